@@ -1,0 +1,28 @@
+"""Five DCASE 2025 Task 2 reports and the official baseline, rebuilt from raw recordings.
+
+    snakemake results/baseline/scores.csv --cores 8 --resources gpu=2
+    snakemake results/baseline/scores.csv --cores 8 --config data=path/to/recordings
+
+The target comes first: `--resources` and `--config` swallow every word that follows them.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config/datasets.yaml"
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/audio.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/scores.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{system}/scores.csv", system=config["systems"]),

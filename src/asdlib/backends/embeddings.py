@@ -1,0 +1,45 @@
+"""What a backend sees of a machine's clips."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Representations {name: (N, dimensions)} of clips, and for training clips their domains and attributes.
+
+    `domains` and `attributes` are None for test clips: no backend can look at what it must not know.
+    """
+
+    representations: Mapping[str, np.ndarray]
+    domains: list[str | None] | None = None
+    attributes: list[dict[str, str]] | None = None
+    calibration: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.representations:
+            known = ", ".join(sorted(self.representations))
+            raise AsdError(f"backend: the model gives no representation {name!r}: use one of: {known}")
+        return self.representations[name]
+
+
+def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embeddings]:
+    """Read one section's training or test clips: (metadata, embeddings); of test clips only the representations."""
+    table = ClipTable(path)
+    clips = table.clips(kind)
+    chosen = pc.equal(clips.column("section"), section).to_numpy()
+    representations = {name: table.load(name, kind)[1][chosen] for name in table.tensors}
+    clips = clips.filter(pa.array(chosen))
+    if kind != "train":
+        return clips, Embeddings(representations)
+    calibration = {name: np.asarray(sample) for name, sample in table.notes.get("calibration", {}).items()}
+    attributes = [dict(pairs) for pairs in clips.column("attributes").to_pylist()]
+    return clips, Embeddings(representations, clips.column("domain").to_pylist(), attributes, calibration)

@@ -1,0 +1,50 @@
+"""Features in memory and the batches cut from them: what every model's training and embedding see."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from asdlib.data.tables import ClipTable
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features (B, …) of clips or of pieces of them, and what is known of each."""
+
+    features: Tensor
+    frames: Tensor  # (B,) real frames of each clip; the rest of a row is padding
+    target: Tensor  # (B,) True where the clip is known to be of the target domain
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("features", "frames", "target")}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Whole clips: their metadata table (CLIP_FIELDS) and features (N, frames, …) in the same order."""
+
+    table: pa.Table
+    features: Tensor
+
+    @property
+    def frames(self) -> Tensor:
+        """The number of real frames of each clip, (N,)."""
+        return torch.from_numpy(self.table.column("frames").to_numpy().astype(np.int64))
+
+    @property
+    def target(self) -> Tensor:
+        """True where a clip is of the target domain, (N,)."""
+        return torch.tensor([domain == "target" for domain in self.table.column("domain").to_pylist()])
+
+
+def load_clips(paths: list[Path], *kinds: str) -> Clips:
+    """Load the features of some kinds of clips from one or more tables into one tensor."""
+    tables, arrays = zip(*(ClipTable(path).load("features", *kinds) for path in paths), strict=True)
+    features = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return Clips(pa.concat_tables(tables), torch.from_numpy(features))

@@ -1,0 +1,48 @@
+"""Trained weights on disk: safetensors whose header says what made them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+
+_CALIBRATION = "calibration."  # samples for decision thresholds, beside the weights
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights by name, the resolved recipe that they belong to, and the calibration samples of `finish`."""
+
+    recipe: dict[str, Any]
+    weights: dict[str, Tensor]
+    calibration: dict[str, Tensor]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; it appears when it is whole."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    tensors |= {f"{_CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata={"recipe": json.dumps(checkpoint.recipe, sort_keys=True)})
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; safetensors holds no code, so nothing can be run by reading it."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            recipe = json.loads((handle.metadata() or {}).get("recipe", "{}"))
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise AsdError(f"{path}: is not a whole safetensors file ({error}): delete it and run again") from error
+    calibration = {name for name in tensors if name.startswith(_CALIBRATION)}
+    return Checkpoint(
+        recipe,
+        {name: tensor for name, tensor in tensors.items() if name not in calibration},
+        {name.removeprefix(_CALIBRATION): tensors[name] for name in sorted(calibration)},
+    )

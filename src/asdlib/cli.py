@@ -1,0 +1,40 @@
+"""The command line: `asdlib <command>`. A user's error is one line on stderr and exit code 2."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from asdlib.commands import evaluate, systems, table
+from asdlib.errors import AsdError
+
+COMMANDS = {"evaluate": evaluate, "systems": systems, "table": table}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, or 2 for wrong input."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except AsdError as error:
+        print(f"asdlib: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `asdlib … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with one sub-command for each entry of `COMMANDS`."""
+    parser = argparse.ArgumentParser(prog="asdlib", description="Anomalous machine sounds: DCASE Task 2.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.HELP, description=f"{command.HELP}.")
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""`asdlib evaluate`: the official metric of a submission folder."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+HELP = "official metrics of submission files against ground truth"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    submission, truth = "anomaly_score_… and decision_result_… files", "ground_truth_{data,domain,attributes}"
+    parser.add_argument("--scores", type=Path, required=True, metavar="DIR", help=f"folder of {submission}")
+    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help=f"folder of {truth}")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON, in fractions")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the figures: a table in percent, or all of them as JSON."""
+    from asdlib.evaluation import read_sections, summarise
+    from asdlib.jackknife import official_ci95
+
+    sections = read_sections(args.scores, args.truth)
+    result = summarise(sections)
+    if args.json:
+        print(json.dumps(result, indent=1, allow_nan=False))
+        return
+    half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections])
+    print(table(result))
+    interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
+    print(f"\nofficial score {100 * result['official_score']:.2f}{interval}")
+
+
+def table(result: dict) -> str:
+    """The figures of `asdlib.evaluation.evaluate` as an aligned text table, in percent."""
+    heads = ("AUC (source)", "AUC (target)", "pAUC", "F1 score (source)", "F1 score (target)")
+    rows = [
+        (machine, section, *(f"{100 * values[head]:.2f}" for head in heads))
+        for machine, blocks in result["machines"].items()
+        for section, values in blocks["sections"].items()
+    ]
+    source, target = (result["overall"][f"{domain} harmonic mean"] for domain in ("source", "target"))
+    means = (source["AUC"], target["AUC"], source["pAUC"], source["F1 score"], target["F1 score"])
+    rows.append(("harmonic mean", "", *(f"{100 * value:.2f}" for value in means)))
+    return aligned([("machine", "section", *heads), *rows], left=2)
+
+
+def aligned(rows: list[tuple[str, ...]], left: int) -> str:
+    """Rows of equal length as lines of text; the first `left` columns flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

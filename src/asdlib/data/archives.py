@@ -1,0 +1,167 @@
+"""Unpack archives that strangers wrote.
+
+Every name and every size is judged before a byte is written; then the members go to a hidden folder that
+takes its name when all of them are there and their checksums are right.
+"""
+
+import errno
+import filecmp
+import lzma
+import re
+import shutil
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
+_BAD_NUMBERS = (errno.EINVAL, errno.ENAMETOOLONG)  # a seek to nowhere, a name no disk takes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may hold; a DCASE archive has less than 1 GB in less than 5,000 recordings."""
+
+    members: int = 50_000
+    size: int = 16 << 30  # bytes of all members together, unpacked
+    ratio: float = 200.0  # unpacked over packed; sound shrinks to a half, silence to a thousandth …
+    free: int = 64 << 20  # … so the ratio counts only above this many unpacked bytes
+
+
+def unpack(archive: Path, folder: Path, *, strip: str | None = None, limits: Limits | None = None) -> list[str]:
+    """Unpack a zip archive into `folder` and return the sorted relative names of what it brought.
+
+    `strip`: the name of a folder in the archive whose content goes into `folder`, with everything above it
+    dropped (DCASE: the machine); an archive without such a folder is taken as it stands. A new `folder`
+    appears whole or not at all; into an existing one the files are merged, where an equal file may already be
+    and a different one is an error. Raises AsdError, before anything is written, on names that leave the
+    folder, links, duplicates, encryption and bombs, and on a damaged archive.
+    """
+    with _readable(archive) as file:
+        members = _judged(archive, file, strip, limits or Limits())
+        if folder.exists():
+            _unpack_into(archive, file, members, folder)
+        else:
+            with atomic(folder) as temporary:
+                _extract(file, members, temporary)
+    return sorted(members)
+
+
+@contextmanager
+def _readable(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; whatever zipfile stumbles over while the block runs becomes one AsdError."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            yield file
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _BAD_NUMBERS:
+            raise
+        raise AsdError(f"{archive}: damaged archive ({error}): remove it and run again to fetch it anew") from error
+
+
+def _judged(archive: Path, file: zipfile.ZipFile, strip: str | None, limits: Limits) -> dict[str, zipfile.ZipInfo]:
+    """Return the members worth having by the name they will get; refuse the archive if one is not honest."""
+    infos = file.infolist()
+    _refuse_bombs(archive, infos, limits)
+    for info in infos:
+        _refuse_member(archive, info)
+    files = [info for info in infos if not info.is_dir() and not _is_litter(info.filename)]
+    if not files:
+        raise AsdError(f"{archive}: no files in it: remove it and run again to fetch it anew")
+    return _unique(archive, files, strip)
+
+
+def _refuse_bombs(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> None:
+    size = sum(info.file_size for info in infos)
+    packed = max(archive.stat().st_size, 1)
+    if len(infos) > limits.members:
+        raise AsdError(f"{archive}: {len(infos)} members, at most {limits.members} are allowed: not a DCASE archive")
+    if size > limits.size:
+        raise AsdError(f"{archive}: unpacks to {size} bytes, at most {limits.size} are allowed: not a DCASE archive")
+    if size > limits.free and size / packed > limits.ratio:
+        raise AsdError(f"{archive}: unpacks to {size / packed:.0f} times its size: not a DCASE archive, remove it")
+
+
+def _refuse_member(archive: Path, info: zipfile.ZipInfo) -> None:
+    """Raise unless the member is a plain file or folder with a plain relative name."""
+    name = info.orig_filename  # `filename` is already mended by zipfile
+    parts = name.removesuffix("/").split("/")
+    mode = stat.S_IFMT(info.external_attr >> 16)
+    plain = stat.S_IFDIR if info.is_dir() else stat.S_IFREG
+    problems = {
+        "a control character in the name": any(ord(letter) < 32 or ord(letter) == 127 for letter in name),
+        "a name of another system": "\\" in name or bool(_DRIVE.match(name)),
+        "an absolute name": name.startswith("/"),
+        "a name that leaves its folder": any(part in ("", ".", "..") for part in parts),
+        "a link or device": mode not in (0, plain),  # 0: packed by a system without modes
+        "an encrypted member": bool(info.flag_bits & 0x1),
+    }
+    for problem, is_there in problems.items():
+        if is_there:
+            raise AsdError(f"{archive}: {problem} ({name!r}): not unpacked; remove the archive and check its source")
+
+
+def _is_litter(name: str) -> bool:
+    """Return whether a member is what a Mac's Finder leaves behind."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
+
+
+def _unique(archive: Path, files: list[zipfile.ZipInfo], strip: str | None) -> dict[str, zipfile.ZipInfo]:
+    """Name every file as it will be called; refuse two of one name, also where case does not count."""
+    names = _stripped([info.filename for info in files], strip)
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise AsdError(f"{archive}: {name!r} is in it twice: not unpacked; remove the archive, check its source")
+        seen.add(name.casefold())
+    for name in names:
+        for parent in list(PurePosixPath(name).parents)[:-1]:
+            if str(parent).casefold() in seen:
+                raise AsdError(f"{archive}: {str(parent)!r} is both file and folder: not unpacked; check its source")
+    return dict(zip(names, files, strict=True))
+
+
+def _stripped(names: list[str], strip: str | None) -> list[str]:
+    if strip is None or not any(strip in PurePosixPath(name).parts[:-1] for name in names):
+        return names
+    return [_below(name, strip) for name in names]
+
+
+def _below(name: str, strip: str) -> str:
+    """Return the part of a name below the folder `strip`; a file beside that folder keeps its name."""
+    parts = PurePosixPath(name).parts
+    return "/".join(parts[parts.index(strip) + 1 :]) if strip in parts[:-1] else name
+
+
+def _extract(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+    for name, info in members.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with file.open(info) as source, path.open("xb") as target:  # reading checks the CRC
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _unpack_into(archive: Path, file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+    """Unpack aside, then move the files in; none moves if one is already there with other content."""
+    with tempfile.TemporaryDirectory(prefix=".unpack.", dir=folder) as aside:
+        _extract(file, members, Path(aside))
+        for name in members:
+            if (folder / name).exists() and not _same(folder / name, Path(aside) / name):
+                raise AsdError(f"{archive}: {name} differs from the one already in {folder}: remove the wrong one")
+        for name in members:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(aside) / name).replace(folder / name)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and filecmp.cmp(one, other, shallow=False)

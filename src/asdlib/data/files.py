@@ -1,0 +1,90 @@
+"""Files that are either whole or absent: atomic writes and locks."""
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from asdlib.errors import AsdError
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it if not.
+
+    The temporary path may become a file or a folder. A reader sees the old content or the new, never a part of
+    it, also after a crash: file contents reach the disk before the rename.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        yield temporary
+        _sync(temporary)
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise AsdError(f"{path}: cannot be written ({error.strerror or error}): free or unlock the disk") from error
+    finally:
+        _remove(temporary)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock `<path>.lock` while the block runs; refuse at once if another process holds it."""
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("w")
+    except OSError as error:
+        raise AsdError(f"{lock}: cannot be written ({error.strerror}): make the folder writable") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AsdError(f"{path}: another process is writing it: wait for it or stop it, then run again") from error
+        yield
+
+
+def _sync(path: Path) -> None:
+    if not path.exists():
+        return
+    if path.is_dir():
+        for inner in path.rglob("*"):
+            _sync_one(inner)
+    _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes of this machine left of earlier attempts at `path`."""
+    for leftover in path.parent.glob(f".{path.name}.{socket.gethostname()}-*.part"):
+        process = leftover.name.rpartition("-")[2].partition(".")[0]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

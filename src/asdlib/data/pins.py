@@ -1,0 +1,75 @@
+"""The lock file: what was found at a public address the first time, and must be found there ever after.
+
+A JSON document of two tables, `archives` (`<record>/<file>` → md5 and size, null where nobody states it) and
+`truth` (address → sha256). It belongs under version control. Several jobs may read and extend it at once.
+"""
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+
+LOG = logging.getLogger(__name__)
+Pin = dict[str, str | int | None]
+
+
+def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
+    """Return a table of the lock file, empty if there is none yet; raises AsdError if it is no lock file."""
+    if not lock_file.exists():
+        return {}
+    try:
+        pins = json.loads(lock_file.read_text("utf-8")).get(table, {})
+        return {key: dict(pin) for key, pin in pins.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise AsdError(f"{lock_file}: not a lock file ({error}): restore it from version control") from error
+
+
+def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]:
+    """Add what was found to a table and return the table.
+
+    Raises AsdError if something found contradicts what is already pinned; a null gives way to a value.
+    """
+    with waiting_lock(lock_file):
+        pins = read_pins(lock_file, table)
+        fresh = sorted(key for key in found if key not in pins)
+        merged = pins | {key: _agreed(lock_file, key, pins.get(key, {}), value) for key, value in found.items()}
+        if merged != pins:
+            _write(lock_file, table, merged)
+            LOG.warning("%s: pinned %s: commit this file", lock_file, ", ".join(fresh) or "missing sizes")
+    return merged
+
+
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold `.<name>.queue` beside `path` while the block runs; wait while another job holds it.
+
+    `files.locked` refuses instead, because there a second writer is a mistake; here it is the rule.
+    """
+    lock = path.with_name(f".{path.name}.queue")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _agreed(lock_file: Path, key: str, old: Pin, new: Pin) -> Pin:
+    for field, value in new.items():
+        known = old.get(field)
+        if known is not None and value is not None and known != value:
+            raise AsdError(
+                f"{lock_file}: {key}: {field} is {value} at its source but {known} is pinned: the published "
+                "file changed; compare with the publisher's page before you remove this entry"
+            )
+    return old | {field: value for field, value in new.items() if old.get(field) is None}
+
+
+def _write(lock_file: Path, table: str, pins: dict[str, Pin]) -> None:
+    document = json.loads(lock_file.read_text("utf-8")) if lock_file.exists() else {}
+    document[table] = pins
+    with atomic(lock_file) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -1,0 +1,214 @@
+"""Ground truth of evaluation sets: read, and written beside the recordings as `ground_truth.csv`.
+
+Two published forms (reference: the evaluators' repositories, and the rename lists of the official baseline):
+
+- evaluator: one table per section with `file.wav,0|1` for the label (1 = anomaly) and one for the domain
+  (1 = target; 2021 has one label table per domain instead), and one that tells the name with all attributes;
+- rename list: a line with a machine's name, then `published.wav,full name.wav` and, in 2020, the label as 0
+  or 1.
+
+Fetching them is `truth_fetch.py`. The lists of 2023 and later may not be passed on, so none is in this
+repository.
+"""
+
+import csv
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+
+LOG = logging.getLogger(__name__)
+TRUTH_FILE = "ground_truth.csv"
+HEADER = ["file_name", "label", "domain", "attributes"]
+LABELS = ("normal", "anomaly")  # 0, 1 in the published tables
+DOMAINS = ("source", "target")
+_TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of one test clip; `domain` is None in 2020, `attributes` is "" where nothing is known."""
+
+    file_name: str
+    label: str
+    domain: str | None
+    attributes: str = ""
+
+
+def parse_name(name: str) -> tuple[str | None, str | None, str]:
+    """Read label, domain and attributes out of a full file name.
+
+    By the value of the tokens, not their position: the 2024 list leaves the token `test` out of RoboticArm's
+    names.
+
+    >>> parse_name("section_00_source_normal_0035_spd_2_mic_1.wav")
+    ('normal', 'source', 'spd_2_mic_1')
+    """
+    tokens = PurePosixPath(name).name.removesuffix(".wav").split("_")
+    at = next((place for place, token in enumerate(tokens) if token in LABELS), None)
+    if at is None:
+        return None, None, ""
+    domain = next((token for token in tokens[:at] if token in DOMAINS), None)
+    tail = "_".join(tokens[at + 2 :])  # after the clip's number
+    is_modern = tokens[0] == "section"  # 2020: <label>_id_XX_NNNNNNNN
+    return tokens[at], domain, tail if is_modern and tail != "noAttribute" else ""
+
+
+def read_rename_list(path: Path, machine: str) -> list[Truth]:
+    """Return one machine's block of a rename list; raises AsdError naming the line that cannot be read."""
+    rows, block = [], None
+    for number, row in enumerate(_rows(path), start=1):
+        if len(row) == 1:
+            block = row[0].strip()
+        elif row and block == machine:
+            rows.append(_renamed(path, number, row))
+    if not rows:
+        raise AsdError(f"{path}: no block for machine {machine}: check that this is the list of its year")
+    return _without_duplicates(path, rows)
+
+
+def read_evaluator(
+    labels: Mapping[str | None, Path], domains: Path | None = None, attributes: Path | None = None
+) -> list[Truth]:
+    """Return one section's truth from an evaluator's tables.
+
+    `labels`: the label table under None, or one table under "source" and one under "target" (2021). `domains`
+    and `attributes` may be missing. An attribute table that contradicts the labels or domains of even one
+    clip is left out as a whole: in 2022 that of ToyCar and ToyTrain belongs to another shuffling of the
+    clips, and the official scores use the label and domain tables.
+    """
+    domain_of = _binary_table(domains, DOMAINS) if domains else {}
+    rows = []
+    for known, path in labels.items():
+        table = _binary_table(path, LABELS)
+        for name, label in table.items():
+            if domains and name not in domain_of:
+                raise AsdError(f"{domains}: no line for {name}, which {path} has: fetch both again")
+            rows.append(Truth(name, label, known or domain_of.get(name)))
+    rows = _without_duplicates(next(iter(labels.values())), rows)
+    return _with_attributes(rows, attributes) if attributes else rows
+
+
+def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None) -> Path:
+    """Write `ground_truth.csv` into a machine's folder, one line per test clip in it, and return its path.
+
+    Names are those of the clips: a `test` token that only one side has does not matter (2022). Raises
+    AsdError, naming the `machine` (default: the folder), if a test clip has no truth or a truth has no clip.
+    """
+    clips = {_bare(name): name for name in clip_names(folder)}
+    truth = {_bare(row.file_name): row for row in rows}
+    for names, problem in (
+        (clips.keys() - truth.keys(), "no truth for"),
+        (truth.keys() - clips.keys(), "no clip for"),
+    ):
+        if names:
+            raise AsdError(
+                f"{machine or folder}: {problem} {len(names)} of its test clips, {min(names)} first: is "
+                "`ground_truth` in the config the one of this dataset?"
+            )
+    path = folder / TRUTH_FILE
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(HEADER)
+        for bare, name in sorted(clips.items(), key=lambda item: item[1]):
+            row = truth[bare]
+            writer.writerow([name, row.label, row.domain or "", row.attributes])
+    return path
+
+
+def clip_names(folder: Path) -> list[str]:
+    """Return the sorted file names of the test clips in a machine's folder."""
+    return sorted(path.name for name in _TEST_FOLDERS for path in (folder / name).glob("*.wav"))
+
+
+def load_truth(folder: Path) -> dict[str, Truth]:
+    """Return what a machine's `ground_truth.csv` says, by file name (`….wav`); empty if there is none."""
+    path = folder / TRUTH_FILE
+    if not path.exists():
+        return {}
+    header, *lines = list(_rows(path)) or [[]]
+    if header != HEADER:
+        raise AsdError(f"{path}: the first line must be {','.join(HEADER)}: correct it")
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(HEADER) or line[1] not in LABELS or line[2] not in ("", *DOMAINS):
+            raise AsdError(f"{path}:{number}: not file_name,normal|anomaly,source|target|,attributes: correct it")
+        rows.append(Truth(line[0], line[1], line[2] or None, line[3]))
+    return {row.file_name: row for row in _without_duplicates(path, rows)}
+
+
+def _renamed(path: Path, number: int, row: list[str]) -> Truth:
+    label, domain, attributes = parse_name(row[1])
+    if len(row) > 2 and row[2].strip():
+        stated = _binary(path, number, row[2], LABELS)
+        if label not in (None, stated):
+            raise AsdError(f"{path}:{number}: the name says {label}, the last column {stated}: fetch the list again")
+        label = stated
+    if label is None:
+        raise AsdError(f"{path}:{number}: neither normal nor anomaly in {row[1]!r}: this is no rename list")
+    return Truth(row[0].strip(), label, domain, attributes)
+
+
+def _with_attributes(rows: list[Truth], path: Path) -> list[Truth]:
+    """Add the attributes of a table whose first column is the published and the last the full name."""
+    full = {
+        PurePosixPath(row[0]).name.removesuffix(".wav"): parse_name(row[-1])
+        for row in _rows(path)
+        if len(row) > 1 and row[0] != "file_name"
+    }
+    known = [full.get(row.file_name.removesuffix(".wav"), (None, None, "")) for row in rows]
+    agree = all(
+        label in (None, row.label) and domain in (None, row.domain)
+        for row, (label, domain, _) in zip(rows, known, strict=True)
+    )
+    if not agree:
+        LOG.warning("%s: contradicts the label or domain table; its attributes are left out", path)
+        return rows
+    return [Truth(row.file_name, row.label, row.domain, text) for row, (_, _, text) in zip(rows, known, strict=True)]
+
+
+def _binary_table(path: Path, words: tuple[str, str]) -> dict[str, str]:
+    """Read `file.wav,0|1` lines into file name → word."""
+    table: dict[str, str] = {}
+    for number, row in enumerate(_rows(path), start=1):
+        if not row:
+            continue
+        if len(row) != 2:
+            raise AsdError(f"{path}:{number}: not `file.wav,0` or `file.wav,1`: fetch the table again")
+        name = PurePosixPath(row[0].strip()).name
+        if name in table:
+            raise AsdError(f"{path}:{number}: {name} is in it twice: fetch the table again")
+        table[name] = _binary(path, number, row[1], words)
+    return table
+
+
+def _binary(path: Path, number: int, text: str, words: tuple[str, str]) -> str:
+    if text.strip() not in ("0", "1"):
+        raise AsdError(f"{path}:{number}: {text!r} is neither 0 nor 1: fetch the table again")
+    return words[int(text)]
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            return list(csv.reader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AsdError(f"{path}: cannot be read as a CSV file ({error}): fetch it again") from error
+
+
+def _without_duplicates(path: Path, rows: list[Truth]) -> list[Truth]:
+    seen: set[str] = set()
+    for row in rows:
+        if row.file_name in seen:
+            raise AsdError(f"{path}: {row.file_name} is in it twice: fetch it again")
+        seen.add(row.file_name)
+    return rows
+
+
+def _bare(name: str) -> str:
+    """The name without `.wav` and without the token `test`, which only some published names have."""
+    return re.sub(r"_test(?=_|$)", "", name.removesuffix(".wav"))

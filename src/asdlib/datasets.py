@@ -1,0 +1,130 @@
+"""Datasets as blocks of the config: which machines and sections there are, and where the recordings come from.
+
+Standard library only: this runs whenever the graph is built.
+"""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asdlib.errors import AsdError
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
+_SECTION = re.compile(r"(?:^|_)(?:section|id)_(\d\d)_")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of the run. `folder` is set for recordings in place, `source` for those that a job must fetch."""
+
+    name: str
+    machines: dict[str, tuple[str, ...]]  # machine → sections
+    folder: Path | None
+    source: dict[str, Any] | None
+    year: int | None
+    ground_truth: dict[str, Any] | None
+
+    def recordings(self, machine: str) -> Path:
+        """Return the folder that holds a machine's train, test and supplemental folders."""
+        return self.folder / machine if self.folder else Path("resources") / self.name / machine
+
+
+def select(config: dict[str, Any]) -> dict[str, Dataset]:
+    """Return the datasets that `config["data"]` asks for: declared names, or folders in DCASE layout."""
+    asked = config["data"] if isinstance(config["data"], list) else [config["data"]]
+    chosen: dict[str, Dataset] = {}
+    for entry in asked:
+        dataset = _declared(entry, config) if entry in config["datasets"] else _from_folder(entry, config)
+        if dataset.name in chosen:
+            raise AsdError(f"config: data: two datasets are named {dataset.name}: rename a folder, or name it once")
+        chosen[dataset.name] = dataset
+    return chosen
+
+
+def inventory(folder: Path) -> str:
+    """Fingerprint a machine's files by relative name, size and modification time, without reading them."""
+    digest = hashlib.sha256()
+    for path, status in sorted(_walk(folder)):
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _declared(name: str, config: dict[str, Any]) -> Dataset:
+    block = config["datasets"][name]
+    if "folder" in block:
+        return _read_folder(name, Path(block["folder"]), f"config: datasets.{name}.folder", block)
+    sections = block.get("sections", ["00"])
+    per_machine = sections if isinstance(sections, dict) else dict.fromkeys(block["machines"], sections)
+    for machine in block["machines"]:
+        if not per_machine.get(machine):
+            raise AsdError(f"config: datasets.{name}.sections: machine {machine} has none: add them")
+    machines = {machine: tuple(per_machine[machine]) for machine in block["machines"]}
+    return Dataset(name, machines, None, block["source"], block.get("year"), block.get("ground_truth"))
+
+
+def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
+    folder = Path(entry)
+    if not folder.is_dir():
+        names = ", ".join(sorted(config["datasets"]))
+        raise AsdError(
+            f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
+        )
+    name = folder.resolve().name
+    if not re.fullmatch(NAME, name):
+        raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
+    if name in config["datasets"]:
+        raise AsdError(
+            f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"
+        )
+    return _read_folder(name, folder, "config: data", {})
+
+
+def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any]) -> Dataset:
+    if not folder.is_dir():
+        raise AsdError(f"{where}: {folder} is not a folder: correct the path")
+    found = sorted(entry.name for entry in folder.iterdir() if _is_machine(entry))
+    machines = block.get("machines", found)
+    if not machines:
+        raise AsdError(f"{where}: {folder} holds no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
+    for machine in machines:
+        if machine not in found:
+            raise AsdError(
+                f"{where}: {folder / machine} has neither train nor test: add recordings, or drop the machine"
+            )
+        if not re.fullmatch(NAME, machine) or machine == "all":
+            raise AsdError(
+                f"{where}: {folder / machine}: not a usable machine name: use letters, digits and ._+- (not 'all')"
+            )
+    return Dataset(
+        name,
+        {machine: _sections(folder / machine) for machine in machines},
+        folder,
+        None,
+        block.get("year"),
+        None,
+    )
+
+
+def _is_machine(folder: Path) -> bool:
+    return folder.is_dir() and any(
+        (folder / split).is_dir() for split in ("train", "test", "source_test", "target_test")
+    )
+
+
+def _sections(machine: Path) -> tuple[str, ...]:
+    """Return the sections (2020: machine IDs) of the test clips, 00 if no name tells."""
+    names = [path for path, _ in _walk(machine) if "test" in path.partition("/")[0]]
+    found = {match.group(1) for path in names if (match := _SECTION.search(path.rpartition("/")[2]))}
+    return tuple(sorted(found)) or ("00",)
+
+
+def _walk(folder: Path) -> list[tuple[str, os.stat_result]]:
+    found = []
+    for root, _, files in os.walk(folder):
+        for name in files:
+            path = os.path.join(root, name)  # noqa: PTH118 (15,000 files at every start: Path would double the time)
+            found.append((os.path.relpath(path, folder), os.stat(path)))  # noqa: PTH116
+    return found

@@ -1,0 +1,18 @@
+"""Where a job computes."""
+
+import torch
+
+from asdlib.errors import AsdError
+
+
+def choose_device(device: str, gpus: int) -> torch.device:
+    """Return the device for `device` (auto, cpu or cuda) in a job that was granted `gpus` GPUs.
+
+    `auto` takes a GPU if the job was granted one and the machine has one; `cuda` refuses to do without.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise AsdError("config: device: cuda: this machine has no usable GPU: set device: auto or cpu")
+    if device == "cpu" or not available or gpus < 1:
+        return torch.device("cpu")
+    return torch.device("cuda", 0)

@@ -1,0 +1,65 @@
+"""One training job: from a network and its examples to weights and a log on disk."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from asdlib import checkpoints
+from asdlib.checkpoints import Checkpoint
+from asdlib.data.files import locked
+from asdlib.data.tables import ClipTable
+from asdlib.training import Examples, Trainer, write_history
+from asdlib.training_settings import Training
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training reads and writes.
+
+    `settings` is the resolved recipe, `code` the hash of the code that runs, `inputs` the files that decide the
+    outcome: together they tell whether a stored, unfinished training may be continued.
+    """
+
+    settings: dict[str, Any]
+    code: str
+    inputs: list[Path]
+    weights: Path
+    history: Path
+    device: torch.device
+
+    @property
+    def identity(self) -> str:
+        """Name the training by all that decides its outcome; clip tables are named by the digest that they carry."""
+        contents = [ClipTable(path).digest if path.suffix == ".parquet" else _digest(path) for path in self.inputs]
+        text = json.dumps([self.settings, self.code, contents, torch.__version__], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fit(job: Job, build: Callable[[], nn.Module], load: Callable[[nn.Module], tuple[Examples, int]]) -> None:
+    """Train what `build` makes on what `load` gives for it (examples, number of clips) and write the result.
+
+    An interrupted training of the same identity goes on after its last epoch. The output is locked meanwhile: a
+    second writer, such as a rerun beside a forgotten job, stops with a clear error.
+    """
+    with locked(job.weights):
+        seed = job.settings["seed"]
+        torch.manual_seed(seed)
+        network = build()
+        examples, clips = load(network)
+        store = job.weights.with_name("training.ckpt")
+        trainer = Trainer(Training(**job.settings["training"]), seed, job.device, store, job.identity)
+        calibration, epochs = trainer.train(network, examples, clips)
+        write_history(job.history, epochs)
+        checkpoints.save(job.weights, Checkpoint(job.settings, network.state_dict(), calibration))
+        trainer.done()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

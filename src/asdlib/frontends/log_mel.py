@@ -1,0 +1,52 @@
+"""Log-mel spectrogram as the official baseline takes it (docs/baseline.md, Features).
+
+Centred frames with zero padding, periodic Hann window, Slaney mel scale with Slaney area normalisation, level in dB
+of the mel power or magnitude, no normalisation of mean or variance.
+"""
+
+import librosa
+import torch
+from torch import Tensor
+
+FLOOR = 2.220446049250313e-16  # the machine epsilon of float64: digital silence is -156.5 dB
+
+
+class LogMel:
+    """Waveforms (B, samples) in [-1, 1] → log-mel (B, frames, n_mels) in dB, float32."""
+
+    def __init__(
+        self,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        power: float = 2.0,
+        sample_rate: int = 16000,
+    ):
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.power = power
+        self.sample_rate = sample_rate
+        self._window = torch.hann_window(n_fft, periodic=True)
+        filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
+        self._filters = torch.from_numpy(filters.T.copy())  # (n_fft / 2 + 1, n_mels)
+
+    def shape(self, samples: int) -> tuple[int, int]:
+        """Return (frames, n_mels) of a clip."""
+        return self.frames(samples), self.n_mels
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames belong to a clip of so many samples; of a padded clip, its real frames."""
+        return 1 + samples // self.hop_length
+
+    def __call__(self, waveforms: Tensor) -> Tensor:
+        """Transform a batch; every clip's result is independent of the others in it."""
+        half = self.n_fft // 2
+        padded = torch.nn.functional.pad(waveforms, (half, half))
+        framed = padded.unfold(-1, self.n_fft, self.hop_length) * self._window  # (B, frames, n_fft)
+        parts = torch.view_as_real(torch.fft.rfft(framed))
+        spectrum = torch.mul(parts[..., 0], parts[..., 0]).addcmul_(parts[..., 1], parts[..., 1])
+        if self.power != 2.0:
+            spectrum = spectrum.pow_(self.power / 2)
+        mel = spectrum @ self._filters  # (B, frames, n_mels)
+        return mel.clamp_min_(FLOOR).log10_().mul_(20.0 / self.power)

@@ -1,0 +1,145 @@
+"""The official baseline's dense autoencoder, exactly (docs/baseline.md).
+
+An example is a vector of five consecutive log-mel frames. A clip is scored by its mean squared error, or by the
+Mahalanobis distance of its mean residual from the residuals seen in training.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.blocks.clips import Batch, Clips
+
+
+class FrameVectors:
+    """All vectors of `frames` consecutive frames of some clips, oldest frame first; none is ever stored twice."""
+
+    def __init__(self, clips: Clips, frames: int):
+        count, rows, bands = clips.features.shape
+        features = clips.features.contiguous()
+        self._vectors = features.as_strided((count * rows - frames + 1, frames * bands), (bands, 1))
+        starts = (clips.frames - frames + 1).clamp_min(0)  # a clip shorter than `frames` has no vector
+        inside = torch.arange(rows) < starts[:, None]  # (clips, frames): where a vector starts and real frames follow
+        self._starts = inside.flatten().nonzero().squeeze(1)
+        self._target = clips.target[self._starts // rows]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Return those vectors, (B, frames · bands)."""
+        vectors = self._vectors[self._starts[indices]]
+        return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
+
+
+class DenseAutoencoder(nn.Module):
+    """640 → 128 ×4 → 8 → 128 ×4 → 640; every layer but the last is linear, batch norm and ReLU."""
+
+    def __init__(
+        self,
+        frames: int = 5,
+        bands: int = 128,
+        hidden: int = 128,
+        latent: int = 8,
+        depth: int = 4,
+        batch_norm_momentum: float = 0.01,
+        batch_norm_eps: float = 0.001,
+    ):
+        super().__init__()
+        self.frames = frames
+        self.bands = bands
+        norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
+        widths = [frames * bands, *[hidden] * depth, latent]
+        self.encoder = nn.Sequential(*_layers(widths, norm))
+        self.decoder = nn.Sequential(*_layers(widths[:0:-1], norm), nn.Linear(hidden, widths[0]))
+        # Filled by `finish`: the scatter of training residuals, one row of `bands` values a frame.
+        self.register_buffer("cov_source", torch.zeros(bands, bands))
+        self.register_buffer("cov_target", torch.zeros(bands, bands))
+
+    def examples(self, clips: Clips) -> FrameVectors:
+        """Return what the network is trained on: vectors, not clips."""
+        return FrameVectors(clips, self.frames)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Reconstruct vectors, (B, frames · bands)."""
+        return self.decoder(self.encoder(vectors))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean squared error over all vectors and dimensions."""
+        return functional.mse_loss(self(batch.features), batch.features)
+
+    @torch.no_grad()
+    def finish(self, training: Iterable[Batch], validation: Iterable[Batch], losses: Tensor) -> dict[str, Tensor]:
+        """Learn the residuals' scatter after the last epoch; return the samples that decision thresholds are fitted to.
+
+        `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips:
+        that is how the official thresholds come about, and why they are far from the quantiles of clip scores.
+        """
+        training, validation = list(training), list(validation)
+        self.cov_source, self.cov_target = self.residual_scatter(training)
+        batches = [*training, *validation]
+        distances = [self.distances(self.residuals(batch.features).mean(0)).min() for batch in batches]
+        watched = [self.loss(batch) for batch in validation]
+        return {
+            "mse": torch.cat([losses, *[loss[None] for loss in watched]]),
+            "mahalanobis": torch.stack(distances),
+        }
+
+    def residual_scatter(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        """Accumulate DᵀD of the residuals' rows, each batch centred on its own mean, for source and target vectors.
+
+        Divided by the number of *vectors* less one, not of rows: about five times a covariance, as the official code
+        has it. Without target vectors both are the source's.
+        """
+        scatter = torch.zeros(2, self.bands, self.bands, device=self.cov_source.device)
+        vectors = torch.zeros(2, device=scatter.device)
+        for batch in batches:
+            residuals = batch.features - self(batch.features)
+            for domain, chosen in enumerate((~batch.target, batch.target)):
+                rows = residuals[chosen].reshape(-1, self.bands)  # five rows a vector
+                if len(rows):
+                    centred = rows - rows.mean(0)
+                    scatter[domain] += centred.T @ centred
+                    vectors[domain] += chosen.sum()
+        if not vectors[1]:
+            scatter[1], vectors[1] = scatter[0], vectors[0]
+        source, target = scatter / (vectors - 1).clamp_min(1)[:, None, None]
+        return source, target
+
+    def residuals(self, vectors: Tensor) -> Tensor:
+        """Return x̂ − x as rows of `bands` values, (B · frames, bands)."""
+        return (self(vectors) - vectors).reshape(-1, self.bands)
+
+    def distances(self, mean_residual: Tensor) -> Tensor:
+        """Return δ̄ᵀ Σ⁻¹ δ̄ for the source and the target scatter, (2,).
+
+        The *mean* residual's distance, not the mean of the rows' distances: averaging all entries of the official
+        code's δ Σ⁻¹ δᵀ comes to this.
+        """
+        inverses = torch.linalg.inv(torch.stack([self.cov_source, self.cov_target]))
+        return torch.einsum("b,dbc,c->d", mean_residual, inverses, mean_residual)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `mse` (B, 1) and `mahalanobis` (B, 2: source, target) of whole clips (B, frames, bands)."""
+        rows = [
+            self._embed_clip(clip[:frames]) for clip, frames in zip(batch.features, batch.frames.tolist(), strict=True)
+        ]
+        mse, distances = zip(*rows, strict=True)
+        return {"mse": torch.stack(mse)[:, None], "mahalanobis": torch.stack(distances)}
+
+    def _embed_clip(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        vectors = clip.contiguous().as_strided((len(clip) - self.frames + 1, self.frames * self.bands), (self.bands, 1))
+        residuals = self.residuals(vectors)
+        return residuals.square().mean(), self.distances(residuals.mean(0))
+
+
+def _layers(widths: list[int], norm: dict[str, float]) -> list[nn.Module]:
+    return [
+        layer
+        for inputs, outputs in pairwise(widths)
+        for layer in (nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
+    ]

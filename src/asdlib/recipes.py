@@ -1,0 +1,233 @@
+"""From the systems' files to resolved recipes with computed names.
+
+A recipe is a named block of `config/systems/*.yaml`: a separator, an augmentation, a frontend, a model or a backend. It
+names what it is built from. Resolving it replaces those names by the blocks they stand for, down to the leaves, and
+gives it a key `<name>-<fingerprint>`: six hexadecimal digits of a hash over the whole resolved block. An artefact whose
+path holds that key can never be mistaken for one made with other settings.
+
+Standard library and yaml only: the graph is built from here, without torch.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from asdlib import signatures
+from asdlib.errors import AsdError
+from asdlib.yaml_files import load_yaml
+
+SECTIONS = ("separators", "augmentations", "frontends", "models", "backends")
+# A recipe's keys that name another recipe, and where that one lives.
+REFERENCES = {
+    "augmentations": {"separator": "separators"},
+    "models": {"frontend": "frontends", "init": "models"},
+}
+# What the graph reads from a recipe itself; every other key is an argument of the class that `kind` names.
+RESERVED = {
+    "separators": {"kind", "training"},
+    "augmentations": {"kind", "separator"},
+    "frontends": {"kind", "dtype"},
+    "models": {"kind", "frontend", "init", "audio", "scope", "training"},
+    "backends": {"kind"},
+}
+SEEDED = ("separators", "augmentations", "models")
+VIEWS = {"separated": "separators", "augmented": "augmentations"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved recipe. `settings` holds its whole ancestry; `views` are the audio it reads, as paths."""
+
+    section: str
+    name: str
+    key: str
+    settings: dict[str, Any]
+    views: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the class that `kind` names."""
+        return arguments(self.section, self.settings)
+
+    @property
+    def frontend(self) -> str | None:
+        """The key of the frontend whose features a model reads."""
+        frontend = self.settings.get("frontend")
+        return key_of(frontend) if frontend else None
+
+    @property
+    def separator(self) -> str | None:
+        """The key of the separator whose output an augmentation mixes."""
+        separator = self.settings.get("separator")
+        return key_of(separator) if separator else None
+
+    @property
+    def init(self) -> str | None:
+        """The key of the model that this one starts from."""
+        init = self.settings.get("init")
+        return key_of(init) if init else None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One model, one backend, and the views of a clip that the model reads at test time."""
+
+    model: Recipe
+    backend: Recipe
+    views: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of a system's own variants under one seed: its branches and how their scores are joined."""
+
+    system: str
+    name: str
+    seed: int
+    branches: tuple[Branch, ...]
+    fusion: str
+    decision: dict[str, Any]
+
+    @property
+    def recipe(self) -> str:
+        """The keys that made it, as `scores.csv` states them."""
+        return " + ".join(f"{branch.model.key} > {branch.backend.key}" for branch in self.branches)
+
+
+class Recipes:
+    """All recipes and variants of all systems' files.
+
+    `override` is the config's block of that name: {section: {recipe: {key: value}}}, merged into the recipes before
+    anything is resolved, so that a toy or a trial configuration gets keys of its own.
+    """
+
+    def __init__(self, folder: Path, override: dict[str, Any] | None = None):
+        self.folder = Path(folder)
+        self.override = override or {}
+        self._refuse_unknown_overrides()
+
+    @cached_property
+    def systems(self) -> dict[str, dict[str, Any]]:
+        """The systems' files as they stand: {system: content}."""
+        files = sorted(self.folder.glob("*.yaml"))
+        if not files:
+            raise AsdError(f"{self.folder}: holds no system's YAML file: restore config/systems")
+        return {path.stem: load_yaml(path, schema="system") for path in files}
+
+    @cached_property
+    def blocks(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """{(section, recipe): block}, the overrides merged in, every key checked against the class it goes to."""
+        blocks: dict[tuple[str, str], dict[str, Any]] = {}
+        origin: dict[tuple[str, str], str] = {}
+        for system, content in self.systems.items():
+            for section in SECTIONS:
+                for name, block in content.get(section, {}).items():
+                    where = f"{self.folder / system}.yaml: {section}.{name}"
+                    if (section, name) in blocks:
+                        raise AsdError(f"{where}: {origin[section, name]}.yaml has a recipe of this name: rename one")
+                    merged = merge(block, self.override.get(section, {}).get(name, {}))
+                    signatures.check(section, merged, RESERVED[section], where)
+                    blocks[section, name], origin[section, name] = merged, str(self.folder / system)
+        return blocks
+
+    def resolve(self, section: str, name: str, seed: int, asked_by: str = "") -> Recipe:
+        """Resolve one recipe and everything it is built from under `seed`."""
+        if (section, name) not in self.blocks:
+            known = ", ".join(sorted(n for s, n in self.blocks if s == section)) or "none"
+            raise AsdError(f"{asked_by}: no recipe {section}.{name}: define it, or name one of: {known}")
+        if f" {section}.{name} " in f" {asked_by} ":
+            raise AsdError(f"{section}.{name}: is built from itself ({asked_by}): break the circle")
+        settings = {**self.blocks[section, name], "name": name}
+        here = f"{asked_by} {section}.{name}".strip()
+        for field, target in REFERENCES.get(section, {}).items():
+            if settings.get(field):
+                settings[field] = self.resolve(target, settings[field], seed, here).settings
+        views = {}
+        if section == "models":
+            views = self._views(settings.get("audio", ["raw"]), seed, here)
+            settings |= {"audio": views, "scope": settings.get("scope", "machine")}
+        if section in SEEDED:
+            settings["seed"] = seed
+        return Recipe(section, name, key_of(settings), settings, tuple(views))
+
+    def variants(self, system: str, seed: int) -> list[Variant]:
+        """Resolve the variants of a system, in the order of its file."""
+        return [
+            Variant(
+                system,
+                name,
+                seed,
+                tuple(self._branch(branch, seed, f"{system}.yaml variants.{name}") for branch in block["branches"]),
+                block.get("fusion", "mean"),
+                {"quantile": 0.9, **block.get("decision", {})},
+            )
+            for name, block in self.systems[system]["variants"].items()
+        ]
+
+    def _branch(self, block: dict[str, Any], seed: int, where: str) -> Branch:
+        return Branch(
+            self.resolve("models", block["model"], seed, where),
+            self.resolve("backends", block["backend"], seed, where),
+            tuple(self._views(block.get("views", ["raw"]), seed, where)),
+        )
+
+    def _views(self, names: list[str], seed: int, where: str) -> dict[str, Any]:
+        """Resolve views: {path below results/audio: the recipe that makes it, None for `raw`}."""
+        views: dict[str, Any] = {}
+        for name in names:
+            if name == "raw":
+                views["raw"] = None
+                continue
+            kind, _, recipe = name.partition("/")
+            if kind not in VIEWS:
+                raise AsdError(f"{where}: view {name!r}: use raw, separated/<separator> or augmented/<augmentation>")
+            made_by = self.resolve(VIEWS[kind], recipe, seed, where)
+            views[f"{kind}/{made_by.key}"] = made_by.settings
+        return views
+
+    def _refuse_unknown_overrides(self) -> None:
+        defined = {(section, name) for content in self.systems.values() for section in SECTIONS
+                   for name in content.get(section, {})}  # fmt: skip
+        for section, recipes in self.override.items():
+            for name in recipes:
+                if (section, name) not in defined:
+                    raise AsdError(
+                        f"config: override.{section}.{name}: no system's file defines this recipe: fix the name"
+                    )
+
+
+def arguments(section: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of resolved settings that goes to the class's constructor."""
+    own = RESERVED[section] | {"name", "seed"}
+    return {key: value for key, value in settings.items() if key not in own}
+
+
+def key_of(settings: dict[str, Any]) -> str:
+    """Return `<name>-<fingerprint>` of resolved settings; their order does not matter."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return f"{settings['name']}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def merge(base: Any, change: Any) -> Any:
+    """Return `base` with `change` laid over it, dictionaries key by key."""
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
+
+
+def list_systems(root: Path) -> list[dict[str, Any]]:
+    """List systems and variants: [{"name", "report", "title", "variants": [{"name", "note"}]}]."""
+    return [
+        {
+            "name": name,
+            "report": content["report"],
+            "title": content["title"],
+            "variants": [
+                {"name": variant, "note": block.get("note", "")} for variant, block in content["variants"].items()
+            ],
+        }
+        for name, content in Recipes(Path(root) / "config" / "systems").systems.items()
+    ]

@@ -1,0 +1,28 @@
+"""A run that was killed must not lock out the next one.
+
+Snakemake marks a folder as in use by files that a killed run leaves behind, and then refuses to start. A lock that the
+operating system frees when its process ends tells a dead run from a living one.
+"""
+
+import fcntl
+import logging
+from pathlib import Path
+from typing import IO
+
+_held: list[IO[str]] = []  # kept open: the lock lives as long as this process
+
+
+def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
+    """Remove Snakemake's lock files if no other run of this folder is alive; hold our own lock from now on."""
+    locks = folder / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    handle = (folder / "asdlib.lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another run is alive, or the file system has no locks: Snakemake's own answer stands
+        handle.close()
+        return
+    _held.append(handle)
+    for stale in locks.glob("*.lock"):
+        stale.unlink(missing_ok=True)
+        logging.getLogger(__name__).warning("%s: left by a run that was killed: removed", stale)

@@ -1,0 +1,9 @@
+"""Where a dataset's recordings can come from, by the `kind` of its source.
+
+A source has `fetch(machine, folder, dataset, network, lock)`: make the machine's folder, whole or not at all.
+"""
+
+from asdlib.data.demo import DemoSettings
+from asdlib.sources.zenodo import Zenodo
+
+SOURCES: dict[str, type] = {"demo": DemoSettings, "zenodo": Zenodo}

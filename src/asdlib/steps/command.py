@@ -1,0 +1,95 @@
+"""Run a step from a rule's shell command.
+
+A rule calls its thin script with `--name value` pairs; the step's own signature says what they are. This is also the
+way to run one job by hand or in a debugger: copy the command that `snakemake -p` prints.
+"""
+
+import argparse
+import ast
+import inspect
+import logging
+import os
+import signal
+import sys
+import traceback
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from asdlib.errors import AsdError
+
+FORMAT = "%(asctime)s %(message)s"
+progress = logging.getLogger("asdlib.progress")  # shown on a terminal too, everything else only in the log
+
+
+def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
+    """Call `step` with the command line's arguments, its output in `--log`.
+
+    A user's error (AsdError) is one line on stderr and in the log; anything else keeps its traceback. Both exit 1.
+    """
+    options = _parse(step, argv)
+    terminal = _redirect(options.pop("log"))
+    signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
+    try:
+        step(**options)
+    except AsdError as error:
+        _fail(f"error: {error}", terminal)
+    except Exception as error:
+        traceback.print_exc()
+        _fail(f"error: {type(error).__name__}: {error}", terminal)
+
+
+def _parse(step: Callable[..., None], argv: Sequence[str] | None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
+    for name, parameter in inspect.signature(step, eval_str=True).parameters.items():
+        option: dict[str, Any] = {"type": _reader(parameter.annotation)}
+        if typing.get_origin(parameter.annotation) is list:
+            option["nargs"] = "*"
+        if parameter.default is not parameter.empty:
+            option["default"] = parameter.default
+        else:
+            option["required"] = True
+        parser.add_argument(f"--{name.replace('_', '-')}", **option)
+    parser.add_argument("--log", type=Path)
+    return vars(parser.parse_args(argv))
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    """Return what turns the text of an argument into the annotated type."""
+    if isinstance(annotation, types.UnionType):  # Path | None
+        annotation = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
+    if typing.get_origin(annotation) is list:
+        annotation = typing.get_args(annotation)[0]
+    if annotation is dict or typing.get_origin(annotation) is dict:
+        return ast.literal_eval
+    return annotation
+
+
+def _redirect(log: Path | None) -> int:
+    """Send stdout and stderr, libraries' own included, to the log; return the terminal's descriptor."""
+    terminal = os.dup(2)
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as handle:
+            os.dup2(handle.fileno(), 1)
+            os.dup2(handle.fileno(), 2)
+    logging.basicConfig(level=logging.INFO, format=FORMAT, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
+    logging.captureWarnings(True)
+    if log and os.isatty(terminal):
+        shown = logging.StreamHandler(os.fdopen(os.dup(terminal), "w"))
+        shown.setFormatter(logging.Formatter(FORMAT, "%H:%M:%S"))
+        progress.addHandler(shown)
+    return terminal
+
+
+def _fail(message: str, terminal: int) -> NoReturn:
+    logging.error(message)
+    if os.fstat(terminal) != os.fstat(2):  # with a log of its own, the terminal has not seen the message yet
+        os.write(terminal, f"{message}\n".encode())
+    sys.exit(1)
+
+
+def _stop(signum: int, frame: Any) -> NoReturn:
+    sys.exit(128 + signum)

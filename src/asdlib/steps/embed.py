@@ -1,0 +1,51 @@
+"""Represent every training and test clip of a machine by what a trained model makes of it."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asdlib import checkpoints
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.data.tables import ClipTable, writing
+from asdlib.devices import choose_device
+from asdlib.models import MODELS
+from asdlib.recipes import arguments
+
+_log = logging.getLogger(__name__)
+
+
+def embed(features: Path, model: Path, out: Path, device: str, gpus: int, threads: int) -> None:
+    """Write `out`: one row of named representations for every training and test clip in `features`.
+
+    The model's calibration samples, if it has any, travel in the table's notes.
+    """
+    torch.set_num_threads(threads)
+    place = choose_device(device, gpus)
+    checkpoint = checkpoints.load(model)
+    network = MODELS[checkpoint.recipe["kind"]](**arguments("models", checkpoint.recipe))
+    network.load_state_dict(checkpoint.weights)
+    network.to(place).eval()
+    table = ClipTable(features)
+    groups = (
+        (clips, _represent(network, clips, array, place)) for clips, array in table.batches("features", "train", "test")
+    )
+    first_clips, first = next(groups)
+    notes = {
+        "features": table.digest,
+        "calibration": {name: sample.double().tolist() for name, sample in checkpoint.calibration.items()},
+    }
+    shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
+    with writing(out, checkpoint.recipe, notes, **shapes) as written:
+        written.write(first_clips, **first)
+        for clips, representations in groups:
+            written.write(clips, **representations)
+    _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
+
+
+def _represent(network: torch.nn.Module, table, features: np.ndarray, place: torch.device) -> dict[str, np.ndarray]:
+    clips = Clips(table, torch.from_numpy(features.astype(np.float32)))
+    batch = Batch(clips.features, clips.frames, clips.target).to(place)
+    with torch.inference_mode():
+        return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

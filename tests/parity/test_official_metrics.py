@@ -1,0 +1,92 @@
+"""Every number of the official evaluator, and of the official baseline's own result files."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden import golden
+
+from asdlib.evaluation import evaluate
+from asdlib.jackknife import evaluator_ci95
+from asdlib.metrics import official_score, precision_recall_f1, section_metrics
+from asdlib.submission import read_decisions, read_scores
+
+SETS = sorted(path.parents[1] for path in golden("official_metrics").glob("*/expected/expected.json"))
+
+
+def leaves(tree: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def test_there_are_sets_to_compare():
+    assert SETS
+
+
+@pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
+def test_evaluator(folder: Path):
+    expected = json.loads((folder / "expected" / "expected.json").read_text())
+    result = evaluate(folder / "submission", folder)
+
+    assert result.pop("official_score") == result["overall"]["official score"]
+    ours, theirs = dict(leaves(result)), dict(leaves(expected))
+    assert ours.keys() == theirs.keys()
+    for path, value in theirs.items():
+        tolerance = {"rel_tol": 1e-9} if abs(value) < 1e-9 else {"rel_tol": 0, "abs_tol": 1e-12}
+        assert math.isclose(ours[path], value, **tolerance), f"{path}: {ours[path]} instead of {value}"
+
+
+@pytest.mark.parametrize("mode", ["MSE", "MAHALA"])
+def test_baseline_result_file(mode: str):
+    folder = golden("official_ae") / "expected"
+    with (folder / f"{mode}_roc.csv").open(newline="") as handle:
+        expected = next(csv.DictReader(handle))
+    scores = read_scores(folder / f"{mode}_anomaly_score.csv")
+    decisions = read_decisions(folder / f"{mode}_decision_result.csv")
+    names = list(scores)
+    labels = np.array([int("_anomaly_" in name) for name in names])
+    domains = np.array([name.split("_")[2] for name in names])
+    decided = np.array([decisions[name] for name in names])
+
+    areas = section_metrics(labels, domains, [scores[name] for name in names])
+    ours = {"AUC (source)": areas.auc_source, "AUC (target)": areas.auc_target, "pAUC": areas.pauc}
+    for domain in ("source", "target"):
+        found = precision_recall_f1(labels[domains == domain], decided[domains == domain])
+        ours |= {f"precision ({domain})": found.precision, f"recall ({domain})": found.recall}
+        ours |= {f"F1 score ({domain})": found.f1}
+    assert ours == pytest.approx({key: float(expected[key]) for key in ours}, rel=0, abs=1e-12)
+
+
+def test_published_evaluation_vector():
+    """The 24 values of the MSE baseline in the README of the 2025 evaluator, and the score it prints."""
+    source = [0.8102, 0.8140, 0.6770, 0.5284, 0.7198, 0.7304, 0.6686, 0.6486]
+    target = [0.3436, 0.4976, 0.3670, 0.6272, 0.3956, 0.4436, 0.4430, 0.6592]
+    # The README rounds the pAUCs; on 100 normal and 100 anomalous clips they are 0.5 + (k - 50) / 1900.
+    pauc = [0.5 + (k - 50) / 1900 for k in (130, 104, 145, 155, 89, 115, 94, 280)]
+    rounded = [0.542105, 0.528421, 0.55, 0.555263, 0.520526, 0.534211, 0.523158, 0.621053]
+    assert np.round(pauc, 6).tolist() == rounded
+
+    assert official_score(source + target + pauc) == pytest.approx(0.5442827820713174, rel=0, abs=1e-15)
+    assert official_score(source + target + rounded) == pytest.approx(0.5442827820713174, rel=0, abs=1e-8)
+
+
+def test_printed_interval_is_the_evaluators():
+    """Against its definition, on clips few enough to leave each out in turn."""
+    from scipy.stats import t
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(3)
+    labels = rng.permutation(np.repeat([0, 1], 15))
+    scores = np.round(rng.normal(size=30) + labels, 1)
+    widths = []
+    for max_fpr in (None, 0.1):
+        left_out = [roc_auc_score(np.delete(labels, i), np.delete(scores, i), max_fpr=max_fpr) for i in range(30)]
+        widths.append(t.ppf(0.975, 29) * np.sqrt(np.var(left_out) / 29))
+    assert evaluator_ci95(labels, scores) == pytest.approx(np.mean(widths), rel=1e-9)

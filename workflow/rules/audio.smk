@@ -1,0 +1,141 @@
+"""From archives or a folder of recordings to the audio that everything reads.
+
+Needs    the dataset's block of the config
+Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/separated/…, results/audio/augmented/…
+         and results/separators/<separator>/<dataset>/<machine>/model.safetensors
+"""
+
+
+# Fetch a machine's archives (or make its recordings), verify and unpack them.
+rule download:
+    output:
+        directory("resources/{dataset}/{machine}"),
+    log:
+        "results/logs/download/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/download/{dataset}/{machine}.tsv"
+    wildcard_constraints:
+        dataset=one_of(graph.fetched()),
+    localrule: True
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
+    params:
+        network=lambda w, output: config["download"],
+        settings=lambda w: graph.download_settings(w.dataset),
+        code=lambda w: graph.source_code(w.dataset),
+    shell:
+        'python "$ASDLIB/workflow/scripts/download.py"'
+        " --machine {wildcards.machine} --folder {output} --settings {params.settings:q}"
+        ' --network {params.network:q} --lock "$ASDLIB/resources/zenodo.lock.json" --log {log}'
+
+
+# Check the recordings and store them as 10 s clips, one row a clip.
+rule prepare:
+    input:
+        lambda w: graph.fetched_recordings(w.dataset, w.machine),
+    output:
+        "results/audio/raw/{dataset}/{machine}.parquet",
+    log:
+        "results/logs/prepare/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/prepare/{dataset}/{machine}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        settings=lambda w: graph.prepare_settings(w.dataset, w.machine),
+        # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
+        recordings=lambda w, input: graph.datasets[w.dataset].recordings(w.machine),
+        code=graph.code("prepare"),
+    shell:
+        'python "$ASDLIB/workflow/scripts/prepare.py"'
+        " --recordings {params.recordings:q} --dataset {wildcards.dataset}"
+        " --machine {wildcards.machine} --out {output} --settings {params.settings:q} --log {log}"
+
+
+# Train a network that takes a machine's sound out of a mixture with noise.
+rule train_separator:
+    input:
+        "results/audio/raw/{dataset}/{machine}.parquet",
+    output:
+        model="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
+        history="results/separators/{separator}/{dataset}/{machine}/metrics.csv",
+    log:
+        "results/logs/train_separator/{separator}/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/train_separator/{separator}/{dataset}/{machine}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=lambda w, attempt: 8000 * attempt,
+        runtime=lambda w, attempt: 480 * attempt,
+    params:
+        device=lambda w, input: config["device"],
+        settings=lambda w: graph.recipe("separators", w.separator).settings,
+        code=lambda w: graph.recipe_code("train_separator", "separators", w.separator),
+    shell:
+        'python "$ASDLIB/workflow/scripts/train_separator.py"'
+        " --audio {input} --out {output.model} --history {output.history}"
+        " --settings {params.settings:q} --code {params.code} --device {params.device} --gpus {resources.gpu}"
+        " --threads {threads} --log {log}"
+
+
+# Run every clip of a machine through its separator.
+rule separate:
+    input:
+        audio="results/audio/raw/{dataset}/{machine}.parquet",
+        separator="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
+    output:
+        "results/audio/separated/{separator}/{dataset}/{machine}.parquet",
+    log:
+        "results/logs/separate/{separator}/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/separate/{separator}/{dataset}/{machine}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 120 * attempt,
+    params:
+        device=lambda w, input: config["device"],
+        settings=lambda w: graph.recipe("separators", w.separator).settings,
+        code=lambda w: graph.recipe_code("separate", "separators", w.separator),
+    shell:
+        'python "$ASDLIB/workflow/scripts/separate.py"'
+        " --audio {input.audio} --separator {input.separator} --out {output}"
+        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
+
+
+# Make additional clips from recorded and separated ones.
+rule augment:
+    input:
+        raw="results/audio/raw/{dataset}/{machine}.parquet",
+        separated=lambda w: graph.separated_for(w.augmentation, w.dataset, w.machine),
+    output:
+        "results/audio/augmented/{augmentation}/{dataset}/{machine}.parquet",
+    log:
+        "results/logs/augment/{augmentation}/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/augment/{augmentation}/{dataset}/{machine}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        settings=lambda w: graph.recipe("augmentations", w.augmentation).settings,
+        code=lambda w: graph.recipe_code("augment", "augmentations", w.augmentation),
+    shell:
+        'python "$ASDLIB/workflow/scripts/augment.py"'
+        " --raw {input.raw} --separated {input.separated} --out {output}"
+        " --settings {params.settings:q} --log {log}"

@@ -1,0 +1,47 @@
+"""Paths and recipes: what the rules' wildcards stand for. Decisions live in asdlib.graph, where they are tested."""
+
+import re
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/src")
+
+from asdlib import job_environment, run_lock
+from asdlib.errors import AsdError
+from asdlib.graph import Graph, backends_of
+from snakemake.exceptions import WorkflowError
+
+job_environment.export(workflow.basedir)
+
+try:
+    graph = Graph(config, workflow.basedir)
+    graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
+except AsdError as error:
+    raise WorkflowError(str(error)) from None
+
+if workflow.is_main_process:
+    run_lock.clear_stale_locks()
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
+
+
+def one_of(names):
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"  # (?!) matches nothing
+
+
+def variant_of(w):
+    return graph.variant(w.system, w.variant, w.seeded)
+
+
+wildcard_constraints:
+    dataset=one_of(graph.datasets),
+    machine=NAME,
+    place=NAME,
+    section=r"\d\d",
+    separator=one_of(graph.keys("separators")),
+    augmentation=one_of(graph.keys("augmentations")),
+    frontend=one_of(graph.keys("frontends")),
+    model=one_of(graph.keys("models")),
+    audio=r"raw|separated/[^/]+|augmented/[^/]+",
+    system=one_of(graph.recipes.systems),
+    variant=r"[A-Za-z0-9][A-Za-z0-9_]*",
+    seeded=r"(/seed_\d+)?",

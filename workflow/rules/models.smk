@@ -1,0 +1,68 @@
+"""From features to trained models, and from models to embeddings.
+
+Needs    results/features/<frontend>/<audio>/<dataset>/<machine>.parquet
+Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
+         results/embeddings/<model>/<audio>/<dataset>/<machine>.parquet
+"""
+
+
+# Train a model on one machine's clips, or on those of all machines (the place `all`).
+rule train_model:
+    input:
+        features=lambda w: graph.training_features(w.model, w.dataset, w.place),
+        init=lambda w: graph.init_checkpoint(w.model, w.dataset, w.place),
+    output:
+        model="results/models/{model}/{dataset}/{place}/model.safetensors",
+        history="results/models/{model}/{dataset}/{place}/training.csv",
+    log:
+        "results/logs/train_model/{model}/{dataset}/{place}.log",
+    benchmark:
+        "results/benchmarks/train_model/{model}/{dataset}/{place}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 480 * attempt,
+    params:
+        device=lambda w, input: config["device"],
+        settings=lambda w: graph.recipe("models", w.model).settings,
+        code=lambda w: graph.recipe_code("train_model", "models", w.model),
+    shell:
+        'python "$ASDLIB/workflow/scripts/train_model.py"'
+        " --features {input.features} --init {input.init} --out {output.model}"
+        " --history {output.history} --settings {params.settings:q} --code {params.code}"
+        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
+
+
+# Represent every training and test clip of a machine by what the model makes of it.
+rule embed:
+    input:
+        features=lambda w: graph.embedded_features(
+            w.model, w.audio, w.dataset, w.machine
+        ),
+        model=lambda w: graph.checkpoint(
+            graph.recipe("models", w.model), w.dataset, w.machine
+        ),
+    output:
+        "results/embeddings/{model}/{audio}/{dataset}/{machine}.parquet",
+    log:
+        "results/logs/embed/{model}/{audio}/{dataset}/{machine}.log",
+    benchmark:
+        "results/benchmarks/embed/{model}/{audio}/{dataset}/{machine}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        device=lambda w, input: config["device"],
+        settings=lambda w: graph.recipe("models", w.model).settings,
+        code=lambda w: graph.recipe_code("embed", "models", w.model),
+    shell:
+        'python "$ASDLIB/workflow/scripts/embed.py"'
+        " --features {input.features} --model {input.model} --out {output}"
+        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
