@@ -25,4 +25,4 @@ include: "workflow/rules/scores.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{system}/scores.csv", system=config["systems"]),
+        expand("results/{system}/scores.csv", system=graph.config["systems"]),

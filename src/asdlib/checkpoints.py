@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from asdlib.data.files import atomic
@@ -28,8 +28,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; it appears when it is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     tensors |= {f"{_CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
+    content = serialize(tensors, metadata={"recipe": json.dumps(checkpoint.recipe, sort_keys=True)})
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={"recipe": json.dumps(checkpoint.recipe, sort_keys=True)})
+        temporary.write_bytes(content)
 
 
 def load(path: Path) -> Checkpoint:

@@ -6,14 +6,17 @@ Standard library only: this runs whenever the graph is built.
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asdlib.data.layout import FOLDERS
 from asdlib.errors import AsdError
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
-_SECTION = re.compile(r"(?:^|_)(?:section|id)_(\d\d)_")
+_SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
+_TEST_FOLDERS = ("test", "source_test", "target_test")
 
 
 @dataclass(frozen=True)
@@ -55,24 +58,28 @@ def inventory(folder: Path) -> str:
 def _declared(name: str, config: dict[str, Any]) -> Dataset:
     block = config["datasets"][name]
     if "folder" in block:
-        return _read_folder(name, Path(block["folder"]), f"config: datasets.{name}.folder", block)
+        return _read_folder(name, Path(block["folder"]).expanduser(), f"config: datasets.{name}.folder", block)
+    sections = _declared_sections(name, block, block["machines"])
+    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"))
+
+
+def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) -> dict[str, tuple[str, ...]]:
     sections = block.get("sections", ["00"])
-    per_machine = sections if isinstance(sections, dict) else dict.fromkeys(block["machines"], sections)
-    for machine in block["machines"]:
+    per_machine = sections if isinstance(sections, dict) else dict.fromkeys(machines, sections)
+    for machine in machines:
         if not per_machine.get(machine):
             raise AsdError(f"config: datasets.{name}.sections: machine {machine} has none: add them")
-    machines = {machine: tuple(per_machine[machine]) for machine in block["machines"]}
-    return Dataset(name, machines, None, block["source"], block.get("year"), block.get("ground_truth"))
+    return {machine: tuple(per_machine[machine]) for machine in machines}
 
 
 def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
-    folder = Path(entry)
-    if not folder.is_dir():
+    folder = Path(entry).expanduser()
+    if not entry or not folder.is_dir():
         names = ", ".join(sorted(config["datasets"]))
         raise AsdError(
             f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
         )
-    name = folder.resolve().name
+    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would take the name of what a link leads to)
     if not re.fullmatch(NAME, name):
         raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
     if name in config["datasets"]:
@@ -85,7 +92,7 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
 def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any]) -> Dataset:
     if not folder.is_dir():
         raise AsdError(f"{where}: {folder} is not a folder: correct the path")
-    found = sorted(entry.name for entry in folder.iterdir() if _is_machine(entry))
+    found = sorted(entry.name for entry in _entries(folder) if _is_machine(entry))
     machines = block.get("machines", found)
     if not machines:
         raise AsdError(f"{where}: {folder} holds no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
@@ -98,33 +105,45 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any]) -> 
             raise AsdError(
                 f"{where}: {folder / machine}: not a usable machine name: use letters, digits and ._+- (not 'all')"
             )
-    return Dataset(
-        name,
-        {machine: _sections(folder / machine) for machine in machines},
-        folder,
-        None,
-        block.get("year"),
-        None,
-    )
+    if "sections" in block:
+        sections = _declared_sections(name, block, machines)
+    else:
+        sections = {machine: _sections(folder / machine) for machine in machines}
+    return Dataset(name, sections, folder, None, block.get("year"), None)
 
 
-def _is_machine(folder: Path) -> bool:
-    return folder.is_dir() and any(
-        (folder / split).is_dir() for split in ("train", "test", "source_test", "target_test")
-    )
+def _is_machine(folder: os.DirEntry) -> bool:
+    return folder.is_dir() and any(Path(folder, place).is_dir() for place in ("train", *_TEST_FOLDERS))
 
 
 def _sections(machine: Path) -> tuple[str, ...]:
     """Return the sections (2020: machine IDs) of the test clips, 00 if no name tells."""
-    names = [path for path, _ in _walk(machine) if "test" in path.partition("/")[0]]
-    found = {match.group(1) for path in names if (match := _SECTION.search(path.rpartition("/")[2]))}
+    names = [entry.name for place in _TEST_FOLDERS if (machine / place).is_dir() for entry in _entries(machine / place)]
+    found = {match.group(1) for name in names if (match := _SECTION.match(name))}
     return tuple(sorted(found)) or ("00",)
 
 
-def _walk(folder: Path) -> list[tuple[str, os.stat_result]]:
-    found = []
-    for root, _, files in os.walk(folder):
-        for name in files:
-            path = os.path.join(root, name)  # noqa: PTH118 (15,000 files at every start: Path would double the time)
-            found.append((os.path.relpath(path, folder), os.stat(path)))  # noqa: PTH116
-    return found
+def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield name and status of a machine's recordings and tables; nothing else in its folder matters."""
+    for entry in _entries(folder):
+        if entry.name in FOLDERS and entry.is_dir():
+            yield from ((f"{entry.name}/{inner.name}", _status(inner)) for inner in _entries(entry))
+        elif entry.name.endswith(".csv"):
+            yield entry.name, _status(entry)
+
+
+def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
+    """List a folder, hidden entries left out (os.scandir: 15,000 files at every start, Path would double the time)."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise AsdError(f"{os.fspath(folder)}: cannot be read ({error.strerror}): check its permissions") from error
+
+
+def _status(entry: os.DirEntry) -> os.stat_result:
+    """Return the status of a file, or of a link that leads nowhere: its machine's own job will complain."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)

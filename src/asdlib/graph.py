@@ -11,7 +11,7 @@ from typing import Any
 from asdlib import codehash, datasets, signatures, yaml_files
 from asdlib.datasets import Dataset
 from asdlib.errors import AsdError
-from asdlib.recipes import Recipe, Recipes, Variant
+from asdlib.recipes import Recipe, Recipes, Variant, canonical
 
 JOINT = "all"  # the place of a model that is trained on all machines at once
 
@@ -20,7 +20,9 @@ class Graph:
     """A checked config, its datasets and its resolved recipes under every seed."""
 
     def __init__(self, config: dict[str, Any], root: Path):
+        config = {key: from_text(key, value) for key, value in config.items()}
         yaml_files.check(config, "config", "config")
+        config = canonical(config)
         self.config = config
         self.root = Path(root)
         self.recipes = Recipes(self.root / "config" / "systems", config["override"])
@@ -164,6 +166,10 @@ class Graph:
     def training_features(self, key: str, dataset: str, place: str) -> list[str]:
         """Return the feature files that a model is trained on."""
         model = self.recipe("models", key)
+        if (place == JOINT) != (model.settings["scope"] == JOINT):
+            raise AsdError(
+                f"results/models/{key}/{dataset}/{place}: its scope is {model.settings['scope']}: ask for that"
+            )
         return self.features_of(model, model.views, dataset, place)
 
     def embedded_features(self, key: str, view: str, dataset: str, machine: str) -> str:
@@ -231,6 +237,20 @@ class Graph:
     def source_code(self, dataset: str) -> str:
         """Hash the code that fetches or makes a dataset's recordings."""
         return self.code("download", ("sources", self.datasets[dataset].source["kind"]))
+
+
+def from_text(key: str, value: Any) -> Any:
+    """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
+
+    Datasets are left alone: their sections are text that looks like numbers, and names may.
+    """
+    if key in ("data", "datasets"):
+        return value
+    if isinstance(value, dict):
+        return {name: from_text(key, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [from_text(key, inner) for inner in value]
+    return yaml_files.parse_yaml(value, f"config: {key}") if isinstance(value, str) else value
 
 
 def backends_of(variant: Variant) -> list[tuple[str, str]]:

@@ -34,6 +34,8 @@ RESERVED = {
     "backends": {"kind"},
 }
 SEEDED = ("separators", "augmentations", "models")
+# Arguments of a class that no recipe states. The seed is the run's own; any will do for a check.
+GIVEN = {"augmentations": {"seed": 0}}
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
 
 
@@ -107,6 +109,7 @@ class Recipes:
     def __init__(self, folder: Path, override: dict[str, Any] | None = None):
         self.folder = Path(folder)
         self.override = override or {}
+        self._places: dict[tuple[str, str], str] = {}  # file and key of every recipe, filled with `blocks`
         self._refuse_unknown_overrides()
 
     @cached_property
@@ -121,46 +124,59 @@ class Recipes:
     def blocks(self) -> dict[tuple[str, str], dict[str, Any]]:
         """{(section, recipe): block}, the overrides merged in, every key checked against the class it goes to."""
         blocks: dict[tuple[str, str], dict[str, Any]] = {}
-        origin: dict[tuple[str, str], str] = {}
         for system, content in self.systems.items():
             for section in SECTIONS:
                 for name, block in content.get(section, {}).items():
                     where = f"{self.folder / system}.yaml: {section}.{name}"
                     if (section, name) in blocks:
-                        raise AsdError(f"{where}: {origin[section, name]}.yaml has a recipe of this name: rename one")
-                    merged = merge(block, self.override.get(section, {}).get(name, {}))
-                    signatures.check(section, merged, RESERVED[section], where)
-                    blocks[section, name], origin[section, name] = merged, str(self.folder / system)
+                        first = self._places[section, name]
+                        raise AsdError(f"{where}: {first.partition(': ')[0]} has a recipe of this name: rename one")
+                    _check(section, block, where)
+                    change = self.override.get(section, {}).get(name, {})
+                    if change:
+                        block = merge(block, change)
+                        _check(section, block, f"config: override.{section}.{name}")
+                    blocks[section, name], self._places[section, name] = block, where
         return blocks
 
-    def resolve(self, section: str, name: str, seed: int, asked_by: str = "") -> Recipe:
-        """Resolve one recipe and everything it is built from under `seed`."""
+    def resolve(
+        self, section: str, name: str, seed: int, asked_by: str = "config", above: tuple[tuple[str, str], ...] = ()
+    ) -> Recipe:
+        """Resolve one recipe and everything it is built from under `seed`.
+
+        `asked_by` is the file and key that names it, `above` the recipes that lie on the way to it.
+        """
         if (section, name) not in self.blocks:
             known = ", ".join(sorted(n for s, n in self.blocks if s == section)) or "none"
             raise AsdError(f"{asked_by}: no recipe {section}.{name}: define it, or name one of: {known}")
-        if f" {section}.{name} " in f" {asked_by} ":
-            raise AsdError(f"{section}.{name}: is built from itself ({asked_by}): break the circle")
+        way = (*above, (section, name))
+        if (section, name) in above:
+            circle = " > ".join(step for _, step in way)
+            raise AsdError(f"{asked_by}: {section}.{name} is built from itself ({circle}): break the circle")
+        here = self._places[section, name]
         settings = {**self.blocks[section, name], "name": name}
-        here = f"{asked_by} {section}.{name}".strip()
         for field, target in REFERENCES.get(section, {}).items():
             if settings.get(field):
-                settings[field] = self.resolve(target, settings[field], seed, here).settings
+                settings[field] = self.resolve(target, settings[field], seed, f"{here}.{field}", way).settings
         views = {}
         if section == "models":
-            views = self._views(settings.get("audio", ["raw"]), seed, here)
+            # Sorted: examples follow the order of the files, and neither the key nor Snakemake sees that order.
+            views = self._views(sorted(settings.get("audio", ["raw"])), seed, f"{here}.audio")
             settings |= {"audio": views, "scope": settings.get("scope", "machine")}
+            _refuse_narrow_start(settings, f"{here}.init")
         if section in SEEDED:
             settings["seed"] = seed
-        return Recipe(section, name, key_of(settings), settings, tuple(views))
+        return Recipe(section, name, key_of(settings), canonical(settings), tuple(views))
 
     def variants(self, system: str, seed: int) -> list[Variant]:
         """Resolve the variants of a system, in the order of its file."""
+        where = f"{self.folder / system}.yaml: variants"
         return [
             Variant(
                 system,
                 name,
                 seed,
-                tuple(self._branch(branch, seed, f"{system}.yaml variants.{name}") for branch in block["branches"]),
+                tuple(self._branch(branch, seed, f"{where}.{name}.branches") for branch in block["branches"]),
                 block.get("fusion", "mean"),
                 {"quantile": 0.9, **block.get("decision", {})},
             )
@@ -199,6 +215,22 @@ class Recipes:
                     )
 
 
+def _check(section: str, block: dict[str, Any], where: str) -> None:
+    """Refuse a recipe that its class cannot take; the run's seed is not the recipe's to set."""
+    if "seed" in block:
+        raise AsdError(f"{where}.seed: the config's `seeds` decide for every recipe: remove it")
+    signatures.check(section, block | GIVEN.get(section, {}), RESERVED[section], where)
+
+
+def _refuse_narrow_start(model: dict[str, Any], where: str) -> None:
+    """A model of all machines has no machine whose weights it could start from."""
+    init = model.get("init")
+    if init and model["scope"] == "all" and init["scope"] != "all":
+        raise AsdError(
+            f"{where}: {init['name']} is trained per machine, {model['name']} on all: use scope: all in both"
+        )
+
+
 def arguments(section: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the part of resolved settings that goes to the class's constructor."""
     own = RESERVED[section] | {"name", "seed"}
@@ -209,6 +241,11 @@ def key_of(settings: dict[str, Any]) -> str:
     """Return `<name>-<fingerprint>` of resolved settings; their order does not matter."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return f"{settings['name']}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def canonical(settings: Any) -> Any:
+    """Return settings with sorted keys: Snakemake compares them as text, and their order must not re-run anything."""
+    return json.loads(json.dumps(settings, sort_keys=True))
 
 
 def merge(base: Any, change: Any) -> Any:

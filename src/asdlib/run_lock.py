@@ -6,6 +6,7 @@ operating system frees when its process ends tells a dead run from a living one.
 
 import fcntl
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,16 +14,19 @@ _held: list[IO[str]] = []  # kept open: the lock lives as long as this process
 
 
 def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
-    """Remove Snakemake's lock files if no other run of this folder is alive; hold our own lock from now on."""
+    """Remove Snakemake's lock files if no other run of this folder is alive; show from now on that this one is.
+
+    Living runs share the lock, for two of them may make different files at once: only a run that is alone may have
+    the lock for itself and clear the folder.
+    """
     locks = folder / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    handle = (folder / "asdlib.lock").open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another run is alive, or the file system has no locks: Snakemake's own answer stands
-        handle.close()
-        return
+    handle = (folder / "asdlib.lock").open("a+")
     _held.append(handle)
-    for stale in locks.glob("*.lock"):
-        stale.unlink(missing_ok=True)
-        logging.getLogger(__name__).warning("%s: left by a run that was killed: removed", stale)
+    with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake's own answer stands
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for stale in locks.glob("*.lock"):
+            stale.unlink(missing_ok=True)
+            logging.getLogger(__name__).warning("%s: left by a run that was killed: removed", stale)
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_SH)  # waits only for a run that is clearing the folder at this moment

@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from asdlib.blocks.clips import Batch
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
+from asdlib.fabric import Fabric, LightningEnvironment
 from asdlib.training_settings import Training
 
 _progress = logging.getLogger("asdlib.progress")
@@ -94,7 +94,10 @@ class Trainer:
         self.identity = identity
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         self.fabric = Fabric(
-            accelerator=device.type, devices=1, precision="bf16-mixed" if bf16 else "32-true", loggers=[]
+            accelerator=device.type,
+            devices=1,
+            precision="bf16-mixed" if bf16 else "32-true",
+            plugins=[LightningEnvironment()],  # a job is one process: a scheduler's variables are not its business
         )
         _log.info("computing on %s in %s", self.fabric.device, "bf16" if bf16 else "float32")
 

@@ -23,11 +23,11 @@ rule download:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        network=lambda w, output: config["download"],
+        network=lambda w, output: graph.config["download"],
         settings=lambda w: graph.download_settings(w.dataset),
         code=lambda w: graph.source_code(w.dataset),
     shell:
-        'python "$ASDLIB/workflow/scripts/download.py"'
+        'python -P "$ASDLIB/workflow/scripts/download.py"'
         " --machine {wildcards.machine} --folder {output} --settings {params.settings:q}"
         ' --network {params.network:q} --lock "$ASDLIB/resources/zenodo.lock.json" --log {log}'
 
@@ -53,7 +53,7 @@ rule prepare:
         recordings=lambda w, input: graph.datasets[w.dataset].recordings(w.machine),
         code=graph.code("prepare"),
     shell:
-        'python "$ASDLIB/workflow/scripts/prepare.py"'
+        'python -P "$ASDLIB/workflow/scripts/prepare.py"'
         " --recordings {params.recordings:q} --dataset {wildcards.dataset}"
         " --machine {wildcards.machine} --out {output} --settings {params.settings:q} --log {log}"
 
@@ -71,20 +71,22 @@ rule train_separator:
         "results/benchmarks/train_separator/{separator}/{dataset}/{machine}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: 4
+    threads: graph.config["threads"]
     resources:
         gpu=1,
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
-        device=lambda w, input: config["device"],
+        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        threads=graph.config["threads"],
+        device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,
         code=lambda w: graph.recipe_code("train_separator", "separators", w.separator),
     shell:
-        'python "$ASDLIB/workflow/scripts/train_separator.py"'
+        'python -P "$ASDLIB/workflow/scripts/train_separator.py"'
         " --audio {input} --out {output.model} --history {output.history}"
         " --settings {params.settings:q} --code {params.code} --device {params.device} --gpus {resources.gpu}"
-        " --threads {threads} --log {log}"
+        " --threads {params.threads} --log {log}"
 
 
 # Run every clip of a machine through its separator.
@@ -100,19 +102,21 @@ rule separate:
         "results/benchmarks/separate/{separator}/{dataset}/{machine}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: 2
+    threads: graph.config["threads"]
     resources:
         gpu=1,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 120 * attempt,
     params:
-        device=lambda w, input: config["device"],
+        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        threads=graph.config["threads"],
+        device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,
         code=lambda w: graph.recipe_code("separate", "separators", w.separator),
     shell:
-        'python "$ASDLIB/workflow/scripts/separate.py"'
+        'python -P "$ASDLIB/workflow/scripts/separate.py"'
         " --audio {input.audio} --separator {input.separator} --out {output}"
-        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
+        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 
 # Make additional clips from recorded and separated ones.
@@ -136,6 +140,6 @@ rule augment:
         settings=lambda w: graph.recipe("augmentations", w.augmentation).settings,
         code=lambda w: graph.recipe_code("augment", "augmentations", w.augmentation),
     shell:
-        'python "$ASDLIB/workflow/scripts/augment.py"'
+        'python -P "$ASDLIB/workflow/scripts/augment.py"'
         " --raw {input.raw} --separated {input.separated} --out {output}"
         " --settings {params.settings:q} --log {log}"

@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from asdlib import job_environment, run_lock
+from asdlib import job_environment, run_lock, yaml_files
 from asdlib.errors import AsdError
 from asdlib.graph import Graph, backends_of
 from snakemake.exceptions import WorkflowError
@@ -13,6 +13,8 @@ from snakemake.exceptions import WorkflowError
 job_environment.export(workflow.basedir)
 
 try:
+    for path in workflow.configfiles:
+        yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
     graph = Graph(config, workflow.basedir)
     graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
 except AsdError as error:
@@ -36,7 +38,7 @@ wildcard_constraints:
     dataset=one_of(graph.datasets),
     machine=NAME,
     place=NAME,
-    section=r"\d\d",
+    section=one_of({section for _, _, section in graph.places}),
     separator=one_of(graph.keys("separators")),
     augmentation=one_of(graph.keys("augmentations")),
     frontend=one_of(graph.keys("frontends")),

@@ -17,7 +17,6 @@ rule extract_features:
         "results/benchmarks/extract_features/{frontend}/{audio}/{dataset}/{machine}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: 2
     resources:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
@@ -25,6 +24,6 @@ rule extract_features:
         settings=lambda w: graph.recipe("frontends", w.frontend).settings,
         code=lambda w: graph.recipe_code("extract_features", "frontends", w.frontend),
     shell:
-        'python "$ASDLIB/workflow/scripts/extract_features.py"'
+        'python -P "$ASDLIB/workflow/scripts/extract_features.py"'
         " --audio {input} --out {output} --settings {params.settings:q}"
-        " --threads {threads} --log {log}"
+        " --log {log}"

@@ -20,20 +20,22 @@ rule train_model:
         "results/benchmarks/train_model/{model}/{dataset}/{place}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: 2
+    threads: graph.config["threads"]
     resources:
         gpu=1,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
-        device=lambda w, input: config["device"],
+        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        threads=graph.config["threads"],
+        device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("models", w.model).settings,
         code=lambda w: graph.recipe_code("train_model", "models", w.model),
     shell:
-        'python "$ASDLIB/workflow/scripts/train_model.py"'
+        'python -P "$ASDLIB/workflow/scripts/train_model.py"'
         " --features {input.features} --init {input.init} --out {output.model}"
         " --history {output.history} --settings {params.settings:q} --code {params.code}"
-        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
+        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 
 # Represent every training and test clip of a machine by what the model makes of it.
@@ -53,16 +55,18 @@ rule embed:
         "results/benchmarks/embed/{model}/{audio}/{dataset}/{machine}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: 2
+    threads: graph.config["threads"]
     resources:
         gpu=1,
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        device=lambda w, input: config["device"],
+        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        threads=graph.config["threads"],
+        device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("models", w.model).settings,
         code=lambda w: graph.recipe_code("embed", "models", w.model),
     shell:
-        'python "$ASDLIB/workflow/scripts/embed.py"'
+        'python -P "$ASDLIB/workflow/scripts/embed.py"'
         " --features {input.features} --model {input.model} --out {output}"
-        " --device {params.device} --gpus {resources.gpu} --threads {threads} --log {log}"
+        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"

@@ -26,7 +26,7 @@ rule score:
         settings=lambda w: graph.score_settings(variant_of(w), w.section),
         code=lambda w: graph.code("score", *backends_of(variant_of(w))),
     shell:
-        'python "$ASDLIB/workflow/scripts/score.py"'
+        'python -P "$ASDLIB/workflow/scripts/score.py"'
         " --embeddings {input} --machine {wildcards.machine} --folder $(dirname {output.scores})"
         " --settings {params.settings:q} --log {log}"
 
@@ -55,6 +55,6 @@ rule tabulate:
         settings=lambda w: graph.tabulate_settings(w.system),
         code=graph.code("tabulate"),
     shell:
-        'python "$ASDLIB/workflow/scripts/tabulate.py"'
+        'python -P "$ASDLIB/workflow/scripts/tabulate.py"'
         " --reported {input.reported:q} --scores {output.scores} --clips {output.clips}"
         " --settings {params.settings:q} --log {log}"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from asdlib.data.tables import ClipTable
+from asdlib.data.tables import ClipTable, load
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Clips:
 
 
 def load_clips(paths: list[Path], *kinds: str) -> Clips:
-    """Load the features of some kinds of clips from one or more tables into one tensor."""
-    tables, arrays = zip(*(ClipTable(path).load("features", *kinds) for path in paths), strict=True)
-    features = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-    return Clips(pa.concat_tables(tables), torch.from_numpy(features))
+    """Load the features of some kinds of clips from one or more tables into one tensor, without a second copy."""
+    table, features = load([ClipTable(path) for path in paths], "features", *kinds)
+    return Clips(table, torch.from_numpy(features))

@@ -2,16 +2,22 @@
 
 import errno
 import fcntl
+import glob
+import logging
 import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from asdlib.errors import AsdError
 
-_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+_CANNOT_WRITE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
+}  # fmt: skip
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # some network file systems have none
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -31,11 +37,12 @@ def atomic(path: Path) -> Iterator[Path]:
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
-        _sync(path.parent)
+        _sync_one(path.parent)
     except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+        if error.errno not in _CANNOT_WRITE or not _is_about(error, path):
             raise
-        raise AsdError(f"{path}: cannot be written ({error.strerror or error}): free or unlock the disk") from error
+        reason = os.strerror(error.errno)  # libraries have longer words for it
+        raise AsdError(f"{path}: cannot be written ({reason}): make room, or make the folder writable") from error
     finally:
         _remove(temporary)
 
@@ -49,13 +56,25 @@ def locked(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = lock.open("w")
     except OSError as error:
-        raise AsdError(f"{lock}: cannot be written ({error.strerror}): make the folder writable") from error
+        reason = error.strerror
+        raise AsdError(f"{lock}: cannot be written ({reason}): make room, or make the folder writable") from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AsdError(f"{path}: another process is writing it: wait for it or stop it, then run again") from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _log.warning("%s: this file system has no locks (%s): start no second run here", lock, error.strerror)
         yield
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Tell an error in writing `path` from one in reading something else meanwhile; libraries give no file name."""
+    if not isinstance(error.filename, str | Path):
+        return True
+    return path.is_relative_to(error.filename) or Path(error.filename).is_relative_to(path.parent)
 
 
 def _sync(path: Path) -> None:
@@ -77,14 +96,16 @@ def _sync_one(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes of this machine left of earlier attempts at `path`."""
-    for leftover in path.parent.glob(f".{path.name}.{socket.gethostname()}-*.part"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{socket.gethostname()}-*.part"):
         process = leftover.name.rpartition("-")[2].partition(".")[0]
         if process.isdigit() and not Path(f"/proc/{process}").exists():
             _remove(leftover)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    """Remove a file or folder if that is possible: the error that led here is the one to report."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()

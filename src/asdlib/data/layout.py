@@ -2,7 +2,7 @@
 
 <machine>/train/section_00_source_train_normal_0000_<attributes>.wav        2021–2025
 <machine>/test/section_00_target_test_anomaly_0000_<attributes>.wav         2022–2025, labelled
-<machine>/{source_test,target_test}/section_00_source_test_normal_0000.wav  2021
+<machine>/{source_test,target_test}/section_00_source_test_normal_0000.wav  2021; evaluation set: without the label
 <machine>/test/section_00_0000.wav                                          evaluation sets: no domain, no label
 <machine>/supplemental/section_00_{machine,noise}_0000_<attributes>.wav     2025
 <machine>/{train,test}/normal_id_00_00000000.wav                            2020: an ID is a section, no domains
@@ -16,23 +16,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asdlib.data.truth import load_truth
+from asdlib.data.truth import TRUTH_FILE, Truth, load_truth
 from asdlib.errors import AsdError
 
 KINDS = ("train", "test", "clean", "noise")
 FOLDERS = ("train", "test", "source_test", "target_test", "supplemental")
 NO_ATTRIBUTE = "noAttribute"
 
-_PATTERNS = [
-    re.compile(
-        r"section_(?P<section>\d\d)_(?P<domain>source|target)_(?P<split>train|test)"
-        r"_(?P<label>normal|anomaly)_(?P<number>\d+)(_(?P<tail>.+))?"
-    ),
-    re.compile(r"section_(?P<section>\d\d)_(?P<domain>source|target)_(?P<split>test)_(?P<number>\d+)"),
-    re.compile(r"section_(?P<section>\d\d)(_(?P<split>test))?_(?P<number>\d+)"),
-    re.compile(r"((?P<label>normal|anomaly)_)?id_(?P<section>\d\d)_(?P<number>\d+)"),
+_SECTION = r"section_(?P<section>\d\d)"
+_LABEL = r"(?P<label>normal|anomaly)"
+_NUMBER = r"(?P<number>\d+)"
+_TAIL = r"(_(?P<tail>.+))?"
+_NAMES = [
+    # The list of 2024 leaves the split out of RoboticArm's names.
+    re.compile(rf"{_SECTION}_(?P<domain>source|target)(_(?P<split>train|test))?_{_LABEL}_{_NUMBER}{_TAIL}"),
+    re.compile(rf"{_SECTION}_(?P<domain>source|target)_(?P<split>test)_{_NUMBER}"),
+    re.compile(rf"{_SECTION}(_(?P<split>test))?_{_NUMBER}"),
+    re.compile(rf"({_LABEL}_)?id_(?P<section>\d\d)_{_NUMBER}"),
 ]
-_SUPPLEMENT = re.compile(r"section_(?P<section>\d\d)_(?P<kind>machine|noise)_((?P<domain>source|target)_)?.*\d+.*")
+# The word after the section is the kind; a word like it later in the name is part of an attribute.
+_SUPPLEMENT = re.compile(
+    rf"{_SECTION}_(?P<kind>machine|noise)(_(?P<domain>source|target))?(_[A-Za-z]+)*_{_NUMBER}{_TAIL}"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -81,44 +86,69 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
 def parse(path: Path, machine: str) -> Clip:
     """Read a clip's section, kind, domain and label from its name and folder."""
     place = path.parent.name
-    source_file = f"{machine}/{place}/{path.name}"
-    if place == "supplemental":
-        match = _SUPPLEMENT.fullmatch(path.stem)
-        if not match:
-            raise AsdError(
-                f"{path}: not a supplement's name: use section_<NN>_machine_<NNNN>… or section_<NN>_noise_<NNNN>…"
-            )
-        clean = match["kind"] == "machine"
-        domain = match["domain"] or ("source" if clean else None)
-        return Clip(
-            path,
-            source_file,
-            match["section"],
-            "clean" if clean else "noise",
-            domain,
-            "normal" if clean else None,
-        )
-    found = next((match for pattern in _PATTERNS if (match := pattern.fullmatch(path.stem))), None)
-    if not found:
+    return _supplement(path, machine) if place == "supplemental" else _recording(path, place, machine)
+
+
+def read_attributes(folder: Path) -> dict[str, tuple[Path, dict[str, str]]]:
+    """Read `attributes_*.csv`: {bare file name: (file, {parameter: value})}, in all three styles of the challenge.
+
+    `file_name` may be a path with `.wav`, or a bare name; attribute-less machines have no further columns.
+    """
+    rows: dict[str, tuple[Path, dict[str, str]]] = {}
+    for path in sorted(folder.glob("attributes_*.csv")):
+        lines = _read_csv(path)
+        if not lines or lines[0][:1] != ["file_name"]:
+            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add it")
+        for number, line in enumerate(lines[1:], 2):
+            if not any(line):
+                continue
+            name = _bare(line[0])
+            if len(line) % 2 == 0 or not name:
+                raise AsdError(f"{path}: line {number}: expected a file name and pairs of parameter and value: mend it")
+            if name in rows:
+                raise AsdError(f"{path}: line {number}: {name} has a row already: remove one")
+            pairs = zip(line[1::2], line[2::2], strict=True)
+            rows[name] = path, {key: value for key, value in pairs if key}
+    return rows
+
+
+def _supplement(path: Path, machine: str) -> Clip:
+    match = _SUPPLEMENT.fullmatch(path.stem)
+    if not match:
         raise AsdError(
-            f"{path}: not a DCASE name: use section_<NN>_<source|target>_{place}_<normal|anomaly>_<NNNN>_….wav"
+            f"{path}: not a supplement's name: use section_<NN>_machine_<NNNN>… or section_<NN>_noise_<NNNN>…"
         )
-    parts = found.groupdict()
-    kind = "train" if place == "train" else "test"
-    if parts.get("split") not in (None, kind) or (
-        kind == "train" and parts.get("split") is None and "tail" not in parts and not parts.get("label")
-    ):
-        raise AsdError(f"{path}: lies in {place}/ but is not named as a {kind} clip: move or rename it")
-    if kind == "train" and parts.get("label") == "anomaly":
-        raise AsdError(f"{path}: an anomaly among the training clips: move it to test/")
+    clean = match["kind"] == "machine"
     return Clip(
         path,
-        source_file,
-        parts["section"],
-        kind,
-        parts.get("domain"),
-        parts.get("label"),
-        parts.get("tail") or "",
+        f"{machine}/supplemental/{path.name}",
+        section=match["section"],
+        kind="clean" if clean else "noise",
+        domain=match["domain"] or ("source" if clean else None),  # clean sound is recorded in the source domain
+        label="normal" if clean else None,
+        tail=match["tail"] or "",
+    )
+
+
+def _recording(path: Path, place: str, machine: str) -> Clip:
+    """Parse a training or test clip; its name must not contradict its folder."""
+    kind = "train" if place == "train" else "test"
+    match = next((match for name in _NAMES if (match := name.fullmatch(path.stem))), None)
+    if not match:
+        raise AsdError(
+            f"{path}: not a DCASE name: use section_<NN>_<source|target>_{kind}_<normal|anomaly>_<NNNN>_….wav"
+        )
+    parts = {"split": None, "domain": None, "label": None, "tail": None, **match.groupdict()}
+    if parts["split"] not in (None, kind):
+        raise AsdError(f"{path}: lies in {place}/ but is named as a {parts['split']} clip: move or rename it")
+    if kind == "train" and parts["label"] != "normal":
+        found = "an anomaly" if parts["label"] else "a clip without a label"
+        raise AsdError(f"{path}: {found} among the training clips: move it to test/, or rename it")
+    domain = place.removesuffix("_test") if place in ("source_test", "target_test") else parts["domain"]
+    if parts["domain"] not in (None, domain):
+        raise AsdError(f"{path}: lies in {place}/ but is named as a {parts['domain']} clip: move or rename it")
+    return Clip(
+        path, f"{machine}/{place}/{path.name}", parts["section"], kind, domain, parts["label"], parts["tail"] or ""
     )
 
 
@@ -127,7 +157,7 @@ def _clips(folder: Path, machine: str) -> Iterator[Clip]:
         for path in sorted((folder / place).glob("*")):
             if path.name.startswith("."):
                 continue
-            if path.suffix.lower() == ".wav":
+            if path.suffix.lower() == ".wav" and not path.is_dir():
                 yield parse(path, machine)
             else:
                 _log.warning("%s: not a WAV file: ignored", path)
@@ -143,72 +173,65 @@ def _refuse_duplicates(clips: list[Clip]) -> None:
 
 def _with_truth(clips: list[Clip], folder: Path) -> list[Clip]:
     """Complete anonymous test clips by `ground_truth.csv`, if it lies beside them."""
+    path = folder / TRUTH_FILE
+    if not path.exists():
+        return clips
     truth = load_truth(folder)
-    unlabelled = [clip for clip in clips if clip.kind == "test" and clip.label is None]
-    missing = [clip for clip in unlabelled if clip.path.name not in truth]
-    if truth and missing:
-        raise AsdError(
-            f"{folder / 'ground_truth.csv'}: has no row for {missing[0].path.name}: complete or remove the file"
-        )
-    return [
-        replace(clip, label=truth[clip.path.name].label, domain=truth[clip.path.name].domain or clip.domain)
-        if truth and clip in unlabelled
-        else clip
-        for clip in clips
-    ]
+    return [_labelled(clip, truth, path) for clip in clips]
+
+
+def _labelled(clip: Clip, truth: dict[str, Truth], path: Path) -> Clip:
+    if clip.kind != "test" or clip.label is not None:
+        return clip
+    if clip.path.name not in truth:
+        raise AsdError(f"{path}: has no row for {clip.path.name}: complete or remove the file")
+    known = truth[clip.path.name]
+    return replace(clip, label=known.label, domain=known.domain or clip.domain)
 
 
 def _with_attributes(clips: list[Clip], folder: Path, strict: bool) -> list[Clip]:
     """Join the attributes files by bare file name; a test clip without a row has no attributes."""
-    complain = _refuse if strict else _log.warning
     rows = read_attributes(folder)
-    named = {clip.name for clip in clips}
-    for name, (path, _) in rows.items():
-        if name not in named:
-            complain(f"{path}: row {name}: there is no such clip: restore the clip or remove the row")
-    without = [
-        clip for clip in clips if clip.kind == "train" and clip.name not in rows and clip.tail not in ("", NO_ATTRIBUTE)
-    ]
-    if without and not rows:
-        year_2021 = any((folder / place).is_dir() for place in ("source_test", "target_test"))
-        path = folder / f"attributes_{without[0].section}.csv"
-        (_log.warning if year_2021 else complain)(
-            f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
-        )
-    elif without:
-        path = next(iter(rows.values()))[0]
-        complain(f"{path}: has no row for the training clip {without[0].path.name}: add it")
+    for problem in _attribute_problems(clips, rows, folder):
+        if strict:
+            raise AsdError(problem)
+        _log.warning("%s", problem)
     return [replace(clip, attributes=rows[clip.name][1]) if clip.name in rows else clip for clip in clips]
 
 
-def read_attributes(folder: Path) -> dict[str, tuple[Path, dict[str, str]]]:
-    """Read `attributes_*.csv`: {bare file name: (file, {parameter: value})}, in all three styles of the challenge.
-
-    `file_name` may be a path with `.wav`, or a bare name; attribute-less machines have no further columns.
-    """
-    rows: dict[str, tuple[Path, dict[str, str]]] = {}
-    for path in sorted(folder.glob("attributes_*.csv")):
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as handle:
-                lines = list(csv.reader(handle))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise AsdError(f"{path}: is not a CSV file in UTF-8 ({error}): save it again") from error
-        if not lines or lines[0][:1] != ["file_name"]:
-            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add it")
-        for number, line in enumerate(lines[1:], 2):
-            if not any(line):
-                continue
-            name = line[0].rpartition("/")[2].removesuffix(".wav")
-            if len(line) % 2 == 0 or not name:
-                raise AsdError(f"{path}: line {number}: expected a file name and pairs of parameter and value: mend it")
-            if name in rows:
-                raise AsdError(f"{path}: line {number}: {name} has a row already: remove one")
-            rows[name] = (
-                path,
-                {key: value for key, value in zip(line[1::2], line[2::2], strict=True) if key},
-            )
-    return rows
+def _attribute_problems(clips: list[Clip], rows: dict[str, tuple[Path, dict[str, str]]], folder: Path) -> Iterator[str]:
+    """Say what does not fit between clips and rows, each problem once for the whole machine."""
+    named = {clip.name for clip in clips}
+    strays = [(path, name) for name, (path, _) in rows.items() if name not in named]
+    if strays:
+        path, name = strays[0]
+        yield f"{path}: row {name}{_more(strays)}: there is no such clip: restore the clip or remove the row"
+    without = [
+        clip for clip in clips if clip.kind == "train" and clip.name not in rows and clip.tail not in ("", NO_ATTRIBUTE)
+    ]
+    if not without:
+        return
+    path = folder / f"attributes_{without[0].section}.csv"
+    if path.exists():
+        yield f"{path}: has no row for the training clip {without[0].path.name}{_more(without)}: add it"
+    elif not any((folder / place).is_dir() for place in ("source_test", "target_test")):  # 2021 had no such files
+        yield f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
 
 
-def _refuse(message: str) -> None:
-    raise AsdError(message)
+def _more(found: list) -> str:
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+
+
+def _bare(name: str) -> str:
+    """Return a file's name without folders (of any system) and ending."""
+    return re.sub(r"\.wav$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)
+
+
+def _read_csv(path: Path) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            return [[cell.strip() for cell in line] for line in csv.reader(handle)]
+    except OSError as error:
+        raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise AsdError(f"{path}: is not a CSV file in UTF-8 ({error}): save it again") from error

@@ -1,5 +1,6 @@
 """Reading WAV files, suspiciously: what comes back is mono int16 at the asked rate, or an error that names the file."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -15,15 +16,8 @@ def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool
     16-bit mono files at `sample_rate` (Hz) come back exactly as recorded. Other sample formats are scaled to 16 bits;
     other rates and channel counts are converted only if `resample` or `downmix` allow it.
     """
-    _refuse_truncated(path)
-    try:
-        samples, rate = soundfile.read(path, dtype="int16" if _is_pcm16(path) else "float64", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AsdError(f"{path}: cannot be read as WAV ({error}): replace the file") from error
-    if not len(samples):
-        raise AsdError(f"{path}: holds no samples: replace or remove the file")
-    if samples.dtype != np.int16 and not np.isfinite(samples).all():
-        raise AsdError(f"{path}: holds NaN or infinite samples: replace or remove the file")
+    _refuse_damaged(path)
+    samples, rate = _decode(path)
     if samples.shape[1] != 1 and not downmix:
         raise AsdError(f"{path}: has {samples.shape[1]} channels, expected 1: convert it, or set prepare.downmix: true")
     if rate != sample_rate and not resample:
@@ -33,8 +27,23 @@ def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool
     return _to_int16(_convert(samples, rate, sample_rate))
 
 
-def _is_pcm16(path: Path) -> bool:
-    return soundfile.info(path).subtype == "PCM_16"
+def _decode(path: Path) -> tuple[np.ndarray, int]:
+    """Return (samples, channels) in int16 as recorded or in float64 within [-1, 1], and the rate in Hz."""
+    try:
+        dtype = "int16" if soundfile.info(path).subtype == "PCM_16" else "float64"
+        samples, rate = soundfile.read(path, dtype=dtype, always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AsdError(f"{path}: cannot be read as WAV ({error}): replace the file") from error
+    if not len(samples):
+        raise AsdError(f"{path}: holds no samples: replace or remove the file")
+    if dtype == "int16":
+        return samples, rate
+    if not np.isfinite(samples).all():
+        raise AsdError(f"{path}: holds NaN or infinite samples: replace or remove the file")
+    peak = np.abs(samples).max()
+    if peak > 1.0:
+        raise AsdError(f"{path}: exceeds full scale (peak {peak:.6g}, at most 1 fits 16 bits): scale it down")
+    return samples, rate
 
 
 def _convert(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
@@ -56,24 +65,32 @@ def _to_int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _refuse_truncated(path: Path) -> None:
-    """Compare the length that the header promises with the file's: decoders return what is there and say nothing."""
+def _refuse_damaged(path: Path) -> None:
+    """Walk the file's chunks and compare the length that the header promises with the file's own.
+
+    Decoders return what is there and say nothing. Chunks of odd length are padded by one byte.
+    """
     try:
-        size = path.stat().st_size
         with path.open("rb") as handle:
-            if size == 0:
-                raise AsdError(f"{path}: is empty: replace or remove the file")
-            riff = handle.read(12)
-            if len(riff) < 12 or riff[:4] != b"RIFF" or riff[8:] != b"WAVE":
-                raise AsdError(f"{path}: is not a WAV file: replace or remove it")
+            _refuse_other_formats(path, handle.read(12))
             while len(header := handle.read(8)) == 8:
                 name, length = struct.unpack("<4sI", header)
-                end = handle.tell() + length
-                if name == b"data":
-                    if end > size:
-                        raise AsdError(f"{path}: is truncated ({end - size} bytes short): copy or download it again")
+                missing = handle.tell() + length - path.stat().st_size
+                if name != b"data":
+                    handle.seek(length + length % 2, os.SEEK_CUR)
+                elif missing > 0:
+                    raise AsdError(f"{path}: is truncated ({missing} bytes short): copy or download it again")
+                else:
                     return
-                handle.seek(end + length % 2)
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
     raise AsdError(f"{path}: is truncated (no audio data): copy or download it again")
+
+
+def _refuse_other_formats(path: Path, start: bytes) -> None:
+    if not start:
+        raise AsdError(f"{path}: is empty: replace or remove the file")
+    if start[:4] in (b"RF64", b"RIFX") and start[8:] == b"WAVE":
+        raise AsdError(f"{path}: is a WAV file of the kind {start[:4].decode()}: convert it to plain RIFF WAV")
+    if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+        raise AsdError(f"{path}: is not a WAV file: replace or remove it")

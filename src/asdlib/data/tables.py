@@ -47,6 +47,8 @@ class ClipWriter:
 
     def write(self, clips: pa.Table, **tensors: np.ndarray) -> None:
         """Append clips of one kind, in row groups of ROWS; each tensor is (clips, …) in its declared shape."""
+        if len(set(clips.column("kind").to_pylist())) > 1:
+            raise ValueError("clips of several kinds in one row group: write them kind by kind")
         columns = {name: clips.column(name) for name in CLIP_FIELDS.names}
         for name, kind in self._tensors.items():
             columns[name] = _to_arrow(np.ascontiguousarray(tensors[name]), kind)
@@ -74,7 +76,7 @@ def writing(
         f"{name}.list.element": "DELTA_BINARY_PACKED" if np.dtype(dtype).kind == "i" else "BYTE_STREAM_SPLIT"
         for name, (dtype, _) in tensors.items()
     }
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256(repr(sorted(kinds.items())).encode())
     with (
         atomic(path) as temporary,
         pq.ParquetWriter(
@@ -85,6 +87,7 @@ def writing(
             column_encoding=encodings,
             write_statistics=["kind", "section"],
             data_page_size=1 << 20,
+            write_page_checksum=True,
         ) as writer,
     ):
         yield ClipWriter(writer, kinds, digest)
@@ -97,13 +100,16 @@ class ClipTable:
     def __init__(self, path: Path):
         self.path = Path(path)
         try:
-            self._file = pq.ParquetFile(self.path)
+            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
-            raise AsdError(f"{self.path}: is not a whole Parquet file ({error}): delete it and run again") from error
+            reason = " ".join(str(error).split())
+            raise AsdError(f"{self.path}: is not a whole Parquet file ({reason}): delete it and run again") from error
         metadata = self._file.metadata.metadata or {}
-        self.recipe: dict[str, Any] = json.loads(metadata.get(b"recipe", b"{}"))
-        self.notes: dict[str, Any] = json.loads(metadata.get(b"notes", b"{}"))
-        self.digest: str = metadata.get(b"digest", b"").decode()
+        if b"digest" not in metadata:
+            raise AsdError(f"{self.path}: is a Parquet file, but not a clip table: delete it and run again")
+        self.recipe: dict[str, Any] = json.loads(metadata[b"recipe"])
+        self.notes: dict[str, Any] = json.loads(metadata[b"notes"])
+        self.digest: str = metadata[b"digest"].decode()
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -116,27 +122,24 @@ class ClipTable:
 
     def clips(self, *kinds: str) -> pa.Table:
         """Return the metadata of all clips, or of those kinds, without reading any tensor."""
-        return self._file.read_row_groups(self._groups(kinds), columns=CLIP_FIELDS.names)
+        return self._read(self._groups(kinds), CLIP_FIELDS.names)
 
     def batches(self, tensor: str, *kinds: str) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield (metadata, tensor of shape (rows, …)) row group by row group; the arrays are read-only."""
         for group in self._groups(kinds):
-            table = self._file.read_row_group(group, columns=[*CLIP_FIELDS.names, tensor], use_threads=False)
+            table = self._read([group], [*CLIP_FIELDS.names, tensor])
             yield table.select(CLIP_FIELDS.names), _to_numpy(table.column(tensor))
 
     def load(self, tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
-        """Return (metadata, tensor of shape (clips, …)) in one array; peak memory is that array and one row group."""
-        clips = self.clips(*kinds)
-        array: np.ndarray | None = None
-        row = 0
-        for _, batch in self.batches(tensor, *kinds):
-            if array is None:
-                array = np.empty((len(clips), *batch.shape[1:]), batch.dtype)
-            array[row : row + len(batch)] = batch
-            row += len(batch)
-        if array is None:
-            raise AsdError(f"{self.path}: holds no {' or '.join(kinds)} clips: check the dataset")
-        return clips, array
+        """Return (metadata, tensor of shape (clips, …)) in one array; peak memory is that and a few row groups."""
+        return load([self], tensor, *kinds)
+
+    def _read(self, groups: list[int], columns: list[str]) -> pa.Table:
+        try:
+            return self._file.read_row_groups(groups, columns=columns, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise AsdError(f"{self.path}: is damaged ({reason}): delete it and run again") from error
 
     def _groups(self, kinds: Sequence[str]) -> list[int]:
         """Return the row groups that hold only these kinds (all, if none is named), from their statistics."""
@@ -152,19 +155,26 @@ class ClipTable:
         return found
 
 
+def load(tables: Sequence[ClipTable], tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
+    """Return (metadata, tensor of shape (clips, …)) of several tables, one after the other, in one array."""
+    clips = pa.concat_tables([table.clips(*kinds) for table in tables])
+    array: np.ndarray | None = None
+    row = 0
+    for table in tables:
+        for _, batch in table.batches(tensor, *kinds):
+            if array is None:
+                array = np.empty((len(clips), *batch.shape[1:]), batch.dtype)
+            array[row : row + len(batch)] = batch
+            row += len(batch)
+    if array is None:
+        missing = f"{' or '.join(kinds)} clips".lstrip()
+        raise AsdError(f"{tables[0].path}: holds no {missing}: check the dataset")
+    return clips, array
+
+
 def clip_rows(rows: list[dict[str, Any]]) -> pa.Table:
     """Make a metadata table of rows with the fields of CLIP_FIELDS."""
     return pa.Table.from_pylist([{**row, "attributes": list(row["attributes"].items())} for row in rows], CLIP_FIELDS)
-
-
-def runs_of_kind(clips: pa.Table) -> Iterator[pa.Table]:
-    """Cut a metadata table, sorted by kind, into pieces of one kind and at most ROWS rows."""
-    kinds = clips.column("kind").to_pylist()
-    start = 0
-    for stop in range(1, len(kinds) + 1):
-        if stop == len(kinds) or kinds[stop] != kinds[start] or stop - start == ROWS:
-            yield clips.slice(start, stop - start)
-            start = stop
 
 
 def _arrow_type(dtype: str) -> pa.DataType:

@@ -4,9 +4,11 @@ Centred frames with zero padding, periodic Hann window, Slaney mel scale with Sl
 of the mel power or magnitude, no normalisation of mean or variance.
 """
 
-import librosa
 import torch
+from librosa.filters import mel
 from torch import Tensor
+
+from asdlib.blocks.linear import matrix_product
 
 FLOOR = 2.220446049250313e-16  # the machine epsilon of float64: digital silence is -156.5 dB
 
@@ -28,8 +30,8 @@ class LogMel:
         self.power = power
         self.sample_rate = sample_rate
         self._window = torch.hann_window(n_fft, periodic=True)
-        filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
-        self._filters = torch.from_numpy(filters.T.copy())  # (n_fft / 2 + 1, n_mels)
+        filters = mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
+        self._filters = torch.from_numpy(filters)  # (n_mels, n_fft / 2 + 1)
 
     def shape(self, samples: int) -> tuple[int, int]:
         """Return (frames, n_mels) of a clip."""
@@ -48,5 +50,5 @@ class LogMel:
         spectrum = torch.mul(parts[..., 0], parts[..., 0]).addcmul_(parts[..., 1], parts[..., 1])
         if self.power != 2.0:
             spectrum = spectrum.pow_(self.power / 2)
-        mel = spectrum @ self._filters  # (B, frames, n_mels)
-        return mel.clamp_min_(FLOOR).log10_().mul_(20.0 / self.power)
+        bands = matrix_product(spectrum, self._filters)  # (B, frames, n_mels)
+        return bands.clamp_min_(FLOOR).log10_().mul_(20.0 / self.power)

@@ -5,13 +5,15 @@ Mahalanobis distance of its mean residual from the residuals seen in training.
 """
 
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.linear import Linear
+from asdlib.errors import AsdError
 
 
 class FrameVectors:
@@ -31,7 +33,7 @@ class FrameVectors:
 
     def batch(self, indices: Tensor) -> Batch:
         """Return those vectors, (B, frames · bands)."""
-        vectors = self._vectors[self._starts[indices]]
+        vectors = self._vectors.index_select(0, self._starts[indices])
         return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
 
 
@@ -54,10 +56,10 @@ class DenseAutoencoder(nn.Module):
         norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
         widths = [frames * bands, *[hidden] * depth, latent]
         self.encoder = nn.Sequential(*_layers(widths, norm))
-        self.decoder = nn.Sequential(*_layers(widths[:0:-1], norm), nn.Linear(hidden, widths[0]))
+        self.decoder = nn.Sequential(*_layers(widths[:0:-1], norm), Linear(hidden, widths[0]))
         # Filled by `finish`: the scatter of training residuals, one row of `bands` values a frame.
-        self.register_buffer("cov_source", torch.zeros(bands, bands))
-        self.register_buffer("cov_target", torch.zeros(bands, bands))
+        self.register_buffer("cov_source", torch.eye(bands))
+        self.register_buffer("cov_target", torch.eye(bands))
 
     def examples(self, clips: Clips) -> FrameVectors:
         """Return what the network is trained on: vectors, not clips."""
@@ -78,14 +80,13 @@ class DenseAutoencoder(nn.Module):
         `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips:
         that is how the official thresholds come about, and why they are far from the quantiles of clip scores.
         """
-        training, validation = list(training), list(validation)
         self.cov_source, self.cov_target = self.residual_scatter(training)
-        batches = [*training, *validation]
-        distances = [self.distances(self.residuals(batch.features).mean(0)).min() for batch in batches]
+        batches = chain(training, validation)
+        means = torch.stack([self.residuals(batch.features).mean(0) for batch in batches])
         watched = [self.loss(batch) for batch in validation]
         return {
             "mse": torch.cat([losses, *[loss[None] for loss in watched]]),
-            "mahalanobis": torch.stack(distances),
+            "mahalanobis": self.distances(means).amin(1),
         }
 
     def residual_scatter(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
@@ -113,33 +114,40 @@ class DenseAutoencoder(nn.Module):
         """Return x̂ − x as rows of `bands` values, (B · frames, bands)."""
         return (self(vectors) - vectors).reshape(-1, self.bands)
 
-    def distances(self, mean_residual: Tensor) -> Tensor:
-        """Return δ̄ᵀ Σ⁻¹ δ̄ for the source and the target scatter, (2,).
+    def distances(self, mean_residuals: Tensor) -> Tensor:
+        """Return δ̄ᵀ Σ⁻¹ δ̄ of mean residuals (B, bands) for the source and the target scatter, (B, 2).
 
         The *mean* residual's distance, not the mean of the rows' distances: averaging all entries of the official
         code's δ Σ⁻¹ δᵀ comes to this.
         """
-        inverses = torch.linalg.inv(torch.stack([self.cov_source, self.cov_target]))
-        return torch.einsum("b,dbc,c->d", mean_residual, inverses, mean_residual)
+        try:
+            inverses = torch.linalg.inv(torch.stack([self.cov_source, self.cov_target]))
+        except torch.linalg.LinAlgError as error:
+            raise AsdError(
+                f"dense_autoencoder: a residual scatter is singular ({error}): add training clips"
+            ) from error
+        return torch.einsum("nb,dbc,nc->nd", mean_residuals, inverses, mean_residuals)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `mse` (B, 1) and `mahalanobis` (B, 2: source, target) of whole clips (B, frames, bands)."""
-        rows = [
-            self._embed_clip(clip[:frames]) for clip, frames in zip(batch.features, batch.frames.tolist(), strict=True)
-        ]
-        mse, distances = zip(*rows, strict=True)
-        return {"mse": torch.stack(mse)[:, None], "mahalanobis": torch.stack(distances)}
+        clips = zip(batch.features, batch.frames.tolist(), strict=True)
+        residuals = [self.residuals(self._vectors(clip[:frames])) for clip, frames in clips]
+        means = torch.stack([rows.mean(0) for rows in residuals])
+        return {
+            "mse": torch.stack([rows.square().mean() for rows in residuals])[:, None],
+            "mahalanobis": self.distances(means),
+        }
 
-    def _embed_clip(self, clip: Tensor) -> tuple[Tensor, Tensor]:
-        vectors = clip.contiguous().as_strided((len(clip) - self.frames + 1, self.frames * self.bands), (self.bands, 1))
-        residuals = self.residuals(vectors)
-        return residuals.square().mean(), self.distances(residuals.mean(0))
+    def _vectors(self, clip: Tensor) -> Tensor:
+        """Return all vectors of a clip (frames, bands), none if it is shorter than one."""
+        count = max(0, len(clip) - self.frames + 1)
+        return clip.contiguous().as_strided((count, self.frames * self.bands), (self.bands, 1))
 
 
 def _layers(widths: list[int], norm: dict[str, float]) -> list[nn.Module]:
     return [
         layer
         for inputs, outputs in pairwise(widths)
-        for layer in (nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
+        for layer in (Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
     ]

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-import traceback
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -30,15 +29,18 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     A user's error (AsdError) is one line on stderr and in the log; anything else keeps its traceback. Both exit 1.
     """
     options = _parse(step, argv)
-    terminal = _redirect(options.pop("log"))
+    log = options.pop("log")
+    try:
+        terminal = _redirect(log)
+    except OSError as error:
+        sys.exit(f"error: {log}: cannot be written ({error.strerror}): make room, or make the folder writable")
     signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
     try:
         step(**options)
     except AsdError as error:
         _fail(f"error: {error}", terminal)
     except Exception as error:
-        traceback.print_exc()
-        _fail(f"error: {type(error).__name__}: {error}", terminal)
+        _fail(f"error: {type(error).__name__}: {error}", terminal, error)
 
 
 def _parse(step: Callable[..., None], argv: Sequence[str] | None) -> dict[str, Any]:
@@ -84,10 +86,12 @@ def _redirect(log: Path | None) -> int:
     return terminal
 
 
-def _fail(message: str, terminal: int) -> NoReturn:
-    logging.error(message)
-    if os.fstat(terminal) != os.fstat(2):  # with a log of its own, the terminal has not seen the message yet
+def _fail(message: str, terminal: int, bug: Exception | None = None) -> NoReturn:
+    """Say it on the terminal first: the log may lie on the very disk that is full."""
+    message = " ".join(message.splitlines())
+    if not os.path.samestat(os.fstat(terminal), os.fstat(2)):  # else the log is the terminal
         os.write(terminal, f"{message}\n".encode())
+    logging.error("%s", message, exc_info=bug)
     sys.exit(1)
 
 

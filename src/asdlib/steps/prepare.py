@@ -18,10 +18,10 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: d
     """Write `out`: int16 audio of `settings["seconds"]` at `settings["sample_rate"]` Hz and each clip's metadata.
 
     Shorter recordings are padded with zeros at the end, longer ones lose their end; both are counted in the log and
-    can be told from the columns `samples` (real samples kept) and `recorded_samples`.
+    can be told from the columns `samples` (real samples kept) and `recorded_samples` (both at `sample_rate`).
     """
     length = round(settings["seconds"] * settings["sample_rate"])
-    clips = [clip for clip in scan(recordings, machine, settings["strict"]) if clip.section in settings["sections"]]
+    clips = _wanted(scan(recordings, machine, settings["strict"]), recordings, machine, settings["sections"])
     recipe = {"dataset": dataset, "machine": machine, **settings}
     cut = padded = 0
     with writing(out, recipe, audio=("int16", (length,))) as table:
@@ -45,6 +45,19 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: d
         padded,
         settings["seconds"],
     )
+
+
+def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[str]) -> list[Clip]:
+    """Return the clips of the run's sections, each of which needs something to learn from and something to score."""
+    present = {(clip.section, clip.kind) for clip in clips}
+    for section in sections:
+        for kind in ("train", "test"):
+            if (section, kind) not in present:
+                raise AsdError(
+                    f"{recordings / kind}: machine {machine} has no {kind} clips of section {section}: "
+                    "add recordings, or leave the section out"
+                )
+    return [clip for clip in clips if clip.section in sections]
 
 
 def _batches(clips: list[Clip]) -> list[list[Clip]]:

@@ -1,0 +1,80 @@
+"""One machine type at full scale through the whole workflow: official baseline, both variants, 100 epochs, CPU.
+
+    python benchmarks/bench_baseline.py [--cores 2] [--epochs 100] [--folder benchmarks/output]
+
+Prints what each stage took (Snakemake's own benchmark files) and the run's wall time, beside the rate at which this
+machine multiplies matrices of the network's sizes: the training cannot be faster than its arithmetic.
+"""
+
+import argparse
+import csv
+import shutil
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from measure import machine, run
+from recordings import write_machine
+
+STAGES = ("prepare", "extract_features", "train_model", "embed", "score", "tabulate")
+VECTORS = 309 * 900  # of 1,000 clips of 10 s, less the tenth that is only watched
+WIDTHS = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
+
+
+def main() -> None:
+    """Run the workflow and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--folder", type=Path, default=Path("benchmarks/output"))
+    options = parser.parse_args()
+    folder = (options.folder / "baseline").resolve()
+    data = folder / "full_scale"
+    write_machine(data)
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    root = Path(__file__).resolve().parents[1]
+    epochs = f"override={{models: {{dense_ae: {{training: {{epochs: {options.epochs}}}}}}}}}"
+    cost = run(
+        [
+            str(Path(sys.executable).with_name("snakemake")), "results/baseline/scores.csv", "--quiet", "all",
+            "--cores", str(options.cores), "--snakefile", str(root / "Snakefile"), "--directory", str(folder / "run"),
+            "--config", f"data={data}", epochs,
+        ]
+    )  # fmt: skip
+    print(f"{machine()}, torch {torch.__version__}, {options.cores} cores used, {options.epochs} epochs")
+    print(f"{'stage':20}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")
+    for stage in STAGES:
+        print(f"{stage:20}{''.join(f'{figure:9.1f}' for figure in _stage(folder / 'run', stage))}")
+    print(f"{'all, with Snakemake':20}{cost.wall:9.1f}{cost.cpu:9.1f}")
+    rate = _matrix_rate(options.cores)
+    floor = options.epochs * 6 * VECTORS * sum(a * b for a, b in pairwise(WIDTHS)) / rate
+    print(f"torch's matrix products at these sizes: {rate / 1e9:.0f} GFLOP/s, hence {floor:.0f} s for the training")
+
+
+def _stage(folder: Path, stage: str) -> tuple[float, float, float]:
+    """Sum a stage's jobs: seconds of wall time and processor time, largest peak in MB."""
+    rows = []
+    for path in (folder / "results" / "benchmarks" / stage).rglob("*.tsv"):
+        with path.open(newline="") as handle:
+            rows += list(csv.DictReader(handle, delimiter="\t"))
+    number = {name: [float(row[name]) for row in rows if row[name] not in ("NA", "-")] for name in rows[0]}
+    return sum(number["s"]), sum(number["cpu_time"]), max(number["max_rss"], default=0.0)
+
+
+def _matrix_rate(cores: int) -> float:
+    """Measure floating point operations per second of `torch.mm` on 256 × 640 × 128."""
+    torch.set_num_threads(cores)
+    left, right = torch.randn(256, 640), torch.randn(640, 128)
+    best = float("inf")
+    for _ in range(20):
+        start = time.perf_counter()
+        for _ in range(50):
+            left @ right
+        best = min(best, (time.perf_counter() - start) / 50)
+    return 2 * 256 * 640 * 128 / best
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Every backend of the table: `fit` returns it, a stranger clip scores higher, missing inputs are named."""
+
+import numpy as np
+import pytest
+
+from asdlib.backends import BACKENDS
+from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.smallest_distance import SmallestDistance
+from asdlib.backends.thresholds import gamma_quantile
+from asdlib.errors import AsdError
+
+# For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
+TOYS = {"smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]])}
+
+
+def train(values: list, count: int = 20) -> Embeddings:
+    rows = np.repeat(np.array(values), count, axis=0) + np.linspace(0, 0.1, count)[:, None]
+    domains = ["source"] * (count - 2) + ["target"] * 2
+    return Embeddings({"distances": rows}, domains, [{}] * count, {"distances": rows.min(axis=1)})
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def toy(request: pytest.FixtureRequest):
+    arguments, normal, strange = TOYS[request.param]
+    return BACKENDS[request.param](**arguments), train(normal), normal, strange
+
+
+def test_the_table_has_toys_for_every_backend() -> None:
+    assert TOYS.keys() == BACKENDS.keys()
+
+
+def test_fit_returns_the_backend_and_scores_training_clips(toy) -> None:
+    backend, given, _, _ = toy
+    assert backend.fit(given) is backend
+    assert backend.train_score_.shape == (20,)
+
+
+def test_a_stranger_clip_scores_higher(toy) -> None:
+    backend, given, normal, strange = toy
+    test = Embeddings({"distances": np.array([*normal, *strange])})
+    normal_score, strange_score = backend.fit(given).anomaly_score(test)
+    assert strange_score > normal_score
+    assert strange_score > backend.threshold_
+
+
+def test_the_nearer_of_two_distances_counts() -> None:
+    backend = SmallestDistance("distances")
+    assert backend.anomaly_score(Embeddings({"distances": np.array([[3.0, 1.0], [2.0, 5.0]])})).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("name", "message"), [("nothing", "no calibration 'nothing'")])
+def test_a_missing_calibration_is_named(name: str, message: str) -> None:
+    with pytest.raises(AsdError, match=message):
+        SmallestDistance(name).fit(train([[1.0, 2.0]]))
+
+
+def test_a_missing_representation_is_named() -> None:
+    with pytest.raises(AsdError, match=r"no representation 'latent'.*distances"):
+        train([[1.0, 2.0]])["latent"]
+
+
+def test_the_gamma_quantile_is_that_of_the_distribution_drawn_from() -> None:
+    sample = np.random.default_rng(0).gamma(5.0, 2.0, 20000)
+    assert gamma_quantile(sample, 0.9) == pytest.approx(np.quantile(sample, 0.9), rel=0.01)

@@ -1,0 +1,217 @@
+"""Names and folders of every year, attributes tables in their three styles, and what is refused."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from asdlib.data.layout import parse, read_attributes, scan
+from asdlib.errors import AsdError
+
+TRAIN = "train/section_00_source_train_normal_0000_spd_1.wav"
+TEST = "test/section_00_target_test_anomaly_0000_spd_1.wav"
+HEADER = "file_name,d1p,d1v\n"
+ROW = "section_00_source_train_normal_0000_spd_1,spd,1\n"
+
+# place and name: section, kind, domain, label, the name's own attribute text
+NAMES = {
+    # 2020: development, evaluation
+    "train/normal_id_02_00000000.wav": ("02", "train", None, "normal", ""),
+    "test/anomaly_id_04_00000012.wav": ("04", "test", None, "anomaly", ""),
+    "test/id_01_00000012.wav": ("01", "test", None, None, ""),
+    # 2021: a test folder per domain
+    "train/section_01_target_train_normal_0002_strength_1.wav": ("01", "train", "target", "normal", "strength_1"),
+    "source_test/section_00_source_test_normal_0000.wav": ("00", "test", "source", "normal", ""),
+    "target_test/section_02_target_test_anomaly_0099.wav": ("02", "test", "target", "anomaly", ""),
+    "target_test/section_03_target_test_0000.wav": ("03", "test", "target", None, ""),
+    "source_test/section_03_0000.wav": ("03", "test", "source", None, ""),
+    # 2022
+    "train/section_00_source_train_normal_0000_car_A1.wav": ("00", "train", "source", "normal", "car_A1"),
+    "test/section_02_target_test_normal_0049_vel_8.wav": ("02", "test", "target", "normal", "vel_8"),
+    "test/section_04_test_0100.wav": ("04", "test", None, None, ""),
+    "test/section_03_0000.wav": ("03", "test", None, None, ""),
+    # 2023-2025; the full names of 2024's RoboticArm lack the split
+    "test/section_00_source_normal_0035_spd_2.wav": ("00", "test", "source", "normal", "spd_2"),
+    "train/section_00_source_train_normal_0001_noAttribute.wav": ("00", "train", "source", "normal", "noAttribute"),
+    "test/section_00_source_test_normal_0000.WAV": ("00", "test", "source", "normal", ""),
+    "test/section_00_source_test_normal_0000_anomaly_train.wav": ("00", "test", "source", "normal", "anomaly_train"),
+    # supplements: the kind stands right behind the section
+    "supplemental/section_00_machine_0001_spd_1.wav": ("00", "clean", "source", "normal", "spd_1"),
+    "supplemental/section_00_machine_0100.wav": ("00", "clean", "source", "normal", ""),
+    "supplemental/section_00_machine_source_0000_noAttribute.wav": ("00", "clean", "source", "normal", "noAttribute"),
+    "supplemental/section_01_machine_target_train_normal_0000.wav": ("01", "clean", "target", "normal", ""),
+    "supplemental/section_00_machine_0001_noise_2.wav": ("00", "clean", "source", "normal", "noise_2"),
+    "supplemental/section_00_noise_0001.wav": ("00", "noise", None, None, ""),
+    "supplemental/section_00_noise_0001_machine_off.wav": ("00", "noise", None, None, "machine_off"),
+}
+
+
+@pytest.mark.parametrize(("place", "expected"), NAMES.items(), ids=NAMES)
+def test_names_of_every_year(place, expected):
+    clip = parse(Path("data/fan") / place, "fan")
+    assert (clip.section, clip.kind, clip.domain, clip.label, clip.tail) == expected
+    assert clip.source_file == f"fan/{place}"
+    assert clip.split == ("supplemental" if place.startswith("supplemental") else clip.kind)
+
+
+REFUSED = [
+    ("train/section_00_0000.wav", "without a label among the training clips"),
+    ("train/id_00_00000000.wav", "without a label among the training clips"),
+    ("train/section_00_source_test_normal_0000.wav", "lies in train/ but is named as a test clip"),
+    ("test/section_00_source_train_normal_0000.wav", "lies in test/ but is named as a train clip"),
+    ("source_test/section_00_target_test_normal_0000.wav", "lies in source_test/ but is named as a target clip"),
+    ("target_test/section_00_source_test_0000.wav", "lies in target_test/ but is named as a source clip"),
+    ("train/section_00_source_train_anomaly_0000.wav", "an anomaly among the training clips"),
+    ("train/anomaly_id_00_00000000.wav", "an anomaly among the training clips"),
+    ("train/holiday.wav", "not a DCASE name"),
+    ("train/section_0_source_train_normal_0000.wav", "not a DCASE name"),
+    ("train/section_00_middle_train_normal_0000.wav", "not a DCASE name"),
+    ("test/section_00_source_test_normal_0000spd.wav", "not a DCASE name"),
+    ("supplemental/section_00_source_train_normal_0000.wav", "not a supplement's name"),
+    ("supplemental/section_00_speech_0000.wav", "not a supplement's name"),
+    ("supplemental/section_00_machine.wav", "not a supplement's name"),
+    ("supplemental/section_00_machinery_0000.wav", "not a supplement's name"),
+]
+
+
+@pytest.mark.parametrize(("place", "problem"), REFUSED, ids=[place for place, _ in REFUSED])
+def test_a_name_that_contradicts_its_place_is_refused(place, problem):
+    with pytest.raises(AsdError, match=problem) as error:
+        parse(Path("data/fan") / place, "fan")
+    assert str(error.value).startswith(f"data/fan/{place}: ")
+
+
+def machine(folder: Path, *names: str, **files: str) -> Path:
+    """Make a machine of empty recordings, and `attributes_00`, … with these contents."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_clips_come_by_kind_then_name(tmp_path):
+    names = [
+        "supplemental/section_00_noise_0000.wav",
+        TEST,
+        "train/section_00_target_train_normal_0000_noAttribute.wav",
+        "train/section_00_source_train_normal_0001_noAttribute.wav",
+        "train/section_00_source_train_normal_0000_noAttribute.wav",
+        "supplemental/section_00_machine_0000.wav",
+    ]
+    found = [clip.source_file.partition("/")[2] for clip in scan(machine(tmp_path, *names), "fan")]
+    assert found == [names[4], names[3], names[2], names[1], names[5], names[0]]
+
+
+def test_one_name_may_stand_in_training_and_test_of_2020(tmp_path):
+    folder = machine(tmp_path, "train/normal_id_00_00000000.wav", "test/normal_id_00_00000000.wav")
+    assert [clip.kind for clip in scan(folder, "fan")] == ["train", "test"]
+
+
+@pytest.mark.parametrize(
+    "twin", [TEST.replace(".wav", ".WAV"), TEST.replace("test/", "target_test/")], ids=["other ending", "other folder"]
+)
+def test_duplicates_are_refused(tmp_path, twin):
+    folder = machine(tmp_path, TRAIN, TEST, twin, attributes_00=HEADER + ROW)
+    with pytest.raises(AsdError, match=r"section_00_target_test_anomaly_0000_spd_1\.\w+ has the same name: remove one"):
+        scan(folder, "fan")
+
+
+def test_other_files_are_ignored_with_a_warning(tmp_path, caplog):
+    folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST, "train/notes.txt", "train/.DS_Store")
+    assert len(scan(folder, "fan")) == 2
+    assert [record.getMessage() for record in caplog.records] == [f"{folder}/train/notes.txt: not a WAV file: ignored"]
+
+
+STYLES = {
+    "path with ending": "file_name,d1p,d1v\nfan/train/section_00_source_train_normal_0000_spd_1.wav,spd,1\n",
+    "bare name": "file_name,d1p,d1v\nsection_00_source_train_normal_0000_spd_1,spd,1\n",
+    "upper-case ending": "file_name,d1p,d1v\nsection_00_source_train_normal_0000_spd_1.WAV,spd,1\n",
+    "path of Windows": "file_name,d1p,d1v\r\nfan\\train\\section_00_source_train_normal_0000_spd_1.wav,spd,1\r\n",
+    "byte order mark, spaces": "\ufefffile_name, d1p, d1v\nsection_00_source_train_normal_0000_spd_1 , spd , 1\n",
+    "unused parameter": "file_name,d1p,d1v,d2p,d2v\nsection_00_source_train_normal_0000_spd_1,spd,1,,\n\n",
+}
+
+
+@pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
+def test_attributes_in_every_style(tmp_path, text):
+    clips = scan(machine(tmp_path, TRAIN, TEST, attributes_00=text), "fan")
+    assert [clip.attributes for clip in clips] == [{"spd": "1"}, {}]
+
+
+def test_attribute_less_machines_have_a_table_without_parameters(tmp_path):
+    train = TRAIN.replace("spd_1", "noAttribute")
+    clips = scan(machine(tmp_path, train, TEST, attributes_00=f"file_name\nfan/{train}\n"), "fan")
+    assert [clip.attributes for clip in clips] == [{}, {}]
+
+
+def test_sections_have_tables_of_their_own(tmp_path):
+    names = [TRAIN, TRAIN.replace("section_00", "section_01"), TEST, TEST.replace("section_00", "section_01")]
+    tables = {f"attributes_{s}": f"file_name,d1p,d1v\n{names[int(s)]},spd,{s}\n" for s in ("00", "01")}
+    clips = scan(machine(tmp_path, *names, **tables), "fan")
+    assert [clip.attributes for clip in clips] == [{"spd": "00"}, {"spd": "01"}, {}, {}]
+
+
+BAD_TABLES = {
+    "row without a clip": (HEADER + ROW + ROW.replace("0000", "0009"), "normal_0009_spd_1: there is no such clip"),
+    "clip without a row": (HEADER, "has no row for the training clip section_00_source_train_normal_0000_spd_1.wav"),
+    "missing": (None, r"attributes_00\.csv: is missing: add it"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD_TABLES.values(), ids=BAD_TABLES)
+def test_inconsistent_attributes_are_refused_or_logged(tmp_path, caplog, text, problem):
+    folder = machine(tmp_path, TRAIN, TEST, **({} if text is None else {"attributes_00": text}))
+    with pytest.raises(AsdError, match=problem):
+        scan(folder, "fan", strict=True)
+    with caplog.at_level(logging.WARNING):
+        assert len(scan(folder, "fan", strict=False)) == 2
+    assert problem.replace("\\", "") in caplog.text
+    assert len(caplog.records) == 1, "one line for a machine, not one a clip"
+
+
+def test_2021_has_no_attributes_tables(tmp_path, caplog):
+    folder = machine(tmp_path, TRAIN, "source_test/section_00_source_test_normal_0000.wav")
+    assert len(scan(folder, "fan")) == 2
+    assert not caplog.records
+
+
+BROKEN_TABLES = {
+    "no header": (ROW, "has no header file_name,d1p,d1v"),
+    "empty": ("", "has no header file_name,d1p,d1v"),
+    "half a pair": (HEADER + ROW.replace(",1", ""), "line 2: expected a file name and pairs"),
+    "no name": (HEADER + ".wav,spd,1\n", "line 2: expected a file name and pairs"),
+    "row twice": (HEADER + ROW + "fan/train/" + ROW, "line 3: section_00_source_train_normal_0000_spd_1 has a row"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN_TABLES.values(), ids=BROKEN_TABLES)
+def test_broken_tables_are_refused_even_of_official_archives(tmp_path, text, problem):
+    with pytest.raises(AsdError, match=problem):
+        scan(machine(tmp_path, TRAIN, TEST, attributes_00=text), "fan", strict=False)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "attributes_00.csv").write_bytes(b"file_name\n\xff\xfe")
+    with pytest.raises(AsdError, match=r"attributes_00\.csv: is not a CSV file in UTF-8"):
+        read_attributes(tmp_path)
+
+
+def test_ground_truth_completes_anonymous_test_clips(tmp_path):
+    truth = "file_name,label,domain,attributes\nsection_00_0000.wav,anomaly,target,spd_1\n"
+    folder = machine(
+        tmp_path, "train/section_00_source_train_normal_0000.wav", "test/section_00_0000.wav", ground_truth=truth
+    )
+    (_, test) = scan(folder, "fan")
+    assert (test.label, test.domain, test.attributes) == ("anomaly", "target", {})
+    (folder / "ground_truth.csv").write_text(truth.replace("0000", "0001"))
+    with pytest.raises(AsdError, match=r"ground_truth\.csv: has no row for section_00_0000\.wav"):
+        scan(folder, "fan")
+
+
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_machine_needs_training_and_test_clips(tmp_path, missing):
+    names = [name for name in (TRAIN, TEST) if not name.startswith(missing)]
+    with pytest.raises(AsdError, match=rf"{missing}: machine fan has no {missing} clips: add recordings"):
+        scan(machine(tmp_path, *names), "fan")

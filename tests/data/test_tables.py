@@ -1,0 +1,239 @@
+"""Clip tables: what goes in comes out, the same bytes every time, and no more is read than was asked for."""
+
+import io
+import tracemalloc
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from asdlib.data import tables
+from asdlib.data.tables import CLIP_FIELDS, ROWS, ClipTable, clip_rows, writing
+from asdlib.errors import AsdError
+
+COUNTS = {"train": 70, "test": 40, "noise": 3}  # more than one row group, and a last one that is not full
+
+
+def rows(kind: str, count: int) -> list[dict]:
+    """Return the metadata of clips; every field takes on its missing value somewhere."""
+    return [
+        {
+            "clip": f"{kind}_{number:04d}",
+            "section": "00",
+            "domain": None if kind == "noise" else ("source", "target")[number % 2],
+            "split": kind if kind in ("train", "test") else "supplemental",
+            "label": None if kind == "noise" else "normal",
+            "attributes": {"spd": str(number), "mic": "a"} if number % 3 else {},
+            "kind": kind,
+            "samples": 90 + number,
+            "recorded_samples": 100 + number,
+            "frames": None,
+            "source_file": f"fan/{kind}/{kind}_{number:04d}.wav",
+        }
+        for number in range(count)
+    ]
+
+
+def content(counts: dict[str, int], dtype: str, shape: tuple[int, ...], seed: int = 0):
+    rng = np.random.default_rng(seed)
+    return {
+        kind: (clip_rows(rows(kind, count)), (1000 * rng.standard_normal((count, *shape))).astype(dtype))
+        for kind, count in counts.items()
+    }
+
+
+def write(path: Path, dtype="int16", shape=(100,), counts=COUNTS, seed=0, recipe=None) -> dict:
+    made = content(counts, dtype, shape, seed)
+    with writing(path, recipe or {"name": "toy"}, {"note": 1}, values=(dtype, shape)) as table:
+        for clips, values in made.values():
+            table.write(clips, values=values)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(100,), (7, 5), (1,)])
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float16", "float64"])
+def test_round_trip(tmp_path, dtype, shape):
+    made = write(tmp_path / "a.parquet", dtype, shape)
+    table = ClipTable(tmp_path / "a.parquet")
+    assert table.tensors == {"values": shape}
+    assert (table.recipe, table.notes) == ({"name": "toy"}, {"note": 1})
+    clips, values = table.load("values")
+    assert clips.schema.equals(CLIP_FIELDS)
+    assert clips.equals(pa.concat_tables([clips for clips, _ in made.values()]))
+    assert values.dtype == dtype
+    assert values.tobytes() == b"".join(values.tobytes() for _, values in made.values())
+
+
+def test_metadata_stand_before_the_tensors_and_audio_shrinks(tmp_path):
+    write(tmp_path / "a.parquet", "int16", (16000,))
+    schema = pq.read_schema(tmp_path / "a.parquet")
+    assert schema.names == [*CLIP_FIELDS.names, "values"]
+    assert (tmp_path / "a.parquet").stat().st_size < 0.9 * 2 * 16000 * sum(COUNTS.values())
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    for name in "ab":
+        write(tmp_path / name, recipe={"x": 1, "y": 2} if name == "a" else {"y": 2, "x": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_digest_follows_the_content_and_not_the_recipe(tmp_path):
+    def digest(**changed) -> str:
+        write(tmp_path / "a.parquet", **changed)
+        return ClipTable(tmp_path / "a.parquet").digest
+
+    first = digest()
+    assert digest(recipe={"name": "other"}) == first
+    others = [digest(seed=1), digest(counts={**COUNTS, "noise": 2}), digest(shape=(10, 10)), digest(dtype="uint16")]
+    assert len({first, *others}) == 5
+
+
+def test_row_groups_hold_one_kind(tmp_path):
+    write(tmp_path / "a.parquet")
+    file = pq.ParquetFile(tmp_path / "a.parquet")
+    kinds = [
+        file.read_row_group(group, columns=["kind"]).column("kind").to_pylist() for group in range(file.num_row_groups)
+    ]
+    assert [set(group) for group in kinds] == [{"train"}] * 3 + [{"test"}] * 2 + [{"noise"}]
+    assert max(map(len, kinds)) == ROWS
+
+
+def test_batches_are_row_groups_in_order_and_read_only(tmp_path):
+    made = write(tmp_path / "a.parquet")
+    batches = list(ClipTable(tmp_path / "a.parquet").batches("values", "test", "noise"))
+    assert [len(values) for _, values in batches] == [32, 8, 3]
+    np.testing.assert_array_equal(
+        np.concatenate([values for _, values in batches]), np.concatenate([made["test"][1], made["noise"][1]])
+    )
+    assert not any(values.flags.writeable for _, values in batches)
+
+
+def test_kinds_that_are_not_there(tmp_path):
+    write(tmp_path / "a.parquet")
+    table = ClipTable(tmp_path / "a.parquet")
+    assert len(table.clips("clean")) == 0
+    with pytest.raises(AsdError, match=r"a\.parquet: holds no clean clips: check the dataset"):
+        table.load("values", "clean")
+    write(tmp_path / "empty.parquet", counts={})
+    assert ClipTable(tmp_path / "empty.parquet").clips().schema.equals(CLIP_FIELDS)
+    with pytest.raises(AsdError, match=r"empty\.parquet: holds no clips: check"):
+        ClipTable(tmp_path / "empty.parquet").load("values")
+
+
+class CountingFile(io.FileIO):
+    """A file that counts the bytes read from it."""
+
+    count = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+@contextmanager
+def counted(path: Path, monkeypatch):
+    """Open a table on a counting file."""
+    with CountingFile(path) as handle, monkeypatch.context() as patch:
+        patch.setattr(tables.pq, "ParquetFile", lambda _, **options: original(handle, **options))
+        yield ClipTable(path), handle
+
+
+original = pq.ParquetFile
+
+
+def test_metadata_are_read_without_any_tensor(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", "float32", (20000,))
+    with counted(tmp_path / "a.parquet", monkeypatch) as (table, handle):
+        assert len(table.clips()) == sum(COUNTS.values())
+    tensors = 4 * 20000 * sum(COUNTS.values())
+    assert handle.count < 0.02 * tensors
+
+
+def test_reading_training_clips_touches_no_other_clip(tmp_path, monkeypatch):
+    made = write(tmp_path / "a.parquet", "float32", (20000,))
+    with counted(tmp_path / "a.parquet", monkeypatch) as (table, handle):
+        _, values = table.load("values", "train")
+    np.testing.assert_array_equal(values, made["train"][1])
+    assert values.nbytes < handle.count < 1.02 * values.nbytes
+
+
+def test_loading_needs_the_array_and_a_few_row_groups(tmp_path):
+    counts = {"train": 20 * ROWS}
+    write(tmp_path / "a.parquet", "float32", (5000,), counts)
+    array, group = 4 * 5000 * counts["train"], 4 * 5000 * ROWS
+    usual = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        ClipTable(tmp_path / "a.parquet").load("values", "train")
+        numpy_peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    assert array < numpy_peak < array + 2 * group
+    assert pool.max_memory() < 6 * group, "the file's bytes, and what they decode to, of a group and the one before"
+
+
+WRONG = {
+    "dtype": (np.zeros((2, 100), np.float32), "float32.* does not fit"),
+    "shape": (np.zeros((2, 99), np.int16), r"\(2, 99\) does not fit"),
+    "no clip dimension": (np.zeros(100, np.int16), "does not fit"),
+    "number of clips": (np.zeros((3, 100), np.int16), "[lL]ength"),
+}
+
+
+@pytest.mark.parametrize(("values", "problem"), WRONG.values(), ids=WRONG)
+def test_wrong_tensors_are_refused_and_leave_no_file(tmp_path, values, problem):
+    path = tmp_path / "a.parquet"
+    with pytest.raises(ValueError, match=problem), writing(path, {}, values=("int16", (100,))) as table:
+        table.write(clip_rows(rows("train", 2)), values=values)
+    assert not list(tmp_path.iterdir())
+
+
+def test_clips_of_several_kinds_in_one_piece_are_refused(tmp_path):
+    mixed = clip_rows(rows("train", 1) + rows("test", 1))
+    with (
+        pytest.raises(ValueError, match="several kinds"),
+        writing(tmp_path / "a.parquet", {}, values=("int16", (2,))) as table,
+    ):
+        table.write(mixed, values=np.zeros((2, 2), np.int16))
+
+
+def flipped(data: bytes) -> bytes:
+    """Change one byte in the first third, where the tensors of a training row group lie."""
+    place = len(data) // 3
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "garbage": lambda data: b"not a table at all" * 100,
+    "truncated": lambda data: data[: len(data) // 2],
+    "only its end": lambda data: data[-2000:],
+    "one bit": flipped,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_files_are_refused_in_one_line(tmp_path, damage):
+    path = tmp_path / "a.parquet"
+    write(path, "float32", (2000,))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(AsdError, match=r"^[^\n]*a\.parquet: is (damaged|not a whole Parquet file)[^\n]*: delete it and run again$"):  # fmt: skip  # noqa: E501
+        ClipTable(path).load("values", "train")
+
+
+def test_a_foreign_parquet_file_is_refused(tmp_path):
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(AsdError, match=r"a\.parquet: is a Parquet file, but not a clip table: delete it"):
+        ClipTable(tmp_path / "a.parquet")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(AsdError, match=r"gone\.parquet: .*No such file"):
+        ClipTable(tmp_path / "gone.parquet")

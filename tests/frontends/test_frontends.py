@@ -1,0 +1,53 @@
+"""Every frontend of the table: what it says of its output is true, and clips do not see each other."""
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from asdlib.frontends import FRONTENDS
+from asdlib.frontends.log_mel import LogMel
+
+
+def noise(clips: int = 3, samples: int = 16000) -> torch.Tensor:
+    return torch.randn(clips, samples, generator=torch.Generator().manual_seed(1)) * 0.1
+
+
+@pytest.fixture(params=sorted(FRONTENDS))
+def frontend(request: pytest.FixtureRequest):
+    return FRONTENDS[request.param]()
+
+
+def test_the_shape_is_as_announced(frontend) -> None:
+    assert frontend(noise()).shape == (3, *frontend.shape(16000))
+    assert frontend.frames(16000) == frontend.shape(16000)[0]
+
+
+def test_a_clip_does_not_depend_on_its_batch(frontend) -> None:
+    waveforms = noise()
+    torch.testing.assert_close(frontend(waveforms)[1], frontend(waveforms[1:2])[0], rtol=0, atol=1e-4)
+
+
+def test_the_real_frames_of_a_padded_clip_are_those_of_the_clip_alone(frontend) -> None:
+    waveforms = noise(1, 9000)
+    alone = frontend(waveforms)[0]
+    padded = frontend(torch.nn.functional.pad(waveforms, (0, 7000)))[0]
+    torch.testing.assert_close(padded[: frontend.frames(9000)], alone, rtol=0, atol=1e-4)
+
+
+def test_silence_is_finite(frontend) -> None:
+    assert torch.isfinite(frontend(torch.zeros(1, 16000))).all()
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("bands", [64, 128, 256])
+def test_log_mel_is_librosas(power: float, bands: int) -> None:
+    clip = noise(1)[0].numpy()
+    mel = librosa.feature.melspectrogram(y=clip, sr=16000, n_fft=1024, hop_length=512, n_mels=bands, power=power)
+    theirs = 20 / power * np.log10(np.maximum(mel, np.finfo(np.float64).eps))
+    ours = LogMel(n_mels=bands, power=power)(torch.from_numpy(clip)[None])[0].numpy()
+    assert np.abs(ours - theirs.T).max() <= 1e-4  # dB
+
+
+def test_digital_silence_is_minus_156_5_db() -> None:
+    assert LogMel()(torch.zeros(1, 4096)).unique().tolist() == pytest.approx([-156.5356], abs=1e-3)

@@ -1,0 +1,95 @@
+"""What the official baseline does, property by property; parity with its outputs is in tests/parity."""
+
+import pytest
+import torch
+from models_helpers import clips
+
+from asdlib.blocks.clips import Batch
+from asdlib.models.dense_autoencoder import DenseAutoencoder, FrameVectors
+
+
+def network() -> DenseAutoencoder:
+    torch.manual_seed(1)
+    return DenseAutoencoder(frames=2, bands=3, hidden=8, latent=2).eval()
+
+
+def batch(count: int, target: list[bool]) -> Batch:
+    vectors = torch.randn(count, 6, generator=torch.Generator().manual_seed(count))
+    return Batch(vectors, torch.ones(count), torch.tensor(target))
+
+
+def test_the_official_size() -> None:
+    official = DenseAutoencoder()
+    assert sum(p.numel() for p in official.parameters()) == 267_928
+    assert len(official.state_dict()) == 67
+
+
+def test_vectors_are_consecutive_frames_oldest_first_and_never_cross_clips() -> None:
+    given = clips(torch.arange(2 * 4 * 3).reshape(2, 4, 3).float(), frames=[4, 3], domains=["source", "target"])
+    examples = FrameVectors(given, 2)
+    found = examples.batch(torch.arange(len(examples)))
+    expected = [
+        torch.cat([clip[i], clip[i + 1]])
+        for clip, last in zip(given.features, (3, 2), strict=True)
+        for i in range(last)
+    ]
+    assert torch.equal(found.features, torch.stack(expected))
+    assert found.target.tolist() == [False, False, False, True, True]
+
+
+def test_a_clip_shorter_than_a_vector_has_none() -> None:
+    given = clips(torch.zeros(2, 5, 3), frames=[1, 5], domains=["source", "source"])
+    assert len(FrameVectors(given, 2)) == 4
+
+
+def test_the_scatter_is_centred_per_batch_and_divided_by_vectors() -> None:
+    model = network()
+    batches = [batch(4, [False, False, True, True]), batch(3, [False, True, False])]
+    with torch.no_grad():
+        source, target = model.residual_scatter(batches)
+        expected = torch.zeros(2, 3, 3)
+        for each in batches:
+            residuals = each.features - model(each.features)
+            for domain in (0, 1):
+                rows = residuals[each.target == bool(domain)].reshape(-1, 3)
+                expected[domain] += (rows - rows.mean(0)).T @ (rows - rows.mean(0))
+    torch.testing.assert_close(source, expected[0] / (4 - 1))
+    torch.testing.assert_close(target, expected[1] / (3 - 1))
+
+
+def test_without_target_vectors_both_scatters_are_the_sources() -> None:
+    with torch.no_grad():
+        source, target = network().residual_scatter([batch(5, [False] * 5)])
+    assert torch.equal(source, target)
+
+
+def test_the_distance_is_that_of_the_mean_residual() -> None:
+    """Averaging all entries of δ Σ⁻¹ δᵀ, as the official code does, is the quadratic form of the mean row."""
+    model = network()
+    root = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
+    model.cov_source, model.cov_target = root @ root.T + torch.eye(3), 2 * torch.eye(3)
+    rows = torch.randn(10, 3, generator=torch.Generator().manual_seed(4))
+    official = [float((rows @ torch.linalg.inv(cov) @ rows.T).mean()) for cov in (model.cov_source, model.cov_target)]
+    assert model.distances(rows.mean(0)[None])[0].tolist() == pytest.approx(official, rel=1e-5)
+
+
+def test_padding_does_not_reach_the_score() -> None:
+    model = network()
+    model.cov_source = model.cov_target = torch.eye(3)
+    clip = torch.randn(1, 6, 3, generator=torch.Generator().manual_seed(5))
+    padded = torch.cat([clip, torch.full((1, 4, 3), -156.5)], dim=1)
+    six = torch.tensor([6])
+    alone, real = model.embed(Batch(clip, six, six > 0)), model.embed(Batch(padded, six, six > 0))
+    for name in alone:
+        torch.testing.assert_close(alone[name], real[name])
+
+
+def test_finish_returns_the_official_threshold_samples() -> None:
+    model = network()
+    training, validation = [batch(6, [False] * 4 + [True] * 2), batch(5, [False] * 5)], [batch(4, [False] * 4)]
+    sample = model.finish(training, validation, torch.tensor([3.0, 4.0]))
+    assert sample["mse"].shape == (3,)  # one loss a training batch, one a validation batch
+    assert sample["mse"][:2].tolist() == [3.0, 4.0]
+    assert sample["mse"][2] == model.loss(validation[0])
+    assert sample["mahalanobis"].shape == (3,)
+    assert model.cov_source.any()

@@ -1,0 +1,202 @@
+"""The steps' command line: typed arguments, one line for a user's error, a log for everything."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asdlib.steps import command
+from asdlib.steps.command import run
+
+SRC = Path(command.__file__).parents[2]
+# What a child process runs; `behaviour` says how its step ends.
+SCRIPT = """
+import logging, os, sys, time
+from pathlib import Path
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+from asdlib.steps.command import run
+
+def step(behaviour: str, out: Path) -> None:
+    if behaviour == "success":
+        print("a library prints")
+        os.system("echo a subprocess prints")
+    logging.getLogger("asdlib.step").info("a step logs")
+    with atomic(out) as temporary:
+        temporary.write_text("half")
+        if behaviour == "user error":
+            raise AsdError("config: seeds: is empty: add\\none")
+        if behaviour == "bug":
+            raise ValueError("two\\nlines")
+        if behaviour == "sleep":
+            logging.getLogger("asdlib.step").info("ready")
+            time.sleep(60)
+
+run(step)
+"""
+
+
+def start(tmp_path: Path, behaviour: str, log: object = None) -> subprocess.Popen:
+    arguments = ["--behaviour", behaviour, "--out", str(tmp_path / "out.txt")]
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments, *(["--log", str(log)] if log else [])],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_success_is_silent_and_logged(tmp_path):
+    log = tmp_path / "logs" / "deep" / "step.log"
+    assert finish(start(tmp_path, "success", log)) == (0, "", "")
+    text = log.read_text()
+    for line in ("a library prints", "a subprocess prints", "a step logs"):
+        assert line in text
+    assert (tmp_path / "out.txt").read_text() == "half"
+
+
+def test_a_users_error_is_one_line_without_traceback(tmp_path):
+    code, out, err = finish(start(tmp_path, "user error", tmp_path / "step.log"))
+    assert (code, out, err) == (1, "", "error: config: seeds: is empty: add one\n")
+    assert "error: config: seeds: is empty: add one\n" in (tmp_path / "step.log").read_text()
+    assert "Traceback" not in (tmp_path / "step.log").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"step.log"}, "no half-written file"
+
+
+def test_a_bug_is_one_line_and_its_traceback_is_logged(tmp_path):
+    code, out, err = finish(start(tmp_path, "bug", tmp_path / "step.log"))
+    assert (code, out, err) == (1, "", "error: ValueError: two lines\n")
+    assert "Traceback (most recent call last)" in (tmp_path / "step.log").read_text()
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_without_a_log_everything_is_said_once_on_stderr(tmp_path):
+    code, _, err = finish(start(tmp_path, "user error"))
+    assert code == 1
+    assert err.count("error: config: seeds: is empty: add one") == 1
+
+
+def test_a_log_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "results").touch()
+    code, _, err = finish(start(tmp_path, "success", tmp_path / "results" / "step.log"))
+    assert code == 1
+    assert err == (
+        f"error: {tmp_path}/results/step.log: cannot be written (File exists): make room, or make the folder writable\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="SKIPPED, NOT CHECKED HERE: there is no /dev/full")
+@pytest.mark.parametrize(("behaviour", "expected"), [("user error", "config: seeds"), ("bug", "ValueError: two lines")])
+def test_the_message_arrives_though_the_logs_disk_is_full(tmp_path, behaviour, expected):
+    code, _, err = finish(start(tmp_path, behaviour, "/dev/full"))
+    assert code != 0
+    assert err.startswith(f"error: {expected}")
+
+
+def test_a_terminated_job_removes_its_temporary_files(tmp_path):
+    log = tmp_path / "step.log"
+    process = start(tmp_path, "sleep", log)
+    until = time.monotonic() + 30
+    while not (log.exists() and "ready" in log.read_text()):
+        assert time.monotonic() < until, "the step did not start"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 128 + signal.SIGTERM
+    assert {path.name for path in tmp_path.iterdir()} == {"step.log"}
+
+
+@pytest.fixture
+def arguments(monkeypatch):
+    """Run a step in this process on a command line and return what it was called with."""
+    monkeypatch.setattr(command, "_redirect", lambda log: 2)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def call(text: list[str]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+
+        def step(
+            audio: Path,
+            tables: list[Path],
+            settings: dict[str, Any],
+            count: int = 1,
+            rate: float = 0.5,
+            init: Path | None = None,
+        ) -> None:
+            """Do something."""
+            seen.update(locals())
+
+        run(step, text)
+        seen.pop("seen")
+        return seen
+
+    return call
+
+
+def test_arguments_get_the_types_of_the_signature(arguments):
+    settings = {"a": [1, 2.5, None, True], "b": {"c": 'it\'s "quoted" – §2'}}
+    given = [
+        "--audio",
+        "a b.parquet",
+        "--tables",
+        "x",
+        "y",
+        "--settings",
+        repr(settings),
+        "--count",
+        "3",
+        "--init",
+        "i",
+    ]
+    assert arguments([*given, "--init", "i"]) == {
+        "audio": Path("a b.parquet"),
+        "tables": [Path("x"), Path("y")],
+        "settings": settings,
+        "count": 3,
+        "rate": 0.5,
+        "init": Path("i"),
+    }
+
+
+def test_lists_may_be_empty_and_the_rest_has_defaults(arguments):
+    found = arguments(["--audio", "a", "--tables", "--settings", "{}"])
+    assert (found["tables"], found["count"], found["init"]) == ([], 1, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (["--tables", "--settings", "{}"], "required: --audio"),
+        (["--audio", "a", "--tables", "--settings", "{}", "--count", "x"], "argument --count: invalid int value"),
+        (["--audio", "a", "--tables", "--settings", "{}", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--audio", "a", "--tables", "--settings", "open('x')"], "argument --settings: invalid"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(arguments, capsys, given, problem):
+    with pytest.raises(SystemExit) as error:
+        arguments(given)
+    assert error.value.code == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_warnings_are_logged(tmp_path):
+    script = (
+        "import warnings\nfrom asdlib.steps.command import run\n"
+        "def step() -> None:\n    warnings.warn('mind the gap')\n"
+        "run(step)"
+    )
+    log = tmp_path / "step.log"
+    subprocess.run(
+        [sys.executable, "-c", script, "--log", str(log)], env={**os.environ, "PYTHONPATH": str(SRC)}, check=True
+    )
+    assert "mind the gap" in log.read_text()

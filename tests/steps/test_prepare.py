@@ -1,0 +1,147 @@
+"""Recordings of every length become clips of one; what was cut and padded can be told."""
+
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+from toy import RATE, make_machine, sound, write_wav
+
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+from asdlib.steps.prepare import prepare
+
+SETTINGS = {
+    "sample_rate": RATE,
+    "seconds": 0.1,
+    "resample": False,
+    "downmix": False,
+    "allow_silent": False,
+    "strict": True,
+    "sections": ["00"],
+    "recordings": None,
+}
+FIRST = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return make_machine(tmp_path / "fan", train=2, target=1, test=1, seconds=0.1)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Prepare a machine and open what came of it."""
+
+    def run(machine, **changed) -> ClipTable:
+        out = tmp_path / "out.parquet"
+        prepare(machine, "toy", machine.name, out, SETTINGS | changed)
+        return ClipTable(out)
+
+    return run
+
+
+def column(table: ClipTable, name: str) -> list:
+    return table.clips().column(name).to_pylist()
+
+
+def test_one_row_a_clip_with_all_that_is_known(machine, prepared):
+    table = prepared(machine)
+    rows = table.clips().to_pylist()
+    assert [row["kind"] for row in rows] == ["train"] * 3 + ["test"] * 4 + ["noise"] * 2
+    assert rows[0] == {
+        "clip": FIRST.removeprefix("train/").removesuffix(".wav"),
+        "section": "00",
+        "domain": "source",
+        "split": "train",
+        "label": "normal",
+        "attributes": [("spd", "0"), ("mic", "source")],
+        "kind": "train",
+        "samples": 1600,
+        "recorded_samples": 1600,
+        "frames": None,
+        "source_file": f"fan/{FIRST}",
+    }
+    assert [(row["domain"], row["label"]) for row in rows[3:]] == [
+        ("source", "anomaly"),
+        ("source", "normal"),
+        ("target", "anomaly"),
+        ("target", "normal"),
+        (None, None),
+        (None, None),
+    ]
+    assert table.recipe == {"dataset": "toy", "machine": "fan", **SETTINGS}
+
+
+def test_16_bit_audio_is_stored_as_recorded(machine, prepared):
+    clips, audio = prepared(machine).load("audio")
+    assert (audio.dtype, audio.shape) == (np.int16, (9, 1600))
+    for name, samples in zip(clips.column("source_file").to_pylist(), audio, strict=True):
+        np.testing.assert_array_equal(samples, soundfile.read(machine.parent / name, dtype="int16")[0])
+
+
+def test_cut_and_padded_clips_are_counted_and_can_be_told(machine, prepared, caplog):
+    rng = np.random.default_rng(1)
+    for number, length in enumerate((1, 1599, 1600, 1601, 5000)):
+        name = f"section_00_source_test_normal_{number:04d}_noAttribute.wav"
+        write_wav(machine / "test" / name, sound(rng, length / RATE))
+    with caplog.at_level(logging.INFO):
+        table = prepared(machine)
+    assert "toy/fan: 14 clips, 2 cut and 2 padded to 0.1 s" in caplog.text
+    recorded = column(table, "recorded_samples")
+    assert sorted(recorded)[:2] + sorted(recorded)[-2:] == [1, 1599, 1601, 5000]
+    assert column(table, "samples") == [min(length, 1600) for length in recorded]
+    clips, audio = table.load("audio", "test")
+    for clip, samples in zip(clips.to_pylist(), audio, strict=True):
+        original = soundfile.read(machine.parent / clip["source_file"], dtype="int16")[0]
+        np.testing.assert_array_equal(samples[: clip["samples"]], original[:1600])
+        assert not samples[clip["samples"] :].any()
+
+
+def test_the_same_recordings_give_the_same_bytes_anywhere(machine, tmp_path, prepared):
+    first = prepared(machine).path.read_bytes()
+    moved = shutil.copytree(machine, tmp_path / "elsewhere" / "fan")
+    assert prepared(moved).path.read_bytes() == first
+
+
+def test_only_the_sections_of_the_run_are_stored(tmp_path, prepared):
+    machine = make_machine(tmp_path / "fan", train=1, target=0, test=1, seconds=0.1, sections=("00", "01"))
+    assert set(column(prepared(machine, sections=["01"]), "section")) == {"01"}
+    assert column(prepared(machine, sections=["00", "01"]), "section").count("00") == 7
+
+
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_every_section_needs_training_and_test_clips(tmp_path, prepared, kind):
+    machine = make_machine(tmp_path / "fan", train=1, target=0, test=1, seconds=0.1, sections=("00", "01"))
+    for path in (machine / kind).glob("section_01_*"):
+        path.unlink()
+    with pytest.raises(AsdError, match=rf"fan/{kind}: machine fan has no {kind} clips of section 01: add recordings"):
+        prepared(machine, sections=["00", "01"], strict=False)
+    assert column(prepared(machine, sections=["00"], strict=False), "section")
+
+
+def test_resampling_and_down_mixing_if_allowed(machine, prepared):
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(4800) / 48000)
+    write_wav(machine / FIRST, np.stack([tone, tone], axis=1), rate=48000)
+    with pytest.raises(AsdError, match=f"{FIRST}: has 2 channels"):
+        prepared(machine)
+    table = prepared(machine, resample=True, downmix=True)
+    assert column(table, "recorded_samples") == [1600] * 9, "counted at the rate of the clips"
+    _, audio = table.load("audio", "train")
+    assert np.abs(np.fft.rfft(audio[0])).argmax() == 100, "bins of 10 Hz"
+
+
+def test_silence_is_refused_unless_allowed(machine, prepared, tmp_path):
+    write_wav(machine / FIRST, np.zeros(1600))
+    with pytest.raises(AsdError, match=f"{FIRST}: is digital silence: .* prepare.allow_silent: true"):
+        prepared(machine)
+    assert {path.name for path in tmp_path.iterdir()} == {"fan"}, "no half-written table"
+    assert not prepared(machine, allow_silent=True).load("audio", "train")[1][0].any()
+
+
+def test_official_archives_may_have_untidy_attributes(machine, prepared):
+    (machine / "attributes_00.csv").unlink()
+    with pytest.raises(AsdError, match=r"attributes_00\.csv: is missing"):
+        prepared(machine)
+    assert column(prepared(machine, strict=False), "attributes") == [[]] * 9

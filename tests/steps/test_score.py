@@ -1,0 +1,122 @@
+"""Scoring: fusion of branches and views, thresholds, sections apart, and nothing of a test clip but its sound."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asdlib.backends import BACKENDS
+from asdlib.backends.embeddings import Embeddings, read_embeddings
+from asdlib.backends.thresholds import gamma_quantile
+from asdlib.data.tables import clip_rows, writing
+from asdlib.errors import AsdError
+from asdlib.steps.score import score
+from asdlib.submission import read_decisions, read_scores
+
+CALIBRATION = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
+
+
+class Plain:
+    """Scores by the value itself and defines no threshold."""
+
+    def __init__(self, weight: float = 1.0):
+        self.weight = weight
+
+    def fit(self, train: Embeddings) -> "Plain":
+        self.train_score_ = self.anomaly_score(train)
+        return self
+
+    def anomaly_score(self, test: Embeddings) -> np.ndarray:
+        assert (test.domains is None) == (test.attributes is None)
+        return self.weight * test["value"][:, 0]
+
+
+def row(kind: str, number: int, section: str) -> dict:
+    label = "anomaly" if kind == "test" and number % 2 else "normal"
+    name = f"section_{section}_source_{kind}_{label}_{number:04d}"
+    return {
+        "clip": name, "section": section, "domain": "source", "split": kind, "label": label, "attributes": {"a": "1"},
+        "kind": kind, "samples": 1, "recorded_samples": 1, "frames": 1, "source_file": f"fan/{kind}/{name}.wav",
+    }  # fmt: skip
+
+
+def embeddings(path: Path, offset: float = 0.0, sections: tuple[str, ...] = ("00",)) -> Path:
+    """Training clips of values 1 … 6, test clips of 1 … 4, plus an offset."""
+    with writing(path, {}, {"calibration": {"value": CALIBRATION}}, value=("float32", (1,))) as table:
+        for kind, count in (("train", 6), ("test", 4)):
+            rows = [row(kind, number, section) for section in sections for number in range(count)]
+            values = np.tile(np.arange(1, count + 1, dtype=np.float32), len(sections)) + offset
+            table.write(clip_rows(rows), value=values[:, None].astype(np.float32))
+    return path
+
+
+def settings(*branches: tuple[dict, int], section: str = "00") -> dict:
+    return {
+        "branches": [{"backend": backend, "views": views} for backend, views in branches],
+        "fusion": "mean",
+        "decision": {"quantile": 0.9},
+        "section": section,
+        "seed": 1,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS, "plain", Plain)
+
+
+PLAIN = {"kind": "plain", "name": "plain", "weight": 1.0}
+OWN = {"kind": "smallest_distance", "name": "own", "representation": "value", "quantile": 0.9}
+
+
+def test_a_lone_backends_own_threshold_decides(tmp_path: Path) -> None:
+    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((OWN, 1)))
+    threshold = gamma_quantile(np.array(CALIBRATION), 0.9)
+    scores = read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv")
+    decisions = read_decisions(tmp_path / "decision_result_fan_section_00_test.csv")
+    assert list(scores.values()) == [1.0, 2.0, 3.0, 4.0]
+    assert {name: int(value > threshold) for name, value in scores.items()} == decisions
+    assert set(decisions.values()) == {0, 1}
+
+
+def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path) -> None:
+    score([embeddings(tmp_path / "e.parquet", offset=-2.0)], "fan", tmp_path, settings((PLAIN, 1)))
+    threshold = gamma_quantile(np.arange(1, 7) - 2.0, 0.9)
+    decisions = read_decisions(tmp_path / "decision_result_fan_section_00_test.csv")
+    assert list(decisions.values()) == [int(value - 2 > threshold) for value in (1, 2, 3, 4)]
+
+
+def test_views_are_averaged_first_and_branches_then(tmp_path: Path) -> None:
+    paths = [embeddings(tmp_path / f"{i}.parquet", offset) for i, offset in enumerate((0.0, 2.0, 10.0))]
+    double = {**PLAIN, "weight": 2.0}
+    score(paths, "fan", tmp_path, settings((PLAIN, 2), (double, 1)))
+    scores = read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv")
+    assert list(scores.values()) == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in (1, 2, 3, 4)]
+
+
+def test_each_section_is_scored_from_its_own_clips(tmp_path: Path) -> None:
+    path = embeddings(tmp_path / "e.parquet", sections=("00", "01"))
+    score([path], "fan", tmp_path, settings((PLAIN, 1), section="01"))
+    names = read_scores(tmp_path / "anomaly_score_fan_section_01_test.csv")
+    assert len(names) == 4
+    assert all(name.startswith("section_01_") for name in names)
+
+
+def test_a_section_without_clips_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match=r"e\.parquet: section 07 has no test clips"):
+        score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((PLAIN, 1), section="07"))
+
+
+def test_a_score_that_is_not_finite_names_its_clip(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match=r"fan/section_00_source_test_normal_0000\.wav: its score is not finite"):
+        score([embeddings(tmp_path / "e.parquet", float("nan"))], "fan", tmp_path, settings((PLAIN, 1)))
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_backend_sees_no_label_domain_or_attribute_of_a_test_clip(tmp_path: Path) -> None:
+    path = embeddings(tmp_path / "e.parquet")
+    _, train = read_embeddings(path, "train", "00")
+    _, test = read_embeddings(path, "test", "00")
+    assert train.domains == ["source"] * 6
+    assert train.attributes == [{"a": "1"}] * 6
+    assert (test.domains, test.attributes, dict(test.calibration)) == (None, None, {})

@@ -1,0 +1,248 @@
+"""What holds the house together: floors, rules, scripts, steps, and where every setting comes from."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.cli import get_argument_parser
+
+from asdlib.recipes import SECTIONS, Recipes, key_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "asdlib"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+STEPS = sorted(path for path in (PACKAGE / "steps").glob("*.py") if path.stem not in ("__init__", "command"))
+SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
+# From the roof to the ground. A module imports from floors below its own, or from its own package: never up.
+FLOORS = (
+    {"cli"},
+    {"commands"},
+    {"steps", "graph"},
+    {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
+     "recipes", "run_lock", "job_environment"},
+    {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
+    {"blocks", "losses", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
+    {"data"},
+    {"errors"},
+)  # fmt: skip
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+RULES = dict(
+    re.findall(
+        r"^rule (\w+):\n(.*?)(?=^\S|\Z)",
+        "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk")),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def part_of(path: Path) -> str:
+    """Return the part of asdlib, a package or a module, that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_parts(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield (part of asdlib, line) of every import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from ((name.split(".")[1], node.lineno) for name in names if name.startswith("asdlib."))
+
+
+# --- floors ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path != PACKAGE / "__init__.py"], ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    own = part_of(path)
+    assert own in FLOOR, f"{own} stands on no floor: give it one"
+    for part, line in imported_parts(ast.parse(path.read_bytes())):
+        assert part == own or FLOOR[part] > FLOOR[own], f"line {line}: {own} imports {part}, which is not below it"
+
+
+def test_every_part_on_a_floor_exists() -> None:
+    assert set(FLOOR) == {part_of(path) for path in SOURCES if path != PACKAGE / "__init__.py"}
+
+
+def test_the_package_itself_is_empty() -> None:
+    """Whatever stood in it would be part of every stage's code."""
+    assert not (PACKAGE / "__init__.py").read_text()
+
+
+def test_building_the_graph_imports_nothing_heavy() -> None:
+    """Every start of Snakemake and every SLURM job builds the graph."""
+    program = (
+        "import sys, yaml\n"
+        "from pathlib import Path\n"
+        "from asdlib import job_environment, run_lock\n"
+        "from asdlib.graph import Graph\n"
+        "load = lambda name: yaml.safe_load(Path('config', name).read_text())\n"
+        "graph = Graph({**load('datasets.yaml'), **load('config.yaml')}, Path.cwd())\n"
+        "graph.variants, graph.table, graph.code('train_model'), graph.code('score')\n"
+        "print(*sorted({'torch', 'numpy', 'pandas', 'pyarrow', 'scipy', 'librosa'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", program]
+    path = {"PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, cwd=ROOT, env=path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_tables_and_metrics_work_without_torch() -> None:
+    modules = [path for path in SOURCES if part_of(path) in ("data", "metrics", "submission", "reported")]
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules]
+    program = f"import sys, {', '.join(names)}\nprint('torch' in sys.modules)"
+    command = [sys.executable, "-c", program]
+    path = {"PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# --- rules, scripts, steps ------------------------------------------------------------------------------------------
+
+
+def test_rule_script_and_step_share_a_name() -> None:
+    assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
+    assert len(RULES) == 10
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_is_complete(rule: str) -> None:
+    body = RULES[rule]
+    for directive in ("output", "log", "benchmark", "conda", "resources", "params", "shell"):
+        assert re.search(rf"^    {directive}:", body, re.MULTILINE), f"{rule} has no {directive}"
+    for resource in ("mem_mb", "runtime"):
+        assert re.search(rf"^        {resource}=", body, re.MULTILINE), f"{rule} has no {resource}"
+    assert re.search(r"^        code=", body, re.MULTILINE), f"{rule} does not see the library's code"
+    assert f"workflow/scripts/{rule}.py" in body
+    assert "--log {log}" in body
+    environment = re.search(r'conda:\s+"(.*)"', body)[1]
+    assert (ROOT / "workflow" / "rules" / environment).is_file()
+    assert "script:" not in body  # compared by modification time: git checkout would re-run it
+    assert "run:" not in body  # starts a whole Snakemake, and its globals are no trigger
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
+def test_scripts_are_thin(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 12
+    tree = ast.parse(text)
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.If | ast.IfExp | ast.For | ast.FunctionDef)]
+    assert {part for part, _ in imported_parts(tree)} == {"steps"}
+    assert f"run({path.stem})" in text
+
+
+@pytest.mark.parametrize("path", STEPS, ids=name_of)
+def test_a_step_is_one_typed_public_function(path: Path) -> None:
+    tree = ast.parse(path.read_bytes())
+    public = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    assert [function.name for function in public] == [path.stem]
+    arguments = public[0].args
+    assert all(argument.annotation for argument in [*arguments.args, *arguments.kwonlyargs])
+    assert ast.get_docstring(public[0])
+    assert "snakemake" not in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_result_depends_on_the_environment(path: Path) -> None:
+    """An environment variable is no trigger. `job_environment` sets what jobs find; nothing reads it back."""
+    if path.name == "job_environment.py":
+        return
+    read = [node.lineno for node in ast.walk(ast.parse(path.read_bytes()))
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")]  # fmt: skip
+    assert not read
+
+
+def test_a_system_s_name_is_in_its_own_files_alone() -> None:
+    """No stage knows a report: neither rules nor steps nor the graph name one."""
+    names = "|".join([path.stem for path in SYSTEMS] + [r"system\d"])
+    for path in [*(ROOT / "workflow").rglob("*.smk"), *STEPS, PACKAGE / "graph.py", PACKAGE / "recipes.py"]:
+        code = "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+        strings = re.findall(rf"['\"/]({names})['\"/.]", code)
+        assert not strings, path
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+STRUCTURE = {"kind", "frontend", "separator", "init"}  # what a recipe is made of, not how it is set
+MARK = re.compile(r"#.*(§|ours: )")
+
+
+@pytest.mark.parametrize("path", SYSTEMS, ids=name_of)
+def test_every_value_says_where_it_comes_from(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    tree = yaml.compose(path.read_text())
+    top = {key.value: value for key, value in tree.value}
+    blocks = [(section, *recipe) for section in SECTIONS if section in top for recipe in top[section].value]
+    blocks += [("variants", *variant) for variant in top["variants"].value]
+    for section, name, block in blocks:
+        for key, value in block.value:
+            if key.value in STRUCTURE or (section == "variants" and key.value in ("note", "branches")):
+                continue
+            for number in _value_lines(value):
+                place = f"{path.name}:{number + 1}: {section}.{name.value}.{key.value}"
+                assert MARK.search(lines[number]), f"{place}: say where the value comes from: # §2.4, or # ours: why"
+
+
+def _value_lines(node: yaml.Node) -> Iterator[int]:
+    """Yield the lines on which a node's scalars stand."""
+    if isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield from _value_lines(value)
+    elif isinstance(node, yaml.SequenceNode) and not node.flow_style:
+        for value in node.value:
+            yield from _value_lines(value)
+    else:
+        yield node.start_mark.line
+
+
+def test_every_recipe_serves_a_variant() -> None:
+    recipes = Recipes(ROOT / "config" / "systems")
+    used: set[str] = set()
+    for system in recipes.systems:
+        for variant in recipes.variants(system, seed=0):
+            for branch in variant.branches:
+                used |= {branch.backend.key, *_keys_in(branch.model.key, branch.model.settings)}
+                used |= {view.rpartition("/")[2] for view in branch.views}
+    unused = [name for name in recipes.blocks if recipes.resolve(*name, 0).key not in used]
+    assert not unused
+
+
+def _keys_in(key: str, settings: dict) -> Iterator[str]:
+    """Yield the keys of a recipe and of everything it is built from."""
+    yield key
+    nested = [settings.get(name) for name in ("frontend", "separator", "init")]
+    nested += list((settings.get("audio") or {}).values())
+    for block in filter(None, nested):
+        yield from _keys_in(key_of(block), block)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*/config.yaml")), ids=name_of)
+def test_profiles_hold_options_of_snakemake(path: Path) -> None:
+    options = {
+        option.removeprefix("--") for action in get_argument_parser()._actions for option in action.option_strings
+    }
+    content = yaml.safe_load(path.read_text())
+    assert content
+    assert set(content) <= options
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=name_of)
+def test_environments_install_the_library_under_its_pins(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    pip = next(entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
+    for flag, _, place in (line.partition(" ") for line in pip):
+        if flag in ("-c", "-e"):
+            assert (path.parent / place).exists()

@@ -1,0 +1,262 @@
+"""The documents say what is so: links, commands, keys, figures and the worked example are checked against the tree."""
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from asdlib.backends.embeddings import Embeddings
+from asdlib.errors import AsdError
+from asdlib.reported import load_reported, recomputed_overall
+from asdlib.yaml_files import check
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("config/*.md"))]
+PAGES += sorted(ROOT.glob("resources/*/README.md"))
+WITH_COMMANDS = [*PAGES, ROOT / "Snakefile", *sorted(ROOT.glob("config/*.yaml")), *sorted(ROOT.glob("profiles/*/*"))]
+SWALLOWING = {"--resources", "--config", "--configfile", "--set-resources", "--set-threads", "--quiet", "-q"}
+VARIANTS = ("mse", "mahalanobis")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """Yield every table of a page, rows of cells, the line under its head left out."""
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.strip().splitlines()]
+        yield [rows[0], *rows[2:]]
+
+
+def spans(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives a page's headings."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+# --- links ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{name_of(page)}: {target}"
+        assert ROOT in there.parents, f"{name_of(page)}: {target} leaves the repository"
+        assert not anchor or anchor in anchors(there), f"{name_of(page)}: {target}: no such heading"
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in WITH_COMMANDS:
+        for line in page.read_text().splitlines():
+            match = re.search(r"(?:^|[`\s])(snakemake (?:results/|-)[^`]*)", line)
+            if match and not line.lstrip("# ").startswith("snakemake --lint"):
+                found.append((name_of(page), match[1].strip()))
+    return found
+
+
+def swallowed(words: list[str]) -> list[str]:
+    """Return the words that an option takes though they are none of its values."""
+    taken, option = [], None
+    for word in words:
+        if word.startswith("-"):
+            option = word
+        elif option in SWALLOWING:
+            fits = word.endswith(".yaml") if option == "--configfile" else re.match(r"[a-z_]+=", word)
+            taken += [] if fits else [word]
+    return taken
+
+
+def test_the_documents_show_commands():
+    assert len(commands()) > 15
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_target_stands_before_options_that_swallow_words(page, command):
+    words = shlex.split(command)[1:]
+    assert not swallowed(words), f"{page}: {command}"
+    targets = [place for place, word in enumerate(words) if word.startswith("results/")]
+    assert targets in ([], [0]), f"{page}: {command}"
+    for option, value in pairwise(words):
+        if option == "--workflow-profile":
+            assert (ROOT / value / "config.yaml").is_file(), f"{page}: {command}"
+
+
+def test_a_swallowed_target_is_noticed():
+    assert swallowed(shlex.split("--cores 8 --resources gpu=2 results/baseline/scores.csv"))
+    assert swallowed(shlex.split("--configfile mine.yaml results/baseline/scores.csv"))
+    assert not swallowed(shlex.split("results/baseline/scores.csv --config data=a b=c --cores 8"))
+
+
+# --- config keys ---------------------------------------------------------------------------------------------------
+
+
+def schema(name: str) -> dict:
+    return yaml.safe_load((ROOT / f"workflow/schemas/{name}.schema.yaml").read_text())
+
+
+def schema_keys() -> set[str]:
+    content = schema("config")
+    keys = set()
+    for name, block in content["properties"].items():
+        if name == "datasets":
+            keys |= {"datasets.<name>"} | {
+                f"datasets.<name>.{key}" for key in content["$defs"]["dataset"]["properties"]
+            }
+        else:
+            keys |= {f"{name}.{key}" for key in block.get("properties", {})} or {name}
+    return keys
+
+
+def key_tables() -> tuple[list[list[str]], list[list[str]]]:
+    config, system = tables((ROOT / "config/README.md").read_text())
+    return config[1:], system[1:]
+
+
+def test_every_config_key_is_explained_and_every_explained_key_exists():
+    named = [key for row in key_tables()[0] for key in spans(row[0])]
+    assert len(named) == len(set(named))
+    assert set(named) == schema_keys()
+
+
+def test_the_defaults_are_those_of_the_config():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for key, default, *_ in key_tables()[0]:
+        if key.startswith(("`datasets", "`override")):
+            continue
+        value = config
+        for part in spans(key)[0].split("."):
+            value = value[part]
+        assert yaml.safe_load(spans(default)[0]) == value, key
+
+
+def test_every_key_of_a_systems_file_is_explained():
+    named = {key.rpartition(".")[2] for row in key_tables()[1] for key in spans(row[0])}
+    content = schema("system")
+    variant = content["properties"]["variants"]["additionalProperties"]["properties"]
+    keys = {*content["properties"], *content["$defs"]["recipes"]["additionalProperties"]["properties"], *variant}
+    assert keys - named == {"variants", "kind", "decision"}  # explained in words, or by their parts
+    assert named - keys == {"quantile"}
+
+
+def test_every_training_setting_is_named():
+    tree = ast.parse((ROOT / "src/asdlib/training_settings.py").read_text())
+    fields = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
+    row = next(row for row in key_tables()[1] if "models.<name>.training" in row[0])
+    assert set(spans(row[1])) == fields
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+
+def reported():
+    return load_reported(ROOT / "resources/reported/baseline.csv")
+
+
+def test_the_readmes_figures_are_the_reported_ones():
+    table = next(rows for rows in tables((ROOT / "README.md").read_text()) if rows[0][0] == "system")[1:]
+    assert {tuple(row[:3]) for row in table} == {("baseline", variant, dataset) for variant, dataset, _ in reported()}
+    for _, variant, dataset, *cells in table:
+        known = recomputed_overall(reported(), variant, dataset)
+        figures = (known.auc_source, known.auc_target, known.pauc, known.hmean)
+        assert [cell.partition(" / ")[0] for cell in cells] == [f"{figure:.2f}" for figure in figures]
+
+
+@pytest.mark.parametrize("dataset", ["dcase2025_dev", "dcase2025_eval"])
+def test_the_baseline_pages_figures_are_the_reported_ones(dataset):
+    page = (ROOT / "docs/baseline.md").read_text().partition(f"<!-- reported: {dataset} -->")[2]
+    rows = next(tables(page))[1:]
+    known = {key: row for key, row in reported().items() if key[1] == dataset and key[2] != "all"}
+    assert [row[0] for row in rows] == [machine for variant, _, machine in known if variant == "mse"]
+    for machine, *cells in rows:
+        found = [known[variant, dataset, machine] for variant in VARIANTS]
+        expected = [f"{value:.2f}" for row in found for value in (row.auc_source, row.auc_target, row.pauc)]
+        assert cells == expected, machine
+
+
+# --- the rest of the face ------------------------------------------------------------------------------------------
+
+
+def rules() -> dict[str, str]:
+    text = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    return dict(re.findall(r"^rule (\w+):\n((?:.*\n)+?)(?=^\S|\Z)", text, re.MULTILINE))
+
+
+def test_the_picture_shows_every_rule():
+    picture = (ROOT / "README.md").read_text().partition("```mermaid")[2].partition("```")[0]
+    drawn = set(re.findall(r"\b[a-z_]+\b", re.sub(r'\[.*?\]|".*?"', "", picture))) - {"flowchart", "table"}
+    assert drawn == set(rules())
+
+
+def test_the_slurm_profile_sends_every_gpu_rule_to_the_gpus():
+    text = (ROOT / "profiles/slurm/config.yaml").read_text()
+    profile = yaml.safe_load(
+        re.sub(r"^( *)# ?(?=set-resources:$|  \w+: \{|slurm_\w+: )", r"\1", text, flags=re.MULTILINE)
+    )
+    assert set(profile["set-resources"]) == {name for name, body in rules().items() if "gpu=1" in body}
+    assert {"slurm_partition", "slurm_account"} <= set(profile["default-resources"])
+
+
+def test_the_baseline_page_has_every_section_that_its_config_cites():
+    cited = set(re.findall(r"§ ([A-Z][a-z]*(?: [a-z]+)?)", (ROOT / "config/systems/baseline.yaml").read_text()))
+    assert len(cited) >= 5
+    assert {section.lower().replace(" ", "-") for section in cited} <= anchors(ROOT / "docs/baseline.md")
+
+
+def test_the_citation_names_the_five_reports():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert [entry["type"] for entry in citation["references"]].count("report") == 5
+    for entry in citation["references"]:
+        assert {"title", "authors", "year"} <= set(entry)
+        assert not {"doi", "identifiers"} & set(entry)  # none is known for certain
+
+
+def test_the_conda_environment_holds_the_pinned_dependencies():
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text().split():
+        pins[re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()] = line
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [re.sub(r"[-_.]+", "-", name).lower() for name in project["dependencies"] if "snakemake" not in name]
+    environment = yaml.safe_load((ROOT / "envs/asdlib.yaml").read_text())
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == [pins[name] for name in wanted]
+
+
+def test_the_worked_example_works():
+    page = (ROOT / "docs/adding_a_system.md").read_text()
+    code, registry = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    system = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    check(system, "system", "docs/adding_a_system.md")
+    assert '"scaled_distance": ScaledDistance' in registry
+    (recipe,) = system["backends"].values()
+    made: dict = {}
+    exec(compile(code, "docs/adding_a_system.md", "exec"), made)
+    backend = made["ScaledDistance"](**{key: value for key, value in recipe.items() if key != "kind"})
+    train = Embeddings({"mahalanobis": np.array([[2.0, 9.0], [4.0, 9.0], [9.0, 1.0]])}, ["source", "source", "target"])
+    backend.fit(train)
+    assert backend.scale_.tolist() == [3.0, 1.0]
+    assert backend.anomaly_score(Embeddings({"mahalanobis": np.array([[6.0, 1.0], [3.0, 4.0]])})).tolist() == [1.0, 1.0]
+    with pytest.raises(AsdError, match="no target training clip"):
+        backend.fit(Embeddings(train.representations, ["source"] * 3))

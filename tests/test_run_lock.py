@@ -1,0 +1,85 @@
+"""Locks of dead runs are cleared, those of living runs are not."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asdlib import run_lock
+from asdlib.run_lock import clear_stale_locks
+
+SRC = Path(run_lock.__file__).resolve().parents[1]
+ALIVE = "from asdlib.run_lock import clear_stale_locks; clear_stale_locks(); print('ready', flush=True); input()"
+
+
+@pytest.fixture(autouse=True)
+def let_go() -> Iterator[None]:
+    """Free this process's own lock after each test, as its end would."""
+    yield
+    while run_lock._held:
+        run_lock._held.pop().close()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """A lock file as Snakemake leaves it."""
+    path = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
+
+
+def living_run(folder: Path) -> subprocess.Popen[str]:
+    """Start a process that holds the lock of a folder until it is told to end."""
+    command = [sys.executable, "-c", ALIVE]
+    pipe = subprocess.PIPE
+    run = subprocess.Popen(command, cwd=folder, env={"PYTHONPATH": str(SRC)}, stdin=pipe, stdout=pipe, text=True)
+    assert run.stdout
+    assert run.stdout.readline() == "ready\n"
+    return run
+
+
+def end(run: subprocess.Popen[str]) -> None:
+    run.communicate("\n", timeout=10)
+
+
+def test_a_dead_run_s_lock_is_cleared(lock: Path) -> None:
+    clear_stale_locks(lock.parents[1])
+    assert not lock.exists()
+
+
+def test_a_fresh_folder_needs_nothing(tmp_path: Path) -> None:
+    clear_stale_locks(tmp_path / ".snakemake")
+    assert not list((tmp_path / ".snakemake" / "locks").iterdir())
+
+
+def test_a_living_run_s_lock_stays(tmp_path: Path) -> None:
+    first = living_run(tmp_path)
+    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    lock.touch()
+    clear_stale_locks(tmp_path / ".snakemake")
+    assert lock.exists()
+    end(first)
+
+
+def test_the_lock_of_the_last_of_several_runs_stays(tmp_path: Path) -> None:
+    """Two runs may make different files at once; the end of the first says nothing of the second."""
+    first, second = living_run(tmp_path), living_run(tmp_path)
+    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    lock.touch()
+    end(first)
+    clear_stale_locks(tmp_path / ".snakemake")
+    assert lock.exists()
+    end(second)
+
+
+def test_a_killed_run_s_lock_is_cleared(tmp_path: Path) -> None:
+    run = living_run(tmp_path)
+    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    lock.touch()
+    run.kill()
+    run.communicate(timeout=10)
+    clear_stale_locks(tmp_path / ".snakemake")
+    assert not lock.exists()

@@ -1,0 +1,188 @@
+"""The training loop: reproducible, resumable, and honest about what it does."""
+
+import logging
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.clips import Batch
+from asdlib.errors import AsdError
+from asdlib.training import Batches, Trainer, _learning_rate
+from asdlib.training_settings import Training
+
+CPU = torch.device("cpu")
+SETTINGS = Training(epochs=4, batch_size=8, learning_rate=0.01, validation=0.2, clip_norm=1.0)
+
+
+class Points:
+    """Examples on a noisy line."""
+
+    def __init__(self, count: int = 50):
+        self.values = torch.randn(count, 4, generator=torch.Generator().manual_seed(3))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Tensor) -> Batch:
+        chosen = self.values[indices]
+        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
+
+
+class Toy(nn.Module):
+    """A network with dropout (draws from the global generator) and batch norm (state beside the weights)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 4))
+
+    def loss(self, batch: Batch) -> Tensor:
+        return (self.layers(batch.features) - batch.features).square().mean()
+
+    def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+        return {"losses": losses, "seen": torch.tensor([len(batch.features) for batch in training])}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def trainer(folder: Path, settings: Training = SETTINGS, seed: int = 7, identity: str = "this") -> Trainer:
+    return Trainer(settings, seed, CPU, folder / "training.ckpt", identity)
+
+
+def trained(folder: Path, **options) -> tuple[dict[str, Tensor], dict[str, Tensor], list]:
+    torch.manual_seed(0)
+    network = Toy()
+    calibration, epochs = trainer(folder, **options).train(network, Points(), clips=50)
+    return network.state_dict(), calibration, epochs
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    first, _, _ = trained(tmp_path / "a")
+    again, _, _ = trained(tmp_path / "b")
+    other, _, _ = trained(tmp_path / "c", seed=8)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    _, _, epochs = trained(tmp_path, settings=Training(epochs=30, batch_size=8, learning_rate=0.02))
+    assert epochs[-1].loss < 0.7 * epochs[0].loss
+
+
+@pytest.mark.parametrize("done", [1, 2, 3, 4])
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, done: int
+) -> None:
+    unbroken, calibration, epochs = trained(tmp_path / "unbroken")
+    keep = Trainer._keep
+
+    def keep_and_die(self, model, optimizer, state) -> None:
+        keep(self, model, optimizer, state)
+        if len(state.epochs) == done:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_keep", keep)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
+        resumed, again, resumed_epochs = trained(tmp_path / "killed")
+    assert f"resuming after epoch {done}" in caplog.text
+    assert same(unbroken, resumed)
+    assert same(calibration, again)
+    assert [epoch.loss for epoch in epochs] == [epoch.loss for epoch in resumed_epochs]
+
+
+def test_a_state_of_another_identity_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    unbroken, _, _ = trained(tmp_path / "unbroken")
+    trained(tmp_path / "stale", seed=1, identity="other settings")
+    result, _, _ = trained(tmp_path / "stale")
+    assert "belongs to other settings" in caplog.text
+    assert same(unbroken, result)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+def test_a_torn_state_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes) -> None:
+    unbroken, _, _ = trained(tmp_path / "unbroken")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "training.ckpt").write_bytes(content)
+    result, _, _ = trained(tmp_path / "torn")
+    assert "training starts again" in caplog.text
+    assert same(unbroken, result)
+
+
+def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> None:
+    _, calibration, _ = trained(tmp_path)
+    assert calibration["seen"].sum() == 40  # 50 less the 20 % that are only watched
+    assert len(calibration["losses"]) == len(calibration["seen"])
+
+
+def test_the_seed_decides_the_split_and_nothing_is_in_both_parts(tmp_path: Path) -> None:
+    training, watched = trainer(tmp_path)._split(50)
+    assert sorted([*training.tolist(), *watched.tolist()]) == list(range(50))
+    assert len(watched) == 10
+    assert trainer(tmp_path)._split(50)[1].tolist() == watched.tolist()
+    assert trainer(tmp_path, seed=8)._split(50)[1].tolist() != watched.tolist()
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1])])
+def test_a_single_left_over_example_joins_the_batch_before(count: int, sizes: list[int]) -> None:
+    batches = Batches(Points(), torch.arange(count), 8, CPU)
+    assert [len(batch.features) for batch in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+def test_a_diverging_training_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match=r"training: the loss is (nan|inf).*learning_rate"):
+        trained(tmp_path, settings=Training(epochs=50, batch_size=8, learning_rate=1e30))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"optimizer": "sgdx"}, "training.optimizer"), ({"schedule": "steps"}, "training.schedule")],
+)
+def test_unknown_choices_are_refused(tmp_path: Path, change: dict, message: str) -> None:
+    settings = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, **change}
+    with pytest.raises(AsdError, match=message):
+        trained(tmp_path, settings=Training(**settings))
+
+
+def test_too_few_examples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match="too few"):
+        trainer(tmp_path).train(Toy(), Points(1), clips=1)
+
+
+def test_the_learning_rate_warms_up_and_falls_by_a_cosine() -> None:
+    settings = Training(
+        epochs=1, batch_size=1, learning_rate=1.0, schedule="cosine", final_learning_rate=0.1, warmup_steps=4
+    )
+    rates = [_learning_rate(settings, step, 104) for step in range(105)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4] == 1.0
+    assert rates[54] == pytest.approx(0.55)  # half-way
+    assert rates[104] == pytest.approx(0.1)
+    assert all(later <= earlier for earlier, later in pairwise(rates[4:]))
+
+
+def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    step = torch.optim.Adam.step
+
+    def look(self, *args, **kwargs):
+        gradients = [p.grad.norm() for group in self.param_groups for p in group["params"]]
+        steps.append(float(torch.stack(gradients).norm()))
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", look)
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, clip_norm=1e-3)
+    trained(tmp_path, settings=settings)
+    assert steps
+    assert max(steps) <= 1.001e-3
