@@ -59,7 +59,8 @@ def _stage(folder: Path, stage: str) -> tuple[float, float, float]:
     for path in (folder / "results" / "benchmarks" / stage).rglob("*.tsv"):
         with path.open(newline="") as handle:
             rows += list(csv.DictReader(handle, delimiter="\t"))
-    number = {name: [float(row[name]) for row in rows if row[name] not in ("NA", "-")] for name in rows[0]}
+    columns = ("s", "cpu_time", "max_rss")
+    number = {name: [float(row[name]) for row in rows if row[name] not in ("NA", "-")] for name in columns}
     return sum(number["s"]), sum(number["cpu_time"]), max(number["max_rss"], default=0.0)
 
 
