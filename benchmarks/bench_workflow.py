@@ -3,7 +3,6 @@
 python benchmarks/bench_workflow.py
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +15,6 @@ EVERYTHING = "data=['dcase2025_dev','dcase2025_eval']"
 
 def main() -> None:
     """Print one table; every figure is the median of five runs."""
-    os.environ["PYTHONPATH"] = str(ROOT / "src")
     systems = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     print(machine())

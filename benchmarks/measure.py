@@ -19,9 +19,10 @@ class Cost:
 
 def run(command: list[str], core: int | None = None) -> Cost:
     """Run a command to its end, on one processor only if its number is given."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "src")}
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     start = time.monotonic()
-    process = subprocess.Popen(pinned + command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(pinned + command, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)}: failed with status {status}")

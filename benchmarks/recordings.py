@@ -13,6 +13,7 @@ def write_machine(folder: Path, train: int = 1000, test: int = 200, seconds: flo
     machine = folder / "machine"
     if machine.is_dir():
         return machine
+    unfinished = folder / "unfinished"
     names = [
         f"train/section_00_{'target' if i < train // 100 else 'source'}_train_normal_{i:04d}" for i in range(train)
     ]
@@ -23,7 +24,7 @@ def write_machine(folder: Path, train: int = 1000, test: int = 200, seconds: flo
     for number, name in enumerate(names):
         random = np.random.default_rng(number)
         samples = 0.1 * hum * random.uniform(0.5, 1) + 0.05 * random.standard_normal(len(hum))
-        path = machine / f"{name}.wav"
+        path = unfinished / f"{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, samples, RATE, subtype="PCM_16")
-    return machine
+    return unfinished.rename(machine)

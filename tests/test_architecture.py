@@ -29,7 +29,7 @@ FLOORS = (
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
     {"blocks", "losses", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
     {"data"},
-    {"errors"},
+    {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 RULES = dict(

@@ -11,6 +11,7 @@ import yaml
 
 from asdlib import recipes as module
 from asdlib.errors import AsdError
+from asdlib.recipe_keys import arguments
 from asdlib.recipes import Recipes, key_of, list_systems, merge
 
 SYSTEM: dict[str, Any] = {
@@ -105,9 +106,9 @@ def test_a_recipe_holds_its_whole_ancestry(systems: Systems) -> None:
 
 def test_only_the_class_s_own_arguments_reach_it(systems: Systems) -> None:
     recipes = systems()
-    assert recipes.resolve("models", "tuned", 0).arguments == {"depth": 2}
-    assert recipes.resolve("augmentations", "mix", 0).arguments == {"share": 0.5}
-    assert recipes.resolve("separators", "tasnet", 0).arguments == {"width": 4}
+    assert arguments("models", recipes.resolve("models", "tuned", 0).settings) == {"depth": 2}
+    assert arguments("augmentations", recipes.resolve("augmentations", "mix", 0).settings) == {"share": 0.5}
+    assert arguments("separators", recipes.resolve("separators", "tasnet", 0).settings) == {"width": 4}
 
 
 def test_views_are_paths_with_keys(systems: Systems) -> None:

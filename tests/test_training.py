@@ -186,3 +186,13 @@ def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     trained(tmp_path, settings=settings)
     assert steps
     assert max(steps) <= 1.001e-3
+
+
+def test_a_batch_survives_mixed_precision() -> None:
+    """Fabric converts what the model is given; on a GPU in bf16 that is the whole batch."""
+    from asdlib.fabric import MixedPrecision
+
+    batch = Points().batch(torch.arange(3))
+    converted = MixedPrecision("bf16-mixed", "cpu").convert_input(batch)
+    assert isinstance(converted, Batch)
+    torch.testing.assert_close(converted.features.float(), batch.features, rtol=0.01, atol=0.01)

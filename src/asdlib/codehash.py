@@ -1,4 +1,4 @@
-"""What a stage's code is: a hash of every line of asdlib that the stage can run, comments and docstrings left out.
+"""What a stage's code is: a hash of every line of asdlib that its step imports, comments and docstrings left out.
 
 Snakemake sees a rule's text and its params, not the library behind them. Each rule therefore carries this hash as a
 param. Imports are followed as they are written; nothing is imported, so the graph is built without torch.

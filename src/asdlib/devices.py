@@ -11,8 +11,9 @@ def choose_device(device: str, gpus: int) -> torch.device:
     `auto` takes a GPU if the job was granted one and the machine has one; `cuda` refuses to do without.
     """
     available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise AsdError("config: device: cuda: this machine has no usable GPU: set device: auto or cpu")
+    if device == "cuda" and (not available or gpus < 1):
+        missing = "this machine has no usable GPU" if not available else "the job was granted no GPU (resources: gpu=0)"
+        raise AsdError(f"config: device: cuda: {missing}: set device: auto or cpu")
     if device == "cpu" or not available or gpus < 1:
         return torch.device("cpu")
     return torch.device("cuda", 0)

@@ -11,9 +11,10 @@ if _hidden:
     sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # an import now raises ModuleNotFoundError
 
 from lightning_fabric import Fabric  # noqa: E402
+from lightning_fabric.plugins import MixedPrecision  # noqa: E402
 from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: E402
 
 if _hidden:
     del sys.modules["torchmetrics"]
 
-__all__ = ["Fabric", "LightningEnvironment"]
+__all__ = ["Fabric", "LightningEnvironment", "MixedPrecision"]

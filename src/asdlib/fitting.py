@@ -37,7 +37,8 @@ class Job:
     def identity(self) -> str:
         """Name the training by all that decides its outcome; clip tables are named by the digest that they carry."""
         contents = [ClipTable(path).digest if path.suffix == ".parquet" else _digest(path) for path in self.inputs]
-        text = json.dumps([self.settings, self.code, contents, torch.__version__], sort_keys=True)
+        place = [self.device.type, torch.get_num_threads(), torch.__version__]
+        text = json.dumps([self.settings, self.code, contents, place], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -36,6 +36,11 @@ class Graph:
             if dataset.source:
                 signatures.check("sources", dataset.source, {"kind"}, f"config: datasets.{name}.source")
 
+    @property
+    def gpus(self) -> int:
+        """The GPUs that a computing job asks for; a run on the CPU must not wait for one."""
+        return 0 if self.config["device"] == "cpu" else 1
+
     # --- recipes -----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -138,7 +143,6 @@ class Graph:
             "fusion": variant.fusion,
             "decision": variant.decision,
             "section": section,
-            "seed": variant.seed,
         }
 
     def tabulate_settings(self, system: str) -> dict[str, Any]:

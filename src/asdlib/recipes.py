@@ -17,7 +17,8 @@ from typing import Any
 
 from asdlib import signatures
 from asdlib.errors import AsdError
-from asdlib.yaml_files import load_yaml
+from asdlib.recipe_keys import RESERVED
+from asdlib.yaml_files import check, load_yaml
 
 SECTIONS = ("separators", "augmentations", "frontends", "models", "backends")
 # A recipe's keys that name another recipe, and where that one lives.
@@ -25,14 +26,8 @@ REFERENCES = {
     "augmentations": {"separator": "separators"},
     "models": {"frontend": "frontends", "init": "models"},
 }
-# What the graph reads from a recipe itself; every other key is an argument of the class that `kind` names.
-RESERVED = {
-    "separators": {"kind", "training"},
-    "augmentations": {"kind", "separator"},
-    "frontends": {"kind", "dtype"},
-    "models": {"kind", "frontend", "init", "audio", "scope", "training"},
-    "backends": {"kind"},
-}
+# The least that a system's file holds: an overridden recipe is checked as a part of one.
+SMALLEST = {"report": "", "title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
 SEEDED = ("separators", "augmentations", "models")
 # Arguments of a class that no recipe states. The seed is the run's own; any will do for a check.
 GIVEN = {"augmentations": {"seed": 0}}
@@ -48,11 +43,6 @@ class Recipe:
     key: str
     settings: dict[str, Any]
     views: tuple[str, ...] = ()
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the class that `kind` names."""
-        return arguments(self.section, self.settings)
 
     @property
     def frontend(self) -> str | None:
@@ -135,6 +125,7 @@ class Recipes:
                     change = self.override.get(section, {}).get(name, {})
                     if change:
                         block = merge(block, change)
+                        check(SMALLEST | {section: {name: block}}, "system", "config: override")
                         _check(section, block, f"config: override.{section}.{name}")
                     blocks[section, name], self._places[section, name] = block, where
         return blocks
@@ -229,12 +220,6 @@ def _refuse_narrow_start(model: dict[str, Any], where: str) -> None:
         raise AsdError(
             f"{where}: {init['name']} is trained per machine, {model['name']} on all: use scope: all in both"
         )
-
-
-def arguments(section: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of resolved settings that goes to the class's constructor."""
-    own = RESERVED[section] | {"name", "seed"}
-    return {key: value for key, value in settings.items() if key not in own}
 
 
 def key_of(settings: dict[str, Any]) -> str:

@@ -93,3 +93,9 @@ def test_finish_returns_the_official_threshold_samples() -> None:
     assert sample["mse"][2] == model.loss(validation[0])
     assert sample["mahalanobis"].shape == (3,)
     assert model.cov_source.any()
+
+
+def test_features_stored_in_half_precision_are_trained_on_in_single() -> None:
+    given = clips(torch.randn(2, 5, 3).half(), frames=[5, 5], domains=["source", "source"])
+    examples = network().examples(given)
+    assert examples.batch(torch.arange(len(examples))).features.dtype == torch.float32

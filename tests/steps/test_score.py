@@ -56,7 +56,6 @@ def settings(*branches: tuple[dict, int], section: str = "00") -> dict:
         "fusion": "mean",
         "decision": {"quantile": 0.9},
         "section": section,
-        "seed": 1,
     }
 
 
@@ -120,3 +119,9 @@ def test_a_backend_sees_no_label_domain_or_attribute_of_a_test_clip(tmp_path: Pa
     assert train.domains == ["source"] * 6
     assert train.attributes == [{"a": "1"}] * 6
     assert (test.domains, test.attributes, dict(test.calibration)) == (None, None, {})
+
+
+def test_views_of_other_clips_are_refused(tmp_path: Path) -> None:
+    paths = [embeddings(tmp_path / "a.parquet"), embeddings(tmp_path / "b.parquet", sections=("00", "00"))]
+    with pytest.raises(AsdError, match=r"b\.parquet: holds other test clips than .*a\.parquet"):
+        score(paths, "fan", tmp_path, settings((PLAIN, 2)))

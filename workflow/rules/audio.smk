@@ -73,7 +73,7 @@ rule train_separator:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=1,
+        gpu=graph.gpus,
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
@@ -104,7 +104,7 @@ rule separate:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=1,
+        gpu=graph.gpus,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 120 * attempt,
     params:

@@ -22,7 +22,7 @@ rule train_model:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=1,
+        gpu=graph.gpus,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
@@ -57,7 +57,7 @@ rule embed:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=1,
+        gpu=graph.gpus,
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:

@@ -11,13 +11,13 @@ from torch import Tensor
 from asdlib.data.tables import ClipTable, load
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Fabric's mixed precision rebuilds it field by field
 class Batch:
     """Features (B, …) of clips or of pieces of them, and what is known of each."""
 
     features: Tensor
     frames: Tensor  # (B,) real frames of each clip; the rest of a row is padding
-    target: Tensor  # (B,) True where the clip is known to be of the target domain
+    target: Tensor  # (B,) True where a training clip is of the target domain; False for every other clip
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""

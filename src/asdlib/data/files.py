@@ -29,13 +29,14 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
+    replaced = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.old.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         yield temporary
         _sync(temporary)
         if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
+            path.replace(replaced)  # a folder cannot be renamed onto another: for a moment there is none
         temporary.replace(path)
         _sync_one(path.parent)
     except OSError as error:
@@ -45,6 +46,7 @@ def atomic(path: Path) -> Iterator[Path]:
         raise AsdError(f"{path}: cannot be written ({reason}): make room, or make the folder writable") from error
     finally:
         _remove(temporary)
+        _remove(replaced)
 
 
 @contextmanager

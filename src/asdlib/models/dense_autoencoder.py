@@ -33,7 +33,7 @@ class FrameVectors:
 
     def batch(self, indices: Tensor) -> Batch:
         """Return those vectors, (B, frames · bands)."""
-        vectors = self._vectors.index_select(0, self._starts[indices])
+        vectors = self._vectors.index_select(0, self._starts[indices]).float()
         return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from asdlib import checkpoints
-from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.clips import Batch
 from asdlib.data.tables import ClipTable, writing
 from asdlib.devices import choose_device
 from asdlib.models import MODELS
-from asdlib.recipes import arguments
+from asdlib.recipe_keys import arguments
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
 
 
 def _represent(network: torch.nn.Module, table, features: np.ndarray, place: torch.device) -> dict[str, np.ndarray]:
-    clips = Clips(table, torch.from_numpy(features.astype(np.float32)))
-    batch = Batch(clips.features, clips.frames, clips.target).to(place)
+    frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
+    unknown = torch.zeros(len(frames), dtype=torch.bool)  # no model sees the domain of a clip that it represents
+    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown).to(place)
     with torch.inference_mode():
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

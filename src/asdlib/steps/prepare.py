@@ -57,7 +57,11 @@ def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[st
                     f"{recordings / kind}: machine {machine} has no {kind} clips of section {section}: "
                     "add recordings, or leave the section out"
                 )
-    return [clip for clip in clips if clip.section in sections]
+    wanted = [clip for clip in clips if clip.section in sections]
+    if len(wanted) < len(clips):
+        others = ", ".join(sorted({clip.section for clip in clips} - set(sections)))
+        _log.warning("%s: %d clips of other sections (%s) left out", recordings, len(clips) - len(wanted), others)
+    return wanted
 
 
 def _batches(clips: list[Clip]) -> list[list[Clip]]:

@@ -10,7 +10,7 @@ from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import read_embeddings
 from asdlib.backends.thresholds import gamma_quantile
 from asdlib.errors import AsdError
-from asdlib.recipes import arguments
+from asdlib.recipe_keys import arguments
 from asdlib.submission import write_decisions, write_scores
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: dict[str
         [_fit(branch["backend"], next(paths), settings["section"]) for _ in range(branch["views"])]
         for branch in settings["branches"]
     ]
-    names = scored[0][0][2]
+    names = _common_names([view[2] for branch in scored for view in branch], embeddings)
     test = np.mean([np.mean([view[1] for view in branch], axis=0) for branch in scored], axis=0)
     if not np.isfinite(test).all():
         clip = names[int(np.flatnonzero(~np.isfinite(test))[0])]
@@ -49,6 +49,14 @@ def _fit(settings: dict[str, Any], path: Path, section: str) -> tuple[Any, np.nd
         missing = "training" if names else "test"
         raise AsdError(f"{path}: section {section} has no {missing} clips: add some, or leave the section out")
     return backend.fit(train), backend.anomaly_score(test), names
+
+
+def _common_names(names: list[list[str]], paths: list[Path]) -> list[str]:
+    """Return the test clips' names: scores are joined row by row, so every view must hold the same clips."""
+    for other, path in zip(names, paths, strict=True):
+        if other != names[0]:
+            raise AsdError(f"{path}: holds other test clips than {paths[0]}: delete both and run again")
+    return names[0]
 
 
 def _threshold(backends: list[Any], scored: list[list[tuple]], settings: dict[str, Any]) -> float:

@@ -8,7 +8,7 @@ import torch
 from asdlib import checkpoints
 from asdlib.data.tables import ClipTable, writing
 from asdlib.devices import choose_device
-from asdlib.recipes import arguments
+from asdlib.recipe_keys import arguments
 from asdlib.separators import SEPARATORS
 
 

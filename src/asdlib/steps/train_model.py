@@ -11,7 +11,7 @@ from asdlib.blocks.clips import load_clips
 from asdlib.devices import choose_device
 from asdlib.fitting import Job, fit
 from asdlib.models import MODELS
-from asdlib.recipes import arguments
+from asdlib.recipe_keys import arguments
 from asdlib.training import Examples
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from asdlib.data.tables import ClipTable
 from asdlib.devices import choose_device
 from asdlib.fitting import Job, fit
-from asdlib.recipes import arguments
+from asdlib.recipe_keys import arguments
 from asdlib.separators import SEPARATORS
 from asdlib.training import Examples
 
