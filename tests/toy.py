@@ -8,6 +8,16 @@ import numpy as np
 import soundfile
 
 RATE = 16000
+PREPARE = {
+    "sample_rate": RATE,
+    "seconds": 0.1,
+    "resample": False,
+    "downmix": False,
+    "allow_silent": False,
+    "strict": True,
+    "sections": ["00"],
+    "recordings": None,
+}
 
 
 def make_machine(

@@ -6,22 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from toy import RATE, make_machine, sound, write_wav
+from toy import PREPARE, RATE, make_machine, sound, write_wav
 
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.steps.prepare import prepare
 
-SETTINGS = {
-    "sample_rate": RATE,
-    "seconds": 0.1,
-    "resample": False,
-    "downmix": False,
-    "allow_silent": False,
-    "strict": True,
-    "sections": ["00"],
-    "recordings": None,
-}
 FIRST = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
 
 
@@ -36,7 +26,7 @@ def prepared(tmp_path):
 
     def run(machine, **changed) -> ClipTable:
         out = tmp_path / "out.parquet"
-        prepare(machine, "toy", machine.name, out, SETTINGS | changed)
+        prepare(machine, "toy", machine.name, out, PREPARE | changed)
         return ClipTable(out)
 
     return run
@@ -71,7 +61,7 @@ def test_one_row_a_clip_with_all_that_is_known(machine, prepared):
         (None, None),
         (None, None),
     ]
-    assert table.recipe == {"dataset": "toy", "machine": "fan", **SETTINGS}
+    assert table.recipe == {"dataset": "toy", "machine": "fan", **PREPARE}
 
 
 def test_16_bit_audio_is_stored_as_recorded(machine, prepared):

@@ -12,19 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refusals import files, refused
-from toy import RATE, make_machine, write_wav
+from toy import PREPARE, RATE, make_machine, write_wav
 
 from asdlib.steps.prepare import prepare
 
-SETTINGS = {
-    "sample_rate": RATE,
-    "seconds": 0.1,
-    "resample": False,
-    "downmix": False,
-    "allow_silent": False,
-    "strict": True,
-    "sections": ["00"],
-}
 TRAIN = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
 TEST = "test/section_00_target_test_anomaly_0001_spd_1_mic_target.wav"
 TABLE = "attributes_00.csv"
@@ -201,6 +192,6 @@ def test_recordings(tmp_path, spoil, complaint):
     fan = make_machine(tmp_path / "fan", train=2, target=1, seconds=0.1)
     spoil(fan)
     before, out = files(tmp_path), tmp_path / "results" / "fan.parquet"
-    sections = SETTINGS | {"sections": ["00", "01"] if (fan / "attributes_01.csv").exists() else ["00"]}
+    sections = PREPARE | {"sections": ["00", "01"] if (fan / "attributes_01.csv").exists() else ["00"]}
     refused(lambda: prepare(fan, "mine", "fan", out, sections), complaint.replace("FAN", re.escape(str(fan))))
     assert files(tmp_path) == before, "something half-written was left"
