@@ -47,7 +47,7 @@ class Remix:
         self, raw: ClipTable, separated: ClipTable | None, noise: list[ClipTable]
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield the mixed clips with their int16 audio (n, samples), padded with zeros as their recordings are."""
-        pool = [samples for samples in noise_pool(noise, instead=raw) if len(samples) and rms(samples) > QUIETEST_NOISE]
+        pool = [samples for samples in noise_pool(raw, noise) if len(samples) and rms(samples) > QUIETEST_NOISE]
         if not pool:
             raise AsdError("augmentation remix: all noise clips are digital silence: replace them")
         sounds = self._machine_sounds(raw, separated)
