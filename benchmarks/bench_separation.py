@@ -3,13 +3,14 @@
     python benchmarks/bench_separation.py [--separator conv_tasnet] [--steps 2] [--batch 4] [--clips 2 8] [--threads 1]
 
 Computes on a GPU if there is one (`--device cpu` does not). Every figure comes from a process of its own, so that its
-peak is its own; the first epoch, in which libraries warm up, does not count.
+peak is its own; the first step, in which libraries warm up, does not count.
 """
 
 import argparse
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,9 +25,9 @@ from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import CLIP_FIELDS, clip_rows, writing
 from asdlib.devices import choose_device
 from asdlib.networks import build_separator
+from asdlib.optimisation import build_optimizer
 from asdlib.separation_settings import Pairs
 from asdlib.steps.separate import separate
-from asdlib.training import Trainer
 from asdlib.training_settings import Training
 
 RATE, SECONDS = 16000, 10
@@ -48,14 +49,14 @@ def main() -> None:
     device = choose_device(options.device, gpus=1)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{options.threads} threads"
     print(f"{machine()}, torch {torch.__version__}, {name}; {settings}")
-    drawn, stepped, *peaks = _alone(_train, settings, options)
+    drawn, wall, cpu, *peaks = _alone(_train, settings, options)
     print(f"{'drawing mixtures of 4 s':40}{1 / drawn:10.1f} mixtures/s")
-    print(f"{f'training step, {options.batch} mixtures of 4 s':40}{stepped:10.2f} s")
-    print(f"{'':40}{options.batch / stepped:10.2f} mixtures/s  {_memory(peaks)}")
+    print(f"{f'training step, {options.batch} mixtures of 4 s':40}{_seconds(wall, cpu)}  {_memory(peaks)}")
+    print(f"{'':40}{options.batch / wall:10.2f} mixtures/s")
     for clips in options.clips:
-        seconds, *peaks = _alone(_separate, settings, options, clips)
-        factor = seconds / (clips * SECONDS)
-        print(f"{f'separating {clips} clips of {SECONDS} s':40}{factor:10.3f} of real time  {_memory(peaks)}")
+        wall, cpu, *peaks = _alone(_separate, settings, options, clips)
+        print(f"{f'separating {clips} clips of {SECONDS} s':40}{_seconds(wall, cpu)}  {_memory(peaks)}")
+        print(f"{'':40}{wall / clips / SECONDS:10.3f} of real time")
 
 
 def _alone(work, *arguments) -> tuple[float, ...]:
@@ -65,32 +66,44 @@ def _alone(work, *arguments) -> tuple[float, ...]:
 
 
 def _train(settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
-    """Return the seconds of drawing one mixture and of one step, and the peaks of memory."""
+    """Return the seconds of drawing one mixture, of one step (wall and processor), and the peaks of memory."""
     torch.set_num_threads(options.threads)
-    pairs = Pairs(per_epoch=options.steps * options.batch, validation_mixtures=1)
+    pairs = Pairs(per_epoch=options.batch, validation_mixtures=1)
     recordings = [_noise(number, RATE * SECONDS) for number in range(40)]
     examples = MixturePairs(recordings[:20], recordings[20:], pairs, RATE, 0)
-    start = time.perf_counter()
-    examples.batch(torch.arange(len(examples)))
-    drawn = (time.perf_counter() - start) / len(examples)
-    training = Training(epochs=2, batch_size=options.batch, learning_rate=1e-3, clip_norm=5.0)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(training, 0, choose_device(options.device, 1), Path(folder) / "training.ckpt", "bench")
-        _, epochs = trainer.train(build_separator(settings), examples, len(examples))
-    return drawn, epochs[-1].seconds / options.steps, *_peaks()
+    device = choose_device(options.device, gpus=1)
+    network = build_separator(settings).to(device)
+    optimizer = build_optimizer(network, Training(epochs=1, batch_size=options.batch, learning_rate=1e-3))
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        network.loss(examples.batch(torch.arange(options.batch)).to(device)).backward()
+        optimizer.step()
+
+    drawn, _ = _timed(lambda: examples.batch(torch.arange(options.batch)))
+    step()
+    wall, cpu = _timed(lambda: [step() for _ in range(options.steps)])
+    return drawn / options.batch, wall / options.steps, cpu / options.steps, *_peaks()
 
 
 def _separate(settings: dict, options: argparse.Namespace, clips: int) -> tuple[float, ...]:
-    """Return the seconds of the stage without its start, and the peaks of memory."""
+    """Return the seconds of the stage without its start (wall and processor), and the peaks of memory."""
     with tempfile.TemporaryDirectory() as folder:
         audio, weights, out = (Path(folder) / name for name in ("raw.parquet", "model.safetensors", "out.parquet"))
         with writing(audio, {"sample_rate": RATE}, audio=("int16", (RATE * SECONDS,))) as table:
             for number in range(clips):
                 table.write(clip_rows([_row(number)]), audio=_noise(number, RATE * SECONDS)[None])
         checkpoints.save(weights, Checkpoint(settings, build_separator(settings).state_dict()))
-        start = time.perf_counter()
-        separate(audio, weights, out, options.device, 1, options.threads)
-        return time.perf_counter() - start, *_peaks()
+        return *_timed(lambda: separate(audio, weights, out, options.device, 1, options.threads)), *_peaks()
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds of wall and of processor time that some work takes, the GPU's part included."""
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def _noise(seed: int, samples: int) -> np.ndarray:
@@ -106,6 +119,10 @@ def _peaks() -> tuple[float, float]:
     """Return the process's largest size and its GPU's, MB."""
     gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu
+
+
+def _seconds(wall: float, cpu: float) -> str:
+    return f"{wall:10.2f} s ({cpu:.2f} CPU s)"
 
 
 def _memory(peaks: list[float]) -> str:
