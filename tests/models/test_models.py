@@ -12,7 +12,24 @@ from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
-TOYS = {"dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8))}
+TOYS = {
+    "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
+    "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "dual_branch_cnn": (
+        {
+            "samples": 512,
+            "n_fft": 64,
+            "hop_length": 32,
+            "spectrum_channels": 4,
+            "spectrogram_channels": [4, 4, 4, 4, 4],
+            "dimensions": 3,
+            "se_ratio": 1,
+            "sub_clusters": 2,
+            "density_components": 2,
+        },
+        (1, 15 * 33 + 256 + 512),
+    ),
+}
 
 
 def toy_clips(shape: tuple[int, ...]) -> Clips:

@@ -8,6 +8,12 @@ A model is an `nn.Module` with
   epoch; what it returns reaches the backends as `calibration`.
 """
 
+from asdlib.models.acae import Acae
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.models.dual_branch_cnn import DualBranchCnn
 
-MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder}
+MODELS: dict[str, type] = {
+    "acae": Acae,
+    "dense_autoencoder": DenseAutoencoder,
+    "dual_branch_cnn": DualBranchCnn,
+}
