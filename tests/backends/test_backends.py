@@ -10,7 +10,12 @@ from asdlib.backends.thresholds import gamma_quantile
 from asdlib.errors import AsdError
 
 # For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
-TOYS = {"smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]])}
+TOYS = {
+    "density_softmax": ({"representation": "distances", "temperature": 2.0}, [[-1.0, -20.0]], [[-60.0, -63.0]]),
+    "minimum_covering_volume": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
+    "smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
+    "topic_mixture": ({"representation": "distances", "components": 2}, [[1.0, 2.0]], [[7.0, 9.0]]),
+}
 
 
 def train(values: list, count: int = 20) -> Embeddings:

@@ -8,10 +8,10 @@ import torch
 from golden import golden
 from safetensors.torch import load_file
 
+from asdlib.blocks.spectra import magnitude_spectrogram
 from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
-from asdlib.blocks.spectra import magnitude_spectrogram
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 
 FOLDER = golden("dual_branch_cnn_tiny")
@@ -20,13 +20,21 @@ EXPECTED = load_file(FOLDER / "io.safetensors")
 SAMPLES = torch.full((2,), CONFIG["hyperparameters"]["num_samples"])
 
 
+# Where the layers of the spectrum branch lie: every third layer of a sequence, from the given one on.
+PLACES = {"conv": ("convolutions", 0), "se": ("convolutions", 2), "dense": ("dense", 0), "bn": ("dense", 1)}
+
+
 def own_name(name: str) -> str:
     """Return our name of a published weight."""
     name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
-    for kind, place, offset in (("conv", "convolutions", 0), ("se", "convolutions", 2), ("dense", "dense", 0), ("bn", "dense", 1)):
-        name = re.sub(rf"^spectrum\.{kind}(\d)", lambda m: f"spectrum.{place}.{3 * int(m[1]) - 3 + offset}", name)
-    name = re.sub(r"block(\d)\.unit(\d)", lambda m: f"units.{2 * int(m[1]) + int(m[2]) - 3}", name)
+    name = re.sub(r"^spectrum\.(conv|se|dense|bn)(\d)", _spectrum_layer, name)
+    name = re.sub(r"block(\d)\.unit(\d)", lambda found: f"units.{2 * int(found[1]) + int(found[2]) - 3}", name)
     return name.replace("stem.conv", "stem.0").replace("stem.bn", "stem.1")
+
+
+def _spectrum_layer(found: re.Match) -> str:
+    sequence, first = PLACES[found[1]]
+    return f"spectrum.{sequence}.{first + 3 * (int(found[2]) - 1)}"
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from scipy.special import logsumexp, softmax
 
 from asdlib.backends.embeddings import Embeddings
 
+SMALLEST = 1e-9  # a sign whose spread over normal clips is rounding noise has no scale
+
 
 class DensitySoftmax:
     """Density and flatness of log class densities, each in units of its spread over the normal clips, added up.
@@ -49,8 +51,7 @@ class DensitySoftmax:
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score a clip, (N,); higher is stranger."""
         offsets = self._signs(test) - self.mean_
-        # A sign that never varies over normal clips has no scale: it says nothing.
-        standard = np.divide(offsets, self.spread_, out=np.zeros_like(offsets), where=self.spread_ > 0)
+        standard = np.divide(offsets, self.spread_, out=np.zeros_like(offsets), where=self.spread_ > SMALLEST)
         return standard @ np.array([self.density_weight, self.flatness_weight])
 
     def _signs(self, clips: Embeddings) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Minimum covering volume (MCV): the smallest sphere around the centre of normal clips that holds them (report 5, §2.2)."""
+"""Minimum covering volume (MCV): the smallest sphere around normal clips that holds them (report 5, §2.2)."""
 
 from typing import Self
 

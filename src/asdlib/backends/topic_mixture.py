@@ -26,7 +26,8 @@ class TopicMixture:
     for the threshold, which lies `deviations` standard deviations above their mean. `covariance` is diag or full,
     `responsibilities` gaussian or student_t.
 
-    Attributes after `fit`: `reduction_`, `baseline_`, `train_score_`, `threshold_`.
+    Attributes after `fit`: `held_out_`, True for the threshold set; `reduction_`, the whitened principal components;
+    `baseline_`; `train_score_`; `threshold_`.
     """
 
     def __init__(
@@ -54,11 +55,11 @@ class TopicMixture:
     def fit(self, train: Embeddings) -> Self:
         """Learn the baseline mixture from the model set and the threshold from the rest of the training clips."""
         self._refuse_unknown_words()
-        held_out = _held_out(train.domains, self.threshold_share)
+        self.held_out_ = _held_out(train.domains, self.threshold_share)
         embeddings = train[self.representation].astype(np.float64)
-        self._fit_baseline(embeddings[~held_out])
+        self._fit_baseline(embeddings[~self.held_out_])
         self.train_score_ = self.anomaly_score(train)
-        normal = self.train_score_[held_out]
+        normal = self.train_score_[self.held_out_]
         self.threshold_ = float(normal.mean() + self.deviations * normal.std())
         return self
 

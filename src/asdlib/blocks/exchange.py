@@ -1,7 +1,7 @@
 """Mixup, statistics exchange and feature exchange: new classes made of two clips of a batch.
 
-K. Wilkinghoff, "Self-supervised learning for anomalous sound detection", ICASSP 2024. A clip's partner is always the one
-at its place in the reversed batch. Who is exchanged, the caller draws.
+K. Wilkinghoff, "Self-supervised learning for anomalous sound detection", ICASSP 2024. A clip's partner is always the
+one at its place in the reversed batch. Who is exchanged, the caller draws.
 """
 
 import torch
@@ -33,7 +33,7 @@ def exchange_rows(embeddings: Tensor, exchanged: Tensor) -> Tensor:
 
 
 def exchange_labels(labels: Tensor, exchanged: Tensor) -> Tensor:
-    """Widen soft labels (B, C) to (B, 3·C): [y, 0, 0] of a clip as it is, [0, y/2, partner's y/2] of an exchanged one."""
+    """Widen soft labels (B, C) to (B, 3·C): [y, 0, 0] as it is, [0, y/2, partner's y/2] if exchanged."""
     nothing = torch.zeros_like(labels)
     own = torch.cat([labels, nothing, nothing], 1)
     foreign = torch.cat([nothing, labels / 2, labels.flip(0) / 2], 1)

@@ -1,7 +1,8 @@
 """Attention and convolutional network enhanced autoencoder, ACAE (report 5, §2.2).
 
-An encoder of convolutions and pooling, self-attention over what is left of time and frequency, a decoder that mirrors the
-encoder; trained to reconstruct mixed clips and to tell their classes. docs/system5.md has what the report leaves open.
+An encoder of convolutions and pooling, self-attention over what is left of time and frequency, a decoder that mirrors
+the encoder; trained to reconstruct mixed clips and to tell their classes. docs/system5.md has what the report leaves
+open.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.bin_statistics import bin_statistics
-from asdlib.blocks.classes import LabelledClips, class_names, class_numbers
+from asdlib.blocks.classes import class_names
+from asdlib.blocks.clip_statistics import band_scaling, training_statistics
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.whole_clips import WholeClips, class_numbers
 from asdlib.errors import AsdError
 from asdlib.losses.noisy_arcmix import NoisyArcMix
 
@@ -56,19 +58,17 @@ class Acae(nn.Module):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Name the classes; learn the clips' size and every bin's mean and standard deviation."""
-        mean, deviation = bin_statistics(clips)
         return {
-            "classes": sorted(set(class_names(clips.table, self.domain_in_label))),
+            "classes": sorted(set(class_names(clips, self.domain_in_label))),
             "windows": clips.features.shape[1],
-            "mean": mean.tolist(),
-            "deviation": deviation.tolist(),
+            **band_scaling(training_statistics(clips), clips.frames),
         }
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Make what depends on the clips' size and classes: positions, standardisation, class centres."""
         self.classes: list[str] = facts["classes"]
         self.register_buffer("mean", torch.tensor(facts["mean"]))
-        self.register_buffer("deviation", torch.tensor(facts["deviation"]))
+        self.register_buffer("std", torch.tensor(facts["std"]))
         time, frequency = (prod(factors) for factors in zip(*self.pools, strict=True))
         bins = len(facts["mean"])
         if bins % frequency:
@@ -79,10 +79,9 @@ class Acae(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(prod(self.maps), width))
         self.class_loss = NoisyArcMix(latent, len(self.classes), self.scale, self.margin)
 
-    def examples(self, clips: Clips) -> LabelledClips:
+    def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips with their classes."""
-        labels = class_numbers(class_names(clips.table, self.domain_in_label), self.classes)
-        return LabelledClips(clips.features, clips, labels)
+        return WholeClips(clips, class_numbers(class_names(clips, self.domain_in_label), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the error of the mixed clips' reconstruction plus the weighted Noisy-ArcMix loss."""
@@ -100,11 +99,11 @@ class Acae(nn.Module):
         return {"latent": self.latent(self.encode(self.standardised(batch)))}
 
     def standardised(self, batch: Batch) -> Tensor:
-        """Return (B, windows, bins) of zero mean and unit deviation; beyond a clip's end its last window is repeated."""
+        """Return spectra (B, windows, bins) in units of their bins' deviation; a clip's last window is repeated."""
         last = (batch.frames - 1).clamp_min(0)[:, None]
         windows = torch.arange(self.windows, device=last.device).minimum(last)  # (B, windows)
         rows = torch.arange(len(windows), device=last.device)[:, None]
-        return (batch.features[rows, windows] - self.mean) / self.deviation
+        return (batch.features[rows, windows] - self.mean) / self.std
 
     def encode(self, spectra: Tensor) -> Tensor:
         """Return attended tokens (B, tokens, channels), time first, of standardised spectra."""
@@ -135,9 +134,7 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.network = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width)
-        )
+        self.network = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Let every token see all others."""

@@ -1,8 +1,8 @@
 """Dual-branch CNN that tells machines, domains and attributes apart (report 5, §2.1).
 
-The network and its training are those of the paper that the report builds on: K. Wilkinghoff, "Self-supervised learning
-for anomalous sound detection", ICASSP 2024. Clips are mixed, exchange statistics and exchange embeddings; every exchange
-makes a class of its own. docs/system5.md has what the report leaves open.
+The network and its training are those of the paper that the report builds on: K. Wilkinghoff, "Self-supervised
+learning for anomalous sound detection", ICASSP 2024. Clips are mixed, exchange statistics and exchange embeddings;
+every exchange makes a class of its own. docs/system5.md has what the report leaves open.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asdlib.blocks.class_densities import ClassDensities
-from asdlib.blocks.classes import LabelledClips, class_names, class_numbers
+from asdlib.blocks.classes import class_names
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.dual_view import DualView
 from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
+from asdlib.blocks.whole_clips import WholeClips, class_numbers
 from asdlib.errors import AsdError
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
@@ -27,7 +28,7 @@ FEWEST_FRAMES = 5  # what the stem's convolution and its pooling leave something
 
 
 class DualBranchCnn(nn.Module):
-    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of unit length, and `log_density` (B, classes).
+    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1 and `log_density` (B, classes).
 
     `mixup`, `statex` and `featex` are the chances of the three exchanges. Embedding reads a clip's two spectra;
     training reads its waveform, because what is mixed is the sound.
@@ -69,7 +70,7 @@ class DualBranchCnn(nn.Module):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Name the classes of the training clips: machine, section, domain and attributes."""
-        return {"classes": sorted(set(class_names(clips.table)))}
+        return {"classes": sorted(set(class_names(clips)))}
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Make the two losses and the Gaussians of so many classes."""
@@ -81,11 +82,11 @@ class DualBranchCnn(nn.Module):
         self.exchange_loss = SubClusterAdaCos(self.dimensions, 9 * count, self.sub_clusters, trainable=True)
         self.densities = ClassDensities(self.dimensions, self.density_components, count)
 
-    def examples(self, clips: Clips) -> LabelledClips:
+    def examples(self, clips: Clips) -> WholeClips:
         """Return the clips' waveforms (samples,) with their classes."""
         self._refuse_other_rows(clips.features)
-        labels = class_numbers(class_names(clips.table), self.classes)
-        return LabelledClips(self.view.waveforms(clips.features), clips, labels)
+        waveforms = Clips(clips.table, self.view.waveforms(clips.features))
+        return WholeClips(waveforms, class_numbers(class_names(clips), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return both cross-entropies of exchanged waveforms (B, samples), and the penalty on kernels."""
@@ -142,6 +143,6 @@ class DualBranchCnn(nn.Module):
         if rows.shape[1:] != (1, values):
             found = "×".join(map(str, rows.shape[1:]))
             raise AsdError(
-                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_view with the same "
-                "n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
+                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_view with the "
+                "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
             )
