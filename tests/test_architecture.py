@@ -31,7 +31,7 @@ FLOORS = (
     {"batches", "optimisation"},
     {"blocks", "losses", "seeding", "public_weights", "codehash", "yaml_files", "metrics", "training_settings",
      "devices", "fabric"},
-    {"data"},
+    {"data", "separation_settings"},
     {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
