@@ -34,7 +34,7 @@ def test_the_mean_is_that_of_real_frames() -> None:
     magnitudes = magnitude_spectrogram(NOISE, 64, 32)
     ours = without_mean(magnitudes, torch.tensor([5, magnitudes.shape[1]]))
     torch.testing.assert_close(ours[0], magnitudes[0] - magnitudes[0, :5].mean(0))
-    torch.testing.assert_close(ours[1], without_mean(magnitudes)[1])
+    torch.testing.assert_close(ours[1], magnitudes[1] - magnitudes[1].mean(0))
 
 
 def test_mixing_sounds_is_not_mixing_magnitudes() -> None:

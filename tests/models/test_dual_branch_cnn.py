@@ -22,9 +22,11 @@ TINY = {
     "density_components": 2,
 }
 
+SHORT = 200  # samples: 5 whole frames
+
 
 def clips(samples: int = 512, count: int = 12) -> Clips:
-    """Noise of two machines, one of them louder and with a target domain; as the frontend makes it."""
+    """Noise of two machines, one of them louder and with a target domain, a short clip; as the frontend makes it."""
     waveforms = 0.1 * torch.randn(count, samples, generator=torch.Generator().manual_seed(0))
     waveforms[: count // 2] *= 5
     rows = [
@@ -34,12 +36,14 @@ def clips(samples: int = 512, count: int = 12) -> Clips:
             "domain": "target" if number < 2 else "source",
             "attributes": {"spd": "1"} if number < count // 2 else {},
             "kind": "train",
+            "samples": SHORT if number == 4 else samples,
             "frames": 1,
         }
         for number in range(count)
     ]
     machines = ["fan"] * (count // 2) + ["valve"] * (count - count // 2)
-    features = DualViewRow(n_fft=64, hop_length=32)(waveforms, torch.full((count,), samples))
+    lengths = torch.tensor([row["samples"] for row in rows])
+    features = DualViewRow(n_fft=64, hop_length=32)(waveforms, lengths)
     return Clips(clip_rows(rows).append_column("machine", pa.array(machines)), features)
 
 
@@ -83,6 +87,7 @@ def test_examples_are_waveforms_of_the_rows_that_are_asked_for() -> None:
     given = clips()
     batch = built().examples(Clips(given.table, given.features.half())).batch(torch.tensor([3]))
     assert batch.features.shape == (1, 512)
+    assert batch.frames.tolist() == [15]
     torch.testing.assert_close(batch.features, given.features[3, :, -512:], rtol=1e-3, atol=1e-4)
 
 
@@ -153,7 +158,8 @@ def test_after_training_a_clip_is_likeliest_in_its_class() -> None:
 
 
 def test_training_views_are_those_of_the_row() -> None:
-    """What `finish` embeds from waveforms is what `embed` finds in the row."""
+    """What `finish` embeds from waveforms is what `embed` finds in the row, of a short clip too."""
+    assert everything(built()).frames[4] == 5
     model = built().eval()
     model.densities.fit = lambda embeddings, labels: found.append(embeddings)
     found: list[torch.Tensor] = []

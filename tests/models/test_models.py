@@ -46,6 +46,7 @@ def toy_clips(shape: tuple[int, ...]) -> Clips:
             "label": "normal",
             "attributes": {"spd": str(number % 2)} if machine == "fan" else {},
             "kind": "train",
+            "samples": 512,
             "frames": shape[0],
             "source_file": f"train/{machine}_{number}.wav",
         }

@@ -21,6 +21,7 @@ class ClassDensities(nn.Module):
 
     def __init__(self, inputs: int, components: int, classes: int):
         super().__init__()
+        components = min(components, inputs)
         zeros, eye = torch.zeros(components, dtype=torch.float64), torch.eye(components, dtype=torch.float64)
         self.register_buffer("centre", torch.zeros(inputs, dtype=torch.float64))
         self.register_buffer("axes", torch.eye(inputs, components, dtype=torch.float64))

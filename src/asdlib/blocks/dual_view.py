@@ -28,6 +28,10 @@ class DualView:
         """Frames of the spectrogram."""
         return whole_frames(self.samples, self.n_fft, self.hop_length)
 
+    def real_frames(self, samples: int) -> int:
+        """Return how many frames so many real samples fill, at least one."""
+        return min(self.frames, max(1, whole_frames(samples, self.n_fft, self.hop_length)))
+
     @property
     def bins(self) -> int:
         """Frequency bins of the spectrogram."""

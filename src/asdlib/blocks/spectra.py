@@ -26,10 +26,8 @@ def magnitude_spectrum(waveforms: Tensor) -> Tensor:
     return torch.fft.rfft(waveforms)[:, : waveforms.shape[1] // 2].abs()
 
 
-def without_mean(magnitudes: Tensor, frames: Tensor | None = None) -> Tensor:
-    """Subtract each bin's mean over time from spectrograms (B, frames, bins): over the first `frames` (B,), or all."""
-    if frames is None:
-        return magnitudes - magnitudes.mean(1, keepdim=True)
+def without_mean(magnitudes: Tensor, frames: Tensor) -> Tensor:
+    """Subtract each bin's mean over the first `frames` (B,) from spectrograms (B, frames, bins)."""
     real = torch.arange(magnitudes.shape[1], device=magnitudes.device) < frames[:, None]  # (B, frames)
     total = (magnitudes * real[:, :, None]).sum(1, keepdim=True)
     return magnitudes - total / frames[:, None, None]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -83,21 +84,25 @@ class DualBranchCnn(nn.Module):
         self.densities = ClassDensities(self.dimensions, self.density_components, count)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return the clips' waveforms (samples,) with their classes."""
+        """Return the clips' waveforms (samples,) with their classes; `frames` are the spectrogram's real ones."""
         self._refuse_other_rows(clips.features)
-        waveforms = Clips(clips.table, self.view.waveforms(clips.features))
+        frames = [self.view.real_frames(samples) for samples in clips.column("samples")]
+        place = clips.table.schema.get_field_index("frames")
+        table = clips.table.set_column(place, "frames", pa.array(frames, pa.int32()))
+        waveforms = Clips(table, self.view.waveforms(clips.features))
         return WholeClips(waveforms, class_numbers(class_names(clips), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return both cross-entropies of exchanged waveforms (B, samples), and the penalty on kernels."""
         labels = functional.one_hot(batch.labels, len(self.classes)).float()
-        share = torch.where(self._chosen(self.mixup, labels), torch.rand(len(labels), device=labels.device), 1.0)
+        blended = self._chosen(self.mixup, labels)
+        share = torch.where(blended, torch.rand(len(labels), device=labels.device), 1.0)
         waveforms, labels = mixed(batch.features, share), mixed(labels, share)
+        frames = torch.where(blended, batch.frames.minimum(batch.frames.flip(0)), batch.frames)  # real in both
 
         exchanged = self._chosen(self.statex, labels)
-        magnitudes = magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
-        magnitudes = without_mean(exchange_statistics(magnitudes, exchanged))
-        one, other = self.spectrum(magnitude_spectrum(waveforms)), self.spectrogram(magnitudes)
+        magnitudes = exchange_statistics(self._magnitudes(waveforms), exchanged)
+        one, other = self.spectrum(magnitude_spectrum(waveforms)), self.spectrogram(without_mean(magnitudes, frames))
         loss = self.own_loss(torch.cat([one, other], 1), labels)
 
         labels = exchange_labels(labels, exchanged)  # (B, 3·C)
@@ -120,9 +125,8 @@ class DualBranchCnn(nn.Module):
         """Fit one Gaussian a class to the embeddings of all training clips, of every machine; nothing to calibrate."""
         found = []
         for batch in chain(training, validation):
-            magnitudes = magnitude_spectrogram(batch.features, self.view.n_fft, self.view.hop_length)
-            views = without_mean(magnitudes), magnitude_spectrum(batch.features)
-            found.append((self.represent(*views), batch.labels))
+            spectrogram = without_mean(self._magnitudes(batch.features), batch.frames)
+            found.append((self.represent(spectrogram, magnitude_spectrum(batch.features)), batch.labels))
         embeddings, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
         self.densities.fit(embeddings, labels)
         return {}
@@ -133,6 +137,9 @@ class DualBranchCnn(nn.Module):
         self._refuse_other_rows(batch.features)
         embedding = self.represent(*self.view.views(batch.features))
         return {"embedding": embedding, "log_density": self.densities(embedding).float()}
+
+    def _magnitudes(self, waveforms: Tensor) -> Tensor:
+        return magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
 
     def _chosen(self, chance: float, labels: Tensor) -> Tensor:
         """Draw who is exchanged, (B,); nobody in evaluation mode."""
