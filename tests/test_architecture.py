@@ -27,8 +27,8 @@ FLOORS = (
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "job_environment"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
-    {"blocks", "losses", "pretrained", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
-    {"data"},
+    {"blocks", "losses", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
+    {"data", "pretrained"},
     {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

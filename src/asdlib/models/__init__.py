@@ -9,5 +9,7 @@ A model is an `nn.Module` with
 """
 
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.models.eat import Eat
+from asdlib.models.eat_classifier import EatClassifier
 
-MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder}
+MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder, "eat": Eat, "eat_classifier": EatClassifier}
