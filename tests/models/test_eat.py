@@ -1,9 +1,11 @@
 """EAT's pre-training: what student and teacher see, how the teacher moves, and what a checkpoint must hold."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
+from eat_files import save_fairseq
 from refusals import refused
 
 from asdlib.blocks.block_masks import visible_blocks
@@ -128,48 +130,50 @@ def test_the_teacher_starts_as_the_student_and_is_never_trained() -> None:
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def published(**arguments) -> dict[str, torch.Tensor]:
-    """Weights as `read_eat` returns them, with a longer table of positions."""
+def published() -> dict[str, torch.Tensor]:
+    """Weights under our names, the student's exact in half precision, with a longer table of positions."""
     torch.manual_seed(9)
-    weights = {name: torch.randn_like(tensor) for name, tensor in Eat(**SIZES).state_dict().items()}
-    for part in ("encoder", "teacher"):
-        name = f"{part}.positions"
-        weights[name] = torch.cat([weights[name], torch.randn(1, 50, 16)], dim=1)
+    weights = {name: torch.randn_like(tensor).half().float() for name, tensor in Eat(**SIZES).state_dict().items()}
+    for name in ("encoder.positions", "teacher.positions"):
+        weights[name] = torch.cat([weights[name], torch.ones(1, 50, 16)], dim=1)
     return weights
 
 
-def test_a_published_checkpoint_is_taken_over_whole() -> None:
+def test_a_published_checkpoint_is_taken_over_whole(tmp_path: Path) -> None:
     weights, model = published(), eat()
-    model.start_from_public(weights)
+    model.start_from_public(save_fairseq(tmp_path / "eat.pt", weights))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, weights[name][:, : tensor.shape[1]] if "positions" in name else weights[name]), name
 
 
 @pytest.mark.parametrize("part", ["encoder", "decoder", "teacher"])
-def test_a_checkpoint_with_one_key_missing_is_refused(part: str) -> None:
+def test_a_checkpoint_with_one_key_missing_is_refused(tmp_path: Path, part: str) -> None:
     weights = published()
     missing = [name for name in weights if name.startswith(part)][-1]
     del weights[missing]
-    refused(lambda: eat().start_from_public(weights), rf"checkpoint: {missing} is missing: use the checkpoint .*")
+    path = save_fairseq(tmp_path / "eat.pt", weights)
+    refused(lambda: eat().start_from_public(path), rf".*eat\.pt: {missing} is missing: use the checkpoint .*")
 
 
-def test_positions_that_end_too_early_are_refused() -> None:
+def test_positions_that_end_too_early_are_refused(tmp_path: Path) -> None:
     weights = published()
     weights["encoder.positions"] = weights["encoder.positions"][:, :3]
-    refused(
-        lambda: eat().start_from_public(weights), "checkpoint: encoder.positions is 1 × 3 × 16, not 1 × 16 × 16: .*"
-    )
+    path = save_fairseq(tmp_path / "eat.pt", weights)
+    complaint = r".*eat\.pt: encoder.positions is 1 × 3 × 16, not 1 × 16 × 16: .*"
+    refused(lambda: eat().start_from_public(path), complaint)
 
 
-def test_an_encoder_alone_is_said_to_start_the_rest_afresh(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_without_an_encoder_is_refused(tmp_path: Path) -> None:
+    torch.save({"model": {"w": torch.ones(1)}}, tmp_path / "other.pt")
+    refused(lambda: eat().start_from_public(tmp_path / "other.pt"), r".*other\.pt: holds no EAT encoder .*")
+
+
+def test_an_encoder_alone_is_said_to_start_the_rest_afresh(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     weights = {name: tensor for name, tensor in published().items() if name.startswith("encoder.")}
     model = eat()
     with caplog.at_level(logging.WARNING):
-        model.start_from_public(weights)
-    assert [record.message.split(":")[0] for record in caplog.records] == [
-        "the checkpoint has no decoder",
-        "the checkpoint has no teacher",
-    ]
+        model.start_from_public(save_fairseq(tmp_path / "eat.pt", weights))
+    assert [record.message.split(": ")[1] for record in caplog.records] == ["has no decoder", "has no teacher"]
     for name, tensor in model.encoder.state_dict().items():
         assert torch.equal(tensor, model.teacher.state_dict()[name])
 

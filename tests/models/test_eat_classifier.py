@@ -1,8 +1,11 @@
 """EAT fine-tuned: its classes, what it starts from, and that it learns to tell conditions apart."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 import torch
+from eat_files import save_fairseq
 from refusals import refused
 
 from asdlib.blocks.clips import Clips
@@ -38,7 +41,7 @@ def classifier(training: Clips, **arguments) -> EatClassifier:
 
 def test_classes_are_machine_type_domain_and_attributes() -> None:
     model = classifier(clips())
-    assert model.classes == ["fan, source, spd=0", "fan, source, spd=1", "valve, source"]
+    assert model.classes == ["fan | source | spd=0", "fan | source | spd=1", "valve | source"]
     batch = model.examples(clips()).batch(torch.tensor([0, 1, 2]))
     assert batch.labels.tolist() == [2, 1, 0]
 
@@ -46,7 +49,7 @@ def test_classes_are_machine_type_domain_and_attributes() -> None:
 def test_one_class_alone_is_refused() -> None:
     every = clips()
     valves = Clips(every.table.take([0, 3, 6]), every.features[[0, 3, 6]])
-    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve, source\): add .*")
+    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve \| source\): add .*")
 
 
 def test_it_learns_to_tell_the_classes_apart() -> None:
@@ -66,28 +69,32 @@ def test_it_learns_to_tell_the_classes_apart() -> None:
     assert model.metrics(batch)["accuracy"] == 1.0
 
 
-def test_it_starts_from_the_student_of_a_pre_training() -> None:
+def pretrained() -> Eat:
     torch.manual_seed(7)
-    pretraining = Eat(**SIZES, decoder_depth=1, decoder_groups=4)
-    pretraining.teacher.requires_grad_(True)
-    torch.nn.init.ones_(pretraining.teacher.extra_tokens)
-    model = classifier(clips())
-    model.start_from(Checkpoint({}, pretraining.state_dict(), {}))
-    for name, tensor in model.encoder.state_dict().items():
-        assert torch.equal(tensor, pretraining.encoder.state_dict()[name]), name
+    model = Eat(**SIZES, decoder_depth=1, decoder_groups=4).half().float()  # published students are in half precision
+    torch.nn.init.ones_(model.teacher.extra_tokens)
+    return model
 
 
 @pytest.mark.parametrize("how", ["public", "init"])
-def test_a_missing_key_of_the_encoder_is_refused(how: str) -> None:
-    weights = Eat(**SIZES, decoder_depth=1, decoder_groups=4).state_dict()
-    del weights["encoder.blocks.1.norm1.bias"]
+def test_it_starts_from_the_student(tmp_path: Path, how: str) -> None:
+    weights = pretrained().state_dict()
     model = classifier(clips())
+    start(model, weights, how, tmp_path)
+    for name, tensor in model.encoder.state_dict().items():
+        assert torch.equal(tensor, weights[f"encoder.{name}"]), name
 
-    def start() -> None:
-        if how == "public":
-            model.start_from_public(weights)
-        else:
-            model.start_from(Checkpoint({}, weights, {}))
 
-    source = "checkpoint" if how == "public" else "init"
-    refused(start, rf"{source}: encoder.blocks.1.norm1.bias is missing: .*")
+@pytest.mark.parametrize("how", ["public", "init"])
+def test_a_missing_key_of_the_encoder_is_refused(tmp_path: Path, how: str) -> None:
+    weights = pretrained().state_dict()
+    del weights["encoder.blocks.1.norm1.bias"]
+    complaint = rf".*{'eat.pt' if how == 'public' else 'init'}: encoder.blocks.1.norm1.bias is missing: .*"
+    refused(lambda: start(classifier(clips()), weights, how, tmp_path), complaint)
+
+
+def start(model: EatClassifier, weights: dict[str, torch.Tensor], how: str, folder: Path) -> None:
+    if how == "public":
+        model.start_from_public(save_fairseq(folder / "eat.pt", weights))
+    else:
+        model.start_from(Checkpoint({}, weights))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,17 +22,17 @@ EMA = (BUILDER["ema_decay"], BUILDER["ema_end_decay"], BUILDER["ema_anneal_end_s
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """Read the fixture's weights from a file laid out as fairseq does."""
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay the fixture's weights out as fairseq does."""
     path = tmp_path_factory.mktemp("eat") / "EAT-tiny.pt"
     teacher = {name.removeprefix("_ema."): tensor for name, tensor in PUBLISHED.items() if name.startswith("_ema.")}
     student = {name: tensor for name, tensor in PUBLISHED.items() if not name.startswith("_ema.")}
     torch.save({"cfg": {}, "model": {**student, "_ema": teacher}}, path)
-    return read_eat(path)
+    return path
 
 
 @pytest.fixture
-def eat(weights: dict[str, torch.Tensor]) -> Eat:
+def eat(published: Path) -> Eat:
     model = Eat(
         frames=BUILDER["target_length"],
         width=BUILDER["dim"],
@@ -45,7 +46,7 @@ def eat(weights: dict[str, torch.Tensor]) -> Eat:
         ema_end_decay=EMA[1],
         ema_updates=EMA[2],
     )
-    model.start_from_public(weights)
+    model.start_from_public(published)
     return model
 
 
@@ -64,9 +65,9 @@ def test_the_encoder(eat: Eat) -> None:
         torch.testing.assert_close(outputs[block], IO[f"ffn_{block}"][:, 1:], rtol=0, atol=1e-5)
 
 
-def test_the_encoder_on_another_length(weights: dict[str, torch.Tensor]) -> None:
+def test_the_encoder_on_another_length(published: Path) -> None:
     encoder = EatEncoder(BUILDER["max_length"], 8, BUILDER["dim"], BUILDER["depth"], BUILDER["heads"])
-    encoder.load(weights, "checkpoint")
+    encoder.load(read_eat(published), "checkpoint")
     with torch.no_grad():
         close(encoder(IO["source_len_320"].squeeze(1)), "features_len_320", 1e-5)
 
@@ -153,7 +154,7 @@ def tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     return {name: torch.zeros((), dtype=torch.float16).expand(shape) for name, shape in shapes.items()}
 
 
-def test_every_key_of_the_fairseq_file_is_ours(tmp_path, base: dict[str, tuple[int, ...]]) -> None:
+def test_every_key_of_the_fairseq_file_is_ours(tmp_path: Path, base: dict[str, tuple[int, ...]]) -> None:
     keys = published_keys("eat_base.csv")
     teacher = {name.removeprefix("_ema."): shape for name, shape in keys.items() if name.startswith("_ema.")}
     student = {name: shape for name, shape in keys.items() if not name.startswith("_ema.")}
@@ -163,7 +164,7 @@ def test_every_key_of_the_fairseq_file_is_ours(tmp_path, base: dict[str, tuple[i
     assert {name: tuple(tensor.shape) for name, tensor in read.items()} == base
 
 
-def test_every_key_of_the_hub_s_file_is_ours(tmp_path, base: dict[str, tuple[int, ...]]) -> None:
+def test_every_key_of_the_hub_s_file_is_ours(tmp_path: Path, base: dict[str, tuple[int, ...]]) -> None:
     keys = published_keys("eat_base_hf.csv")
     torch.save(tensors(keys), tmp_path / "hub.pt")
     read = read_eat(tmp_path / "hub.pt")
@@ -172,9 +173,9 @@ def test_every_key_of_the_hub_s_file_is_ours(tmp_path, base: dict[str, tuple[int
     assert {name: tuple(tensor.shape) for name, tensor in read.items()} == encoder
 
 
-def test_the_hub_s_layout_gives_the_same_encoder(tmp_path, eat: Eat, weights: dict[str, torch.Tensor]) -> None:
+def test_the_hub_s_layout_gives_the_same_encoder(tmp_path: Path, eat: Eat, published: Path) -> None:
     names = {"encoder.pre_norm": "model.pre_norm", "encoder.positions": "model.fixed_positional_encoder.positions"}
-    hub = {}
+    hub, weights = {}, read_eat(published)
     for name, tensor in weights.items():
         if name.startswith("encoder."):
             theirs = next((new for old, new in names.items() if name.startswith(old)), None)
@@ -184,7 +185,7 @@ def test_the_hub_s_layout_gives_the_same_encoder(tmp_path, eat: Eat, weights: di
     read = read_eat(tmp_path / "model.safetensors")
     assert read.keys() == {name for name in weights if name.startswith("encoder.")}
     other = Eat(256, 128, 64, 3, 4, decoder_depth=3)
-    other.start_from_public(read)
+    other.start_from_public(tmp_path / "model.safetensors")
     for name, tensor in other.encoder.state_dict().items():
         assert torch.equal(tensor, eat.encoder.state_dict()[name]), name
         assert torch.equal(tensor, other.teacher.state_dict()[name]), name  # no teacher there: it starts as the student

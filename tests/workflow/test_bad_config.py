@@ -37,7 +37,7 @@ def write(root: Path, name: str, content: Any) -> None:
 def config(root: Path, **changed: Any) -> Config:
     """Return the shipped config with `data` at `mine` and some keys replaced; a key set to `...` is left out."""
     shipped: Config = {}
-    for name in ("datasets.yaml", "config.yaml"):
+    for name in ("datasets.yaml", "checkpoints.yaml", "config.yaml"):
         shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
     laid = shipped | {"data": str(root / "mine")} | changed
     return {key: value for key, value in laid.items() if value is not ...}
@@ -58,7 +58,10 @@ PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": Fa
 ZENODO = {"kind": "zenodo", "archives": []}
 # case: keys of the config, and the complaint; ROOT stands for a temporary folder
 KEYS = {
-    "unknown key": ({"sytems": ["baseline"]}, "config: sytems: unknown key: use one of: data, .*" + SCHEMA),
+    "unknown key": (
+        {"sytems": ["baseline"]},
+        "config: sytems: unknown key: use one of: checkpoints, data, .*" + SCHEMA,
+    ),
     "unknown inner key": ({"prepare": PREPARE | {"rate": 1}}, r"config: prepare\.rate: unknown key: use one of: .*"),
     "missing key": ({"seeds": ...}, "config: seeds: is missing: add it" + SCHEMA),
     "missing inner key": ({"prepare": {"seconds": 10}}, r"config: prepare\.\w+: is missing: add it" + SCHEMA),

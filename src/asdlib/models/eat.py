@@ -7,6 +7,7 @@ Report 2 of DCASE 2025 goes on with it on machine sounds, after AudioSet (docs/s
 import logging
 import math
 from copy import deepcopy
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from asdlib.blocks.eat import PATCH, EatDecoder, EatEncoder, load_part
 from asdlib.blocks.patches import place_tokens, take_tokens
 from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
+from asdlib.pretrained.eat import read_eat
 
 NOISE = 0.01  # deviation of what the decoder finds in the place of a masked patch
 REDUCTIONS = ("sum", "mean")
@@ -69,21 +71,22 @@ class Eat(nn.Module):
         self.decoder = EatDecoder(self.grid[1], width, decoder_depth, decoder_kernel, decoder_groups)
         self.teacher = deepcopy(self.encoder).requires_grad_(False)
 
-    def start_from_public(self, weights: dict[str, Tensor]) -> None:
+    def start_from_public(self, path: Path) -> None:
         """Go on from a published checkpoint; of its parts only the encoder must be there.
 
         Without a decoder ours starts fresh; without a teacher the student is the teacher's first state.
         """
-        self.encoder.load(weights, "checkpoint")
+        weights = read_eat(path)
+        self.encoder.load(weights, str(path))
         decoder = {name: tensor for name, tensor in weights.items() if name.startswith("decoder.")}
         if decoder:
-            load_part(self.decoder, decoder, "checkpoint", "decoder.")
+            load_part(self.decoder, decoder, str(path), "decoder.")
         else:
-            _log.warning("the checkpoint has no decoder: it starts from random weights")
+            _log.warning("%s: has no decoder: it starts from random weights", path)
         if any(name.startswith("teacher.") for name in weights):
-            self.teacher.load(weights, "checkpoint", "teacher.")
+            self.teacher.load(weights, str(path), "teacher.")
         else:
-            _log.warning("the checkpoint has no teacher: it starts as a copy of the student")
+            _log.warning("%s: has no teacher: it starts as a copy of the student", path)
             self.teacher.load_state_dict(self.encoder.state_dict())
 
     def examples(self, clips: Clips) -> WholeClips:

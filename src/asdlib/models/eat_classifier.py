@@ -4,17 +4,20 @@ Its patches are pooled with attention into one vector, which a linear layer brin
 is classified with an angular margin in training, and compared with those of normal clips afterwards.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.eat import PATCH, EatEncoder
 from asdlib.blocks.pooling import AttentiveStatisticsPooling
-from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.blocks.whole_clips import WholeClips, class_names, class_numbers
 from asdlib.checkpoints import Checkpoint
 from asdlib.errors import AsdError
 from asdlib.losses.arcface import ArcFace
 from asdlib.models.eat import refuse_shape
+from asdlib.pretrained.eat import read_eat
 
 
 class EatClassifier(nn.Module):
@@ -41,9 +44,9 @@ class EatClassifier(nn.Module):
         self.pooling = AttentiveStatisticsPooling(width, attention)
         self.reduce = nn.Linear(2 * width, dimensions)
 
-    def start_from_public(self, weights: dict[str, Tensor]) -> None:
+    def start_from_public(self, path: Path) -> None:
         """Start from a published encoder; its decoder and teacher are of no use here."""
-        self.encoder.load(weights, "checkpoint")
+        self.encoder.load(read_eat(path), str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Start from the student of a pre-training."""
@@ -51,7 +54,7 @@ class EatClassifier(nn.Module):
 
     def survey(self, clips: Clips) -> dict:
         """Return the classes of the training clips: machine type, domain and, where there are any, attributes."""
-        return {"classes": sorted(set(conditions(clips)))}
+        return {"classes": sorted(set(class_names(clips)))}
 
     def grow(self, facts: dict) -> None:
         """Make a direction for every class."""
@@ -63,7 +66,7 @@ class EatClassifier(nn.Module):
     def examples(self, clips: Clips) -> WholeClips:
         """Return the clips with the numbers of their classes."""
         refuse_shape(clips, self.shape)
-        return WholeClips(clips, class_numbers(conditions(clips), self.classes))
+        return WholeClips(clips, class_numbers(class_names(clips), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return ArcFace's mean cross-entropy."""
