@@ -1,10 +1,10 @@
-"""Whole clips: rows, labels and class names belong together."""
+"""Whole clips: rows, labels and names of conditions belong together."""
 
 import pyarrow as pa
 import torch
 
 from asdlib.blocks.clips import Clips
-from asdlib.blocks.whole_clips import WholeClips, class_names, class_numbers
+from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
 from asdlib.data.tables import clip_rows
 
 
@@ -19,9 +19,9 @@ def clips() -> Clips:
     return Clips(table, torch.arange(30, dtype=torch.float16).view(3, 5, 2))
 
 
-def test_classes_are_type_domain_and_attributes() -> None:
-    assert class_names(clips()) == ["fan | source | m-n=X spd=2", "valve | target", "valve | no domain"]
-    assert class_names(clips(), domain=False) == ["fan | m-n=X spd=2", "valve", "valve"]
+def test_conditions_are_type_domain_and_attributes() -> None:
+    assert conditions(clips()) == ["fan, source, m-n=X, spd=2", "valve, target", "valve, unknown domain"]
+    assert conditions(clips(), domain=False) == ["fan, m-n=X, spd=2", "valve", "valve"]
 
 
 def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
@@ -33,3 +33,14 @@ def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
     assert batch.target.tolist() == [False, True]
     assert batch.frames.tolist() == [5, 5]
     assert WholeClips(clips()).batch(torch.tensor([0])).labels is None
+
+
+def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:
+    """A hundred thousand clips of EAT's size would be 52 GB; here all of them are the same clip in memory."""
+    count = 100_000
+    rows = [{"clip": "a", "domain": "source", "attributes": {}, "kind": "train", "frames": 1024}]
+    table = clip_rows(rows).take([0] * count)
+    corpus = Clips(table, torch.zeros(1, 1024, 128).expand(count, -1, -1))
+    examples = WholeClips(corpus)
+    assert len(examples) == count
+    assert examples.batch(torch.tensor([0, count - 1])).features.shape == (2, 1024, 128)

@@ -12,6 +12,8 @@ from asdlib.blocks.block_masks import visible_blocks
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.data.tables import clip_rows
 from asdlib.models.eat import Eat, ema_decay
+from asdlib.training import Trainer
+from asdlib.training_settings import Training
 
 SIZES = {"frames": 64, "bands": 64, "width": 16, "depth": 2, "heads": 2, "decoder_depth": 2, "decoder_groups": 4}
 
@@ -125,6 +127,26 @@ def test_the_teacher_starts_as_the_student_and_is_never_trained() -> None:
         assert torch.equal(tensor, model.teacher.state_dict()[name])
     model.loss(batch()).backward()
     assert all(parameter.grad is None for parameter in model.teacher.parameters())
+
+
+def test_a_resumed_pre_training_ends_with_the_same_student_and_teacher(tmp_path: Path) -> None:
+    features = batch(6).features
+    rows = [{"clip": str(number), "attributes": {}, "kind": "train", "frames": 64} for number in range(6)]
+    clips = Clips(clip_rows(rows), features)
+
+    def trained(store: Path, epochs: int) -> dict[str, torch.Tensor]:
+        model = eat(ema_decay=0.5)
+        settings = Training(epochs=epochs, batch_size=2, learning_rate=1e-3, steps_per_epoch=3)
+        Trainer(settings, 1, torch.device("cpu"), store, "same").train(model, model.examples(clips), 6)
+        return model.state_dict()
+
+    whole = trained(tmp_path / "whole.ckpt", 3)
+    killed = trained(tmp_path / "killed.ckpt", 1)
+    resumed = trained(tmp_path / "killed.ckpt", 3)
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    assert not torch.equal(killed["teacher.pre_norm.weight"], resumed["teacher.pre_norm.weight"])
+    assert not torch.equal(resumed["encoder.pre_norm.weight"], resumed["teacher.pre_norm.weight"])
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def classifier(training: Clips, **arguments) -> EatClassifier:
 
 def test_classes_are_machine_type_domain_and_attributes() -> None:
     model = classifier(clips())
-    assert model.classes == ["fan | source | spd=0", "fan | source | spd=1", "valve | source"]
+    assert model.classes == ["fan, source, spd=0", "fan, source, spd=1", "valve, source"]
     batch = model.examples(clips()).batch(torch.tensor([0, 1, 2]))
     assert batch.labels.tolist() == [2, 1, 0]
 
@@ -49,7 +49,7 @@ def test_classes_are_machine_type_domain_and_attributes() -> None:
 def test_one_class_alone_is_refused() -> None:
     every = clips()
     valves = Clips(every.table.take([0, 3, 6]), every.features[[0, 3, 6]])
-    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve \| source\): add .*")
+    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve, source\): add .*")
 
 
 def test_it_learns_to_tell_the_classes_apart() -> None:

@@ -24,17 +24,16 @@ class WholeClips:
         return Batch(self._clips.features[indices].float(), self._frames[indices], self._target[indices], labels)
 
 
-def class_names(clips: Clips, domain: bool = True) -> list[str]:
-    """Return each clip's machine type, domain and attributes as one name: "fan | source | m-n=X spd=2".
+def conditions(clips: Clips, domain: bool = True) -> list[str]:
+    """Return each clip's machine type, domain and attributes as one name: "fan, source, m-n=X, spd=2".
 
     Where a clip has no attributes the name ends with the domain; with `domain` False domains are left out.
     """
     columns = zip(clips.column("machine"), clips.column("domain"), clips.column("attributes"), strict=True)
     names = []
     for machine, where, attributes in columns:
-        known = " ".join(f"{key}={value}" for key, value in sorted(attributes))
-        parts = [machine, (where or "no domain") if domain else "", known]
-        names.append(" | ".join(filter(None, parts)))
+        known = [f"{key}={value}" for key, value in sorted(attributes)]
+        names.append(", ".join([machine, *([where or "unknown domain"] if domain else []), *known]))
     return names
 
 
