@@ -42,6 +42,8 @@ class EatClassifier(nn.Module):
         self.margin = margin
         self.encoder = EatEncoder(frames // PATCH, bands // PATCH, width, depth, heads, drop_path)
         self.pooling = AttentiveStatisticsPooling(width, attention)
+        # What all clips have in common, most of it at first, would put all embeddings into one direction.
+        self.norm = nn.BatchNorm1d(2 * width)
         self.reduce = nn.Linear(2 * width, dimensions)
 
     def start_from_public(self, path: Path) -> None:
@@ -74,7 +76,8 @@ class EatClassifier(nn.Module):
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Return one embedding a clip, (B, dimensions)."""
-        return self.reduce(self.pooling(self.encoder(spectrograms)[:, 1:])).float()
+        pooled = self.pooling(self.encoder(spectrograms)[:, 1:])  # (B, 2 · width)
+        return self.reduce(self.norm(pooled)).float()
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
         """Return the share of clips whose class is the nearest, without the margin."""
