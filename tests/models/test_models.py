@@ -13,6 +13,7 @@ from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
+VIT = {"bands": 32, "width": 16, "depth": 2, "heads": 2}
 TOYS = {
     "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
     "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
@@ -32,6 +33,8 @@ TOYS = {
         },
         (1, 15 * 33 + 256 + 512),
     ),
+    "eat": ({"frames": 64, **VIT, "decoder_depth": 1, "decoder_groups": 4, "clones": 2, "mask_ratio": 0.5}, (64, 32)),
+    "eat_classifier": ({"frames": 32, **VIT, "attention": 4, "dimensions": 8}, (32, 32)),
 }
 
 

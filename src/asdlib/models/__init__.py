@@ -22,6 +22,8 @@ from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 from asdlib.models.dual_branch_cnn import DualBranchCnn
+from asdlib.models.eat import Eat
+from asdlib.models.eat_classifier import EatClassifier
 
 MODELS: dict[str, type] = {
     "acae": Acae,
@@ -29,4 +31,6 @@ MODELS: dict[str, type] = {
     "conditional_dense_autoencoder": ConditionalDenseAutoencoder,
     "dense_autoencoder": DenseAutoencoder,
     "dual_branch_cnn": DualBranchCnn,
+    "eat": Eat,
+    "eat_classifier": EatClassifier,
 }
