@@ -15,9 +15,24 @@ from asdlib.models import MODELS
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
 VIT = {"bands": 32, "width": 16, "depth": 2, "heads": 2}
 TOYS = {
+    "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
     "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
     "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
     "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "dual_branch_cnn": (
+        {
+            "samples": 512,
+            "n_fft": 64,
+            "hop_length": 32,
+            "spectrum_channels": 4,
+            "spectrogram_channels": [4, 4, 4, 4, 4],
+            "dimensions": 3,
+            "se_ratio": 1,
+            "sub_clusters": 2,
+            "density_components": 2,
+        },
+        (1, 15 * 33 + 256 + 512),
+    ),
     "eat": ({"frames": 64, **VIT, "decoder_depth": 1, "decoder_groups": 4, "clones": 2, "mask_ratio": 0.5}, (64, 32)),
     "eat_classifier": ({"frames": 32, **VIT, "attention": 4, "dimensions": 8}, (32, 32)),
 }
@@ -34,6 +49,7 @@ def toy_clips(shape: tuple[int, ...]) -> Clips:
             "label": "normal",
             "attributes": {"spd": str(number % 2)} if machine == "fan" else {},
             "kind": "train",
+            "samples": 512,
             "frames": shape[0],
             "source_file": f"train/{machine}_{number}.wav",
         }

@@ -26,7 +26,7 @@ datasets:
   toy: {folder: recordings}
   older: {folder: older}
 """
-CLIPS = {"train": 6, "target": 2, "test": 2, "seconds": 2.0}
+CLIPS = {"train": 10, "target": 2, "test": 2, "seconds": 2.0}
 
 
 @pytest.fixture
