@@ -14,6 +14,7 @@ from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 FRONTENDS: dict[str, type] = {
     "averaged_spectrogram": AveragedSpectrogram,
     "dual_view": DualViewRow,
+    "fbank": Fbank,
     "log_mel": LogMel,
     "magnitude_spectrogram": MagnitudeSpectrogram,
     "magnitude_spectrum": MagnitudeSpectrum,
