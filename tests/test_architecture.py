@@ -28,7 +28,7 @@ FLOORS = (
      "recipes", "run_lock", "job_environment"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
     {"blocks", "losses", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
-    {"data"},
+    {"data", "separation_settings"},
     {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
