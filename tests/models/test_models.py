@@ -12,7 +12,14 @@ from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
-TOYS = {"dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8))}
+TOYS = {
+    "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "dismae": (
+        {"bands": 8, "frames": 24, "patch": 4, "width": 16, "depth": 1, "heads": 2, "variation_depth": 1,
+         "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2, "round_clips": 3, "score_masks": 2},
+        (22, 8),
+    ),
+}  # fmt: skip
 
 
 def toy_clips(shape: tuple[int, ...]) -> Clips:

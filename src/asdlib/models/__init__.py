@@ -9,5 +9,6 @@ A model is an `nn.Module` with
 """
 
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.models.dismae import Dismae
 
-MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder}
+MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder, "dismae": Dismae}
