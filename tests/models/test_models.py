@@ -12,7 +12,10 @@ from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
+CONDITION = {"condition": 3, "clusters": 2, "components": 3}
 TOYS = {
+    "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
+    "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
     "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
     "dismae": (
         {"bands": 8, "frames": 24, "patch": 4, "width": 16, "depth": 1, "heads": 2, "variation_depth": 1,

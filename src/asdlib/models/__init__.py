@@ -16,7 +16,14 @@ and, where it needs them,
   returns reaches the backends as `calibration`.
 """
 
+from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
+from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 from asdlib.models.dismae import Dismae
 
-MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder, "dismae": Dismae}
+MODELS: dict[str, type] = {
+    "conditional_autoencoder": ConditionalAutoencoder,
+    "conditional_dense_autoencoder": ConditionalDenseAutoencoder,
+    "dense_autoencoder": DenseAutoencoder,
+    "dismae": Dismae,
+}
