@@ -8,6 +8,7 @@ and, where it needs them,
 - `survey(clips) -> dict` and `grow(facts)`: facts about the training clips (JSON) that decide the network's shape or
   that it must remember, and the layers that depend on them; a restored network grows from the stored facts,
 - `start_from(checkpoint)`: how it takes over the weights of the recipe's `init` (default: all of them, strictly),
+- `start_from_public(path)`: how it takes over public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,
 - `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages; a training may resume after
   any epoch, so the first depends on its arguments only and the second keeps its state in buffers,
