@@ -1,49 +1,15 @@
 """What Audio DisMAE relies on, property by property; parity with the published network is in tests/parity."""
 
-from itertools import product
-
 import pyarrow as pa
 import pytest
 import torch
+from dismae_clips import TOY, built, clips, whole
 
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.masking import removed, structured_keep
 from asdlib.blocks.patches import patchify
 from asdlib.errors import AsdError
 from asdlib.models.dismae import Dismae
-
-TOY = {
-    "bands": 8, "frames": 24, "patch": 4, "width": 16, "depth": 1, "heads": 2, "variation_depth": 1,
-    "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2, "round_clips": 3, "score_masks": 4,
-}  # fmt: skip
-
-
-def clips(machines: tuple[str, ...] = ("fan", "slider", "valve"), frames: int = 22) -> Clips:
-    """Four raw and four noisy clips of each machine, the last of every four of the target domain; each machine louder
-    than the one before."""
-    rows = list(product(machines, ("raw", "augmented"), range(4)))
-    level = torch.tensor([-60.0 + 20 * machines.index(machine) for machine, _, _ in rows])
-    noise = torch.randn(len(rows), 22, 8, generator=torch.Generator().manual_seed(2))
-    table = pa.table(
-        {
-            "machine": [machine for machine, _, _ in rows],
-            "view": [view for _, view, _ in rows],
-            "domain": ["target" if number == 3 else "source" for _, _, number in rows],
-            "frames": pa.array([frames] * len(rows), pa.int32()),
-        }
-    )
-    return Clips(table, 5 * noise + level[:, None, None])
-
-
-def built(given: Clips, **settings) -> Dismae:
-    torch.manual_seed(1)
-    model = Dismae(**{**TOY, **settings})
-    model.grow(model.survey(given))
-    return model
-
-
-def whole(given: Clips, rows: slice = slice(None)) -> Batch:
-    return Batch(given.features[rows], given.frames[rows], given.target[rows])
 
 
 @pytest.mark.parametrize(
@@ -167,109 +133,6 @@ def test_patches_without_a_real_frame_do_not_count() -> None:
     _, real = model.images(given.features[:2], torch.tensor([22, 5]), torch.tensor([[-80.0, 0.0]] * 2))
     assert real.view(2, 2, 6)[:, 0].tolist() == [[True] * 6, [True, True] + [False] * 4]
     assert torch.equal(real.view(2, 2, 6)[:, 0], real.view(2, 2, 6)[:, 1])
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def training_batch(model: Dismae, given: Clips) -> Batch:
-    return model.examples(given).batch(torch.tensor([0, 1]))
-
-
-def test_the_loss_is_its_terms_weighted() -> None:
-    given = clips()
-    losses = {}
-    for weight in (0.0, 1e-3, 1.0):
-        model = built(given, adaptive_weight=weight)
-        batch = training_batch(model, given)
-        torch.manual_seed(7)
-        losses[weight] = model.loss(batch).item()
-    adaptive = losses[1.0] - losses[0.0]
-    assert adaptive > 0
-    assert losses[1e-3] == pytest.approx(losses[0.0] + 1e-3 * adaptive, rel=1e-5)
-
-
-def test_masks_are_drawn_anew_from_the_global_generator() -> None:
-    given = clips()
-    model = built(given)
-    batch = training_batch(model, given)
-    torch.manual_seed(7)
-    first, second = model.loss(batch).item(), model.loss(batch).item()
-    torch.manual_seed(7)
-    assert model.loss(batch).item() == first
-    assert second != first
-
-
-def test_the_domain_head_has_its_own_schedule() -> None:
-    model = built(clips())
-    learning = []
-    for epoch in range(130):
-        model.begin_epoch(epoch, 130)
-        learning += [epoch] if model._head_learns else []
-    assert learning == [0, 1, 2, 3, 4, 5, 15, 30, 45, 60, 75, 90]
-
-
-@pytest.mark.parametrize(("epoch", "moves"), [(0, True), (7, False), (15, True)])
-def test_the_domain_head_moves_in_its_epochs_alone(epoch: int, moves: bool) -> None:
-    given = clips()
-    model = built(given)
-    before = [weight.clone() for weight in model.reweight_classifier.parameters()]
-    model.begin_epoch(epoch, 100)
-    model.train().loss(training_batch(model, given)).backward()
-    model.after_step(0, 1)
-    after = list(model.reweight_classifier.parameters())
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True)) is not moves
-
-
-def test_a_watched_batch_teaches_the_domain_head_nothing() -> None:
-    given = clips()
-    model = built(given)
-    model.begin_epoch(0, 100)
-    with torch.no_grad():
-        model.eval().loss(training_batch(model, given))
-    before = [weight.clone() for weight in model.reweight_classifier.parameters()]
-    model.after_step(0, 1)
-    assert all(torch.equal(a, b) for a, b in zip(before, model.reweight_classifier.parameters(), strict=True))
-
-
-def test_the_domain_head_moves_no_gradient_of_the_network() -> None:
-    given = clips()
-    gradients = []
-    for epoch in (0, 7):  # it learns, or does not
-        model = built(given)
-        model.begin_epoch(epoch, 100)
-        batch = training_batch(model, given)
-        torch.manual_seed(3)
-        model.train().loss(batch).backward()
-        gradients.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
-    for name, gradient in gradients[0].items():
-        torch.testing.assert_close(gradient, gradients[1][name], rtol=0, atol=0)
-
-
-def test_in_bf16_every_parameter_still_learns_while_the_head_does() -> None:
-    """Autocast reuses a cast weight; cast without a gradient first, it would stay without."""
-    given = clips()
-    model = built(given)
-    model.begin_epoch(0, 100)
-    batch = training_batch(model, given)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = model.train().loss(batch)
-    loss.backward()
-    assert loss.dtype == torch.float32
-    assert torch.isfinite(loss)
-    assert not [n for n, w in model.named_parameters() if w.requires_grad and (w.grad is None or not w.grad.any())]
-
-
-def test_biases_and_norms_do_not_decay_and_the_domain_head_is_left_out() -> None:
-    model = built(clips())
-    decaying, others = model.parameter_groups()
-    assert "weight_decay" not in decaying
-    assert others["weight_decay"] == 0.0
-    names = {id(weight): name for name, weight in model.named_parameters()}
-    exempt = {names[id(weight)] for weight in others["params"]}
-    assert all(name.endswith(".bias") or "norm" in name for name in exempt)
-    found = exempt | {names[id(weight)] for weight in decaying["params"]}
-    assert found == {name for name in names.values() if "reweight_classifier" not in name}
 
 
 # --- scores ----------------------------------------------------------------------------------------------------------
