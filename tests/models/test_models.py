@@ -14,15 +14,42 @@ from asdlib.models import MODELS
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
 TOYS = {
+    "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
     "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
     "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
     "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
     "dismae": (
-        {"bands": 8, "frames": 24, "patch": 4, "width": 16, "depth": 1, "heads": 2, "variation_depth": 1,
-         "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2, "round_clips": 3, "score_masks": 2},
+        {
+            "bands": 8,
+            "frames": 24,
+            "patch": 4,
+            "width": 16,
+            "depth": 1,
+            "heads": 2,
+            "variation_depth": 1,
+            "decoder_width": 8,
+            "decoder_depth": 1,
+            "decoder_heads": 2,
+            "round_clips": 3,
+            "score_masks": 2,
+        },
         (22, 8),
     ),
-}  # fmt: skip
+    "dual_branch_cnn": (
+        {
+            "samples": 512,
+            "n_fft": 64,
+            "hop_length": 32,
+            "spectrum_channels": 4,
+            "spectrogram_channels": [4, 4, 4, 4, 4],
+            "dimensions": 3,
+            "se_ratio": 1,
+            "sub_clusters": 2,
+            "density_components": 2,
+        },
+        (1, 15 * 33 + 256 + 512),
+    ),
+}
 
 
 def toy_clips(shape: tuple[int, ...]) -> Clips:
@@ -36,6 +63,7 @@ def toy_clips(shape: tuple[int, ...]) -> Clips:
             "label": "normal",
             "attributes": {"spd": str(number % 2)} if machine == "fan" else {},
             "kind": "train",
+            "samples": 512,
             "frames": shape[0],
             "source_file": f"train/{machine}_{number}.wav",
         }

@@ -17,14 +17,18 @@ and, where it needs them,
   returns reaches the backends as `calibration`.
 """
 
+from asdlib.models.acae import Acae
 from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 from asdlib.models.dismae import Dismae
+from asdlib.models.dual_branch_cnn import DualBranchCnn
 
 MODELS: dict[str, type] = {
+    "acae": Acae,
     "conditional_autoencoder": ConditionalAutoencoder,
     "conditional_dense_autoencoder": ConditionalDenseAutoencoder,
     "dense_autoencoder": DenseAutoencoder,
     "dismae": Dismae,
+    "dual_branch_cnn": DualBranchCnn,
 }
