@@ -14,6 +14,7 @@ TOYS = {
     "density_softmax": ({"representation": "distances", "temperature": 2.0}, [[-1.0, -20.0]], [[-60.0, -63.0]]),
     "minimum_covering_volume": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "nearest_neighbours": ({"representation": "distances", "neighbours": 3}, [[1.0, 2.0]], [[7.0, 9.0]]),
+    "reconstruction_error": ({"representation": "distances"}, [[1.0]], [[7.0]]),
     "smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "topic_mixture": ({"representation": "distances", "components": 2}, [[1.0, 2.0]], [[7.0, 9.0]]),
 }

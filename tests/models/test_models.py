@@ -19,6 +19,23 @@ TOYS = {
     "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
     "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
     "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "dismae": (
+        {
+            "bands": 8,
+            "frames": 24,
+            "patch": 4,
+            "width": 16,
+            "depth": 1,
+            "heads": 2,
+            "variation_depth": 1,
+            "decoder_width": 8,
+            "decoder_depth": 1,
+            "decoder_heads": 2,
+            "round_clips": 3,
+            "score_masks": 2,
+        },
+        (22, 8),
+    ),
     "dual_branch_cnn": (
         {
             "samples": 512,

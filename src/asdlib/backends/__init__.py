@@ -7,6 +7,7 @@
 from asdlib.backends.density_softmax import DensitySoftmax
 from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
 from asdlib.backends.nearest_neighbours import NearestNeighbours
+from asdlib.backends.reconstruction_error import ReconstructionError
 from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.topic_mixture import TopicMixture
 
@@ -14,6 +15,7 @@ BACKENDS: dict[str, type] = {
     "density_softmax": DensitySoftmax,
     "minimum_covering_volume": MinimumCoveringVolume,
     "nearest_neighbours": NearestNeighbours,
+    "reconstruction_error": ReconstructionError,
     "smallest_distance": SmallestDistance,
     "topic_mixture": TopicMixture,
 }

@@ -21,6 +21,7 @@ from asdlib.models.acae import Acae
 from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.models.dismae import Dismae
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 from asdlib.models.eat import Eat
 from asdlib.models.eat_classifier import EatClassifier
@@ -30,6 +31,7 @@ MODELS: dict[str, type] = {
     "conditional_autoencoder": ConditionalAutoencoder,
     "conditional_dense_autoencoder": ConditionalDenseAutoencoder,
     "dense_autoencoder": DenseAutoencoder,
+    "dismae": Dismae,
     "dual_branch_cnn": DualBranchCnn,
     "eat": Eat,
     "eat_classifier": EatClassifier,

@@ -1,0 +1,52 @@
+"""A classifier that is trained beside a network and never moves it."""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+
+class DomainHead(nn.Sequential):
+    """Which domain a token (B, width) is of: Linear, ReLU, Linear → (B, domains).
+
+    Frozen for the network's optimiser. It learns by a stochastic gradient descent of its own: `observe` adds up
+    gradients, `step` makes one step of them. The momentum lies in buffers, so that a resumed training goes on as it
+    would have.
+    """
+
+    def __init__(self, width: int, domains: int, rate: float, momentum: float, weight_decay: float):
+        super().__init__(nn.Linear(width, 3 * width), nn.ReLU(), nn.Linear(3 * width, domains))
+        self.rate, self.momentum, self.weight_decay = rate, momentum, weight_decay
+        self.requires_grad_(False)
+        self._observed: list[dict[str, Tensor]] = []
+        for name, weight in list(self.named_parameters()):
+            self.register_buffer(_velocity(name), torch.zeros_like(weight))
+
+    def probability(self, tokens: Tensor, domains: Tensor) -> Tensor:
+        """Return the probability of each token's own domain, (B,); no gradient flows."""
+        with torch.no_grad():
+            return self(tokens).float().softmax(1).gather(1, domains[:, None]).squeeze(1)
+
+    def observe(self, tokens: Tensor, domains: Tensor) -> None:
+        """Keep the gradient of the cross-entropy of one batch until the next `step`."""
+        with torch.enable_grad():
+            weights = {name: weight.detach().requires_grad_() for name, weight in self.named_parameters()}
+            loss = functional.cross_entropy(functional_call(self, weights, tokens.detach()), domains)
+            gradients = torch.autograd.grad(loss, list(weights.values()))
+        self._observed.append(dict(zip(weights, gradients, strict=True)))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the weights against the mean of the gradients that were kept, if there are any."""
+        for name, weight in self.named_parameters():
+            gradients = [observed[name] for observed in self._observed]
+            if gradients:
+                velocity = self.get_buffer(_velocity(name))
+                mean = torch.stack(gradients).mean(0)
+                velocity.mul_(self.momentum).add_(mean).add_(weight, alpha=self.weight_decay)
+                weight.sub_(velocity, alpha=self.rate)
+        self._observed.clear()
+
+
+def _velocity(name: str) -> str:
+    return f"velocity_{name.replace('.', '_')}"

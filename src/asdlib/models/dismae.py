@@ -1,0 +1,226 @@
+"""Audio DisMAE (Bian and Chen, DCASE 2025 Task 2): what is common to all machines and what is each one's own.
+
+A semantic encoder sees a quarter of a log-mel spectrogram, a variation encoder a third, and a decoder reconstructs all
+of it from the former's tokens and one token of the latter. A clip is strange where it is reconstructed badly, or where
+its semantic token lies far from those of normal clips.
+"""
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.domain_head import DomainHead
+from asdlib.blocks.domain_rounds import DomainRounds
+from asdlib.blocks.level_range import level_range, scaled
+from asdlib.blocks.masking import removed, structured_keep
+from asdlib.blocks.patches import patchify
+from asdlib.blocks.transformer import initialise
+from asdlib.errors import AsdError
+from asdlib.models.dismae_network import DismaeNetwork
+
+DOMAINS = ("machine_type", "condition")
+_log = logging.getLogger(__name__)
+
+
+class Dismae(DismaeNetwork):
+    """Log-mel clips (B, frames, bands) in dB, seen as bands / patch rows and frames / patch columns of patches.
+
+    `domains` says what the variation encoder is to hold: `machine_type` (one joint model of all machines) or
+    `condition` (source, target and noise-augmented clips of one machine). The head that tells domains apart learns in
+    the first `head_epochs` epochs and in every `head_every`th up to `head_until`. `compile` is for training on CUDA.
+    """
+
+    def __init__(
+        self,
+        bands: int = 128,
+        frames: int = 1008,
+        patch: int = 16,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        variation_depth: int = 6,
+        decoder_width: int = 512,
+        decoder_depth: int = 8,
+        decoder_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        mask_ratio: float = 0.75,
+        variation_mask_ratio: float = 0.65,
+        domains: str = "machine_type",
+        round_domains: int = 3,
+        round_clips: int = 32,
+        adaptive_weight: float = 1e-3,
+        margin: float = 8e-3,
+        temperature: float = 0.4,
+        head_rate: float = 5e-4,
+        head_momentum: float = 0.99,
+        head_weight_decay: float = 0.05,
+        head_mask_ratio: float = 0.15,
+        head_epochs: int = 6,
+        head_every: int = 15,
+        head_until: int = 100,
+        score_masks: int = 8,
+        compile: bool = False,
+    ):
+        _refuse(bands, frames, patch, domains)
+        super().__init__(
+            bands // patch, frames // patch, patch, width, depth, heads, variation_depth,
+            decoder_width, decoder_depth, decoder_heads, mlp_ratio,
+        )  # fmt: skip
+        self.frames = frames
+        self.mask_ratio, self.variation_mask_ratio, self.head_mask_ratio = (
+            mask_ratio, variation_mask_ratio, head_mask_ratio,
+        )  # fmt: skip
+        self.domains, self.round_domains, self.round_clips = domains, round_domains, round_clips
+        self.adaptive_weight, self.margin, self.temperature = adaptive_weight, margin, temperature
+        self.head_optimiser = {"rate": head_rate, "momentum": head_momentum, "weight_decay": head_weight_decay}
+        self.head_epochs, self.head_every, self.head_until = head_epochs, head_every, head_until
+        self.score_masks = score_masks
+        self.compile_for_cuda = compile
+        self._head_learns = self._compiled = False
+
+    # --- before training: levels and domains -------------------------------------------------------------------
+
+    def survey(self, clips: Clips) -> dict[str, Any]:
+        """Return the machines, the range of levels of each, and the domains."""
+        machines = clips.column("machine")
+        names = sorted(set(machines))
+        if self.domains == "condition" and len(names) > 1:
+            raise AsdError("dismae: domains: condition compares clips of one machine: use scope: machine")
+        ranges = [
+            level_range(clips, [row for row, machine in enumerate(machines) if machine == name]) for name in names
+        ]
+        for name, (low, high) in zip(names, ranges, strict=True):
+            _log.info("%s: %.1f to %.1f dB become 0 to 1", name, low, high)
+        return {"machines": names, "ranges": ranges, "domains": sorted(set(self._domains_of(clips)))}
+
+    def grow(self, facts: dict[str, Any]) -> None:
+        """Make the domain head for as many domains as there are."""
+        self.facts = facts
+        self.reweight_classifier = DomainHead(self.norm.weight.numel(), len(facts["domains"]), **self.head_optimiser)
+        initialise(self.reweight_classifier)
+        self.register_buffer("ranges", torch.tensor(facts["ranges"]), persistent=False)  # (machines, 2)
+        self._known: int | None = None
+
+    def examples(self, clips: Clips) -> DomainRounds:
+        """Return rounds of clips of a few domains; a clip's labels are its machine and its domain, (B, 2)."""
+        machines = [self.facts["machines"].index(name) for name in clips.column("machine")]
+        domains = [self.facts["domains"].index(name) for name in self._domains_of(clips)]
+        return DomainRounds(clips, torch.tensor([machines, domains]).T, self.round_domains, self.round_clips)
+
+    def _domains_of(self, clips: Clips) -> list[str]:
+        if self.domains == "machine_type":
+            return clips.column("machine")
+        pairs = zip(clips.column("view"), clips.column("domain"), strict=True)
+        return ["augmented" if view == "augmented" else domain or "source" for view, domain in pairs]
+
+    def images(self, features: Tensor, frames: Tensor, ranges: Tensor) -> tuple[Tensor, Tensor]:
+        """Return clips in [0, 1], (B, bands, frames), and True where a patch holds real frames, (B, patches)."""
+        images = scaled(features, frames, ranges, self.frames).transpose(1, 2)
+        starts = torch.arange(self.columns, device=frames.device) * self.patch
+        return images, (starts < frames[:, None]).repeat(1, self.rows)
+
+    # --- training ----------------------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the reconstruction error of removed patches plus the weighted adaptive contrastive loss."""
+        machine, domain = batch.labels.unbind(1)
+        images, real = self.images(batch.features, batch.frames, self.ranges[machine])
+        self._compile_once(images.device)
+        tokens = self.tokens(images)
+        keep = self._draw(tokens, self.mask_ratio), self._draw(tokens, self.variation_mask_ratio)
+        patches = patchify(images, self.patch)
+        reconstruction, adaptive = self.terms(tokens, patches, real, domain, keep, self.margin, self.temperature)
+        # Last: weights that autocast first meets where no gradient flows, it would reuse without one.
+        if self.training and self._head_learns:
+            self._teach_head(tokens, domain)
+        return reconstruction + self.adaptive_weight * adaptive
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Let the domain head learn in the first epochs and now and then thereafter."""
+        again = epoch % self.head_every == 0 and epoch <= self.head_until
+        self._head_learns = epoch < self.head_epochs or again
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Make the domain head's own step."""
+        self.reweight_classifier.step()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Spare biases and norms the weight decay; the domain head is not the optimiser's."""
+        trained = [weight for weight in self.parameters() if weight.requires_grad]
+        vectors = {"params": [weight for weight in trained if weight.dim() == 1], "weight_decay": 0.0}
+        return [{"params": [weight for weight in trained if weight.dim() > 1]}, vectors]
+
+    def _teach_head(self, tokens: Tensor, domain: Tensor) -> None:
+        with torch.no_grad():
+            semantic = self.encode(tokens, self._draw(tokens, self.head_mask_ratio), self.blocks)
+        self.reweight_classifier.observe(semantic[:, 0], domain)
+
+    def _draw(self, tokens: Tensor, ratio: float) -> Tensor:
+        return structured_keep(len(tokens), self.rows, self.columns, ratio).to(tokens.device)
+
+    def _compile_once(self, device: torch.device) -> None:
+        if self.compile_for_cuda and not self._compiled and device.type == "cuda":
+            for block in self.transformer_blocks:
+                block.compile()
+            self._compiled = True
+
+    # --- scoring -----------------------------------------------------------------------------------------------
+
+    def for_machine(self, machine: str) -> None:
+        """Say whose clips are embedded from now on: every machine has its own range of levels."""
+        if machine not in self.facts["machines"]:
+            known = ", ".join(self.facts["machines"])
+            raise AsdError(f"dismae: was not trained on {machine}: use one of: {known}")
+        self._known = self.facts["machines"].index(machine)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what clips are scored by, (B, dimensions).
+
+        `mse` (1): mean squared error of the removed real patches over `score_masks` pairs of masks, the same for every
+        clip; `mse_full` (1): that of all real patches with nothing removed; `semantic` (width): the semantic CLS token
+        with nothing removed.
+        """
+        images, real = self.images(batch.features, batch.frames, self._range().expand(len(batch.frames), 2))
+        tokens, patches = self.tokens(images), patchify(images, self.patch)
+        everything = torch.arange(patches.shape[1], device=tokens.device).expand(len(tokens), -1)
+        full, semantic = self._errors(tokens, patches, everything, everything)
+        sums, counts = torch.zeros(len(tokens), device=tokens.device), torch.zeros(len(tokens), device=tokens.device)
+        for number in range(self.score_masks):
+            draw = torch.Generator().manual_seed(number)
+            keep, keep_variation = (
+                structured_keep(1, self.rows, self.columns, ratio, draw).to(tokens.device).expand(len(tokens), -1)
+                for ratio in (self.mask_ratio, self.variation_mask_ratio)
+            )
+            counted = removed(keep, patches.shape[1]) & real
+            sums += (self._errors(tokens, patches, keep, keep_variation)[0] * counted).sum(1)
+            counts += counted.sum(1)
+        return {
+            "mse": (sums / counts)[:, None],
+            "mse_full": ((full * real).sum(1) / real.sum(1))[:, None],
+            "semantic": semantic,
+        }
+
+    def _errors(self, tokens: Tensor, patches: Tensor, keep: Tensor, keep_variation: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the squared error of each patch, (B, patches), and the semantic CLS token, (B, width)."""
+        semantic = self.encode(tokens, keep, self.blocks)
+        style = self.encode(tokens, keep_variation, self.variation_blocks)[:, 0]
+        return (self.decode(semantic, keep, style) - patches).square().mean(2), semantic[:, 0]
+
+    def _range(self) -> Tensor:
+        """Return the levels, (2,), that become 0 and 1."""
+        if self._known is None and len(self.ranges) > 1:
+            _log.warning("nobody said which machine's clips these are: the range of all machines' levels is used")
+            return torch.stack([self.ranges[:, 0].min(), self.ranges[:, 1].max()])
+        return self.ranges[self._known or 0]
+
+
+def _refuse(bands: int, frames: int, patch: int, domains: str) -> None:
+    for name, size in (("bands", bands), ("frames", frames)):
+        if size % patch:
+            raise AsdError(f"dismae.{name}: {size} is no multiple of the patch, {patch}: change one")
+    if domains not in DOMAINS:
+        raise AsdError(f"dismae.domains: {domains!r}: use one of: {', '.join(DOMAINS)}")

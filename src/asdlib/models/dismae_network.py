@@ -1,0 +1,116 @@
+"""The disentangled masked autoencoder itself: patches, two encoders, one decoder, a head that tells domains apart.
+
+Zhang et al., *Disentangling Masked Autoencoders for Unsupervised Domain Generalization*, ECCV 2024. Names of weights
+are the published ones; the grid of patches need not be square.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.domain_head import DomainHead
+from asdlib.blocks.masking import removed
+from asdlib.blocks.patches import PatchEmbedding, place_tokens, sine_cosine_positions, take_tokens
+from asdlib.blocks.transformer import Block, initialise
+from asdlib.losses.dismae import adaptive_contrast, first_of_each, masked_error, swapped_errors
+
+NORM_EPS = 1e-6
+
+
+class DismaeNetwork(nn.Module):
+    """Images (B, height, width) in [0, 1] as `rows` × `columns` patches, read row by row.
+
+    Without classification heads that nothing uses: the published code has two more. `reweight_classifier` is its name
+    for the domain head; it is None until the number of domains is known.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        variation_depth: int,
+        decoder_width: int,
+        decoder_depth: int,
+        decoder_heads: int,
+        mlp_ratio: float,
+    ):
+        super().__init__()
+        self.rows, self.columns, self.patch = rows, columns, patch
+        self.patch_embed = PatchEmbedding(width, patch)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
+        self.blocks = _blocks(width, heads, depth, mlp_ratio)
+        self.variation_blocks = _blocks(width, heads, variation_depth, mlp_ratio)
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)  # of both encoders
+        self.decoder_embed = nn.Linear(width, decoder_width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_width).normal_(std=0.02))
+        self.decoder_blocks = _blocks(decoder_width, decoder_heads, decoder_depth, mlp_ratio)
+        self.decoder_norm = nn.LayerNorm(decoder_width, eps=NORM_EPS)
+        self.decoder_pred = nn.Linear(decoder_width, patch * patch)
+        for name, size in (("positions", width), ("decoder_positions", decoder_width)):  # the CLS tokens have none
+            self.register_buffer(name, sine_cosine_positions(rows, columns, size), persistent=False)
+        self.reweight_classifier: DomainHead | None = None
+        initialise(self)
+        nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))
+
+    @property
+    def transformer_blocks(self) -> list[Block]:
+        """All blocks of encoders and decoder."""
+        return [*self.blocks, *self.variation_blocks, *self.decoder_blocks]
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """Embed every patch, (B, patches, width)."""
+        return self.patch_embed(images) + self.positions
+
+    def encode(self, tokens: Tensor, keep: Tensor, blocks: nn.ModuleList) -> Tensor:
+        """Run the tokens at `keep` (B, kept) through an encoder, the CLS token first, (B, 1 + kept, width)."""
+        seen = take_tokens(tokens, keep)
+        seen = torch.cat([self.cls_token.expand(len(seen), -1, -1), seen], dim=1)
+        for block in blocks:
+            seen = block(seen)
+        return self.norm(seen)
+
+    def decoder_input(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
+        """Join semantic tokens (B, 1 + kept, width), put in their places, and variation tokens (B, width).
+
+        Returns (B, 1 + patches + 1, decoder width): semantic CLS, patches (mask tokens where they were removed),
+        variation CLS. That one token is all the decoder learns from the variation encoder.
+        """
+        known, style = self.decoder_embed(semantic), self.decoder_embed(style)[:, None]
+        blank = self.mask_token.to(known.dtype).expand(len(known), self.rows * self.columns, -1)
+        patches = place_tokens(blank, keep, known[:, 1:]) + self.decoder_positions
+        return torch.cat([known[:, :1], patches, style], dim=1)
+
+    def decode(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
+        """Reconstruct all patches from semantic and variation tokens, (B, patches, patch²) in [0, 1]."""
+        tokens = self.decoder_input(semantic, keep, style)
+        for block in self.decoder_blocks:
+            tokens = block(tokens)
+        guess = self.decoder_pred(self.decoder_norm(tokens)[:, 1:-1])
+        return guess.float().sigmoid()  # float: errors are small beside the steps of bf16
+
+    def terms(
+        self, tokens: Tensor, patches: Tensor, real: Tensor, domain: Tensor, keep: tuple[Tensor, Tensor],
+        margin: float, temperature: float,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Return the reconstruction error and the adaptive contrastive loss, both unweighted.
+
+        `patches` (B, patches, patch²) are to be reconstructed, those that are not `real` (B, patches) do not count;
+        `keep` are the patches that the semantic and the variation encoder see. The anchor of a domain is its first
+        clip: the batch's order is random.
+        """
+        semantic = self.encode(tokens, keep[0], self.blocks)
+        style = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]
+        gone = removed(keep[0], patches.shape[1])
+        reconstruction = masked_error(self.decode(semantic, keep[0], style), patches, gone & real)
+        anchor = first_of_each(domain)  # (B,)
+        swapped = self.decode(semantic[anchor], keep[0][anchor], style)
+        errors = swapped_errors(swapped, patches[anchor], gone[anchor], margin)
+        probability = self.reweight_classifier.probability(semantic[:, 0], domain)
+        return reconstruction, adaptive_contrast(errors, domain, probability, temperature)
+
+
+def _blocks(width: int, heads: int, depth: int, mlp_ratio: float) -> nn.ModuleList:
+    return nn.ModuleList(Block(width, heads, mlp_ratio, NORM_EPS) for _ in range(depth))
