@@ -7,6 +7,12 @@ from asdlib.errors import AsdError
 NOISE_ONLY = ("identity", "noisy_target")
 
 
+def check_snr(snr: list[float], where: str) -> None:
+    """Refuse what is no range of signal-to-noise ratios; `where` names the setting."""
+    if len(snr) != 2 or snr[0] > snr[1]:
+        raise AsdError(f"{where}: {snr}: give the lowest and the highest in dB, such as [-5, 10]")
+
+
 @dataclass(frozen=True)
 class Pairs:
     """How mixtures of a machine's sound and noise are drawn on the fly."""
@@ -22,8 +28,7 @@ class Pairs:
 
     def __post_init__(self) -> None:
         """Refuse what no mixture can be drawn from."""
-        if len(self.snr) != 2 or self.snr[0] > self.snr[1]:
-            raise AsdError(f"pairs.snr: {self.snr}: give the lowest and the highest in dB, such as [-5, 10]")
+        check_snr(self.snr, "pairs.snr")
         if self.noise_only not in NOISE_ONLY:
             raise AsdError(f"pairs.noise_only: {self.noise_only!r}: use one of: {', '.join(NOISE_ONLY)}")
         for name in ("segment", "per_epoch", "validation_mixtures", "minimum_rms"):

@@ -3,6 +3,7 @@
 import numpy as np
 
 FULL_SCALE = 32768.0
+PEAK = 0.99  # of full scale: what is louder is scaled down as a whole
 QUIETEST_NOISE = 1 / FULL_SCALE  # RMS of one quantisation step: anything below is digital silence
 
 

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asdlib.blocks.mixing import QUIETEST_NOISE, draw_crop, loud_starts, noise_gain
+from asdlib.blocks.mixing import PEAK, QUIETEST_NOISE, draw_crop, loud_starts, noise_gain
 from asdlib.errors import AsdError
 from asdlib.separation_settings import Pairs
 
-PEAK = 0.99  # of full scale: a louder mixture is scaled down together with its sources
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +70,7 @@ class DrawnMixtures:
         noise = draw_crop(self.noise[rng.integers(len(self.noise))], self._length, QUIETEST_NOISE, False, rng)
         noise = noise * noise_gain(machine, noise, rng.uniform(*self._pairs.snr))
         sources = np.stack([machine, noise]) * 10 ** (rng.uniform(-self._pairs.gain, self._pairs.gain) / 20)
-        sources *= min(1.0, PEAK / np.abs(sources.sum(0)).max())
+        sources *= PEAK / max(PEAK, np.abs(sources.sum(0)).max())  # the mixture's peak counts, the sources follow
         return sources.astype(np.float32)
 
 

@@ -16,6 +16,7 @@ def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
 
     Le Roux et al., "SDR – half-baked or well done?", ICASSP 2019; both signals without their mean.
     """
+    estimate, target = estimate.float(), target.float()  # under bf16 the batch comes in bf16
     estimate = estimate - estimate.mean(-1, keepdim=True)
     target = target - target.mean(-1, keepdim=True)
     scale = (estimate * target).sum(-1, keepdim=True) / (target.square().sum(-1, keepdim=True) + EPS)
