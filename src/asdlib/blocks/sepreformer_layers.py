@@ -59,9 +59,7 @@ class GatedConvFeedForward(nn.Module):
         super().__init__()
         self.net1 = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, 6 * channels))
         self.depthwise = nn.Conv1d(6 * channels, 6 * channels, 3, padding=1, groups=6 * channels)
-        self.net2 = nn.Sequential(
-            nn.GLU(), nn.Dropout(dropout), nn.Linear(3 * channels, channels), nn.Dropout(dropout)
-        )
+        self.net2 = nn.Sequential(nn.GLU(), nn.Dropout(dropout), nn.Linear(3 * channels, channels), nn.Dropout(dropout))
         self.Layer_scale = LayerScale(channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
