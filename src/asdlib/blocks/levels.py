@@ -1,14 +1,14 @@
 """The level of recordings, for networks and losses that are not indifferent to it."""
 
-import torch
 from torch import Tensor
 
+from asdlib.blocks.mixing import QUIETEST_NOISE
 from asdlib.blocks.mixtures import Mixtures
 
 
 def level(waveforms: Tensor) -> Tensor:
-    """Return the standard deviation of each of (…, T), (…, 1); that of a constant one is the smallest normal number."""
-    return waveforms.std(-1, keepdim=True).clamp_min(torch.finfo(waveforms.dtype).tiny)
+    """Return the standard deviation of each of (…, T), (…, 1); not less than one quantisation step, to divide by it."""
+    return waveforms.std(-1, keepdim=True).clamp_min(QUIETEST_NOISE)
 
 
 def at_unit_level(mixtures: Mixtures) -> Mixtures:

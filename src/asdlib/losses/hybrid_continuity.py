@@ -1,8 +1,8 @@
 """The hybrid continuity loss: SI-SNR with a spectral loss that does not let the target be cut out in places.
 
 Pan, Ge and Li, "A Hybrid Continuity Loss to Reduce Over-Suppression for Time-domain Target Speaker Extraction",
-Interspeech 2022, in the form of the official code. A hole in the estimate is a jump in time: besides magnitudes at three
-resolutions their first and second time differences are compared.
+Interspeech 2022, in the form of the official code. A hole in the estimate is a jump in time: besides magnitudes at
+three resolutions their first and second time differences are compared.
 """
 
 from typing import NamedTuple
