@@ -158,3 +158,17 @@ def test_silent_noise_is_refused(tmp_path: Path) -> None:
     silent = audio_table(tmp_path / "valve.parquet", {"noise": [np.zeros(1000, np.int16)]})
     with pytest.raises(AsdError, match="digital silence"):
         made(Remix(snr=[0, 5], seed=1), (raw, separated, [silent]))
+
+
+def test_a_machines_own_noise_is_used_as_well_and_test_clips_never(tmp_path: Path) -> None:
+    """Noise of one frequency each: what is heard in a mixture tells where it came from."""
+    tones = {
+        name: [np.rint(500 * np.sin(2 * np.pi * f * TIME)).astype(np.int16)]
+        for name, f in (("own", 200), ("other", 300))
+    }
+    raw = audio_table(tmp_path / "fan.parquet", {"train": hums(10, 2000), "test": hums(2, 100), "noise": tones["own"]})
+    other = {"train": hums(1, 9000), "test": hums(1, 9000), "noise": tones["other"]}
+    found = made(Remix(snr=[0, 0], per_clip=5, seed=1), (raw, None, [audio_table(tmp_path / "valve.parquet", other)]))
+    spectra = np.abs(np.fft.rfft(np.stack(list(found.values()))))
+    heard = {tuple(np.flatnonzero(spectrum > 0.1 * spectrum.max())) for spectrum in spectra}
+    assert heard == {(50, 200), (50, 300)}

@@ -77,7 +77,7 @@ def test_without_any_noise_clip_the_noise_is_estimated_and_the_log_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         examples, _ = separation_data(machine(tmp_path, clean=4), [other(tmp_path, noise=0)], IDENTITY, 0)
-    assert "fan: no machine has noise clips: noise is estimated from its quietest moments" in caplog.text
+    assert "fan: there are no noise clips: noise is estimated from its quietest moments" in caplog.text
     assert levels(examples)[0] == [CLEAN] * 4
     assert len(examples.noise) == len(examples.validation.noise) == 1
 

@@ -1,36 +1,81 @@
 """Every model of the table, at toy size: all its parameters learn, and a clip is represented the same way twice."""
 
+from itertools import product
+
 import pyarrow as pa
 import pytest
 import torch
+from torch import nn
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
-TOYS = {"dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8))}
-
-
-def toy_clips(shape: tuple[int, ...], count: int = 6) -> Clips:
-    features = torch.randn(count, *shape, generator=torch.Generator().manual_seed(2))
-    table = pa.table(
+CONDITION = {"condition": 3, "clusters": 2, "components": 3}
+TOYS = {
+    "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
+    "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
+    "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
+    "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "dual_branch_cnn": (
         {
-            "frames": pa.array([shape[0]] * count, pa.int32()),
-            "domain": ["source"] * (count - 2) + ["target"] * 2,
+            "samples": 512,
+            "n_fft": 64,
+            "hop_length": 32,
+            "spectrum_channels": 4,
+            "spectrogram_channels": [4, 4, 4, 4, 4],
+            "dimensions": 3,
+            "se_ratio": 1,
+            "sub_clusters": 2,
+            "density_components": 2,
+        },
+        (1, 15 * 33 + 256 + 512),
+    ),
+}
+
+
+def toy_clips(shape: tuple[int, ...]) -> Clips:
+    """Sixteen clips of two machines, one of them without attributes, in two views; the last of every four is target."""
+    rows = [
+        {
+            "clip": f"{machine}_{number}",
+            "section": "00",
+            "domain": "target" if number == 3 else "source",
+            "split": "train",
+            "label": "normal",
+            "attributes": {"spd": str(number % 2)} if machine == "fan" else {},
+            "kind": "train",
+            "samples": 512,
+            "frames": shape[0],
+            "source_file": f"train/{machine}_{number}.wav",
         }
-    )
-    return Clips(table, features)
+        for machine, _, number in product(("fan", "slider"), ("raw", "separated"), range(4))
+    ]
+    table = clip_rows(rows)
+    table = table.append_column("dataset", pa.array(["toy"] * len(rows)))
+    table = table.append_column("machine", pa.array([name for name in ("fan", "slider") for _ in range(8)]))
+    table = table.append_column("view", pa.array((["raw"] * 4 + ["separated"] * 4) * 2))
+    return Clips(table, torch.randn(len(rows), *shape, generator=torch.Generator().manual_seed(2)))
 
 
 def whole(clips: Clips) -> Batch:
     return Batch(clips.features, clips.frames, clips.target)
 
 
+def built(kind: str, clips: Clips) -> nn.Module:
+    """Build a toy as `train_model` does: what a model must learn of its clips first, it surveys."""
+    torch.manual_seed(0)
+    model = MODELS[kind](**TOYS[kind][0])
+    if hasattr(model, "survey"):
+        model.grow(model.survey(clips))
+    return model
+
+
 @pytest.fixture(params=sorted(MODELS))
 def toy(request: pytest.FixtureRequest):
-    arguments, shape = TOYS[request.param]
-    torch.manual_seed(0)
-    return MODELS[request.param](**arguments), toy_clips(shape)
+    clips = toy_clips(TOYS[request.param][1])
+    return built(request.param, clips), clips
 
 
 def test_the_table_has_toys_for_every_model() -> None:

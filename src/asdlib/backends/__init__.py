@@ -4,6 +4,16 @@
 `threshold_` if the method defines its own decision threshold); `anomaly_score(test) -> (N,)`, higher is stranger.
 """
 
+from asdlib.backends.density_softmax import DensitySoftmax
+from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
+from asdlib.backends.nearest_neighbours import NearestNeighbours
 from asdlib.backends.smallest_distance import SmallestDistance
+from asdlib.backends.topic_mixture import TopicMixture
 
-BACKENDS: dict[str, type] = {"smallest_distance": SmallestDistance}
+BACKENDS: dict[str, type] = {
+    "density_softmax": DensitySoftmax,
+    "minimum_covering_volume": MinimumCoveringVolume,
+    "nearest_neighbours": NearestNeighbours,
+    "smallest_distance": SmallestDistance,
+    "topic_mixture": TopicMixture,
+}

@@ -4,6 +4,16 @@ A frontend is deterministic, treats every clip alone, and says what comes out: `
 `frames(samples)`, the part of a padded clip's frames that real samples made. `sample_rate` is what it expects, in Hz.
 """
 
+from asdlib.frontends.averaged_spectrogram import AveragedSpectrogram
+from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.log_mel import LogMel
+from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
+from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 
-FRONTENDS: dict[str, type] = {"log_mel": LogMel}
+FRONTENDS: dict[str, type] = {
+    "averaged_spectrogram": AveragedSpectrogram,
+    "dual_view": DualViewRow,
+    "log_mel": LogMel,
+    "magnitude_spectrogram": MagnitudeSpectrogram,
+    "magnitude_spectrum": MagnitudeSpectrum,
+}

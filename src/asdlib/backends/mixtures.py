@@ -1,0 +1,86 @@
+"""Gaussian mixtures that evolve: the arithmetic of the dynamic topic mixture (report 5, §2.1.2).
+
+The order of the components is fixed: component k of an evolved mixture comes from component k of the one before, as
+topics do in D. M. Blei and J. D. Lafferty, "Dynamic topic models", ICML 2006.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln, softmax
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Weights (K,), means (K, D) and covariances (K, D, D) of Gaussian components."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+
+
+def evolved(
+    baseline: Mixture, vectors: np.ndarray, shares: np.ndarray, strength: float, diagonal: bool = False
+) -> Mixture:
+    """Return the mixture that the baseline becomes with new vectors (n, D), its weight as much as `strength` vectors.
+
+    `shares` (n, K) are the components' responsibilities for the vectors. The update is that of the largest posterior
+    with the baseline as the prior; without vectors nothing changes. `diagonal` keeps the components' axes.
+    """
+    prior = strength * baseline.weights
+    counts = shares.sum(0)
+    total = prior + counts
+    # Where a component gets nothing its mean of nothing must not matter.
+    centres = shares.T @ vectors / np.maximum(counts, np.finfo(float).tiny)[:, None]
+    offsets = vectors[None] - centres[:, None]  # (K, n, D)
+    scatter = np.einsum("nk,knd,kne->kde", shares, offsets, offsets)
+    drift = centres - baseline.means
+    scatter += (prior * counts / total)[:, None, None] * np.einsum("kd,ke->kde", drift, drift)
+    if diagonal:
+        scatter *= np.eye(scatter.shape[1])
+    return Mixture(
+        total / (strength + len(vectors)),
+        baseline.means + (counts / total)[:, None] * drift,
+        (prior[:, None, None] * baseline.covariances + scatter) / total[:, None, None],
+    )
+
+
+def divergence(new: Mixture, baseline: Mixture) -> float:
+    """Return Σ p (ln p/π + KL of the components), an upper bound of KL(new ‖ baseline) that is 0 for equal mixtures."""
+    weights = np.log(new.weights / baseline.weights)
+    return float(new.weights @ (weights + _gaussian_divergence(new, baseline)))
+
+
+def _gaussian_divergence(new: Mixture, baseline: Mixture) -> np.ndarray:
+    """Return KL(N(m', S') ‖ N(m, S)) of matching components, (K,)."""
+    inverse = np.linalg.inv(baseline.covariances)
+    drift = new.means - baseline.means
+    traces = np.einsum("kde,ked->k", inverse, new.covariances)
+    distances = np.einsum("kd,kde,ke->k", drift, inverse, drift)
+    volumes = np.linalg.slogdet(baseline.covariances)[1] - np.linalg.slogdet(new.covariances)[1]
+    return 0.5 * (traces + distances - drift.shape[1] + volumes)
+
+
+def gaussian_shares(mixture: Mixture, vectors: np.ndarray) -> np.ndarray:
+    """Return the components' responsibilities for vectors (n, D), (n, K)."""
+    distances, volumes = _distances(vectors, mixture.means, mixture.covariances)
+    return softmax(np.log(mixture.weights) - 0.5 * (distances + volumes), axis=1)
+
+
+def student_shares(mixture: Mixture, scales: np.ndarray, degrees: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return responsibilities (n, K) if the components were t distributions of `scales` (K, D, D) and `degrees` (K,).
+
+    That is the predictive density of a mixture whose parameters are uncertain; its tails are heavier.
+    """
+    size = vectors.shape[1]
+    distances, volumes = _distances(vectors, mixture.means, scales)
+    constants = gammaln((degrees + size) / 2) - gammaln(degrees / 2) - 0.5 * (size * np.log(degrees * np.pi) + volumes)
+    densities = constants - 0.5 * (degrees + size) * np.log1p(distances / degrees)
+    return softmax(np.log(mixture.weights) + densities, axis=1)
+
+
+def _distances(vectors: np.ndarray, means: np.ndarray, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return squared Mahalanobis distances (n, K) and log determinants (K,)."""
+    offsets = vectors[:, None] - means  # (n, K, D)
+    distances = np.einsum("nkd,kde,nke->nk", offsets, np.linalg.inv(matrices), offsets, optimize=True)
+    return distances, np.linalg.slogdet(matrices)[1]

@@ -1,0 +1,121 @@
+"""Dynamic topic mixture model (DtMM): how far a clip drags the mixture of normal sound (report 5, §2.1.2).
+
+A Dirichlet process and variational inference give the baseline mixture of a machine's normal clips; a clip evolves it;
+the score is the divergence between the two. docs/system5.md has what the report leaves open.
+"""
+
+from typing import Self
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import BayesianGaussianMixture
+
+from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.mixtures import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.errors import AsdError
+
+RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's first guesses
+REGULARISATION = 1e-3  # added to variances, which whitening brings to about 1
+
+
+class TopicMixture:
+    """Divergence of a clip's evolved mixture from the baseline mixture.
+
+    `components` is the most that the Dirichlet process may use; those lighter than `smallest_weight` are dropped.
+    `strength` is the number of vectors that the baseline counts for, `threshold_share` the share of training clips kept
+    for the threshold, which lies `deviations` standard deviations above their mean. `covariance` is diag or full,
+    `responsibilities` gaussian or student_t.
+
+    Attributes after `fit`: `held_out_`, True for the threshold set; `reduction_`, the whitened principal components;
+    `baseline_`; `train_score_`; `threshold_`.
+    """
+
+    def __init__(
+        self,
+        representation: str = "embedding",
+        dimensions: int = 32,
+        components: int = 16,
+        covariance: str = "diag",
+        smallest_weight: float = 0.01,
+        strength: float = 10.0,
+        responsibilities: str = "gaussian",
+        threshold_share: float = 0.2,
+        deviations: float = 3.0,
+    ):
+        self.representation = representation
+        self.dimensions = dimensions
+        self.components = components
+        self.covariance = covariance
+        self.smallest_weight = smallest_weight
+        self.strength = strength
+        self.responsibilities = responsibilities
+        self.threshold_share = threshold_share
+        self.deviations = deviations
+
+    def fit(self, train: Embeddings) -> Self:
+        """Learn the baseline mixture from the model set and the threshold from the rest of the training clips."""
+        self._refuse_unknown_words()
+        self.held_out_ = _held_out(train.domains, self.threshold_share)
+        embeddings = train[self.representation].astype(np.float64)
+        self._fit_baseline(embeddings[~self.held_out_])
+        self.train_score_ = self.anomaly_score(train)
+        normal = self.train_score_[self.held_out_]
+        self.threshold_ = float(normal.mean() + self.deviations * normal.std())
+        return self
+
+    def anomaly_score(self, test: Embeddings) -> np.ndarray:
+        """Return one score a clip, (N,); higher is stranger."""
+        vectors = self.reduction_.transform(test[self.representation].astype(np.float64))
+        diagonal = self.covariance == "diag"
+        clips = zip(vectors[:, None], self._shares(vectors)[:, None], strict=True)  # one vector each: (1, D), (1, K)
+        mixtures = (evolved(self.baseline_, *clip, self.strength, diagonal) for clip in clips)
+        return np.array([divergence(mixture, self.baseline_) for mixture in mixtures])
+
+    def _fit_baseline(self, embeddings: np.ndarray) -> None:
+        size = min(self.dimensions, len(embeddings) - 1, embeddings.shape[1])
+        self.reduction_ = PCA(size, whiten=True, svd_solver="full").fit(embeddings)
+        fitted = BayesianGaussianMixture(
+            n_components=min(self.components, len(embeddings)),
+            covariance_type=self.covariance,
+            weight_concentration_prior_type="dirichlet_process",
+            weight_concentration_prior=1 / self.components,
+            reg_covar=REGULARISATION,
+            init_params="kmeans",
+            n_init=3,
+            max_iter=500,
+            random_state=RANDOM_STATE,
+        ).fit(self.reduction_.transform(embeddings))
+        kept = fitted.weights_ > self.smallest_weight
+        weights = fitted.weights_[kept] / fitted.weights_[kept].sum()
+        covariances = fitted.covariances_[kept]
+        if self.covariance == "diag":
+            covariances = covariances[:, :, None] * np.eye(size)
+        self.baseline_ = Mixture(weights, fitted.means_[kept], covariances)
+        self._precision, self._degrees = fitted.mean_precision_[kept], fitted.degrees_of_freedom_[kept]
+
+    def _shares(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the baseline's responsibilities for vectors (N, D), (N, K)."""
+        if self.responsibilities == "gaussian":
+            return gaussian_shares(self.baseline_, vectors)
+        degrees = self._degrees + 1 - vectors.shape[1]
+        factors = (1 + self._precision) / (self._precision * degrees) * self._degrees
+        return student_shares(self.baseline_, factors[:, None, None] * self.baseline_.covariances, degrees, vectors)
+
+    def _refuse_unknown_words(self) -> None:
+        allowed = {"covariance": ("diag", "full"), "responsibilities": ("gaussian", "student_t")}
+        for name, words in allowed.items():
+            if getattr(self, name) not in words:
+                raise AsdError(f"topic_mixture.{name}: {getattr(self, name)!r}: use {' or '.join(words)}")
+
+
+def _held_out(domains: list[str | None], share: float) -> np.ndarray:
+    """Draw the threshold set, (N,) bool: that share of every domain's clips."""
+    chosen = np.zeros(len(domains), bool)
+    rng = np.random.default_rng(RANDOM_STATE)
+    names = np.array([domain or "" for domain in domains])
+    for domain in np.unique(names):
+        rows = rng.permutation(np.flatnonzero(names == domain))
+        chosen[rows[: round(share * len(rows))]] = True
+    if chosen.sum() < 2 or (~chosen).sum() < 2:
+        raise AsdError(f"topic_mixture: {len(domains)} training clips are too few to split: add some")
+    return chosen

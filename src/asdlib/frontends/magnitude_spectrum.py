@@ -1,0 +1,29 @@
+"""Magnitude spectrum of a whole clip (report 5, §2.1)."""
+
+from torch import Tensor
+
+from asdlib.blocks.spectra import magnitude_spectrum, tiled
+
+
+class MagnitudeSpectrum:
+    """Waveforms (B, samples) → |FFT|, unscaled, below half the sample rate, (B, 1, samples / 2), float32.
+
+    A clip that is shorter than the batch is repeated to its length, so that every clip has the same bins.
+    """
+
+    needs_samples = True
+
+    def __init__(self, sample_rate: int = 16000):
+        self.sample_rate = sample_rate
+
+    def shape(self, samples: int) -> tuple[int, int]:
+        """Return (1, bins) of a clip."""
+        return 1, samples // 2
+
+    def frames(self, samples: int) -> int:
+        """Return 1: a spectrum has no time."""
+        return 1
+
+    def __call__(self, waveforms: Tensor, samples: Tensor) -> Tensor:
+        """Transform a batch; `samples` (B,) are the real ones of each clip."""
+        return magnitude_spectrum(tiled(waveforms, samples))[:, None]

@@ -1,0 +1,50 @@
+"""Noisy-ArcMix: an additive angular margin on one of the two classes of a mixed input.
+
+S. Choi and J.-W. Choi, "Noisy-ArcMix: additive noisy angular margin loss combined with mixup for anomalous sound
+detection", ICASSP 2024.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LARGEST_COSINE = 1 - 1e-7  # beyond it the angle has no finite gradient
+
+
+class NoisyArcMix(nn.Module):
+    """Cross-entropy of embeddings (B, dimensions) of mixed inputs towards both classes of each.
+
+    `weight` (classes · centres, dimensions) holds the centres, those of a class one after the other; the nearest of a
+    class counts.
+    """
+
+    def __init__(self, dimensions: int, classes: int, scale: float = 30.0, margin: float = 0.7, centres: int = 1):
+        super().__init__()
+        self.scale = scale
+        self.margin = margin
+        self.centres = centres
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes * centres, dimensions)))
+
+    def forward(self, embeddings: Tensor, labels: Tensor, partners: Tensor, share: Tensor) -> Tensor:
+        """Return share · CE(labels) + (1 − share) · CE(partners), a scalar.
+
+        The same logits serve both terms: the partner's class never gets a margin, the "noisy" part.
+        """
+        logits = self.logits(embeddings, labels)
+        mixed = [functional.cross_entropy(logits, classes) for classes in (labels, partners)]
+        return share * mixed[0] + (1 - share) * mixed[1]
+
+    def logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return scaled cosines (B, classes), those of the labels with the margin."""
+        cosines = functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
+        cosines = cosines.unflatten(1, (-1, self.centres)).amax(2)
+        own = cosines.gather(1, labels[:, None])
+        return self.scale * cosines.scatter(1, labels[:, None], self._with_margin(own))
+
+    def _with_margin(self, cosines: Tensor) -> Tensor:
+        """Return cos(θ + m), and beyond θ = π − m, where that would rise again, its decreasing extension."""
+        angles = cosines.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos()
+        extension = cosines - self.margin * math.sin(self.margin)
+        return torch.where(angles < math.pi - self.margin, (angles + self.margin).cos(), extension)

@@ -1,0 +1,56 @@
+"""Sub-cluster AdaCos: a softmax over cosines to several centres a class, whose scale sets itself.
+
+K. Wilkinghoff, "Sub-cluster AdaCos: learning representations for anomalous sound detection", IJCNN 2021, in the form of
+"Self-supervised learning for anomalous sound detection", ICASSP 2024: soft labels, a scale that follows the batch.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SMALLEST = 1e-7  # probabilities are clipped here; also what every update adds to the scale
+
+
+class SubClusterAdaCos(nn.Module):
+    """Cross-entropy of soft labels (B, classes) against embeddings (B, dimensions).
+
+    `weight` (dimensions, classes · sub_clusters) holds the centres, those of a class side by side. They learn if they
+    are `trainable` and otherwise stay where chance put them. In training mode every call updates `scale` before it is
+    used; in evaluation mode it is frozen.
+    """
+
+    def __init__(self, dimensions: int, classes: int, sub_clusters: int, trainable: bool):
+        super().__init__()
+        self.classes = classes
+        self.sub_clusters = sub_clusters
+        weight = nn.init.xavier_uniform_(torch.empty(dimensions, classes * sub_clusters))
+        self.weight = nn.Parameter(weight, requires_grad=trainable)
+        self.register_buffer("scale", torch.tensor(math.sqrt(2) * math.log(max(2, classes * sub_clusters - 1))))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross-entropy, a scalar; the scale is a constant to the gradient."""
+        probabilities = self.probabilities(embeddings, labels)
+        return -(labels * probabilities.clamp_min(SMALLEST).log()).sum(1).mean()
+
+    def probabilities(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the classes' probabilities (B, classes), each the sum over its sub-clusters."""
+        cosines = functional.normalize(embeddings) @ functional.normalize(self.weight, dim=0)
+        if self.training:
+            self._update_scale(cosines.detach(), labels)
+        shares = (self.scale * cosines).softmax(1)  # (B, classes · sub_clusters)
+        return shares.unflatten(1, (self.classes, self.sub_clusters)).sum(2)
+
+    @torch.no_grad()
+    def _update_scale(self, cosines: Tensor, labels: Tensor) -> None:
+        """Move the scale to ln(mean of Σ exp(s·cos)) / cos(θ), θ the median angle to a clip's own centres, ≤ π/4.
+
+        The angle is summed over a class's sub-clusters, as published: with more than one it always exceeds π/4.
+        """
+        angles = cosines.clamp(-1, 1).acos().unflatten(1, (self.classes, self.sub_clusters)).sum(2)  # (B, classes)
+        own = (labels != 0).sum(1) * (labels * angles).sum(1)
+        # Nearest rank, not the mean of the middle two: round() takes .5 to the even neighbour.
+        median = own.sort().values[round((len(own) - 1) / 2)]
+        spread = torch.logsumexp(self.scale * cosines, dim=(0, 1)) - math.log(len(cosines))
+        self.scale.copy_(spread / median.clamp_max(math.pi / 4).cos() + SMALLEST)

@@ -1,0 +1,163 @@
+"""Attention and convolutional network enhanced autoencoder, ACAE (report 5, §2.2).
+
+An encoder of convolutions and pooling, self-attention over what is left of time and frequency, a decoder that mirrors
+the encoder; trained to reconstruct mixed clips and to tell their classes. docs/system5.md has what the report leaves
+open.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.blocks.classes import class_names
+from asdlib.blocks.clip_statistics import band_scaling, training_statistics
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.whole_clips import WholeClips, class_numbers
+from asdlib.errors import AsdError
+from asdlib.losses.noisy_arcmix import NoisyArcMix
+
+
+class Acae(nn.Module):
+    """Log spectra (B, windows, bins) → `latent` (B, latent).
+
+    `channels` and `pools` (time, frequency) are those of the encoder's stages. `class_weight` weighs the Noisy-ArcMix
+    loss of `scale` and `margin` against the mean squared error; `mixup_alpha` is that of the Beta distribution that a
+    batch's mixing share is drawn from. The classes are machine, section and attributes, and the domain if
+    `domain_in_label`.
+    """
+
+    def __init__(
+        self,
+        channels: list[int],
+        pools: list[list[int]],
+        heads: int = 4,
+        hidden: int = 256,
+        latent: int = 128,
+        class_weight: float = 0.1,
+        scale: float = 30.0,
+        margin: float = 0.7,
+        mixup_alpha: float = 0.5,
+        domain_in_label: bool = True,
+    ):
+        super().__init__()
+        self.pools = pools
+        self.class_weight = class_weight
+        self.scale = scale
+        self.margin = margin
+        self.mixup_alpha = mixup_alpha
+        self.domain_in_label = domain_in_label
+        self.encoder = nn.Sequential(*_encoder([1, *channels], pools))
+        self.attention = AttentionBlock(channels[-1], heads, hidden)
+        self.to_latent = nn.Linear(channels[-1], latent)
+        self.decoder = nn.Sequential(*_decoder([*channels[::-1], 1], pools[::-1]))
+
+    def survey(self, clips: Clips) -> dict[str, Any]:
+        """Name the classes; learn the clips' size and every bin's mean and standard deviation."""
+        return {
+            "classes": sorted(set(class_names(clips, self.domain_in_label))),
+            "windows": clips.features.shape[1],
+            **band_scaling(training_statistics(clips), clips.frames),
+        }
+
+    def grow(self, facts: dict[str, Any]) -> None:
+        """Make what depends on the clips' size and classes: positions, standardisation, class centres."""
+        self.classes: list[str] = facts["classes"]
+        self.register_buffer("mean", torch.tensor(facts["mean"]))
+        self.register_buffer("std", torch.tensor(facts["std"]))
+        time, frequency = (prod(factors) for factors in zip(*self.pools, strict=True))
+        bins = len(facts["mean"])
+        if bins % frequency:
+            raise AsdError(f"acae: {bins} bins cannot be pooled by {frequency}: change the frontend's n_fft, or pools")
+        self.windows = -(-facts["windows"] // time) * time  # the encoder needs a multiple
+        self.maps = (self.windows // time, bins // frequency)
+        width, latent = self.to_latent.in_features, self.to_latent.out_features
+        self.position = nn.Parameter(0.02 * torch.randn(prod(self.maps), width))
+        self.class_loss = NoisyArcMix(latent, len(self.classes), self.scale, self.margin)
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return whole clips with their classes."""
+        return WholeClips(clips, class_numbers(class_names(clips, self.domain_in_label), self.classes))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the error of the mixed clips' reconstruction plus the weighted Noisy-ArcMix loss."""
+        share, order = self._draw(len(batch.labels))
+        spectra = self.standardised(batch)
+        spectra = share * spectra + (1 - share) * spectra[order]
+        tokens = self.encode(spectra)
+        error = functional.mse_loss(self.decode(tokens), spectra)
+        told = self.class_loss(self.latent(tokens), batch.labels, batch.labels[order], share)
+        return error + self.class_weight * told
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `latent`, what the sphere of normal clips is built from."""
+        return {"latent": self.latent(self.encode(self.standardised(batch)))}
+
+    def standardised(self, batch: Batch) -> Tensor:
+        """Return spectra (B, windows, bins) in units of their bins' deviation; a clip's last window is repeated."""
+        last = (batch.frames - 1).clamp_min(0)[:, None]
+        windows = torch.arange(self.windows, device=last.device).minimum(last)  # (B, windows)
+        rows = torch.arange(len(windows), device=last.device)[:, None]
+        return (batch.features[rows, windows] - self.mean) / self.std
+
+    def encode(self, spectra: Tensor) -> Tensor:
+        """Return attended tokens (B, tokens, channels), time first, of standardised spectra."""
+        maps = self.encoder(spectra[:, None])  # (B, channels, time, frequency)
+        return self.attention(maps.flatten(2).transpose(1, 2) + self.position)
+
+    def latent(self, tokens: Tensor) -> Tensor:
+        """Return what the whole clip is like, (B, latent)."""
+        return self.to_latent(tokens.mean(1))
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Reconstruct spectra (B, windows, bins) from tokens."""
+        return self.decoder(tokens.transpose(1, 2).unflatten(2, self.maps))[:, 0]
+
+    def _draw(self, count: int) -> tuple[Tensor, Tensor]:
+        """Draw one mixing share for the batch and everyone's partner; in evaluation mode nothing is mixed."""
+        device = self.mean.device
+        if not self.training:
+            return torch.ones((), device=device), torch.arange(count, device=device)
+        share = torch.distributions.Beta(self.mixup_alpha, self.mixup_alpha).sample()
+        return share.to(device), torch.randperm(count, device=device)
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention and a two-layer network over tokens (B, tokens, width), each normalised first and added."""
+
+    def __init__(self, width: int, heads: int, hidden: int):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.network = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Let every token see all others."""
+        normalised = self.attention_norm(tokens)
+        tokens = tokens + self.attention(normalised, normalised, normalised, need_weights=False)[0]
+        return tokens + self.network(tokens)
+
+
+def _encoder(channels: list[int], pools: list[list[int]]) -> Iterator[nn.Module]:
+    for (inputs, outputs), pool in zip(pairwise(channels), pools, strict=True):
+        yield nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        yield nn.BatchNorm2d(outputs)
+        yield nn.ReLU()
+        yield nn.MaxPool2d(tuple(pool))
+
+
+def _decoder(channels: list[int], pools: list[list[int]]) -> Iterator[nn.Module]:
+    stages = list(zip(pairwise(channels), pools, strict=True))
+    for number, ((inputs, outputs), pool) in enumerate(stages):
+        yield nn.Upsample(scale_factor=tuple(pool))
+        if number == len(stages) - 1:
+            yield nn.Conv2d(inputs, outputs, 3, padding=1)  # linear: spectra have no floor at 0
+            return
+        yield nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        yield nn.BatchNorm2d(outputs)
+        yield nn.ReLU()

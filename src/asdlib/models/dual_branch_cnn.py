@@ -1,0 +1,155 @@
+"""Dual-branch CNN that tells machines, domains and attributes apart (report 5, §2.1).
+
+The network and its training are those of the paper that the report builds on: K. Wilkinghoff, "Self-supervised
+learning for anomalous sound detection", ICASSP 2024. Clips are mixed, exchange statistics and exchange embeddings;
+every exchange makes a class of its own. docs/system5.md has what the report leaves open.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.blocks.class_densities import ClassDensities
+from asdlib.blocks.classes import class_names
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.dual_view import DualView
+from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
+from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
+from asdlib.blocks.whole_clips import WholeClips, class_numbers
+from asdlib.errors import AsdError
+from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
+from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
+
+FEWEST_FRAMES = 5  # what the stem's convolution and its pooling leave something of
+
+
+class DualBranchCnn(nn.Module):
+    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1 and `log_density` (B, classes).
+
+    `mixup`, `statex` and `featex` are the chances of the three exchanges. Embedding reads a clip's two spectra;
+    training reads its waveform, because what is mixed is the sound.
+    """
+
+    def __init__(
+        self,
+        samples: int = 160000,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        spectrum_channels: int = 128,
+        spectrogram_channels: list[int] | None = None,
+        dimensions: int = 128,
+        se_ratio: int = 16,
+        sub_clusters: int = 16,
+        mixup: float = 0.5,
+        statex: float = 0.5,
+        featex: float = 0.5,
+        kernel_penalty: float = 1e-5,
+        density_components: int = 32,
+    ):
+        super().__init__()
+        self.view = DualView(samples, n_fft, hop_length)
+        if self.view.frames < FEWEST_FRAMES:
+            least = n_fft + (FEWEST_FRAMES - 1) * hop_length
+            raise AsdError(f"dual_branch_cnn.samples: {samples} make too few frames: use clips of {least} or more")
+        self.sub_clusters = sub_clusters
+        self.mixup = mixup
+        self.statex = statex
+        self.featex = featex
+        self.kernel_penalty = kernel_penalty
+        self.density_components = density_components
+        self.spectrum = SpectrumBranch(samples // 2, spectrum_channels, dimensions, se_ratio)
+        channels = spectrogram_channels or [16, 16, 32, 64, 128]
+        self.spectrogram = SpectrogramBranch(self.view.bins, channels, dimensions, se_ratio)
+        for kernel in self.kernels():
+            nn.init.xavier_uniform_(kernel)
+        self.dimensions = 2 * dimensions
+
+    def survey(self, clips: Clips) -> dict[str, Any]:
+        """Name the classes of the training clips: machine, section, domain and attributes."""
+        return {"classes": sorted(set(class_names(clips)))}
+
+    def grow(self, facts: dict[str, Any]) -> None:
+        """Make the two losses and the Gaussians of so many classes."""
+        self.classes: list[str] = facts["classes"]
+        count = len(self.classes)
+        # Centres that stay where chance put them for the clips' own classes, centres that learn for exchanged ones.
+        # A third loss, over the 3·C classes between the two, has weight 0 in the published code and is left out.
+        self.own_loss = SubClusterAdaCos(self.dimensions, count, self.sub_clusters, trainable=False)
+        self.exchange_loss = SubClusterAdaCos(self.dimensions, 9 * count, self.sub_clusters, trainable=True)
+        self.densities = ClassDensities(self.dimensions, self.density_components, count)
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return the clips' waveforms (samples,) with their classes; `frames` are the spectrogram's real ones."""
+        self._refuse_other_rows(clips.features)
+        frames = [self.view.real_frames(samples) for samples in clips.column("samples")]
+        place = clips.table.schema.get_field_index("frames")
+        table = clips.table.set_column(place, "frames", pa.array(frames, pa.int32()))
+        waveforms = Clips(table, self.view.waveforms(clips.features))
+        return WholeClips(waveforms, class_numbers(class_names(clips), self.classes))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return both cross-entropies of exchanged waveforms (B, samples), and the penalty on kernels."""
+        labels = functional.one_hot(batch.labels, len(self.classes)).float()
+        blended = self._chosen(self.mixup, labels)
+        share = torch.where(blended, torch.rand(len(labels), device=labels.device), 1.0)
+        waveforms, labels = mixed(batch.features, share), mixed(labels, share)
+        frames = torch.where(blended, batch.frames.minimum(batch.frames.flip(0)), batch.frames)  # real in both
+
+        exchanged = self._chosen(self.statex, labels)
+        magnitudes = exchange_statistics(self._magnitudes(waveforms), exchanged)
+        one, other = self.spectrum(magnitude_spectrum(waveforms)), self.spectrogram(without_mean(magnitudes, frames))
+        loss = self.own_loss(torch.cat([one, other], 1), labels)
+
+        labels = exchange_labels(labels, exchanged)  # (B, 3·C)
+        exchanged = self._chosen(self.featex, labels)
+        joined = torch.cat([one, exchange_rows(other, exchanged)], 1)
+        loss = loss + self.exchange_loss(joined, exchange_labels(labels, exchanged))  # (B, 9·C)
+        return loss + self.kernel_penalty * sum(kernel.square().sum() for kernel in self.kernels())
+
+    def kernels(self) -> list[Tensor]:
+        """Return the weights of every convolution and dense layer."""
+        kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+        return [layer.weight for layer in self.modules() if isinstance(layer, kinds)]
+
+    def represent(self, spectrogram: Tensor, spectrum: Tensor) -> Tensor:
+        """Return the joined embedding of two views, of unit length, (B, 2 · dimensions)."""
+        return functional.normalize(torch.cat([self.spectrum(spectrum), self.spectrogram(spectrogram)], 1))
+
+    @torch.no_grad()
+    def finish(self, training: Iterable[Batch], validation: Iterable[Batch], losses: Tensor) -> dict[str, Tensor]:
+        """Fit one Gaussian a class to the embeddings of all training clips, of every machine; nothing to calibrate."""
+        found = []
+        for batch in chain(training, validation):
+            spectrogram = without_mean(self._magnitudes(batch.features), batch.frames)
+            found.append((self.represent(spectrogram, magnitude_spectrum(batch.features)), batch.labels))
+        embeddings, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
+        self.densities.fit(embeddings, labels)
+        return {}
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `embedding` and `log_density`, ln p(embedding | class) of every class of every machine."""
+        self._refuse_other_rows(batch.features)
+        embedding = self.represent(*self.view.views(batch.features))
+        return {"embedding": embedding, "log_density": self.densities(embedding).float()}
+
+    def _magnitudes(self, waveforms: Tensor) -> Tensor:
+        return magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
+
+    def _chosen(self, chance: float, labels: Tensor) -> Tensor:
+        """Draw who is exchanged, (B,); nobody in evaluation mode."""
+        return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
+
+    def _refuse_other_rows(self, rows: Tensor) -> None:
+        values = sum(self.view.parts)
+        if rows.shape[1:] != (1, values):
+            found = "×".join(map(str, rows.shape[1:]))
+            raise AsdError(
+                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_view with the "
+                "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
+            )

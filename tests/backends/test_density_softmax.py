@@ -1,0 +1,101 @@
+"""Density-Softmax: the worked example of docs/system5.md, and what its two signs mean."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from asdlib.backends.density_softmax import DensitySoftmax, flatness, mean_log_density, own_classes
+from asdlib.backends.embeddings import Embeddings
+
+CLASSES = [multivariate_normal([0, 0], np.eye(2)), multivariate_normal([4, 0], np.diag([1.0, 2.0]))]
+# docs/system5.md: point, flatness at temperature 1 and 2, ln mean density
+EXAMPLE = [([0, 0], 0.003198, 0.113373, -2.530787), ([2, 0], 0.978660, 0.994605, -3.996224),
+           ([2, 6], 0.002430, 0.100323, -13.877423)]  # fmt: skip
+
+
+def log_density(points: np.ndarray) -> np.ndarray:
+    return np.stack([np.atleast_1d(one.logpdf(points)) for one in CLASSES], axis=1)
+
+
+def train(points: np.ndarray, **changes) -> Embeddings:
+    """Normal clips of two classes: one domain each."""
+    domains = ["target" if first > 2 else "source" for first in points[:, 0]]
+    given = {"representations": {"log_density": log_density(points)}, "domains": domains} | changes
+    return Embeddings(given["representations"], given["domains"], given.get("attributes", [{}] * len(points)))
+
+
+@pytest.fixture
+def normal() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.concatenate([one.rvs(100, random_state=rng) for one in CLASSES])
+
+
+@pytest.mark.parametrize(("point", "warm", "hot", "density"), EXAMPLE)
+def test_the_worked_example(point: list, warm: float, hot: float, density: float) -> None:
+    densities = log_density(np.array([point]))
+    assert flatness(densities, 1.0)[0] == pytest.approx(warm, abs=1e-6)
+    assert flatness(densities, 2.0)[0] == pytest.approx(hot, abs=1e-6)
+    assert mean_log_density(densities)[0] == pytest.approx(density, abs=1e-6)
+
+
+def test_a_constant_leaves_flatness_alone_and_equal_densities_are_flat() -> None:
+    densities = log_density(np.array([[0, 0], [2, 0]]))
+    np.testing.assert_allclose(flatness(densities - 1000, 2.0), flatness(densities, 2.0), atol=1e-9)
+    assert flatness(np.zeros((1, 7)), 2.0) == pytest.approx(1.0)
+    assert flatness(np.array([[0.0, -1e6]]), 1.0) == 0.0
+    assert flatness(np.zeros((3, 1)), 2.0).tolist() == [0.0] * 3  # one class: no choice
+
+
+def test_at_a_mean_between_two_and_far_from_all(normal: np.ndarray) -> None:
+    backend = DensitySoftmax(temperature=2.0).fit(train(normal))
+    points = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 9.0]])
+    mean, between, far = backend.anomaly_score(Embeddings({"log_density": log_density(points)}))
+    assert mean < between < far
+    assert mean < backend.threshold_ < between
+
+
+def test_each_sign_alone_misses_something(normal: np.ndarray) -> None:
+    """Flatness takes a clip far away for a clear case; density does not mind one between two classes as much."""
+    test = Embeddings({"log_density": log_density(np.array([[2.0, 0.0], [2.0, 6.0]]))})
+    flat = DensitySoftmax(temperature=2.0, density_weight=0.0).fit(train(normal)).anomaly_score(test)
+    dense = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(train(normal)).anomaly_score(test)
+    both = DensitySoftmax(temperature=2.0).fit(train(normal)).anomaly_score(test)
+    assert flat[0] > flat[1]
+    assert dense[0] < dense[1]
+    np.testing.assert_allclose(both, flat + dense)
+
+
+def test_signs_are_in_units_of_normal_clips(normal: np.ndarray) -> None:
+    backend = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(train(normal))
+    assert backend.train_score_.mean() == pytest.approx(0, abs=1e-9)
+    assert backend.train_score_.std() == pytest.approx(1)
+
+
+def test_the_threshold_is_a_quantile_of_normal_clips(normal: np.ndarray) -> None:
+    backend = DensitySoftmax(temperature=2.0, quantile=0.8).fit(train(normal))
+    assert (backend.train_score_ > backend.threshold_).mean() == pytest.approx(0.2)
+
+
+def test_the_classes_of_other_machines_make_a_clip_no_denser(normal: np.ndarray) -> None:
+    """A clip that another machine explains best is strange all the same."""
+    of_one = normal[:100]
+    backend = DensitySoftmax(temperature=2.0).fit(train(of_one, domains=["source"] * 100))
+    assert backend.own_.tolist() == [0]
+    scores = backend.anomaly_score(Embeddings({"log_density": log_density(np.array([[0.0, 0.0], [4.0, 0.0]]))}))
+    assert scores[0] < backend.threshold_ < scores[1]
+
+
+def test_a_group_of_clips_finds_its_class_together(normal: np.ndarray) -> None:
+    """Single clips may be likelier elsewhere; domain and attributes say which of them belong together."""
+    normal[:5] = [4.0, 0.0]
+    domains = ["source"] * 100 + ["target"] * 100
+    assert own_classes(train(normal[:100], domains=domains[:100]), "log_density").tolist() == [0]
+    assert own_classes(train(normal, domains=domains), "log_density").tolist() == [0, 1]
+    attributes = [{"spd": str(int(row < 5))} for row in range(100)]
+    own = own_classes(train(normal[:100], domains=domains[:100], attributes=attributes), "log_density")
+    assert own.tolist() == [0, 1]
+
+
+def test_a_sign_that_never_varies_says_nothing() -> None:
+    backend = DensitySoftmax().fit(Embeddings({"log_density": np.full((5, 3), -2.0)}, ["source"] * 5, [{}] * 5))
+    assert backend.train_score_.tolist() == [0.0] * 5

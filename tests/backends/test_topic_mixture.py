@@ -1,0 +1,92 @@
+"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_mixtures.py."""
+
+import numpy as np
+import pytest
+
+from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.topic_mixture import TopicMixture
+from asdlib.errors import AsdError
+
+CENTRES = np.array([[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, 0, 0]])
+
+
+def clips(count: int = 120, spread: float = 0.05, seed: int = 0) -> np.ndarray:
+    """Embeddings around three centres, the last tenth of them of the target domain."""
+    rng = np.random.default_rng(seed)
+    return CENTRES[np.arange(count) % 3] + spread * rng.standard_normal((count, 5))
+
+
+def train(embeddings: np.ndarray) -> Embeddings:
+    count = len(embeddings)
+    domains = ["target" if row >= 0.9 * count else "source" for row in range(count)]
+    return Embeddings({"embedding": embeddings}, domains, [{}] * count)
+
+
+def fitted(**arguments) -> TopicMixture:
+    return TopicMixture(**({"dimensions": 4} | arguments)).fit(train(clips()))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"covariance": "full"}, {"responsibilities": "student_t"}], ids=str)
+def test_strange_clips_score_higher(arguments: dict) -> None:
+    backend = fitted(**arguments)
+    normal, strange = clips(seed=1), clips(seed=1) + np.array([0, 0, 0, 1.0, 1.0])
+    scores = [backend.anomaly_score(Embeddings({"embedding": each})) for each in (normal, strange)]
+    assert scores[1].min() > np.median(scores[0])
+    assert (scores[1] > backend.threshold_).mean() > 0.95
+    assert (scores[0] > backend.threshold_).mean() < 0.1
+    assert min(scores[0].min(), scores[1].min()) >= 0
+
+
+def test_the_dirichlet_process_uses_as_many_components_as_there_are() -> None:
+    baseline = fitted().baseline_
+    assert len(baseline.weights) == 3
+    assert baseline.weights.sum() == pytest.approx(1)
+    assert (baseline.covariances[:, ~np.eye(4, dtype=bool)] == 0).all()
+
+
+def test_light_components_are_dropped_and_the_rest_share_their_weight() -> None:
+    few = clips()[[row for row in range(120) if row % 3 or row < 30]]  # 10 of 90 around the first centre
+    assert (TopicMixture(dimensions=4).fit(train(few)).baseline_.weights < 0.2).any()
+    baseline = TopicMixture(dimensions=4, smallest_weight=0.2).fit(train(few)).baseline_
+    assert baseline.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.05)
+
+
+def test_the_threshold_is_that_of_clips_the_mixture_has_not_seen() -> None:
+    backend = fitted(deviations=2.0)
+    held_out = backend.held_out_
+    assert held_out[:108].sum() == round(0.2 * 108)  # of either domain
+    assert held_out[108:].sum() == round(0.2 * 12)
+    normal = backend.train_score_[held_out]
+    assert backend.threshold_ == pytest.approx(normal.mean() + 2 * normal.std())
+
+
+def test_the_baseline_is_fitted_to_the_model_set_alone() -> None:
+    backend = fitted()
+    changed = clips()
+    changed[backend.held_out_] += 5
+    again = TopicMixture(dimensions=4).fit(train(changed))
+    np.testing.assert_array_equal(again.baseline_.means, backend.baseline_.means)
+    assert again.threshold_ > backend.threshold_
+
+
+def test_the_same_clips_give_the_same_scores() -> None:
+    np.testing.assert_array_equal(fitted().train_score_, fitted().train_score_)
+
+
+def test_few_clips_reduce_the_dimensions() -> None:
+    backend = TopicMixture().fit(train(clips(count=12)))
+    assert backend.baseline_.means.shape[1] == 5
+    assert np.isfinite(backend.train_score_).all()
+
+
+def test_too_few_clips_are_refused() -> None:
+    with pytest.raises(AsdError, match="topic_mixture: 4 training clips are too few to split"):
+        TopicMixture().fit(train(clips(count=4)))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("covariance", "diag or full"), ("responsibilities", "gaussian or student_t")]
+)
+def test_unknown_words_are_refused(name: str, words: str) -> None:
+    with pytest.raises(AsdError, match=f"topic_mixture.{name}: 'x': use {words}"):
+        TopicMixture(**{name: "x"}).fit(train(clips()))

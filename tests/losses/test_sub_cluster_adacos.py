@@ -1,0 +1,74 @@
+"""What sub-cluster AdaCos does, property by property; parity is in tests/parity."""
+
+import math
+
+import pytest
+import torch
+
+from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
+
+
+def made(classes: int = 3, sub_clusters: int = 2, trainable: bool = True) -> SubClusterAdaCos:
+    torch.manual_seed(0)
+    return SubClusterAdaCos(8, classes, sub_clusters, trainable)
+
+
+def batch(count: int = 5, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(count, 8, generator=generator), torch.rand(count, classes, generator=generator).softmax(1)
+
+
+def test_probabilities_are_those_of_classes() -> None:
+    probabilities = made().probabilities(*batch())
+    assert probabilities.shape == (5, 3)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(5))
+
+
+def test_an_embedding_at_a_centre_is_of_its_class() -> None:
+    loss = made().eval()
+    centres = loss.weight.detach().T  # rows: class 0, 0, 1, 1, 2, 2
+    right = torch.eye(3).repeat_interleave(2, dim=0)
+    assert loss.probabilities(centres, right).argmax(1).tolist() == [0, 0, 1, 1, 2, 2]
+    assert loss(centres, right) < loss(centres, right.roll(1, dims=1))
+
+
+def test_lengths_do_not_matter() -> None:
+    embeddings, labels = batch()
+    loss = made().eval()
+    torch.testing.assert_close(loss(embeddings, labels), loss(7 * embeddings, labels))
+
+
+def test_centres_that_do_not_learn_are_stored_all_the_same() -> None:
+    loss = made(trainable=False)
+    embeddings, labels = batch()
+    loss(embeddings.requires_grad_(), labels).backward()
+    assert loss.weight.grad is None
+    assert embeddings.grad.any()
+    assert set(loss.state_dict()) == {"weight", "scale"}
+
+
+def test_the_scale_moves_in_training_only_and_before_it_is_used() -> None:
+    embeddings, labels = batch()
+    loss = made()
+    start = float(loss.scale)
+    assert start == pytest.approx(math.sqrt(2) * math.log(5))
+    loss.eval()(embeddings, labels)
+    assert float(loss.scale) == start
+    trained = loss.train()(embeddings, labels)
+    assert float(loss.scale) != start
+    torch.testing.assert_close(loss.eval()(embeddings, labels), trained)
+
+
+def test_with_several_sub_clusters_the_angle_is_always_the_largest() -> None:
+    """Angles are summed over a class's sub-clusters, as published: even a perfect batch gives √2 · ln mean Σ exp."""
+    loss = made(classes=2, sub_clusters=4)
+    embeddings = loss.weight.detach().T[:1].repeat(3, 1)
+    labels = torch.tensor([[1.0, 0.0]] * 3)
+    cosines = torch.nn.functional.normalize(embeddings) @ torch.nn.functional.normalize(loss.weight.detach(), dim=0)
+    expected = math.sqrt(2) * (loss.scale * cosines).exp().sum(1).mean().log()
+    loss(embeddings, labels)
+    torch.testing.assert_close(loss.scale, expected)
+
+
+def test_one_class_of_one_centre_has_a_scale() -> None:
+    assert made(classes=1, sub_clusters=1).scale > 0

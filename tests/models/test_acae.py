@@ -1,0 +1,132 @@
+"""What the ACAE does, property by property."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.data.tables import clip_rows
+from asdlib.errors import AsdError
+from asdlib.models.acae import Acae
+
+OFFICIAL = {"channels": [16, 32, 64, 128], "pools": [[2, 4], [2, 4], [2, 2], [1, 2]]}
+TINY = {"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}
+
+
+def clips(windows: int, bins: int, frames: list[int]) -> Clips:
+    """Noise in units of 3 around 7, the padding far off; the last clip is of the target domain."""
+    features = 7 + 3 * torch.randn(len(frames), windows, bins, generator=torch.Generator().manual_seed(0))
+    for clip, real in zip(features, frames, strict=True):
+        clip[real:] = -99
+    rows = [
+        {"clip": str(i), "section": "00", "domain": "source", "attributes": {}, "kind": "train", "frames": count}
+        for i, count in enumerate(frames)
+    ]
+    rows[-1]["domain"] = "target"
+    return Clips(clip_rows(rows).append_column("machine", pa.array(["fan"] * len(rows))), features)
+
+
+def built(given: Clips, **arguments) -> Acae:
+    torch.manual_seed(0)
+    model = Acae(**arguments)
+    model.grow(model.survey(given))
+    return model
+
+
+def whole(given: Clips) -> Batch:
+    return Batch(given.features, given.frames, given.target)
+
+
+def test_the_size_of_the_notes() -> None:
+    model = built(clips(31, 512, [31, 31]), **OFFICIAL)
+    assert 0.34e6 < sum(p.numel() for p in model.parameters()) < 0.36e6
+    spectra = model.standardised(whole(clips(31, 512, [31, 31])))
+    assert spectra.shape == (2, 32, 512)
+    assert model.encoder(spectra[:, None]).shape == (2, 128, 4, 8)
+    tokens = model.encode(spectra)
+    assert tokens.shape == (2, 32, 128)
+    assert model.latent(tokens).shape == (2, 128)
+    assert model.decode(tokens).shape == spectra.shape
+
+
+def test_bins_are_standardised_over_real_windows() -> None:
+    given = clips(8, 8, [8, 8, 8, 3])
+    model = built(given, **TINY)
+    torch.testing.assert_close(model.mean, torch.full((8,), 7.0), rtol=0.2, atol=0)
+    spectra = model.standardised(whole(given))
+    real = torch.cat([clip[:count] for clip, count in zip(spectra, given.frames, strict=True)])
+    torch.testing.assert_close(real.mean(0), torch.zeros(8), rtol=0, atol=1e-4)
+    torch.testing.assert_close(real.std(0, correction=0), torch.ones(8), rtol=0, atol=1e-4)
+
+
+def test_the_last_real_window_is_repeated() -> None:
+    given = clips(5, 8, [5, 3])
+    spectra = built(given, **TINY).standardised(whole(given))
+    assert spectra.shape[1] == 6  # a multiple of the pooling in time
+    assert torch.equal(spectra[0, 5], spectra[0, 4])
+    assert all(torch.equal(spectra[1, window], spectra[1, 2]) for window in (3, 4, 5))
+
+
+def test_padding_does_not_reach_the_latent() -> None:
+    given = clips(6, 8, [6, 4])
+    model = built(given, **TINY).eval()
+    other = whole(given)
+    other.features = other.features.clone()
+    other.features[1, 4:] = 1e4
+    assert torch.equal(model.embed(whole(given))["latent"], model.embed(other)["latent"])
+
+
+def test_evaluation_mixes_nothing() -> None:
+    given = clips(6, 8, [6] * 4)
+    model = built(given, **TINY).eval()
+    batch = model.examples(given).batch(torch.arange(4))
+    spectra = model.standardised(batch)
+    tokens = model.encode(spectra)
+    error = torch.nn.functional.mse_loss(model.decode(tokens), spectra)
+    told = model.class_loss(model.latent(tokens), batch.labels, batch.labels, torch.tensor(1.0))
+    torch.testing.assert_close(model.loss(batch), error + 0.1 * told)
+
+
+def test_training_mixes_two_clips_by_one_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = clips(6, 8, [6] * 4)
+    model = built(given, **TINY)
+    order = torch.tensor([1, 2, 3, 0])
+    monkeypatch.setattr(model, "_draw", lambda count: (torch.tensor(0.25), order))
+    seen = []
+    model.encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0][:, 0]))
+    model.class_loss.register_forward_hook(lambda _, inputs, __: seen.append(inputs))
+    batch = model.examples(given).batch(torch.arange(4))
+    model.loss(batch)
+    spectra = model.standardised(batch)
+    torch.testing.assert_close(seen[0], 0.25 * spectra + 0.75 * spectra[order])
+    assert torch.equal(seen[1][2], batch.labels[order])
+
+
+def test_the_share_is_that_of_a_beta_distribution_and_follows_the_seed() -> None:
+    model = built(clips(6, 8, [6, 6]), **TINY)
+    torch.manual_seed(3)
+    shares = torch.stack([model._draw(2)[0] for _ in range(2000)])
+    assert abs(shares.mean() - 0.5) < 0.03
+    assert abs(shares.var() - 0.125) < 0.01  # of Beta(½, ½)
+    torch.manual_seed(3)
+    assert model._draw(2)[0] == shares[0]
+
+
+def test_domains_may_be_left_out_of_the_classes() -> None:
+    given = clips(6, 8, [6, 6])
+    assert built(given, **TINY).classes == ["00, fan, source", "00, fan, target"]
+    assert built(given, **TINY, domain_in_label=False).classes == ["00, fan"]
+
+
+def test_a_stored_network_grows_from_its_facts() -> None:
+    given = clips(6, 8, [6, 6])
+    model = built(given, **TINY)
+    again = Acae(**TINY)
+    again.grow(model.survey(given))
+    again.load_state_dict(model.state_dict(), strict=True)
+    assert torch.equal(model.eval().embed(whole(given))["latent"], again.eval().embed(whole(given))["latent"])
+
+
+def test_bins_that_cannot_be_pooled_are_refused() -> None:
+    with pytest.raises(AsdError, match="acae: 7 bins cannot be pooled by 4"):
+        built(clips(6, 7, [6, 6]), **TINY)

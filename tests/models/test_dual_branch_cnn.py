@@ -1,0 +1,188 @@
+"""What the dual-branch CNN does, property by property; parity with the published network is in tests/parity."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.data.tables import clip_rows
+from asdlib.errors import AsdError
+from asdlib.frontends.dual_view import DualViewRow
+from asdlib.models.dual_branch_cnn import DualBranchCnn
+
+TINY = {
+    "samples": 512,
+    "n_fft": 64,
+    "hop_length": 32,
+    "spectrum_channels": 4,
+    "spectrogram_channels": [4, 4, 4, 4, 4],
+    "dimensions": 4,
+    "se_ratio": 1,
+    "sub_clusters": 2,
+    "density_components": 2,
+}
+
+SHORT = 200  # samples: 5 whole frames
+
+
+def clips(samples: int = 512, count: int = 12) -> Clips:
+    """Noise of two machines, one of them louder and with a target domain, a short clip; as the frontend makes it."""
+    waveforms = 0.1 * torch.randn(count, samples, generator=torch.Generator().manual_seed(0))
+    waveforms[: count // 2] *= 5
+    rows = [
+        {
+            "clip": str(number),
+            "section": "00",
+            "domain": "target" if number < 2 else "source",
+            "attributes": {"spd": "1"} if number < count // 2 else {},
+            "kind": "train",
+            "samples": SHORT if number == 4 else samples,
+            "frames": 1,
+        }
+        for number in range(count)
+    ]
+    machines = ["fan"] * (count // 2) + ["valve"] * (count - count // 2)
+    lengths = torch.tensor([row["samples"] for row in rows])
+    features = DualViewRow(n_fft=64, hop_length=32)(waveforms, lengths)
+    return Clips(clip_rows(rows).append_column("machine", pa.array(machines)), features)
+
+
+def built(**changes) -> DualBranchCnn:
+    torch.manual_seed(0)
+    model = DualBranchCnn(**(TINY | changes))
+    model.grow(model.survey(clips()))
+    return model
+
+
+def whole(given: Clips) -> Batch:
+    return Batch(given.features, given.frames, torch.zeros(len(given.features), dtype=torch.bool))
+
+
+def everything(model: DualBranchCnn) -> Batch:
+    examples = model.examples(clips())
+    return examples.batch(torch.arange(len(examples)))
+
+
+def test_the_published_size() -> None:
+    model = DualBranchCnn()
+    sizes = [sum(p.numel() for p in branch.parameters()) for branch in (model.spectrum, model.spectrogram)]
+    assert [round(size / 1e6, 2) for size in sizes] == [1.58, 0.97]
+    assert model.spectrum.dense[0].in_features == 10 * 128
+    assert model.spectrogram.embedding.in_features == 16 * 128
+    assert not [
+        name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and layer.bias is not None
+    ]
+
+
+def test_classes_are_machine_section_domain_and_attributes() -> None:
+    classes = ["00, fan, source, spd=1", "00, fan, target, spd=1", "00, valve, source"]
+    model = built()
+    assert model.survey(clips()) == {"classes": classes}
+    assert everything(model).labels.tolist() == [1] * 2 + [0] * 4 + [2] * 6
+    assert model.own_loss.classes == 3
+    assert model.exchange_loss.classes == 27
+
+
+def test_examples_are_waveforms_of_the_rows_that_are_asked_for() -> None:
+    given = clips()
+    batch = built().examples(Clips(given.table, given.features.half())).batch(torch.tensor([3]))
+    assert batch.features.shape == (1, 512)
+    assert batch.frames.tolist() == [15]
+    torch.testing.assert_close(batch.features, given.features[3, :, -512:], rtol=1e-3, atol=1e-4)
+
+
+def test_training_exchanges_and_evaluation_does_not() -> None:
+    model = built(kernel_penalty=0.0)
+    batch = everything(model)
+    torch.manual_seed(1)
+    one, other = model.loss(batch), model.loss(batch)
+    assert one != other
+    model.eval()
+    assert model.loss(batch) == model.loss(batch)
+
+
+def test_the_draws_follow_the_global_generator() -> None:
+    losses = []
+    for _ in range(2):
+        model = built()
+        torch.manual_seed(5)
+        losses.append(model.loss(everything(model)).item())
+    assert losses[0] == losses[1]
+
+
+def test_without_exchanges_the_loss_is_that_of_plain_labels() -> None:
+    model = built(mixup=0.0, statex=0.0, featex=0.0, kernel_penalty=0.0)
+    batch = everything(model)
+    trained = model.loss(batch)
+    again = built(kernel_penalty=0.0)
+    own, exchange = again.own_loss, again.exchange_loss
+    found = []
+    for loss in (own, exchange):
+        loss.register_forward_hook(lambda _, inputs, __: found.append(inputs))
+    again.mixup, again.statex, again.featex = 0.0, 0.0, 0.0
+    torch.testing.assert_close(again.loss(batch), trained)
+    (joined, labels), (swapped, wide) = found
+    assert torch.equal(joined, swapped)
+    assert torch.equal(labels, wide[:, :3])
+    assert not wide[:, 3:].any()
+
+
+def test_the_penalty_is_on_kernels_alone() -> None:
+    """Its gradient is 2e-5 · w, and neither batch norms nor centres have any."""
+    plain, penalised = built(kernel_penalty=0.0).eval(), built().eval()
+    batch = everything(plain)
+    (penalised.loss(batch) - plain.loss(batch)).backward()
+    reached = {name for name, p in penalised.named_parameters() if p.requires_grad}
+    kernels = {id(kernel) for kernel in penalised.kernels()}
+    own = dict(plain.named_parameters())
+    for name in reached:
+        parameter = penalised.get_parameter(name)
+        expected = 2e-5 * parameter.detach() if id(parameter) in kernels else torch.zeros_like(parameter)
+        torch.testing.assert_close(parameter.grad + own[name].grad, expected, rtol=1e-2, atol=1e-6)
+
+
+def test_after_training_a_clip_is_likeliest_in_its_class() -> None:
+    model = built()
+    batch = everything(model)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.03)
+    for _ in range(20):
+        optimizer.zero_grad()
+        model.loss(batch).backward()
+        optimizer.step()
+    assert model.eval().finish([batch], [], torch.zeros(1)) == {}
+    found = model.embed(whole(clips()))
+    torch.testing.assert_close(found["embedding"].norm(dim=1), torch.ones(12))
+    assert found["log_density"].shape == (12, 3)
+    of_valve = found["log_density"].argmax(1) == 2
+    assert of_valve.tolist() == [False] * 6 + [True] * 6
+
+
+def test_training_views_are_those_of_the_row() -> None:
+    """What `finish` embeds from waveforms is what `embed` finds in the row, of a short clip too."""
+    assert everything(built()).frames[4] == 5
+    model = built().eval()
+    model.densities.fit = lambda embeddings, labels: found.append(embeddings)
+    found: list[torch.Tensor] = []
+    model.finish([everything(model)], [], torch.zeros(1))
+    embedded = model.embed(whole(clips()))
+    torch.testing.assert_close(embedded["embedding"], found[0])
+
+
+def test_a_stored_network_grows_from_its_facts() -> None:
+    model = built()
+    again = DualBranchCnn(**TINY)
+    again.grow({"classes": model.classes})
+    again.load_state_dict(model.state_dict(), strict=True)
+    batch = whole(clips())
+    torch.testing.assert_close(model.eval().embed(batch), again.eval().embed(batch))
+
+
+def test_rows_of_another_length_are_refused() -> None:
+    with pytest.raises(AsdError, match=r"rows of 1×1911 values instead of 1263: .* set samples to prepare.seconds"):
+        built().examples(clips(samples=768))
+
+
+def test_too_short_clips_are_refused() -> None:
+    with pytest.raises(AsdError, match="samples: 3071 make too few frames: use clips of 3072 or more"):
+        DualBranchCnn(samples=3071)
+    DualBranchCnn(samples=3072)
