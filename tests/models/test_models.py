@@ -1,36 +1,60 @@
 """Every model of the table, at toy size: all its parameters learn, and a clip is represented the same way twice."""
 
+from itertools import product
+
 import pyarrow as pa
 import pytest
 import torch
+from torch import nn
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
 TOYS = {"dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8))}
 
 
-def toy_clips(shape: tuple[int, ...], count: int = 6) -> Clips:
-    features = torch.randn(count, *shape, generator=torch.Generator().manual_seed(2))
-    table = pa.table(
+def toy_clips(shape: tuple[int, ...]) -> Clips:
+    """Sixteen clips of two machines, one of them without attributes, in two views; the last of every four is target."""
+    rows = [
         {
-            "frames": pa.array([shape[0]] * count, pa.int32()),
-            "domain": ["source"] * (count - 2) + ["target"] * 2,
+            "clip": f"{machine}_{number}",
+            "section": "00",
+            "domain": "target" if number == 3 else "source",
+            "split": "train",
+            "label": "normal",
+            "attributes": {"spd": str(number % 2)} if machine == "fan" else {},
+            "kind": "train",
+            "frames": shape[0],
+            "source_file": f"train/{machine}_{number}.wav",
         }
-    )
-    return Clips(table, features)
+        for machine, _, number in product(("fan", "slider"), ("raw", "separated"), range(4))
+    ]
+    table = clip_rows(rows)
+    table = table.append_column("dataset", pa.array(["toy"] * len(rows)))
+    table = table.append_column("machine", pa.array([name for name in ("fan", "slider") for _ in range(8)]))
+    table = table.append_column("view", pa.array((["raw"] * 4 + ["separated"] * 4) * 2))
+    return Clips(table, torch.randn(len(rows), *shape, generator=torch.Generator().manual_seed(2)))
 
 
 def whole(clips: Clips) -> Batch:
     return Batch(clips.features, clips.frames, clips.target)
 
 
+def built(kind: str, clips: Clips) -> nn.Module:
+    """Build a toy as `train_model` does: what a model must learn of its clips first, it surveys."""
+    torch.manual_seed(0)
+    model = MODELS[kind](**TOYS[kind][0])
+    if hasattr(model, "survey"):
+        model.grow(model.survey(clips))
+    return model
+
+
 @pytest.fixture(params=sorted(MODELS))
 def toy(request: pytest.FixtureRequest):
-    arguments, shape = TOYS[request.param]
-    torch.manual_seed(0)
-    return MODELS[request.param](**arguments), toy_clips(shape)
+    clips = toy_clips(TOYS[request.param][1])
+    return built(request.param, clips), clips
 
 
 def test_the_table_has_toys_for_every_model() -> None:
