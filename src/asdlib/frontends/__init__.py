@@ -4,6 +4,7 @@ A frontend is deterministic, treats every clip alone, and says what comes out: `
 `frames(samples)`, the part of a padded clip's frames that real samples made. `sample_rate` is what it expects, in Hz.
 """
 
+from asdlib.frontends.fbank import Fbank
 from asdlib.frontends.log_mel import LogMel
 
-FRONTENDS: dict[str, type] = {"log_mel": LogMel}
+FRONTENDS: dict[str, type] = {"fbank": Fbank, "log_mel": LogMel}

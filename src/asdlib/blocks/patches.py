@@ -1,0 +1,61 @@
+"""Spectrograms as sequences of square patches, and where on the grid each patch lies.
+
+Everywhere the grid is read row by row: patch n lies at row n // columns and column n % columns. For a spectrogram
+(frames, bands) rows are time and columns are frequency.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class PatchEmbedding(nn.Module):
+    """Spectrograms (B, frames, bands) → tokens (B, rows · columns, width): one convolution, kernel = stride = patch."""
+
+    def __init__(self, width: int, patch: int = 16, bias: bool = True):
+        super().__init__()
+        self.proj = nn.Conv2d(1, width, kernel_size=patch, stride=patch, bias=bias)
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        """Embed every whole patch; frames and bands that fill none are left out."""
+        return self.proj(spectrograms[:, None]).flatten(2).transpose(1, 2)
+
+
+def patchify(spectrograms: Tensor, patch: int = 16) -> Tensor:
+    """Cut (B, frames, bands) into patches (B, rows · columns, patch²), each row by row."""
+    batch, frames, bands = spectrograms.shape
+    grid = spectrograms.reshape(batch, frames // patch, patch, bands // patch, patch)
+    return grid.transpose(2, 3).reshape(batch, -1, patch * patch)
+
+
+def unpatchify(patches: Tensor, columns: int, patch: int = 16) -> Tensor:
+    """Put patches (B, rows · columns, patch²) together again, (B, frames, bands)."""
+    batch, count, _ = patches.shape
+    grid = patches.reshape(batch, count // columns, columns, patch, patch)
+    return grid.transpose(2, 3).reshape(batch, -1, columns * patch)
+
+
+def sine_cosine_positions(rows: int, columns: int, width: int) -> Tensor:
+    """Return fixed 2-D positions (rows · columns, width), float32 (He et al., 2022, MAE).
+
+    The first half of the width encodes the column, the second half the row. Each half holds the sines, then the
+    cosines of the index times 10000^(-k / (width / 4)), k = 0 … width / 4 - 1.
+    """
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    return torch.cat([_waves(column.flatten(), width // 2), _waves(row.flatten(), width // 2)], dim=1)
+
+
+def _waves(index: Tensor, width: int) -> Tensor:
+    """Return sines and cosines of (N,) indices, (N, width)."""
+    rates = 10000.0 ** (-torch.arange(width // 2, dtype=torch.float64) / (width // 2))
+    angles = index.double()[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1).float()
+
+
+def take_tokens(tokens: Tensor, indices: Tensor) -> Tensor:
+    """Return the tokens of (B, tokens, width) that stand at indices (B, kept), (B, kept, width)."""
+    return tokens.gather(1, indices[:, :, None].expand(-1, -1, tokens.shape[2]))
+
+
+def place_tokens(background: Tensor, indices: Tensor, tokens: Tensor) -> Tensor:
+    """Return `background` (B, tokens, width) with `tokens` (B, kept, width) put at indices (B, kept)."""
+    return background.scatter(1, indices[:, :, None].expand(-1, -1, background.shape[2]), tokens)

@@ -1,0 +1,94 @@
+"""The transformer block of the ViT family, under the parameter names that public checkpoints use (timm's).
+
+Two orders of the norms: before each branch (Dosovitskiy et al., 2021; AudioMAE, DisMAE) or after each residual sum
+(Vaswani et al., 2017; EAT).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one linear layer for q, k and v (rows in this order, each head by head)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Let every token of (B, tokens, width) attend to all tokens of its row."""
+        batch, count, width = tokens.shape
+        parts = self.qkv(tokens).view(batch, count, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Transform each token alone, (…, width)."""
+        return self.fc2(functional.gelu(self.fc1(tokens)))
+
+
+class Block(nn.Module):
+    """Attention and MLP, each with a residual; `drop_path` is the share of clips that skip a branch in training."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+        post_norm: bool = False,
+        drop_path: float = 0.0,
+    ):
+        super().__init__()
+        self.post_norm = post_norm
+        self.drop_path = drop_path
+        self.norm1 = nn.LayerNorm(width, eps=norm_eps)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=norm_eps)
+        self.mlp = Mlp(width, int(width * mlp_ratio))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the block's output for tokens (B, tokens, width)."""
+        return self.with_mlp_output(tokens)[0]
+
+    def with_mlp_output(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the block's output and its MLP's output before the residual, both (B, tokens, width).
+
+        The second is what data2vec and EAT make a student's targets of.
+        """
+        if self.post_norm:
+            tokens = self.norm1(tokens + self._drop(self.attn(tokens)))
+            added = self.mlp(tokens)
+            return self.norm2(tokens + self._drop(added)), added
+        tokens = tokens + self._drop(self.attn(self.norm1(tokens)))
+        added = self.mlp(self.norm2(tokens))
+        return tokens + self._drop(added), added
+
+    def _drop(self, branch: Tensor) -> Tensor:
+        """In training leave a branch (B, …) out for some rows; the others are scaled so that the mean stays."""
+        if not self.training or self.drop_path == 0.0:
+            return branch
+        kept = torch.rand(len(branch), *[1] * (branch.dim() - 1), device=branch.device) >= self.drop_path
+        return branch * kept / (1 - self.drop_path)
+
+
+def initialise(module: nn.Module) -> None:
+    """Give the linear layers inside a module Xavier-uniform weights and zero biases, as MAE and its kin start."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
