@@ -27,7 +27,7 @@ FLOORS = (
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "job_environment"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
-    {"blocks", "losses", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
+    {"blocks", "losses", "pretrained", "codehash", "yaml_files", "metrics", "training_settings", "devices", "fabric"},
     {"data"},
     {"errors", "recipe_keys"},
 )  # fmt: skip

@@ -18,11 +18,12 @@ class Batch:
     features: Tensor
     frames: Tensor  # (B,) real frames of each clip; the rest of a row is padding
     target: Tensor  # (B,) True where a training clip is of the target domain; False for every other clip
+    labels: Tensor | None = None  # (B, …) classes or conditions, as the model's own examples say; None when embedding
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("features", "frames", "target")}
-        return replace(self, **moved)
+        tensors = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Clips:
     @property
     def target(self) -> Tensor:
         """True where a clip is of the target domain, (N,)."""
-        return torch.tensor([domain == "target" for domain in self.table.column("domain").to_pylist()])
+        return torch.tensor([domain == "target" for domain in self.column("domain")])
+
+    def column(self, name: str) -> list:
+        """Return one column of the metadata."""
+        return self.table.column(name).to_pylist()
 
 
 def load_clips(paths: list[Path], *kinds: str) -> Clips:
