@@ -12,7 +12,20 @@ from asdlib.data.tables import clip_rows
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
-TOYS = {"dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8))}
+SMALL = {"width": 16, "depth": 2, "heads": 2}
+TOYS = {
+    "audiomae_adaptation": (
+        {"mask_bins": [64, 128], "mask_frames": [256, 768], **SMALL, "decoder_width": 16, "decoder_heads": 2},
+        (40, 128),
+    ),
+    "audiomae_classifier": ({"frozen": False, **SMALL}, (40, 128)),
+    "beats_classifier": ({"frozen": False, "attention": 4, **SMALL, "patch_width": 8}, (40, 128)),
+    "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
+    "ssl_fusion": (
+        {"pooling": "attention", "lora_rank": 0, "attention": 4, **SMALL, "patch_width": 8},
+        (40, 2, 128),
+    ),
+}
 
 
 def toy_clips(shape: tuple[int, ...]) -> Clips:

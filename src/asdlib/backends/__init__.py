@@ -4,6 +4,7 @@
 `threshold_` if the method defines its own decision threshold); `anomaly_score(test) -> (N,)`, higher is stranger.
 """
 
+from asdlib.backends.prototypes import Prototypes
 from asdlib.backends.smallest_distance import SmallestDistance
 
-BACKENDS: dict[str, type] = {"smallest_distance": SmallestDistance}
+BACKENDS: dict[str, type] = {"prototypes": Prototypes, "smallest_distance": SmallestDistance}

@@ -53,7 +53,7 @@ def add_lora(encoder: nn.Module, rank: int) -> None:
 
     The product B A is added as it is, unscaled (peft's alpha = rank).
     """
-    from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 (seconds to import, and few need it)
+    from peft import LoraConfig, inject_adapter_in_model  # here: it takes seconds to import
 
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=PROJECTIONS), encoder)
 

@@ -15,6 +15,7 @@ PATCH = 16
 FRAMES, BANDS = 1024, 128  # of every input
 ROWS, COLUMNS = FRAMES // PATCH, BANDS // PATCH
 TOKENS = ROWS * COLUMNS
+NORM_EPS = 1e-6
 MEAN, STD = -4.2677393, 4.5689974  # of the log-mel over AudioSet
 
 

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.audiomae import COLUMNS, PATCH, ROWS, TOKENS, AudioMae, positions
+from asdlib.blocks.audiomae import COLUMNS, NORM_EPS, PATCH, ROWS, TOKENS, AudioMae, positions
 from asdlib.blocks.patches import place_tokens
 from asdlib.blocks.transformer import Mlp, initialise
 
 BLOCKS = 16  # the public code builds so many whatever its depth argument says
 WINDOW = 4  # tokens on either side
 SHIFT = 2  # rows; columns are never shifted
-NORM_EPS = 1e-6
 BIAS_HIDDEN = 384
 BIAS_DROPOUT = 0.1
 

@@ -18,7 +18,7 @@ KERNEL, GROUPS = 128, 16  # of the convolutional position
 
 
 class Beats(nn.Module):
-    """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width), row by row: eight frequencies, then the next time.
+    """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width): eight frequencies of one time, then the next.
 
     `gradient_decay` multiplies the gradient at every layer on its way down; the output does not depend on it.
     """
@@ -26,9 +26,9 @@ class Beats(nn.Module):
     def __init__(
         self,
         width: int = 768,
-        layers: int = 12,
+        depth: int = 12,
         heads: int = 12,
-        hidden: int = 3072,
+        hidden: int | None = None,
         patch_width: int = 512,
         buckets: int = 320,
         max_distance: int = 800,
@@ -38,7 +38,7 @@ class Beats(nn.Module):
         self.patch_embedding = nn.Conv2d(1, patch_width, PATCH, stride=PATCH, bias=False)
         self.layer_norm = nn.LayerNorm(patch_width)
         self.post_extract_proj = nn.Linear(patch_width, width)
-        self.encoder = Encoder(width, layers, heads, hidden, buckets, max_distance, gradient_decay)
+        self.encoder = Encoder(width, depth, heads, hidden or 4 * width, buckets, max_distance, gradient_decay)
         initialise(self.post_extract_proj)
 
     def forward(self, log_mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ A frontend is deterministic, treats every clip alone, and says what comes out: `
 """
 
 from asdlib.frontends.fbank import Fbank
+from asdlib.frontends.fbank_pair import FbankPair
 from asdlib.frontends.log_mel import LogMel
 
-FRONTENDS: dict[str, type] = {"fbank": Fbank, "log_mel": LogMel}
+FRONTENDS: dict[str, type] = {"fbank": Fbank, "fbank_pair": FbankPair, "log_mel": LogMel}

@@ -8,6 +8,16 @@ A model is an `nn.Module` with
   epoch; what it returns reaches the backends as `calibration`.
 """
 
+from asdlib.models.audiomae_adaptation import AudioMaeAdaptation
+from asdlib.models.audiomae_classifier import AudioMaeClassifier
+from asdlib.models.beats_classifier import BeatsClassifier
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.models.ssl_fusion import SslFusion
 
-MODELS: dict[str, type] = {"dense_autoencoder": DenseAutoencoder}
+MODELS: dict[str, type] = {
+    "audiomae_adaptation": AudioMaeAdaptation,
+    "audiomae_classifier": AudioMaeClassifier,
+    "beats_classifier": BeatsClassifier,
+    "dense_autoencoder": DenseAutoencoder,
+    "ssl_fusion": SslFusion,
+}

@@ -17,6 +17,7 @@ from asdlib.blocks.patches import patchify
 from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
 
+DECODER = ("decoder_", "mask_token")  # how its weights are named
 _log = logging.getLogger(__name__)
 
 
@@ -38,14 +39,15 @@ class AudioMaeAdaptation(nn.Module):
     ):
         super().__init__()
         self.columns = patches_of("mask_bins", mask_bins, COLUMNS)
-        self.rows = patches_of("mask_frames", mask_frames, ROWS)
+        self.rows = patches_of("mask_frames", mask_frames, ROWS - 1)  # something is always seen
         self.encoder = MaskedAutoencoder(width, depth, heads, decoder_width, decoder_heads)
 
     def start_from_public(self, weights: dict[str, Tensor]) -> None:
         """Start from the public autoencoder; from one of its encoder alone, with a decoder that has learned nothing."""
         if "decoder_pred.weight" not in weights:
-            _log.warning("the checkpoint holds the encoder alone: the decoder starts untrained")
-            weights = self.encoder.state_dict() | weights
+            _log.warning("the checkpoint holds no decoder: it starts untrained")
+            own = self.encoder.state_dict().items()
+            weights = {name: tensor for name, tensor in own if name.startswith(DECODER)} | weights
         load_part(self.encoder, weights, "", "the public checkpoint")
 
     def examples(self, clips: Clips) -> WholeClips:

@@ -1,7 +1,7 @@
 """AudioMAE tells compound labels apart: phases I and II of system4's AudioMAE branch (§2.1).
 
-The classifier is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm, a linear layer. In phase I
-the encoder is frozen, in phase II it has low-rank adapters on its query and key projections (eq. 3).
+The classifier is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm, a linear layer. In
+phase I the encoder is frozen, in phase II it has low-rank adapters on its query and key projections (eq. 3).
 """
 
 from torch import Tensor, nn

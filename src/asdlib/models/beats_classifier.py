@@ -34,6 +34,7 @@ class BeatsClassifier(LabelClassifier):
     ):
         super().__init__(width)
         self.sizes = {"width": width, "depth": depth, "heads": heads, "patch_width": patch_width}
+        self.sizes["gradient_decay"] = gradient_decay
         self.frozen = frozen
         self.lora_rank = lora_rank
         self.encoder = adapt(Beats(**self.sizes), frozen, lora_rank)

@@ -6,6 +6,8 @@ A reader takes the path of a file as it was published and returns {name: float32
 
 from collections.abc import Callable
 
+from asdlib.pretrained.audiomae import read_audiomae
+from asdlib.pretrained.beats import read_beats
 from asdlib.pretrained.eat import read_eat
 
-PRETRAINED: dict[str, Callable] = {"eat": read_eat}
+PRETRAINED: dict[str, Callable] = {"audiomae": read_audiomae, "beats": read_beats, "eat": read_eat}
