@@ -12,6 +12,7 @@ min_version("9.0")
 
 
 configfile: f"{workflow.basedir}/config/datasets.yaml"
+configfile: f"{workflow.basedir}/config/checkpoints.yaml"
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 

@@ -23,7 +23,7 @@ DECLARED = {
 
 
 def config(data, **declared) -> dict:
-    return {"data": data, "datasets": DECLARED | declared}
+    return {"data": data, "datasets": DECLARED | declared, "noise_pool": None}
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -166,3 +166,32 @@ def test_the_inventory_follows_recordings_and_tables_and_nothing_else(tmp_path):
     assert changed(), "a link that leads nowhere is its job's affair"
     touch(machine, "supplemental/section_00_noise_0009.wav")
     assert changed()
+
+
+def test_a_noise_pool_is_the_datasets_own_or_the_runs(tmp_path, folder):
+    for name in ("own", "run"):
+        touch(tmp_path / name, "rain.wav")
+    block = {"folder": str(folder), "noise_pool": str(tmp_path / "own")}
+    settings = config([str(folder), "declared"], declared=block) | {"noise_pool": str(tmp_path / "run")}
+    assert {name: found.noise_pool.name for name, found in select(settings).items()} == {
+        "mine": "run",
+        "declared": "own",
+    }
+    assert select(config(str(folder)))["mine"].noise_pool is None
+
+
+def test_a_noise_pool_without_recordings_is_refused(tmp_path, folder):
+    (tmp_path / "pool").mkdir()
+    with pytest.raises(
+        AsdError, match=r"noise_pool: .*pool is not a folder with \.wav files of noise: correct the path"
+    ):
+        select(config(str(folder)) | {"noise_pool": str(tmp_path / "pool")})
+
+
+def test_a_noise_pool_is_watched(tmp_path):
+    pool = touch(tmp_path / "pool", "rain.wav", "notes.txt")
+    before = datasets.pool_inventory(pool)
+    (pool / "notes.txt").write_text("no recording")
+    assert datasets.pool_inventory(pool) == before
+    (pool / "rain.wav").write_bytes(b"other")
+    assert datasets.pool_inventory(pool) != before

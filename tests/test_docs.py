@@ -118,10 +118,9 @@ def schema_keys() -> set[str]:
     content = schema("config")
     keys = set()
     for name, block in content["properties"].items():
-        if name == "datasets":
-            keys |= {"datasets.<name>"} | {
-                f"datasets.<name>.{key}" for key in content["$defs"]["dataset"]["properties"]
-            }
+        if name in ("datasets", "checkpoints"):
+            block = content["$defs"][name.removesuffix("s")]
+            keys |= {f"{name}.<name>"} | {f"{name}.<name>.{key}" for key in block["properties"]}
         else:
             keys |= {f"{name}.{key}" for key in block.get("properties", {})} or {name}
     return keys
@@ -141,7 +140,7 @@ def test_every_config_key_is_explained_and_every_explained_key_exists():
 def test_the_defaults_are_those_of_the_config():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     for key, default, *_ in key_tables()[0]:
-        if key.startswith(("`datasets", "`override")):
+        if key.startswith(("`datasets", "`checkpoints", "`override")):
             continue
         value = config
         for part in spans(key)[0].split("."):

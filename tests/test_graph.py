@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = {
     **yaml.safe_load((ROOT / "config" / "config.yaml").read_text()),
     **yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text()),
+    **yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text()),
     "data": "toy",
 }
 
@@ -68,6 +69,41 @@ def test_a_machine_s_model_starts_from_the_joint_one(root: Path) -> None:
     assert toy.separated_for(key(toy, "augmentations", "toy_mix"), "toy", "fan") == [
         f"results/audio/separated/{gain}/toy/fan.parquet"
     ]
+
+
+def test_a_corpus_model_reads_its_datasets_and_serves_every_dataset(root: Path) -> None:
+    make_machine(root / "older" / "valve", train=2, test=1, seconds=0.1)
+    own = {name: {"folder": str(root / name)} for name in ("older", "newer")}
+    (root / "toy").rename(root / "newer")
+    corpus = {"models": {"toy_joint": {"corpus": ["older", "newer"]}}}
+    settings = {"data": "newer", "datasets": CONFIG["datasets"] | own, "override": corpus}
+    toy = graph(root, **settings)
+    joint, tuned = key(toy, "models", "toy_joint"), key(toy, "models", "toy_tuned")
+    read = toy.training_features(joint, "corpus", "all")
+    assert {path.partition("toy_levels")[2].split("/")[-2:][0] for path in read} == {"older", "newer"}
+    assert len(read) == 2 * 3  # two views of three machines
+    assert toy.checkpoint(toy.recipe("models", joint), "newer", "fan") == toy.init_checkpoint(tuned, "newer", "fan")[0]
+    assert toy.init_checkpoint(tuned, "newer", "fan") == [f"results/models/{joint}/corpus/all/model.safetensors"]
+    assert {place[0] for place in toy.places} == {"newer"}
+    with pytest.raises(AsdError, match=r"newer/all: it is trained on a corpus: ask for corpus"):
+        toy.training_features(joint, "newer", "all")
+
+
+def test_a_corpus_of_an_unknown_dataset_is_refused(root: Path) -> None:
+    with pytest.raises(AsdError, match=r"^config: models.toy_joint.corpus: there is no dataset 'nowhere': use one of"):
+        graph(root, override={"models": {"toy_joint": {"corpus": ["nowhere"]}}})
+
+
+def test_noise_comes_from_the_other_machines_and_the_pool(root: Path) -> None:
+    toy = graph(root)
+    mix = key(toy, "augmentations", "toy_mix")
+    assert toy.noise_of("toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
+    assert toy.noise_for(mix, "toy", "fan") == []
+    (root / "rain").mkdir()
+    (root / "rain" / "a.wav").touch()
+    toy = graph(root, noise_pool="rain", override={"augmentations": {"toy_mix": {"noise": "pool"}}})
+    expected = ["results/audio/raw/toy/pump.parquet", "results/audio/noise/toy.parquet"]
+    assert toy.noise_of("toy", "fan") == toy.noise_for(key(toy, "augmentations", "toy_mix"), "toy", "fan") == expected
 
 
 @pytest.mark.parametrize(("model", "place"), [("toy_joint", "fan"), ("toy_tuned", "all")])

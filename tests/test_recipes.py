@@ -98,7 +98,7 @@ def test_a_recipe_holds_its_whole_ancestry(systems: Systems) -> None:
         "name": "tuned",
         "seed": 7,
     }
-    assert tuned.init == recipes.resolve("models", "joint", 7).key == key_of(joint)
+    assert tuned.init == [recipes.resolve("models", "joint", 7).key] == [key_of(joint)]
     assert tuned.frontend == recipes.resolve("frontends", "mel", 7).key
     assert recipes.resolve("augmentations", "mix", 7).separator == recipes.resolve("separators", "tasnet", 7).key
     assert recipes.resolve("augmentations", "shift", 7).separator is None
@@ -266,6 +266,16 @@ REFUSED = {
         ("models", "joint"),
         "toy.yaml: models.joint.init: plain is trained per machine, joint on all: use scope: all in both",
     ),
+    "joint model from two, one of them a machine's": (
+        changed("models", "joint", "init", value=["plain"]),
+        ("models", "joint"),
+        "toy.yaml: models.joint.init: plain is trained per machine, joint on all: use scope: all in both",
+    ),
+    "corpus for a machine's model": (
+        changed("models", "plain", "corpus", value=["dcase2025_dev"]),
+        ("models", "plain"),
+        "toy.yaml: models.plain.corpus: plain is trained per machine: use scope: all, or leave the corpus out",
+    ),
     "own seed": (
         changed("models", "plain", "seed", value=1),
         ("models", "plain"),
@@ -317,3 +327,10 @@ def test_no_systems(tmp_path: Path) -> None:
 def test_list_systems() -> None:
     listed = {system["name"]: system for system in list_systems(Path(__file__).resolve().parents[1])}
     assert [variant["name"] for variant in listed["baseline"]["variants"]] == ["mse", "mahalanobis"]
+
+
+def test_a_model_may_start_from_several(systems: Systems) -> None:
+    recipes = systems(toy=changed("models", "tuned", "init", value=["joint", "plain"]))
+    assert recipes.resolve("models", "tuned", 1).init == [
+        recipes.resolve("models", n, 1).key for n in ("joint", "plain")
+    ]

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from asdlib.batches import Batches, shuffled, split
 from asdlib.blocks.clips import Batch
 from asdlib.errors import AsdError
-from asdlib.training import Batches, Trainer, _learning_rate
+from asdlib.optimisation import learning_rate, stopped
+from asdlib.training import Trainer, write_history
 from asdlib.training_settings import Training
 
 CPU = torch.device("cpu")
@@ -125,12 +127,12 @@ def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> No
     assert len(calibration["losses"]) == len(calibration["seen"])
 
 
-def test_the_seed_decides_the_split_and_nothing_is_in_both_parts(tmp_path: Path) -> None:
-    training, watched = trainer(tmp_path)._split(50)
+def test_the_seed_decides_the_split_and_nothing_is_in_both_parts() -> None:
+    training, watched = split(50, 0.2, 7)
     assert sorted([*training.tolist(), *watched.tolist()]) == list(range(50))
     assert len(watched) == 10
-    assert trainer(tmp_path)._split(50)[1].tolist() == watched.tolist()
-    assert trainer(tmp_path, seed=8)._split(50)[1].tolist() != watched.tolist()
+    assert split(50, 0.2, 7)[1].tolist() == watched.tolist()
+    assert split(50, 0.2, 8)[1].tolist() != watched.tolist()
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1])])
@@ -147,7 +149,12 @@ def test_a_diverging_training_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"optimizer": "sgdx"}, "training.optimizer"), ({"schedule": "steps"}, "training.schedule")],
+    [
+        ({"optimizer": "sgdx"}, "training.optimizer"),
+        ({"schedule": "steps"}, "training.schedule"),
+        ({"schedule": "plateau"}, "training.schedule: needs a validation loss"),
+        ({"early_stop": 3}, "training.early_stop: needs a validation loss"),
+    ],
 )
 def test_unknown_choices_are_refused(tmp_path: Path, change: dict, message: str) -> None:
     settings = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, **change}
@@ -164,7 +171,7 @@ def test_the_learning_rate_warms_up_and_falls_by_a_cosine() -> None:
     settings = Training(
         epochs=1, batch_size=1, learning_rate=1.0, schedule="cosine", final_learning_rate=0.1, warmup_steps=4
     )
-    rates = [_learning_rate(settings, step, 104) for step in range(105)]
+    rates = [learning_rate(settings, step, 104) for step in range(105)]
     assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
     assert rates[4] == 1.0
     assert rates[54] == pytest.approx(0.55)  # half-way
@@ -196,3 +203,142 @@ def test_a_batch_survives_mixed_precision() -> None:
     converted = MixedPrecision("bf16-mixed", "cpu").convert_input(batch)
     assert isinstance(converted, Batch)
     torch.testing.assert_close(converted.features.float(), batch.features, rtol=0.01, atol=0.01)
+
+
+class Following(Toy):
+    """A network that uses every optional part of the contract."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("teacher", torch.zeros(8, 4))
+        self.weight = 1.0
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        self.weight = 1 - epoch / epochs
+
+    def loss(self, batch: Batch) -> Tensor:
+        return self.weight * super().loss(batch)
+
+    def after_step(self, step: int, steps: int) -> None:
+        self.teacher.lerp_(self.layers[0].weight.detach(), 0.5 * (step + 1) / steps)
+
+    def parameter_groups(self) -> list[dict]:
+        first, *others = self.layers.parameters()
+        return [{"params": [first], "rate": 0.0}, {"params": others, "weight_decay": 0.1}]
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        return {"spread": batch.features.std()}
+
+
+class Redrawn(Points):
+    """Examples that are drawn anew every epoch and hold out their own."""
+
+    def __init__(self) -> None:
+        super().__init__(48)
+        self.validation = Points(9)
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.values = torch.randn(48, 4, generator=torch.Generator().manual_seed(100 + epoch))
+
+
+def test_a_killed_training_with_every_optional_part_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Training(
+        epochs=6, batch_size=4, accumulate=3, learning_rate=0.05, schedule="plateau", patience=1, early_stop=5,
+        steps_per_epoch=7,
+    )  # fmt: skip
+
+    def run(folder: Path) -> tuple[dict, list]:
+        torch.manual_seed(0)
+        network = Following()
+        _, epochs = trainer(folder, settings).train(network, Redrawn(), clips=48)
+        return network.state_dict(), epochs
+
+    unbroken, epochs = run(tmp_path / "unbroken")
+    keep = Trainer._keep
+
+    def keep_and_die(self, model, optimizer, state) -> None:
+        keep(self, model, optimizer, state)
+        if len(state.epochs) == 3:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_keep", keep)
+    resumed, again = run(tmp_path / "killed")
+    assert same(unbroken, resumed)
+    assert [(e.loss, e.metrics, e.learning_rate) for e in epochs] == [
+        (e.loss, e.metrics, e.learning_rate) for e in again
+    ]
+    assert unbroken["teacher"].any()
+    write_history(tmp_path / "training.csv", epochs)
+    assert (tmp_path / "training.csv").read_text().splitlines()[0].endswith("seconds,spread")
+
+
+def test_a_group_with_rate_zero_stands_still(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Following()
+    before = [parameter.detach().clone() for parameter in network.layers.parameters()]
+    trainer(tmp_path).train(network, Points(), clips=50)
+    first, second = list(network.layers.parameters())[:2]
+    assert torch.equal(first, before[0])
+    assert not torch.equal(second, before[1])
+
+
+class Line(nn.Linear):
+    def loss(self, batch: Batch) -> Tensor:
+        return (self(batch.features) - batch.features).square().mean()
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
+    def weights(folder: str, **settings) -> Tensor:
+        torch.manual_seed(0)
+        network = Line(4, 4)
+        trainer(tmp_path / folder, Training(epochs=2, learning_rate=0.01, **settings)).train(network, Points(48), 48)
+        return network.weight.detach()
+
+    whole = weights("whole", batch_size=16)
+    torch.testing.assert_close(weights("parts", batch_size=4, accumulate=4), whole)
+    assert not torch.allclose(weights("small", batch_size=4), whole)
+
+
+def test_steps_per_epoch_draw_in_shuffled_rounds() -> None:
+    order = shuffled(torch.arange(10), 0, 7, 25)
+    assert len(order) == 25
+    assert sorted(order[:10].tolist()) == sorted(order[10:20].tolist()) == list(range(10))
+    assert order[:10].tolist() != order[10:20].tolist()
+    assert shuffled(torch.arange(10), 1, 7, 4).tolist() != order[:4].tolist()
+
+
+def test_a_plateau_lowers_the_rate_and_then_stops() -> None:
+    settings = Training(
+        epochs=99, batch_size=1, learning_rate=1.0, schedule="plateau", patience=2, factor=0.5, early_stop=4
+    )
+    watched = [5.0, 4.0, 4.5, 4.0, 4.1, 4.2]
+    rates = [learning_rate(settings, epoch, 99, watched[:epoch]) for epoch in range(7)]
+    assert rates == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
+    assert [stopped(settings, watched[:epoch]) for epoch in range(7)] == [False] * 6 + [True]
+
+
+def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
+    class Wandering(Toy):
+        """Fits the examples for three epochs, then flees from them."""
+
+        def begin_epoch(self, epoch: int, epochs: int) -> None:
+            self.sign = 1.0 if epoch < 3 else -1.0
+
+        def loss(self, batch: Batch) -> Tensor:
+            loss = super().loss(batch)
+            return self.sign * loss if self.training else loss
+
+    torch.manual_seed(0)
+    network = Wandering()
+    settings = Training(epochs=50, batch_size=8, learning_rate=0.01, validation=0.2, early_stop=4)
+    _, epochs = trainer(tmp_path, settings).train(network, Points(), clips=50)
+    best = min(range(len(epochs)), key=lambda epoch: epochs[epoch].validation_loss)
+    assert len(epochs) == best + 5 < 50
+    watched = Points().batch(split(50, 0.2, 7)[1])
+    with torch.no_grad():
+        assert float(network.loss(watched)) == pytest.approx(epochs[best].validation_loss, rel=0.2)

@@ -1,7 +1,7 @@
 """Trained weights on disk: safetensors whose header says what made them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,23 @@ _CALIBRATION = "calibration."  # samples for decision thresholds, beside the wei
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, the resolved recipe that they belong to, and the calibration samples of `finish`."""
+    """Weights by name, the resolved recipe that they belong to, and the calibration samples of `finish`.
+
+    `facts` are what the network learned from its training clips before it had its shape: class names and the like.
+    """
 
     recipe: dict[str, Any]
     weights: dict[str, Tensor]
-    calibration: dict[str, Tensor]
+    calibration: dict[str, Tensor] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; it appears when it is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     tensors |= {f"{_CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
-    content = serialize(tensors, metadata={"recipe": json.dumps(checkpoint.recipe, sort_keys=True)})
+    header = {name: json.dumps(getattr(checkpoint, name), sort_keys=True) for name in ("recipe", "facts")}
+    content = serialize(tensors, metadata=header)
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
@@ -37,13 +42,14 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint; safetensors holds no code, so nothing can be run by reading it."""
     try:
         with safe_open(path, framework="pt") as handle:
-            recipe = json.loads((handle.metadata() or {}).get("recipe", "{}"))
+            header = handle.metadata() or {}
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise AsdError(f"{path}: is not a whole safetensors file ({error}): delete it and run again") from error
     calibration = {name for name in tensors if name.startswith(_CALIBRATION)}
     return Checkpoint(
-        recipe,
+        json.loads(header.get("recipe", "{}")),
         {name: tensor for name, tensor in tensors.items() if name not in calibration},
         {name.removeprefix(_CALIBRATION): tensors[name] for name in sorted(calibration)},
+        json.loads(header.get("facts", "{}")),
     )

@@ -6,7 +6,7 @@ Standard library only: this runs whenever the graph is built.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Dataset:
     source: dict[str, Any] | None
     year: int | None
     ground_truth: dict[str, Any] | None
+    noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
 
     def recordings(self, machine: str) -> Path:
         """Return the folder that holds a machine's train, test and supplemental folders."""
@@ -47,20 +48,52 @@ def select(config: dict[str, Any]) -> dict[str, Dataset]:
     return chosen
 
 
+def declared(name: str, config: dict[str, Any], asked_by: str) -> Dataset:
+    """Return a dataset of the config by its name."""
+    if name not in config["datasets"]:
+        raise AsdError(f"{asked_by}: there is no dataset {name!r}: use one of: {', '.join(sorted(config['datasets']))}")
+    return _declared(name, config)
+
+
 def inventory(folder: Path) -> str:
     """Fingerprint a machine's files by relative name, size and modification time, without reading them."""
+    return _fingerprint(_walk(folder))
+
+
+def pool_inventory(folder: Path) -> str:
+    """Fingerprint the recordings of a noise pool in the same way."""
+    return _fingerprint((entry.name, _status(entry)) for entry in _entries(folder) if entry.name.endswith(".wav"))
+
+
+def _fingerprint(files: Iterable[tuple[str, os.stat_result]]) -> str:
     digest = hashlib.sha256()
-    for path, status in sorted(_walk(folder)):
+    for path, status in sorted(files):
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:16]
 
 
 def _declared(name: str, config: dict[str, Any]) -> Dataset:
     block = config["datasets"][name]
+    where = f"config: datasets.{name}"
+    pool = _noise_pool(block, config, where)
     if "folder" in block:
-        return _read_folder(name, Path(block["folder"]).expanduser(), f"config: datasets.{name}.folder", block)
+        return _read_folder(name, Path(block["folder"]).expanduser(), f"{where}.folder", block, pool)
     sections = _declared_sections(name, block, block["machines"])
-    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"))
+    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool)
+
+
+def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:
+    """Return the dataset's own noise pool, else the run's, if there is any."""
+    if block.get("noise_pool"):
+        given, where = block["noise_pool"], f"{where}.noise_pool"
+    elif config["noise_pool"]:
+        given, where = config["noise_pool"], "config: noise_pool"
+    else:
+        return None
+    folder = Path(given).expanduser()
+    if not folder.is_dir() or not any(entry.name.endswith(".wav") for entry in _entries(folder)):
+        raise AsdError(f"{where}: {folder} is not a folder with .wav files of noise: correct the path")
+    return folder
 
 
 def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) -> dict[str, tuple[str, ...]]:
@@ -86,10 +119,10 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
         raise AsdError(
             f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"
         )
-    return _read_folder(name, folder, "config: data", {})
+    return _read_folder(name, folder, "config: data", {}, _noise_pool({}, config, "config: data"))
 
 
-def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any]) -> Dataset:
+def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], pool: Path | None) -> Dataset:
     if not folder.is_dir():
         raise AsdError(f"{where}: {folder} is not a folder: correct the path")
     found = sorted(entry.name for entry in _entries(folder) if _is_machine(entry))
@@ -109,7 +142,7 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any]) -> 
         sections = _declared_sections(name, block, machines)
     else:
         sections = {machine: _sections(folder / machine) for machine in machines}
-    return Dataset(name, sections, folder, None, block.get("year"), None)
+    return Dataset(name, sections, folder, None, block.get("year"), None, pool)
 
 
 def _is_machine(folder: os.DirEntry) -> bool:

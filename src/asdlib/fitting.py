@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from asdlib import checkpoints
+from asdlib.batches import Examples
 from asdlib.checkpoints import Checkpoint
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
-from asdlib.training import Examples, Trainer, write_history
+from asdlib.training import Trainer, write_history
 from asdlib.training_settings import Training
 
 
@@ -42,8 +43,21 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fit(job: Job, build: Callable[[], nn.Module], load: Callable[[nn.Module], tuple[Examples, int]]) -> None:
-    """Train what `build` makes on what `load` gives for it (examples, number of clips) and write the result.
+@dataclass(frozen=True)
+class Task:
+    """A network with its first weights, what it is to learn from, and how many clips that is.
+
+    `facts` are what it learned from the clips before it had its shape.
+    """
+
+    network: nn.Module
+    examples: Examples
+    clips: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(job: Job, begin: Callable[[], Task]) -> None:
+    """Train what `begin` gives and write the result.
 
     An interrupted training of the same identity goes on after its last epoch. The output is locked meanwhile: a
     second writer, such as a rerun beside a forgotten job, stops with a clear error.
@@ -51,13 +65,13 @@ def fit(job: Job, build: Callable[[], nn.Module], load: Callable[[nn.Module], tu
     with locked(job.weights):
         seed = job.settings["seed"]
         torch.manual_seed(seed)
-        network = build()
-        examples, clips = load(network)
+        task = begin()
         store = job.weights.with_name("training.ckpt")
         trainer = Trainer(Training(**job.settings["training"]), seed, job.device, store, job.identity)
-        calibration, epochs = trainer.train(network, examples, clips)
+        calibration, epochs = trainer.train(task.network, task.examples, task.clips)
         write_history(job.history, epochs)
-        checkpoints.save(job.weights, Checkpoint(job.settings, network.state_dict(), calibration))
+        weights = task.network.state_dict()
+        checkpoints.save(job.weights, Checkpoint(job.settings, weights, calibration, task.facts))
         trainer.done()
 
 

@@ -14,6 +14,7 @@ from asdlib.errors import AsdError
 from asdlib.recipes import Recipe, Recipes, Variant, canonical
 
 JOINT = "all"  # the place of a model that is trained on all machines at once
+CORPUS = "corpus"  # in place of the dataset, where a model's recipe names those it is trained on
 
 
 class Graph:
@@ -25,14 +26,14 @@ class Graph:
         config = canonical(config)
         self.config = config
         self.root = Path(root)
-        self.recipes = Recipes(self.root / "config" / "systems", config["override"])
+        self.recipes = Recipes(self.root / "config" / "systems", config["override"], config["checkpoints"])
         self.datasets: dict[str, Dataset] = datasets.select(config)
         for system in config["systems"]:
             if system not in self.recipes.systems:
                 known = ", ".join(self.recipes.systems)
                 raise AsdError(f"config: systems: there is no config/systems/{system}.yaml: use: {known}")
 
-        for name, dataset in self.datasets.items():
+        for name, dataset in self.all_datasets.items():
             if dataset.source:
                 signatures.check("sources", dataset.source, {"kind"}, f"config: datasets.{name}.source")
 
@@ -84,9 +85,19 @@ class Graph:
 
     # --- datasets ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def all_datasets(self) -> dict[str, Dataset]:
+        """The run's datasets and those that recipes name as corpora."""
+        found = dict(self.datasets)
+        for (section, recipe), block in self.recipes.blocks.items():
+            for name in block.get("corpus") or []:
+                if name not in found:
+                    found[name] = datasets.declared(name, self.config, f"config: {section}.{recipe}.corpus")
+        return found
+
     def machines(self, dataset: str) -> list[str]:
         """Return the machines of a dataset."""
-        return list(self.datasets[dataset].machines)
+        return list(self.all_datasets[dataset].machines)
 
     @cached_property
     def places(self) -> list[tuple[str, str, str]]:
@@ -100,14 +111,14 @@ class Graph:
 
     def fetched(self) -> list[str]:
         """Return the datasets whose recordings a job fetches or makes."""
-        return [dataset.name for dataset in self.datasets.values() if dataset.source]
+        return [dataset.name for dataset in self.all_datasets.values() if dataset.source]
 
     def fetched_recordings(self, dataset: str, machine: str) -> list[str]:
         """Return the folder that `download` makes; nothing for recordings that lie in a folder of the user's."""
-        if machine not in self.datasets[dataset].machines:
-            known = ", ".join(self.datasets[dataset].machines)
+        chosen = self.all_datasets[dataset]
+        if machine not in chosen.machines:
+            known = ", ".join(chosen.machines)
             raise AsdError(f"config: datasets.{dataset}: there is no machine {machine}: use one of: {known}")
-        chosen = self.datasets[dataset]
         return [str(chosen.recordings(machine))] if chosen.source else []
 
     # --- settings: one dictionary a stage ----------------------------------------------------------------------
@@ -115,14 +126,14 @@ class Graph:
     @cache  # noqa: B019 (one graph a run)
     def download_settings(self, dataset: str) -> dict[str, Any]:
         """Everything that decides what `download` brings: the dataset's block."""
-        chosen = self.datasets[dataset]
+        chosen = self.all_datasets[dataset]
         truth = chosen.ground_truth if self.config["ground_truth"] else None
         return {"name": dataset, "year": chosen.year, "source": chosen.source, "ground_truth": truth}
 
     @cache  # noqa: B019
     def prepare_settings(self, dataset: str, machine: str) -> dict[str, Any]:
         """The clip format and, for recordings in place, a fingerprint of the files."""
-        chosen = self.datasets[dataset]
+        chosen = self.all_datasets[dataset]
         found = datasets.inventory(chosen.recordings(machine)) if chosen.folder else None
         strict = (
             chosen.source is None or chosen.source["kind"] != "zenodo"
@@ -133,6 +144,12 @@ class Graph:
             "recordings": found,
             "strict": strict,
         }
+
+    @cache  # noqa: B019
+    def noise_settings(self, dataset: str) -> dict[str, Any]:
+        """The clip format of a noise pool and a fingerprint of its files."""
+        pool = self.all_datasets[dataset].noise_pool
+        return {**self.config["prepare"], "recordings": datasets.pool_inventory(pool)}
 
     def score_settings(self, variant: Variant, section: str) -> dict[str, Any]:
         """The backends of a variant and how their scores are joined."""
@@ -164,8 +181,9 @@ class Graph:
 
     def features_of(self, model: Recipe, views: tuple[str, ...], dataset: str, machine: str) -> list[str]:
         """Return the feature files that a model reads for one machine (or all), in the order of the views."""
-        machines = self.machines(dataset) if machine == JOINT else [machine]
-        return [f"results/features/{model.frontend}/{view}/{dataset}/{m}.parquet" for m in machines for view in views]
+        names = model.corpus if dataset == CORPUS else [dataset]
+        places = [(d, m) for d in names for m in (self.machines(d) if machine == JOINT else [machine])]
+        return [f"results/features/{model.frontend}/{view}/{d}/{m}.parquet" for d, m in places for view in views]
 
     def training_features(self, key: str, dataset: str, place: str) -> list[str]:
         """Return the feature files that a model is trained on."""
@@ -174,6 +192,9 @@ class Graph:
             raise AsdError(
                 f"results/models/{key}/{dataset}/{place}: its scope is {model.settings['scope']}: ask for that"
             )
+        if (dataset == CORPUS) != bool(model.corpus):
+            meant = f"trained on a corpus: ask for {CORPUS}" if model.corpus else "trained on one dataset: ask for that"
+            raise AsdError(f"results/models/{key}/{dataset}/{place}: it is {meant}")
         return self.features_of(model, model.views, dataset, place)
 
     def embedded_features(self, key: str, view: str, dataset: str, machine: str) -> str:
@@ -182,18 +203,35 @@ class Graph:
 
     def init_checkpoint(self, key: str, dataset: str, place: str) -> list[str]:
         """Return the weights that a model's training starts from, if its recipe names any."""
-        init = self.recipe("models", key).init
-        return [self.checkpoint(self.recipe("models", init), dataset, place)] if init else []
+        return [
+            self.checkpoint(self.recipe("models", init), dataset, place) for init in self.recipe("models", key).init
+        ]
+
+    def public_weights(self, key: str) -> list[str]:
+        """Return the file of public weights that a model's training starts from, if its recipe names any."""
+        public = self.recipe("models", key).public
+        return [f"resources/checkpoints/{public['name']}/{public['file']}"] if public else []
 
     def separated_for(self, key: str, dataset: str, machine: str) -> list[str]:
         """Return the separated clips that an augmentation mixes, if its recipe names a separator."""
         separator = self.recipe("augmentations", key).separator
         return [f"results/audio/separated/{separator}/{dataset}/{machine}.parquet"] if separator else []
 
+    def noise_of(self, dataset: str, machine: str) -> list[str]:
+        """Return where background noise for a machine is found: the dataset's other machines, and its noise pool."""
+        others = [f"results/audio/raw/{dataset}/{m}.parquet" for m in self.machines(dataset) if m != machine]
+        pool = [f"results/audio/noise/{dataset}.parquet"] if self.all_datasets[dataset].noise_pool else []
+        return others + pool
+
+    def noise_for(self, key: str, dataset: str, machine: str) -> list[str]:
+        """Return the noise that an augmentation draws from, if its recipe says `noise: pool`."""
+        wanted = self.recipe("augmentations", key).settings.get("noise") == "pool"
+        return self.noise_of(dataset, machine) if wanted else []
+
     def checkpoint(self, model: Recipe, dataset: str, machine: str) -> str:
         """Return the weights that serve a machine: its own, or the joint model's."""
         place = JOINT if model.settings["scope"] == JOINT else machine
-        return f"results/models/{model.key}/{dataset}/{place}/model.safetensors"
+        return f"results/models/{model.key}/{CORPUS if model.corpus else dataset}/{place}/model.safetensors"
 
     def embeddings_of(self, variant: Variant, dataset: str, machine: str) -> list[str]:
         """Return the embeddings that a variant scores, branch by branch and view by view."""
@@ -240,7 +278,7 @@ class Graph:
 
     def source_code(self, dataset: str) -> str:
         """Hash the code that fetches or makes a dataset's recordings."""
-        return self.code("download", ("sources", self.datasets[dataset].source["kind"]))
+        return self.code("download", ("sources", self.all_datasets[dataset].source["kind"]))
 
 
 def from_text(key: str, value: Any) -> Any:
@@ -248,7 +286,7 @@ def from_text(key: str, value: Any) -> Any:
 
     Datasets are left alone: their sections are text that looks like numbers, and names may.
     """
-    if key in ("data", "datasets"):
+    if key in ("data", "datasets", "noise_pool"):
         return value
     if isinstance(value, dict):
         return {name: from_text(key, inner) for name, inner in value.items()}

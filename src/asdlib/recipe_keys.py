@@ -4,10 +4,10 @@ from typing import Any
 
 # What the graph reads from a recipe itself; every other key is an argument of the class that `kind` names.
 RESERVED = {
-    "separators": {"kind", "training"},
-    "augmentations": {"kind", "separator"},
+    "separators": {"kind", "training", "pairs"},
+    "augmentations": {"kind", "separator", "noise"},
     "frontends": {"kind", "dtype"},
-    "models": {"kind", "frontend", "init", "audio", "scope", "training"},
+    "models": {"kind", "frontend", "init", "audio", "scope", "corpus", "checkpoint", "training"},
     "backends": {"kind"},
 }
 

@@ -57,10 +57,19 @@ class Recipe:
         return key_of(separator) if separator else None
 
     @property
-    def init(self) -> str | None:
-        """The key of the model that this one starts from."""
-        init = self.settings.get("init")
-        return key_of(init) if init else None
+    def init(self) -> list[str]:
+        """The keys of the models that this one starts from."""
+        return [key_of(init) for init in as_list(self.settings.get("init"))]
+
+    @property
+    def public(self) -> dict[str, Any] | None:
+        """The public weights that a model starts from."""
+        return self.settings.get("checkpoint")
+
+    @property
+    def corpus(self) -> list[str]:
+        """The datasets that a model is trained on, if its recipe names them; else it learns from those it serves."""
+        return self.settings.get("corpus") or []
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,14 @@ class Recipes:
     """All recipes and variants of all systems' files.
 
     `override` is the config's block of that name: {section: {recipe: {key: value}}}, merged into the recipes before
-    anything is resolved, so that a toy or a trial configuration gets keys of its own.
+    anything is resolved, so that a toy or a trial configuration gets keys of its own. `checkpoints` is the config's
+    block of public weights, which models may start from.
     """
 
-    def __init__(self, folder: Path, override: dict[str, Any] | None = None):
+    def __init__(self, folder: Path, override: dict[str, Any] | None = None, checkpoints: dict[str, Any] | None = None):
         self.folder = Path(folder)
         self.override = override or {}
+        self.checkpoints = checkpoints or {}
         self._places: dict[tuple[str, str], str] = {}  # file and key of every recipe, filled with `blocks`
         self._refuse_unknown_overrides()
 
@@ -147,14 +158,19 @@ class Recipes:
         here = self._places[section, name]
         settings = {**self.blocks[section, name], "name": name}
         for field, target in REFERENCES.get(section, {}).items():
-            if settings.get(field):
-                settings[field] = self.resolve(target, settings[field], seed, f"{here}.{field}", way).settings
+            named = as_list(settings.get(field))
+            resolved = [self.resolve(target, one, seed, f"{here}.{field}", way).settings for one in named]
+            if resolved:
+                settings[field] = resolved if isinstance(settings[field], list) else resolved[0]
         views = {}
         if section == "models":
             # Sorted: examples follow the order of the files, and neither the key nor Snakemake sees that order.
             views = self._views(sorted(settings.get("audio", ["raw"])), seed, f"{here}.audio")
             settings |= {"audio": views, "scope": settings.get("scope", "machine")}
-            _refuse_narrow_start(settings, f"{here}.init")
+            _refuse_narrow_starts(settings, f"{here}.init")
+            _refuse_narrow_corpus(settings, f"{here}.corpus")
+            if settings.get("checkpoint"):
+                settings["checkpoint"] = self._public(settings["checkpoint"], f"{here}.checkpoint")
         if section in SEEDED:
             settings["seed"] = seed
         return Recipe(section, name, key_of(settings), canonical(settings), tuple(views))
@@ -195,6 +211,13 @@ class Recipes:
             views[f"{kind}/{made_by.key}"] = made_by.settings
         return views
 
+    def _public(self, name: str, where: str) -> dict[str, Any]:
+        """Return the block of public weights of that name."""
+        if name not in self.checkpoints:
+            known = ", ".join(sorted(self.checkpoints)) or "none"
+            raise AsdError(f"{where}: the config's checkpoints have no {name!r}: use null (from scratch), or: {known}")
+        return {**self.checkpoints[name], "name": name}
+
     def _refuse_unknown_overrides(self) -> None:
         defined = {(section, name) for content in self.systems.values() for section in SECTIONS
                    for name in content.get(section, {})}  # fmt: skip
@@ -213,13 +236,26 @@ def _check(section: str, block: dict[str, Any], where: str) -> None:
     signatures.check(section, block | GIVEN.get(section, {}), RESERVED[section], where)
 
 
-def _refuse_narrow_start(model: dict[str, Any], where: str) -> None:
+def _refuse_narrow_starts(model: dict[str, Any], where: str) -> None:
     """A model of all machines has no machine whose weights it could start from."""
-    init = model.get("init")
-    if init and model["scope"] == "all" and init["scope"] != "all":
-        raise AsdError(
-            f"{where}: {init['name']} is trained per machine, {model['name']} on all: use scope: all in both"
-        )
+    for init in as_list(model.get("init")):
+        if model["scope"] == "all" and init["scope"] != "all":
+            raise AsdError(
+                f"{where}: {init['name']} is trained per machine, {model['name']} on all: use scope: all in both"
+            )
+
+
+def _refuse_narrow_corpus(model: dict[str, Any], where: str) -> None:
+    """A corpus has machines of many datasets: no one of them could be meant."""
+    if model.get("corpus") and model["scope"] != "all":
+        raise AsdError(f"{where}: {model['name']} is trained per machine: use scope: all, or leave the corpus out")
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return what may be nothing, one thing or a list of things, as a list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def key_of(settings: dict[str, Any]) -> str:

@@ -11,6 +11,11 @@ from typing import Any
 from asdlib import codehash
 from asdlib.errors import AsdError
 
+# Blocks of a recipe that are dataclasses of their own, and where those are.
+BLOCKS = {
+    "training": ("asdlib.training_settings", "Training"),
+    "pairs": ("asdlib.separation_settings", "Pairs"),
+}
 _TYPES = {
     "int": (int,),
     "float": (int, float),
@@ -39,12 +44,9 @@ def check(section: str, block: dict[str, Any], reserved: set[str], where: str) -
         raise AsdError(f"{where}.kind: there is no {section} kind {kind!r}: use one of: {known}")
     settings = {key: value for key, value in block.items() if key not in reserved}
     check_arguments(codehash.registry_class(section, kind), settings, where)
-    if "training" in block:
-        check_arguments(
-            codehash.class_tree("asdlib.training_settings", "Training"),
-            block["training"],
-            f"{where}.training",
-        )
+    for key, place in BLOCKS.items():
+        if key in block:
+            check_arguments(codehash.class_tree(*place), block[key], f"{where}.{key}")
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:

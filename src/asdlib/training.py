@@ -8,35 +8,31 @@ import csv
 import logging
 import math
 import pickle
-import random
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.clips import Batch
+from asdlib.batches import Batches, Examples, shuffled, split
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 from asdlib.fabric import Fabric, LightningEnvironment
+from asdlib.optimisation import (
+    best_epoch,
+    build_optimizer,
+    learning_rate,
+    refuse_unwatched,
+    set_learning_rate,
+    stopped,
+)
+from asdlib.seeding import seed_everything
 from asdlib.training_settings import Training
 
 _progress = logging.getLogger("asdlib.progress")
 _log = logging.getLogger(__name__)
-
-
-class Examples(Protocol):
-    """What a model is trained on: clips, or pieces of them."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Tensor) -> Batch:
-        """Return these examples as one batch."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,7 @@ class Epoch:
     learning_rate: float
     clips_per_second: float
     seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)  # what the network's `metrics` say of watched examples
 
 
 @dataclass
@@ -57,28 +54,12 @@ class State:
 
     epochs: list[Epoch] = field(default_factory=list)
     losses: Tensor | None = None  # of the last epoch's batches
+    best: dict[str, Tensor] | None = None  # the weights of the best epoch, if the training may stop early
 
-
-class Batches:
-    """Some examples in a fixed order, cut into batches; iterating twice gives the same batches.
-
-    A single left-over example joins the batch before it: batch norm cannot learn from one.
-    """
-
-    def __init__(self, examples: Examples, order: Tensor, size: int, device: torch.device):
-        self._examples = examples
-        self._device = device
-        pieces = list(order.split(size))
-        if len(pieces) > 1 and len(pieces[-1]) == 1:
-            pieces[-2:] = [torch.cat(pieces[-2:])]
-        self._pieces = [piece for piece in pieces if len(piece)]
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for piece in self._pieces:
-            yield self._examples.batch(piece).to(self._device)
+    @property
+    def watched(self) -> list[float | None]:
+        """The epochs' validation losses."""
+        return [epoch.validation_loss for epoch in self.epochs]
 
 
 class Trainer:
@@ -106,46 +87,76 @@ class Trainer:
 
         `clips` is the number of clips behind the examples, for the speed that is shown.
         """
-        training, watched = self._split(len(examples))
-        optimizer = _optimizer(network, self.settings)
+        chosen, validation = self._parts(examples)
+        refuse_unwatched(self.settings, validation)
+        optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
-        model.mark_forward_method("loss")
+        for method in ("loss", "metrics"):
+            if hasattr(network, method):
+                model.mark_forward_method(method)
         state = self._resume(model, optimizer)
-        validation = self._batches(examples, watched)
-        for epoch in range(len(state.epochs), self.settings.epochs):
-            batches = self._batches(examples, self._order(training, epoch))
-            state.epochs.append(self._epoch(epoch, model, optimizer, batches, validation, state, clips))
+        while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
+            batches = self._begin(network, examples, chosen, len(state.epochs))
+            state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
+            if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
+                state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
             self._show(state)
             self._keep(model, optimizer, state)
+        if state.best is not None:
+            network.load_state_dict(state.best)
         network.eval()
         if not hasattr(network, "finish"):
             return {}, state.epochs
-        final = self._batches(examples, self._order(training, self.settings.epochs - 1))
+        final = self._begin(network, examples, chosen, len(state.epochs) - 1)
+        seed_everything(self.seed, len(state.epochs))
         return network.finish(final, validation, state.losses.to(self.fabric.device)), state.epochs
 
     def done(self) -> None:
         """Remove the stored state: the result is safe elsewhere."""
         self.store.unlink(missing_ok=True)
 
-    def _epoch(
-        self, epoch: int, model, optimizer, batches: Batches, validation: Batches, state: State, clips: int
-    ) -> Epoch:
-        """Go through all batches once, then look at the validation examples."""
-        _seed_everything(self.seed, epoch)
+    def _parts(self, examples: Examples) -> tuple[Tensor, Batches]:
+        """Return the examples to learn from and the batches that are only watched."""
+        if hasattr(examples, "validation"):
+            held_out = examples.validation
+            return torch.arange(len(examples)), self._batches(held_out, torch.arange(len(held_out)))
+        chosen, watched = split(len(examples), self.settings.validation, self.seed)
+        return chosen, self._batches(examples, watched)
+
+    def _begin(self, network: nn.Module, examples: Examples, chosen: Tensor, epoch: int) -> Batches:
+        """Tell network and examples, where they care, that an epoch begins; return its batches."""
+        if hasattr(examples, "begin_epoch"):
+            examples.begin_epoch(epoch)
+        if hasattr(network, "begin_epoch"):
+            network.begin_epoch(epoch, self.settings.epochs)
+        steps = self.settings.steps_per_epoch
+        count = steps and steps * self.settings.accumulate * self.settings.batch_size
+        return self._batches(examples, shuffled(chosen, epoch, self.seed, count))
+
+    def _batches(self, examples: Examples, order: Tensor) -> Batches:
+        return Batches(examples, order, self.settings.batch_size, self.fabric.device)
+
+    def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
+        """Go through all batches once, then look at the validation examples; an example is so many `clips`."""
+        epoch = len(state.epochs)
+        seed_everything(self.seed, epoch)
         start = time.monotonic()
         losses = torch.zeros(len(batches), device=self.fabric.device)
+        steps = -(-len(batches) // self.settings.accumulate)
         model.train()
-        for step, batch in enumerate(batches):
-            rate = _learning_rate(self.settings, epoch * len(batches) + step, self.settings.epochs * len(batches))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad(set_to_none=True)
+        for index, batch in enumerate(batches):
+            step, part = divmod(index, self.settings.accumulate)
+            if part == 0:
+                total = steps * self.settings.epochs
+                rate = learning_rate(self.settings, epoch * steps + step, total, state.watched)
+                set_learning_rate(optimizer, rate)
+                optimizer.zero_grad(set_to_none=True)
+                parts = min(self.settings.accumulate, len(batches) - index)
             loss = model.loss(batch)
-            self.fabric.backward(loss)
-            if self.settings.clip_norm is not None:
-                self.fabric.clip_gradients(model, optimizer, max_norm=self.settings.clip_norm)
-            optimizer.step()
-            losses[step] = loss.detach()
+            self.fabric.backward(loss / parts if parts > 1 else loss)
+            losses[index] = loss.detach()
+            if part == parts - 1:
+                self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
         state.losses = losses.cpu()
         mean = float(state.losses.mean())
         if not math.isfinite(mean):
@@ -153,29 +164,25 @@ class Trainer:
                 f"training: the loss is {mean} in epoch {epoch + 1}: lower training.learning_rate or set clip_norm"
             )
         seconds = time.monotonic() - start
-        return Epoch(epoch + 1, mean, _mean_loss(model, validation), rate, round(clips / seconds, 1), round(seconds, 3))
+        watched, metrics = _watch(model, validation)
+        speed = round(clips * batches.examples / seconds, 1)
+        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), metrics)
 
-    def _split(self, count: int) -> tuple[Tensor, Tensor]:
-        """Split the examples at random into those to learn from and those to watch."""
-        order = torch.randperm(count, generator=_generator(self.seed, "split"))
-        held_out = round(count * self.settings.validation)
-        if count - held_out < 2:
-            raise AsdError(f"training: {count} examples are too few to learn from: add training clips")
-        return order[held_out:], order[:held_out]
-
-    def _order(self, training: Tensor, epoch: int) -> Tensor:
-        return training[torch.randperm(len(training), generator=_generator(self.seed, f"epoch {epoch}"))]
-
-    def _batches(self, examples: Examples, order: Tensor) -> Batches:
-        return Batches(examples, order, self.settings.batch_size, self.fabric.device)
+    def _step(self, model, optimizer, step: int, steps: int) -> None:
+        if self.settings.clip_norm is not None:
+            self.fabric.clip_gradients(model, optimizer, max_norm=self.settings.clip_norm)
+        optimizer.step()
+        if hasattr(model.module, "after_step"):
+            model.module.after_step(step, steps)
 
     def _show(self, state: State) -> None:
         last = state.epochs[-1]
         left = (self.settings.epochs - last.epoch) * sum(e.seconds for e in state.epochs) / len(state.epochs)
-        watched = "" if last.validation_loss is None else f"  validation {last.validation_loss:.4g}"
+        watched = {} if last.validation_loss is None else {"validation": last.validation_loss, **last.metrics}
         _progress.info(
             "epoch %d/%d  loss %.4g%s  %.0f clips/s  %s left",
-            last.epoch, self.settings.epochs, last.loss, watched, last.clips_per_second, _duration(left),
+            last.epoch, self.settings.epochs, last.loss, "".join(f"  {name} {x:.4g}" for name, x in watched.items()),
+            last.clips_per_second, _duration(left),
         )  # fmt: skip
 
     def _keep(self, model, optimizer, state: State) -> None:
@@ -185,6 +192,7 @@ class Trainer:
             "optimizer": optimizer.state_dict(),
             "epochs": [asdict(epoch) for epoch in state.epochs],
             "losses": state.losses,
+            "best": state.best,
         }
         with atomic(self.store) as temporary:
             torch.save(content, temporary)
@@ -205,63 +213,31 @@ class Trainer:
         optimizer.load_state_dict(content["optimizer"])
         epochs = [Epoch(**row) for row in content["epochs"]]
         _log.info("resuming after epoch %d", len(epochs))
-        return State(epochs, content["losses"].cpu())
+        return State(epochs, content["losses"].cpu(), content["best"])
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:
-    """Write a training's log, one row an epoch."""
+    """Write a training's log, one row an epoch, the network's own metrics behind."""
+    rows = [{**asdict(epoch), **epoch.metrics} for epoch in epochs]
+    for row in rows:
+        del row["metrics"]
     with atomic(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(Epoch.__dataclass_fields__), lineterminator="\n")
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in epochs)
+        writer.writerows(rows)
 
 
 @torch.no_grad()
-def _mean_loss(model: Any, batches: Batches) -> float | None:
+def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
+    """Return the mean loss of the watched batches and the means of the network's own metrics."""
     if not len(batches):
-        return None
+        return None, {}
     model.eval()
-    return float(torch.stack([model.loss(batch) for batch in batches]).mean())
-
-
-def _optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    classes = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    if settings.optimizer not in classes:
-        raise AsdError(f"training.optimizer: {settings.optimizer!r}: use one of: {', '.join(classes)}")
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    # fused: one kernel instead of a loop over parameters, a third of a small network's step on CPU
-    return classes[settings.optimizer](
-        trainable, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-
-
-def _learning_rate(settings: Training, step: int, steps: int) -> float:
-    """Linear warm-up, then constant, or half a cosine down to the final rate."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    if settings.schedule != "cosine":
-        raise AsdError(f"training.schedule: {settings.schedule!r}: use constant or cosine")
-    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
-    span = settings.learning_rate - settings.final_learning_rate
-    return settings.final_learning_rate + span * (1 + math.cos(math.pi * done)) / 2
-
-
-def _generator(seed: int, purpose: str) -> torch.Generator:
-    return torch.Generator().manual_seed(_mix(seed, purpose))
-
-
-def _seed_everything(seed: int, epoch: int) -> None:
-    """Seed every global generator from the seed and the epoch, so that a resumed epoch draws what it would have."""
-    mixed = _mix(seed, f"draws {epoch}")
-    random.seed(mixed)
-    np.random.seed(mixed)  # noqa: NPY002 (libraries draw from the global generator)
-    torch.manual_seed(mixed)
-
-
-def _mix(seed: int, purpose: str) -> int:
-    return int(np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)[0])
+    loss = float(torch.stack([model.loss(batch) for batch in batches]).mean())
+    if not hasattr(model.module, "metrics"):
+        return loss, {}
+    measured = [model.metrics(batch) for batch in batches]
+    return loss, {name: float(torch.stack([row[name] for row in measured]).mean()) for name in measured[0]}
 
 
 def _duration(seconds: float) -> str:

@@ -8,13 +8,19 @@ class Training:
     """How a network is trained; the defaults are plain Adam at a constant rate in float32."""
 
     epochs: int
-    batch_size: int  # examples a step; what an example is, the model says
+    batch_size: int  # examples a micro-batch; what an example is, the model says
     learning_rate: float
     optimizer: str = "adam"  # adam or adamw
+    betas: list[float] | None = None  # of Adam; None: 0.9 and 0.999
     weight_decay: float = 0.0
-    schedule: str = "constant"  # constant, or cosine down to `final_learning_rate`
+    accumulate: int = 1  # micro-batches whose gradients are averaged into one step
+    steps_per_epoch: int | None = None  # None: once through the examples; else they are drawn in shuffled rounds
+    schedule: str = "constant"  # constant, cosine down to `final_learning_rate`, or plateau
     final_learning_rate: float = 0.0
     warmup_steps: int = 0  # linear from 0 to `learning_rate`
+    patience: int = 3  # plateau: epochs without a better validation loss before the rate is multiplied by `factor`
+    factor: float = 0.5
+    early_stop: int | None = None  # stop after so many epochs without a better validation loss; keep the best weights
     clip_norm: float | None = None  # of the whole gradient
-    validation: float = 0.0  # share of the examples that is only watched
+    validation: float = 0.0  # share of the examples that is only watched, for examples that hold out none themselves
     precision: str = "float32"  # float32, or bf16: autocast on CUDA, float32 elsewhere

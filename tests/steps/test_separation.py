@@ -1,6 +1,7 @@
 """The separation steps with a toy separator and a toy augmentation: contracts, streaming, row for row."""
 
 import csv
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,39 +10,29 @@ import pyarrow as pa
 import pytest
 import torch
 from torch import Tensor, nn
-from toy import make_machine
+from toy import PREPARE, make_machine, sound, write_wav
 
 from asdlib import checkpoints
 from asdlib.augmentations import AUGMENTATIONS
-from asdlib.blocks.clips import Batch
+from asdlib.blocks.mixtures import Mixtures
 from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
 from asdlib.separators import SEPARATORS
 from asdlib.steps.augment import augment
 from asdlib.steps.prepare import prepare
+from asdlib.steps.prepare_noise import prepare_noise
 from asdlib.steps.separate import separate
 from asdlib.steps.train_separator import train_separator
 
+FORMAT = {**PREPARE, "seconds": 0.5}
 SETTINGS = {
     "name": "gain",
     "kind": "gain",
     "start": 1.0,
     "seed": 3,
+    "pairs": {"segment": 0.2, "per_epoch": 8, "snr": [0.0, 0.0], "gain": 0.0, "validation_mixtures": 4},
     "training": {"epochs": 30, "batch_size": 4, "learning_rate": 0.05},
 }
-
-
-class Loud:
-    """Mixtures that are twice the machine's sound."""
-
-    def __init__(self, table: ClipTable):
-        self.clips = torch.from_numpy(table.load("audio", "train")[1].astype(np.float32)) / 32768
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def batch(self, indices: Tensor) -> Batch:
-        clean = self.clips[indices]
-        return Batch(torch.stack([2 * clean, clean], 1), torch.ones(len(clean)), torch.zeros(len(clean)))
 
 
 class Gain(nn.Module):
@@ -51,57 +42,85 @@ class Gain(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(start))
 
-    def examples(self, table: ClipTable) -> Loud:
-        return Loud(table)
-
     def separate(self, mixture: Tensor) -> Tensor:
         return self.gain * mixture
 
-    def loss(self, batch: Batch) -> Tensor:
-        mixture, clean = batch.features.unbind(1)
-        return (self.separate(mixture) - clean).abs().mean() * 100
+    def loss(self, mixtures: Mixtures) -> Tensor:
+        return (self.separate(mixtures.mixture) - mixtures.sources[:, 0]).square().mean() * 100
+
+    def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
+        return {"gain": self.gain.detach()}
 
 
 class Louder:
-    """Adds every training clip once more, louder by a number that is drawn from the seed and the clip's name."""
+    """Adds every training clip once more, louder by a given factor."""
 
     def __init__(self, gain: float, seed: int):
         self.gain, self.seed = gain, seed
 
-    def augment(self, raw: ClipTable, separated: ClipTable) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    def augment(
+        self, raw: ClipTable, separated: ClipTable, noise: list[ClipTable]
+    ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         for clips, audio in separated.batches("audio", "train"):
             yield clips, (audio * self.gain).astype(np.int16)
 
 
 @pytest.fixture
-def audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """A machine with clean clips, one with noise, one with neither, and a pool of noise."""
     monkeypatch.setitem(SEPARATORS, "gain", Gain)
     monkeypatch.setitem(AUGMENTATIONS, "louder", Louder)
-    make_machine(tmp_path / "toy" / "fan", seconds=0.5)
-    settings = {"sample_rate": 16000, "seconds": 0.5, "resample": False, "downmix": False, "allow_silent": False}
-    settings |= {"sections": ["00"], "recordings": None, "strict": True}
-    prepare(tmp_path / "toy" / "fan", "toy", "fan", tmp_path / "raw.parquet", settings)
-    return tmp_path / "raw.parquet"
+    for machine, supplement in (("fan", "machine"), ("pump", "noise"), ("valve", None)):
+        folder = make_machine(tmp_path / "toy" / machine, seconds=0.5, supplement=supplement)
+        prepare(folder, "toy", machine, tmp_path / f"{machine}.parquet", FORMAT)
+    for number, seconds in enumerate((1.2, 0.5)):
+        write_wav(tmp_path / "pool" / f"rain_{number}.wav", sound(np.random.default_rng(number), seconds, level=0.0))
+    prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", FORMAT)
+    return {path.stem: path for path in tmp_path.glob("*.parquet")}
 
 
-def trained(audio: Path) -> Path:
-    out = audio.with_name("model.safetensors")
-    train_separator(audio, out, out.with_name("metrics.csv"), SETTINGS, "code", "cpu", 0, 1)
+def trained(tables: dict[str, Path], machine: str = "fan", noise: tuple[str, ...] = ("pump",), **pairs) -> Path:
+    out = tables[machine].with_name("model.safetensors")
+    settings = {**SETTINGS, "pairs": SETTINGS["pairs"] | pairs}
+    train_separator(
+        tables[machine], [tables[name] for name in noise], out, out.with_name("metrics.csv"), settings, "", "cpu", 0, 1
+    )
     return out
 
 
-def test_a_separator_is_trained_and_logged(audio: Path) -> None:
-    checkpoint = checkpoints.load(trained(audio))
+def test_a_separator_is_trained_and_logged(tables: dict[str, Path]) -> None:
+    checkpoint = checkpoints.load(trained(tables))
     assert checkpoint.recipe == SETTINGS
-    assert float(checkpoint.weights["gain"]) == pytest.approx(0.5, abs=0.1)
-    with audio.with_name("metrics.csv").open() as handle:
+    assert float(checkpoint.weights["gain"]) == pytest.approx(0.5, abs=0.1)  # machine and noise are equally loud
+    with tables["fan"].with_name("metrics.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 30
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert float(rows[-1]["gain"]) == pytest.approx(float(checkpoint.weights["gain"]))
 
 
-def test_separated_clips_are_those_of_the_audio_row_for_row(audio: Path) -> None:
-    model = trained(audio)
+@pytest.mark.parametrize(("machine", "pairs"), [("pump", {}), ("valve", {}), ("valve", {"noise_only": "identity"})])
+def test_without_a_clean_reference_clips_pass_unchanged(
+    tables: dict[str, Path], caplog: pytest.LogCaptureFixture, machine: str, pairs: dict
+) -> None:
+    model = trained(tables, machine, ("fan", "pool"), **pairs)
+    assert checkpoints.load(model).weights == {}
+    assert model.with_name("metrics.csv").read_text().count("\n") == 1
+    with caplog.at_level(logging.WARNING):
+        separate(tables[machine], model, model.with_name("out.parquet"), "cpu", 0, 1)
+    assert "copied unchanged" in caplog.text
+    separated = ClipTable(model.with_name("out.parquet"))
+    assert np.array_equal(separated.load("audio")[1], ClipTable(tables[machine]).load("audio")[1])
+    assert separated.notes["separated"] is False
+
+
+def test_a_noisy_target_is_an_option(tables: dict[str, Path]) -> None:
+    assert "gain" in checkpoints.load(trained(tables, "pump", (), noise_only="noisy_target")).weights
+    assert "gain" in checkpoints.load(trained(tables, "valve", ("pool",), noise_only="noisy_target")).weights
+
+
+def test_separated_clips_are_those_of_the_audio_row_for_row(tables: dict[str, Path]) -> None:
+    audio, model = tables["fan"], trained(tables)
     separate(audio, model, audio.with_name("separated.parquet"), "cpu", 0, 1)
     raw, separated = ClipTable(audio), ClipTable(audio.with_name("separated.parquet"))
     assert separated.clips().equals(raw.clips())
@@ -111,11 +130,30 @@ def test_separated_clips_are_those_of_the_audio_row_for_row(audio: Path) -> None
     assert np.abs(after - gain * before.astype(float)).max() <= 0.51  # rounded, never shifted
     assert separated.recipe["separator"] == SETTINGS
     assert separated.recipe["sample_rate"] == 16000
+    assert separated.notes["separated"] is True
 
 
-def test_augmented_clips_are_what_the_augmentation_makes(audio: Path) -> None:
+def test_augmented_clips_are_what_the_augmentation_makes(tables: dict[str, Path]) -> None:
+    audio = tables["fan"]
     out = audio.with_name("augmented.parquet")
-    augment(audio, [audio], out, {"name": "louder", "kind": "louder", "gain": 2.0, "separator": {}, "seed": 1})
+    settings = {"name": "louder", "kind": "louder", "gain": 2.0, "separator": {}, "seed": 1}
+    augment(audio, [audio], [tables["pool"]], out, settings)
     made, given = ClipTable(out).load("audio"), ClipTable(audio).load("audio", "train")
     assert made[0].equals(given[0])
     assert np.array_equal(made[1], (given[1] * 2.0).astype(np.int16))
+    assert len(ClipTable(out).notes["audio"]) == 3
+
+
+def test_long_noise_becomes_several_pieces(tables: dict[str, Path]) -> None:
+    clips, audio = ClipTable(tables["pool"]).load("audio", "noise")
+    assert clips.column("clip").to_pylist() == ["rain_0_000", "rain_0_001", "rain_0_002", "rain_1_000"]
+    assert clips.column("samples").to_pylist() == [8000, 8000, 3200, 8000]
+    assert audio[2, 3200:].any() == False  # noqa: E712 (a NumPy truth value)
+    assert audio[:2].any(axis=1).all()
+
+
+def test_a_pool_of_silence_is_refused(tmp_path: Path) -> None:
+    write_wav(tmp_path / "pool" / "quiet.wav", np.zeros(800))
+    with pytest.raises(AsdError, match=r"quiet\.wav: is digital silence"):
+        prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", FORMAT)
+    assert not (tmp_path / "pool.parquet").exists()

@@ -37,7 +37,7 @@ def write(root: Path, name: str, content: Any) -> None:
 def config(root: Path, **changed: Any) -> Config:
     """Return the shipped config with `data` at `mine` and some keys replaced; a key set to `...` is left out."""
     shipped: Config = {}
-    for name in ("datasets.yaml", "config.yaml"):
+    for name in ("datasets.yaml", "checkpoints.yaml", "config.yaml"):
         shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
     laid = shipped | {"data": str(root / "mine")} | changed
     return {key: value for key, value in laid.items() if value is not ...}

@@ -50,7 +50,7 @@ rule prepare:
     params:
         settings=lambda w: graph.prepare_settings(w.dataset, w.machine),
         # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
-        recordings=lambda w, input: graph.datasets[w.dataset].recordings(w.machine),
+        recordings=lambda w, input: graph.all_datasets[w.dataset].recordings(w.machine),
         code=graph.code("prepare"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/prepare.py"'
@@ -58,10 +58,35 @@ rule prepare:
         " --machine {wildcards.machine} --out {output} --settings {params.settings:q} --log {log}"
 
 
+# Check a dataset's background noise and store it in pieces of one length.
+rule prepare_noise:
+    output:
+        "results/audio/noise/{dataset}.parquet",
+    log:
+        "results/logs/prepare_noise/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare_noise/{dataset}.tsv"
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        settings=lambda w: graph.noise_settings(w.dataset),
+        # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
+        recordings=lambda w, input: graph.all_datasets[w.dataset].noise_pool,
+        code=graph.code("prepare_noise"),
+    shell:
+        'python -P "$ASDLIB/workflow/scripts/prepare_noise.py"'
+        " --recordings {params.recordings:q} --dataset {wildcards.dataset} --out {output}"
+        " --settings {params.settings:q} --log {log}"
+
+
 # Train a network that takes a machine's sound out of a mixture with noise.
 rule train_separator:
     input:
-        "results/audio/raw/{dataset}/{machine}.parquet",
+        audio="results/audio/raw/{dataset}/{machine}.parquet",
+        noise=lambda w: graph.noise_of(w.dataset, w.machine),
     output:
         model="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
         history="results/separators/{separator}/{dataset}/{machine}/metrics.csv",
@@ -84,7 +109,7 @@ rule train_separator:
         code=lambda w: graph.recipe_code("train_separator", "separators", w.separator),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_separator.py"'
-        " --audio {input} --out {output.model} --history {output.history}"
+        " --audio {input.audio} --noise {input.noise} --out {output.model} --history {output.history}"
         " --settings {params.settings:q} --code {params.code} --device {params.device} --gpus {resources.gpu}"
         " --threads {params.threads} --log {log}"
 
@@ -124,6 +149,7 @@ rule augment:
     input:
         raw="results/audio/raw/{dataset}/{machine}.parquet",
         separated=lambda w: graph.separated_for(w.augmentation, w.dataset, w.machine),
+        noise=lambda w: graph.noise_for(w.augmentation, w.dataset, w.machine),
     output:
         "results/audio/augmented/{augmentation}/{dataset}/{machine}.parquet",
     log:
@@ -141,5 +167,5 @@ rule augment:
         code=lambda w: graph.recipe_code("augment", "augmentations", w.augmentation),
     shell:
         'python -P "$ASDLIB/workflow/scripts/augment.py"'
-        " --raw {input.raw} --separated {input.separated} --out {output}"
+        " --raw {input.raw} --separated {input.separated} --noise {input.noise} --out {output}"
         " --settings {params.settings:q} --log {log}"

@@ -7,7 +7,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from asdlib import job_environment, run_lock, yaml_files
 from asdlib.errors import AsdError
-from asdlib.graph import Graph, backends_of
+from asdlib.graph import CORPUS, Graph, backends_of
 from snakemake.exceptions import WorkflowError
 
 job_environment.export(workflow.basedir)
@@ -35,7 +35,7 @@ def variant_of(w):
 
 
 wildcard_constraints:
-    dataset=one_of(graph.datasets),
+    dataset=one_of([*graph.all_datasets, CORPUS]),
     machine=NAME,
     place=NAME,
     section=one_of({section for _, _, section in graph.places}),
@@ -43,6 +43,7 @@ wildcard_constraints:
     augmentation=one_of(graph.keys("augmentations")),
     frontend=one_of(graph.keys("frontends")),
     model=one_of(graph.keys("models")),
+    checkpoint=one_of(graph.config["checkpoints"]),
     audio=r"raw|separated/[^/]+|augmented/[^/]+",
     system=one_of(graph.recipes.systems),
     variant=r"[A-Za-z0-9][A-Za-z0-9_]*",

@@ -1,9 +1,33 @@
 """From features to trained models, and from models to embeddings.
 
-Needs    results/features/<frontend>/<audio>/<dataset>/<machine>.parquet
+Needs    results/features/<frontend>/<audio>/<dataset>/<machine>.parquet, the config's block `checkpoints`
 Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
-         results/embeddings/<model>/<audio>/<dataset>/<machine>.parquet
+         resources/checkpoints/<name>/<file>, results/embeddings/<model>/<audio>/<dataset>/<machine>.parquet
 """
+
+
+# Fetch public weights and verify them.
+rule fetch_checkpoint:
+    output:
+        "resources/checkpoints/{checkpoint}/{file}",
+    log:
+        "results/logs/fetch_checkpoint/{checkpoint}/{file}.log",
+    benchmark:
+        "results/benchmarks/fetch_checkpoint/{checkpoint}/{file}.tsv"
+    localrule: True
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
+    params:
+        network=lambda w, output: graph.config["download"],
+        settings=lambda w: graph.config["checkpoints"][w.checkpoint],
+        code=graph.code("fetch_checkpoint"),
+    shell:
+        'python -P "$ASDLIB/workflow/scripts/fetch_checkpoint.py"'
+        " --name {wildcards.checkpoint} --out {output} --settings {params.settings:q}"
+        " --network {params.network:q} --log {log}"
 
 
 # Train a model on one machine's clips, or on those of all machines (the place `all`).
@@ -11,6 +35,7 @@ rule train_model:
     input:
         features=lambda w: graph.training_features(w.model, w.dataset, w.place),
         init=lambda w: graph.init_checkpoint(w.model, w.dataset, w.place),
+        public=lambda w: graph.public_weights(w.model),
     output:
         model="results/models/{model}/{dataset}/{place}/model.safetensors",
         history="results/models/{model}/{dataset}/{place}/training.csv",
@@ -33,7 +58,7 @@ rule train_model:
         code=lambda w: graph.recipe_code("train_model", "models", w.model),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_model.py"'
-        " --features {input.features} --init {input.init} --out {output.model}"
+        " --features {input.features} --init {input.init} --public {input.public} --out {output.model}"
         " --history {output.history} --settings {params.settings:q} --code {params.code}"
         " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
 
+PLACE = ("dataset", "machine", "view")  # what a feature table's notes say of all its clips
+
 
 @dataclass  # not frozen: Fabric's mixed precision rebuilds it field by field
 class Batch:
@@ -28,7 +30,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clips:
-    """Whole clips: their metadata table (CLIP_FIELDS) and features (N, frames, …) in the same order."""
+    """Whole clips: their metadata (CLIP_FIELDS and PLACE) and features (N, frames, …) in the same order.
+
+    The features of several machines are a map of a file: take rows by index, never copy or convert them whole.
+    """
 
     table: pa.Table
     features: Tensor
@@ -48,7 +53,16 @@ class Clips:
         return self.table.column(name).to_pylist()
 
 
-def load_clips(paths: list[Path], *kinds: str) -> Clips:
-    """Load the features of some kinds of clips from one or more tables into one tensor, without a second copy."""
-    table, features = load([ClipTable(path) for path in paths], "features", *kinds)
+def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None) -> Clips:
+    """Load the features of some kinds of clips from one or more tables into one tensor, without a second copy.
+
+    With a folder `scratch` the tensor is a map of a file there that nothing else can open and that vanishes with it:
+    the joint training of many machines needs no more memory than that of one.
+    """
+    tables = [ClipTable(path) for path in paths]
+    table, features = load(tables, "features", *kinds, scratch=scratch)
+    counts = [len(one.clips(*kinds)) for one in tables]
+    for name in PLACE:
+        values = np.repeat([one.notes[name] for one in tables], counts)
+        table = table.append_column(name, pa.array(values.tolist(), pa.string()))
     return Clips(table, torch.from_numpy(features))

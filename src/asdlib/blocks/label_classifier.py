@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.errors import AsdError
 
 HEAD_STD = 2e-5  # of a new head's weights, as AudioMAE's fine-tuning has it
 
@@ -32,7 +33,10 @@ class LabelClassifier(nn.Module):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the labels there are, sorted."""
-        return {"classes": sorted(set(compound_labels(clips)))}
+        classes = sorted(set(compound_labels(clips)))
+        if len(classes) < 2:
+            raise AsdError(f"models: all training clips have one label ({classes[0]}): add machines or attributes")
+        return {"classes": classes}
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the head for the labels."""

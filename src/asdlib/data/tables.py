@@ -6,6 +6,8 @@ digest of its content.
 """
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,21 +158,39 @@ class ClipTable:
         return found
 
 
-def load(tables: Sequence[ClipTable], tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
-    """Return (metadata, tensor of shape (clips, …)) of several tables, one after the other, in one array."""
+def load(
+    tables: Sequence[ClipTable], tensor: str, *kinds: str, scratch: Path | None = None
+) -> tuple[pa.Table, np.ndarray]:
+    """Return (metadata, tensor of shape (clips, …)) of several tables, one after the other, in one array.
+
+    With a folder `scratch` the array is a map of an unnamed file in it, else it is in memory.
+    """
     clips = pa.concat_tables([table.clips(*kinds) for table in tables])
     array: np.ndarray | None = None
     row = 0
     for table in tables:
         for _, batch in table.batches(tensor, *kinds):
             if array is None:
-                array = np.empty((len(clips), *batch.shape[1:]), batch.dtype)
+                array = _allocate((len(clips), *batch.shape[1:]), batch.dtype, scratch)
             array[row : row + len(batch)] = batch
             row += len(batch)
     if array is None:
         missing = f"{' or '.join(kinds)} clips".lstrip()
         raise AsdError(f"{tables[0].path}: holds no {missing}: check the dataset")
     return clips, array
+
+
+def _allocate(shape: tuple[int, ...], dtype: np.dtype, scratch: Path | None) -> np.ndarray:
+    if scratch is None:
+        return np.empty(shape, dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    try:
+        with tempfile.TemporaryFile(dir=scratch) as handle:
+            os.posix_fallocate(handle.fileno(), 0, size)  # a map of a file that the disk cannot hold ends in a signal
+            return np.memmap(handle, dtype, "r+", shape=shape)
+    except OSError as error:
+        need = f"{size / 1e9:.1f} GB for the features of a joint training"
+        raise AsdError(f"{scratch}: no room for {need} ({error.strerror}): make room there") from error
 
 
 def clip_rows(rows: list[dict[str, Any]]) -> pa.Table:

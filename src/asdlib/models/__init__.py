@@ -4,8 +4,16 @@ A model is an `nn.Module` with
 - `examples(clips) -> Examples`: what one training example is (`len`, `batch(indices) -> Batch`),
 - `loss(batch) -> Tensor`: a scalar to minimise,
 - `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each,
-- optionally `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last
-  epoch; what it returns reaches the backends as `calibration`.
+and, where it needs them,
+- `survey(clips) -> dict` and `grow(facts)`: facts about the training clips (JSON) that decide the network's shape or
+  that it must remember, and the layers that depend on them; a restored network grows from the stored facts,
+- `start_from(checkpoint)`: how it takes over the weights of the recipe's `init` (default: all of them, strictly),
+- `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,
+- `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages; a training may resume after
+  any epoch, so the first depends on its arguments only and the second keeps its state in buffers,
+- `metrics(batch) -> dict[str, Tensor]`: what the log says of watched examples beside their loss,
+- `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; what it
+  returns reaches the backends as `calibration`.
 """
 
 from asdlib.models.audiomae_adaptation import AudioMaeAdaptation

@@ -10,8 +10,7 @@ from asdlib import checkpoints
 from asdlib.blocks.clips import Batch
 from asdlib.data.tables import ClipTable, writing
 from asdlib.devices import choose_device
-from asdlib.models import MODELS
-from asdlib.recipe_keys import arguments
+from asdlib.networks import restore_model
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +23,7 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     torch.set_num_threads(threads)
     place = choose_device(device, gpus)
     checkpoint = checkpoints.load(model)
-    network = MODELS[checkpoint.recipe["kind"]](**arguments("models", checkpoint.recipe))
-    network.load_state_dict(checkpoint.weights)
-    network.to(place).eval()
+    network = restore_model(checkpoint).to(place)
     table = ClipTable(features)
     groups = (
         (clips, _represent(network, clips, array, place)) for clips, array in table.batches("features", "train", "test")

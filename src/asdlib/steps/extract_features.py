@@ -31,16 +31,27 @@ def extract_features(audio: Path, out: Path, settings: dict[str, Any]) -> None:
         raise AsdError(f"config: prepare.sample_rate: is {rate}, {expected}: change one")
     (samples,) = table.tensors["audio"]
     dtype = settings.get("dtype", "float32")
-    with writing(out, settings, {"audio": table.digest}, features=(dtype, frontend.shape(samples))) as written:
+    notes = {"audio": table.digest, **_place(table.recipe)}
+    with writing(out, settings, notes, features=(dtype, frontend.shape(samples))) as written:
         for clips, waveforms in table.batches("audio"):
+            lengths = clips.column("samples").to_pylist()
             # Clip by clip: one clip's spectrum fits the processor's cache, which doubles the speed of a batch.
-            features = np.stack([_transform(frontend, waveform) for waveform in waveforms])
+            features = np.stack([_transform(frontend, *pair) for pair in zip(waveforms, lengths, strict=True)])
             written.write(_with_frames(clips, frontend), features=features.astype(dtype, copy=False))
     _log.info("%d clips, %s each", len(table.clips()), "×".join(map(str, frontend.shape(samples))))
 
 
-def _transform(frontend: Any, waveform: np.ndarray) -> np.ndarray:
-    return frontend(torch.from_numpy(waveform.astype(np.float32)).div_(32768.0)[None])[0].numpy()
+def _place(recipe: dict[str, Any]) -> dict[str, str]:
+    """Return where a table's clips come from: what a joint training tells its machines by."""
+    made = [view for key, view in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
+    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view": [*made, "raw"][0]}
+
+
+def _transform(frontend: Any, waveform: np.ndarray, samples: int) -> np.ndarray:
+    waveforms = torch.from_numpy(waveform.astype(np.float32)).div_(32768.0)[None]
+    if getattr(frontend, "needs_samples", False):
+        return frontend(waveforms, torch.tensor([samples]))[0].numpy()
+    return frontend(waveforms)[0].numpy()
 
 
 def _with_frames(clips: pa.Table, frontend: Any) -> pa.Table:

@@ -1,35 +1,55 @@
 """Run every clip of a machine through its separator."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from asdlib import checkpoints
+from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import ClipTable, writing
 from asdlib.devices import choose_device
-from asdlib.recipe_keys import arguments
-from asdlib.separators import SEPARATORS
+from asdlib.networks import restore_separator
+
+_log = logging.getLogger(__name__)
 
 
 def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, threads: int) -> None:
     """Write `out`: the separated machine sound of every clip in `audio`, row for row, int16 of unchanged length.
 
-    Streams: a few clips are in memory at once.
+    Streams: a few clips are in memory at once. Where there was nothing to train a separator on, the clips are copied;
+    the table's note `separated` says which it was.
     """
     torch.set_num_threads(threads)
-    place = choose_device(device, gpus)
     checkpoint = checkpoints.load(separator)
-    network = SEPARATORS[checkpoint.recipe["kind"]](**arguments("separators", checkpoint.recipe))
-    network.load_state_dict(checkpoint.weights)
-    network.to(place).eval()
+    identity = checkpoint.facts.get("identity")
+    if identity:
+        _log.warning("the clips are copied unchanged: %s", identity)
+    transform = _copy if identity else _separation(checkpoint, choose_device(device, gpus))
     table = ClipTable(audio)
     recipe = {**table.recipe, "separator": checkpoint.recipe}
+    notes = {"audio": table.digest, "separated": not identity}
     with (
-        writing(out, recipe, {"audio": table.digest}, audio=("int16", table.tensors["audio"])) as written,
+        writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
         torch.inference_mode(),
     ):
         for clips, mixtures in table.batches("audio"):
-            waveforms = torch.from_numpy(mixtures.astype(np.float32)).div_(32768.0).to(place)
-            separated = network.separate(waveforms).float().mul(32768.0).round().clamp(-32768, 32767)
-            written.write(clips, audio=separated.cpu().numpy().astype(np.int16))
+            written.write(clips, audio=transform(mixtures))
+
+
+def _copy(mixtures: np.ndarray) -> np.ndarray:
+    return mixtures
+
+
+def _separation(checkpoint: Checkpoint, place: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what separates int16 clips (n, samples), one at a time: ten seconds fill a processor."""
+    network = restore_separator(checkpoint).to(place)
+
+    def transform(mixtures: np.ndarray) -> np.ndarray:
+        waveforms = torch.from_numpy(mixtures.astype(np.float32)).div_(32768.0)
+        separated = torch.cat([network.separate(mixture[None].to(place)).float().cpu() for mixture in waveforms])
+        return separated.mul_(32768.0).round_().clamp_(-32768, 32767).numpy().astype(np.int16)
+
+    return transform

@@ -4,20 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from asdlib import checkpoints
 from asdlib.blocks.clips import load_clips
 from asdlib.devices import choose_device
-from asdlib.fitting import Job, fit
-from asdlib.models import MODELS
-from asdlib.recipe_keys import arguments
-from asdlib.training import Examples
+from asdlib.fitting import Job, Task, fit
+from asdlib.networks import build_model, start
+from asdlib.public_weights import verify
 
 
 def train_model(
     features: list[Path],
     init: list[Path],
+    public: list[Path],
     out: Path,
     history: Path,
     settings: dict[str, Any],
@@ -28,18 +27,20 @@ def train_model(
 ) -> None:
     """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
 
-    `init` holds no or one checkpoint to start from.
+    `init` holds the checkpoints to start from, `public` the file of public weights, verified if the config pins it. A
+    joint training keeps its features in a file beside `out`, not in memory.
     """
     torch.set_num_threads(threads)
 
-    def build() -> nn.Module:
-        network = MODELS[settings["kind"]](**arguments("models", settings))
+    def begin() -> Task:
+        joint = settings["scope"] == "all"
+        clips = load_clips(features, "train", scratch=out.parent if joint else None)
+        network, facts = build_model(settings, clips)
+        for path in public:
+            verify(path, settings["checkpoint"]["name"], settings["checkpoint"].get("sha256"))
+            network.start_from_public(path)
         for path in init:
-            network.load_state_dict(checkpoints.load(path).weights)
-        return network
+            start(network, checkpoints.load(path))
+        return Task(network, network.examples(clips), len(clips.table), facts)
 
-    def load(network: nn.Module) -> tuple[Examples, int]:
-        clips = load_clips(features, "train")
-        return network.examples(clips), len(clips.table)
-
-    fit(Job(settings, code, [*features, *init], out, history, choose_device(device, gpus)), build, load)
+    fit(Job(settings, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)

@@ -1,21 +1,29 @@
 """Train a network that takes a machine's sound out of a mixture with noise."""
 
+import csv
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from asdlib import checkpoints
+from asdlib.blocks.separation_data import separation_data
+from asdlib.checkpoints import Checkpoint
+from asdlib.data.files import atomic, locked
 from asdlib.data.tables import ClipTable
 from asdlib.devices import choose_device
-from asdlib.fitting import Job, fit
-from asdlib.recipe_keys import arguments
-from asdlib.separators import SEPARATORS
-from asdlib.training import Examples
+from asdlib.fitting import Job, Task, fit
+from asdlib.networks import build_separator
+from asdlib.separation_settings import Pairs
+from asdlib.training import Epoch
+
+_log = logging.getLogger(__name__)
 
 
 def train_separator(
     audio: Path,
+    noise: list[Path],
     out: Path,
     history: Path,
     settings: dict[str, Any],
@@ -26,15 +34,25 @@ def train_separator(
 ) -> None:
     """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
 
-    The network says itself which mixtures it learns from: `examples(audio table)`.
+    `noise` holds the audio of other machines, of which only noise supplements are read, and of a noise pool. A machine
+    that has nothing to learn from gets a checkpoint without weights: its clips pass through `separate` unchanged.
     """
     torch.set_num_threads(threads)
+    table, others = ClipTable(audio), [ClipTable(path) for path in noise]
+    examples, how = separation_data(table, others, Pairs(**settings["pairs"]), settings["seed"])
+    _log.info("%s", how)
+    if examples is None:
+        _write_identity(out, history, settings, how)
+        return
 
-    def build() -> nn.Module:
-        return SEPARATORS[settings["kind"]](**arguments("separators", settings))
+    def begin() -> Task:
+        return Task(build_separator(settings), examples, len(examples), {"pairs": how})
 
-    def load(network: nn.Module) -> tuple[Examples, int]:
-        table = ClipTable(audio)
-        return network.examples(table), len(table.clips("train"))
+    fit(Job(settings, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)
 
-    fit(Job(settings, code, [audio], out, history, choose_device(device, gpus)), build, load)
+
+def _write_identity(out: Path, history: Path, settings: dict[str, Any], why: str) -> None:
+    with locked(out):
+        with atomic(history) as temporary, temporary.open("w", newline="") as handle:
+            csv.writer(handle, lineterminator="\n").writerow(Epoch.__dataclass_fields__)
+        checkpoints.save(out, Checkpoint(settings, {}, facts={"identity": why}))

@@ -15,7 +15,10 @@ class ToyMix:
         self.share = share
         self.seed = seed
 
-    def augment(self, raw: ClipTable, separated: ClipTable) -> Iterator[tuple[pa.Table, np.ndarray]]:
-        for (clips, recorded), (_, machine) in zip(raw.batches("audio"), separated.batches("audio"), strict=True):
+    def augment(
+        self, raw: ClipTable, separated: ClipTable, noise: list[ClipTable]
+    ) -> Iterator[tuple[pa.Table, np.ndarray]]:
+        pairs = zip(raw.batches("audio", "train"), separated.batches("audio", "train"), strict=True)
+        for (clips, recorded), (_, machine) in pairs:
             dither = np.random.default_rng(self.seed).uniform(-0.5, 0.5, recorded.shape)
             yield clips, np.rint(self.share * recorded + (1 - self.share) * machine + dither).astype(np.int16)
