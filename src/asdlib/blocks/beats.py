@@ -75,7 +75,7 @@ class Encoder(nn.Module):
         bias = self.position_bias(tokens.shape[1])
         for layer in self.layers:
             if self.gradient_decay != 1.0 and tokens.requires_grad:
-                tokens.register_hook(self.gradient_decay.__mul__)
+                tokens.register_hook(lambda gradient: gradient * self.gradient_decay)
             tokens = layer(tokens, bias, padding)
         return tokens
 

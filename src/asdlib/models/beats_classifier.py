@@ -12,6 +12,7 @@ from asdlib.blocks.clips import Batch
 from asdlib.blocks.label_classifier import LabelClassifier
 from asdlib.blocks.pooling import AttentivePooling
 from asdlib.checkpoints import Checkpoint
+from asdlib.pretrained.files import check_keys
 
 
 class BeatsClassifier(LabelClassifier):
@@ -42,6 +43,10 @@ class BeatsClassifier(LabelClassifier):
 
     def start_from_public(self, weights: dict[str, Tensor]) -> None:
         """Start from the public encoder."""
+        plain = Beats(**self.sizes)
+        check_keys(
+            "the public checkpoint", weights, {name: tensor.shape for name, tensor in plain.state_dict().items()}
+        )
         self._take_encoder(weights, "", "the public checkpoint")
 
     def start_from(self, checkpoint: Checkpoint) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from asdlib.blocks.adapters import adapt, load_part
 from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
 from asdlib.blocks.beats import Beats
-from asdlib.blocks.clips import Batch
+from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.label_classifier import LabelClassifier
 from asdlib.blocks.pooling import AttentivePooling
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.checkpoints import Checkpoint
 from asdlib.errors import AsdError
 
@@ -47,21 +48,31 @@ class SslFusion(LabelClassifier):
         self.audiomae = adapt(AudioMae(**self.sizes), True, lora_rank)
         self.fc_norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.pooling = AttentivePooling(width, attention) if pooling == "attention" else None
+        self._taken: list[str] = []
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over one branch's encoder as its phase I left it; called once for each branch."""
-        source, weights = f"init: {checkpoint.recipe['name']}", checkpoint.weights
-        if checkpoint.recipe["kind"] == "beats_classifier":
+        source, kind, weights = f"init: {checkpoint.recipe['name']}", checkpoint.recipe["kind"], checkpoint.weights
+        if kind == "beats_classifier":
             plain = Beats(**self.sizes, patch_width=self.patch_width)
             load_part(plain, weights, "encoder.", source)
             self.beats = adapt(plain, True, self.lora_rank)
-        elif checkpoint.recipe["kind"] == "audiomae_classifier":
+        elif kind == "audiomae_classifier":
             plain = AudioMae(**self.sizes)
             load_part(plain, weights, "encoder.", source)
             load_part(self.fc_norm, weights, "fc_norm.", source)
             self.audiomae = adapt(plain, True, self.lora_rank)
         else:
             raise AsdError(f"{source}: is no beats_classifier or audiomae_classifier: name phase I of both branches")
+        self._taken.append(kind)
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return whole clips with their labels."""
+        if len(set(self._taken)) == 1:
+            raise AsdError(
+                f"init: names a {self._taken[0]} alone: name phase I of both branches, or null (from scratch)"
+            )
+        return super().examples(clips)
 
     def embedding(self, batch: Batch) -> Tensor:
         """Return the pooled tokens of both encoders, (B, width) or (B, 2 · width)."""
