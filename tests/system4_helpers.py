@@ -1,6 +1,8 @@
 """Toy forms of system4's models, and the road from one to the next."""
 
+from argparse import Namespace
 from itertools import product
+from pathlib import Path
 
 import pyarrow as pa
 import torch
@@ -10,6 +12,7 @@ from asdlib.blocks.clips import Clips
 from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import clip_rows
 from asdlib.networks import build_model, start
+from asdlib.pretrained.beats import FIRST, SETTINGS
 
 SMALL = {"width": 16, "depth": 1, "heads": 2}
 ADAPTATION = {
@@ -74,3 +77,19 @@ def stored(network: nn.Module, settings: dict) -> Checkpoint:
 def changed(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
     """The names of weights that are no longer what they were."""
     return {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+
+
+def published_beats(path: Path, encoder: nn.Module) -> Path:
+    """Write a BEATs checkpoint as its authors do: settings, the one table under every layer, a classifier."""
+    weights = dict(encoder.state_dict())
+    for layer in range(1, len(encoder.encoder.layers)):
+        weights[FIRST.replace(".0.", f".{layer}.")] = weights[FIRST]
+    weights |= {"predictor.weight": torch.zeros(7, 16), "predictor.bias": torch.zeros(7)}
+    torch.save({"cfg": {**SETTINGS, "dropout": 0.1}, "model": weights, "label_dict": {0: "/m/1"}}, path)
+    return path
+
+
+def published_audiomae(path: Path, weights: dict[str, Tensor]) -> Path:
+    """Write an AudioMAE checkpoint as its authors do: weights beside the state of their training."""
+    torch.save({"model": weights, "epoch": 32, "args": Namespace(batch_size=8), "scaler": {"scale": 1.0}}, path)
+    return path

@@ -11,6 +11,7 @@ from asdlib.errors import AsdError
 
 # For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
 TOYS = {
+    "nearest_neighbours": ({"representation": "distances", "neighbours": 3}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "prototypes": ({"representation": "distances", "centroids": 4}, [[1.0, 2.0]], [[9.0, 7.0]]),
     "smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
 }

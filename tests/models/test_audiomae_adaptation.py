@@ -1,11 +1,12 @@
 """Generative adaptation: which patches are masked, what the error counts, where the weights come from."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
 from refusals import refused
-from system4_helpers import ADAPTATION, SMALL, begun, clips, stored, trained
+from system4_helpers import ADAPTATION, SMALL, begun, clips, published_audiomae, stored, trained
 
 from asdlib.blocks.audiomae import normalised
 from asdlib.blocks.clips import Batch
@@ -76,24 +77,26 @@ def test_the_adaptation_learns() -> None:
     assert error() < 0.9 * before
 
 
-def test_the_public_autoencoder_is_taken_whole_and_an_encoder_alone_with_a_warning(caplog) -> None:
+def test_the_public_autoencoder_is_taken_whole_and_an_encoder_alone_with_a_warning(caplog, tmp_path: Path) -> None:
     torch.manual_seed(0)
     public = AudioMaeAdaptation(**SIZES).encoder.state_dict()
     encoder = {name: tensor for name, tensor in public.items() if not name.startswith(("decoder_", "mask_token"))}
     network = AudioMaeAdaptation(**SIZES)
     fresh = network.encoder.decoder_pred.weight.clone()
+    torch.save(encoder, tmp_path / "port.bin")
     with caplog.at_level(logging.WARNING):
-        network.start_from_public(encoder)
+        network.start_from_public(tmp_path / "port.bin")
     assert "no decoder" in caplog.text
     assert torch.equal(network.encoder.norm.weight, public["norm.weight"])
     assert torch.equal(network.encoder.blocks[0].mlp.fc1.weight, public["blocks.0.mlp.fc1.weight"])
     assert torch.equal(network.encoder.decoder_pred.weight, fresh)
     caplog.clear()
-    network.start_from_public(public)
+    network.start_from_public(published_audiomae(tmp_path / "pretrained.pth", public))
     assert not caplog.text
     assert torch.equal(network.encoder.decoder_pred.weight, public["decoder_pred.weight"])
     del encoder["norm.weight"]
-    refused(lambda: network.start_from_public(encoder), r"the public checkpoint: has no weight norm\.weight: .*")
+    tuned = published_audiomae(tmp_path / "finetuned.pth", encoder)
+    refused(lambda: network.start_from_public(tuned), r".*finetuned\.pth: has no weight norm\.weight: .*")
 
 
 def test_a_stored_adaptation_is_restored() -> None:

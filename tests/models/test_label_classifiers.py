@@ -5,7 +5,20 @@ from pathlib import Path
 import pytest
 import torch
 from refusals import refused
-from system4_helpers import ADAPTATION, AUDIOMAE, BEATS, SMALL, TUNED, begun, changed, clips, stored, trained
+from system4_helpers import (
+    ADAPTATION,
+    AUDIOMAE,
+    BEATS,
+    SMALL,
+    TUNED,
+    begun,
+    changed,
+    clips,
+    published_audiomae,
+    published_beats,
+    stored,
+    trained,
+)
 
 from asdlib import checkpoints
 from asdlib.blocks.clips import Batch
@@ -130,18 +143,30 @@ def test_padding_does_not_reach_the_embedding(first: dict) -> None:
     torch.testing.assert_close(alone, one[:1])
 
 
-def test_a_public_encoder_is_taken_over() -> None:
+def test_a_public_beats_is_taken_over(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    given = BeatsClassifier(False, **{k: BEATS[k] for k in ("width", "depth", "heads", "patch_width")}).encoder
-    network = begun({**BEATS, **TUNED}, THIS_YEAR)
-    network.start_from_public(given.state_dict())
-    plain = begun(BEATS, THIS_YEAR)
-    plain.start_from_public(given.state_dict())
-    for encoder in (network.encoder, plain.encoder):
-        tokens, _ = encoder(THIS_YEAR.features, THIS_YEAR.frames)
-        torch.testing.assert_close(tokens, given(THIS_YEAR.features, THIS_YEAR.frames)[0])
-    unknown = given.state_dict() | {"more": torch.zeros(1)}
-    refused(lambda: plain.start_from_public(unknown), r"the public checkpoint: more is unknown: .*")
+    given = BeatsClassifier(False, **{key: BEATS[key] for key in ("width", "depth", "heads", "patch_width")}).encoder
+    public = published_beats(tmp_path / "BEATs.pt", given)
+    for settings in ({**BEATS, **TUNED}, BEATS):
+        network = begun(settings, THIS_YEAR)
+        network.start_from_public(public)
+        ours, theirs = (encoder(THIS_YEAR.features, THIS_YEAR.frames)[0] for encoder in (network.encoder, given))
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_public_audiomae_is_taken_over_with_the_norm_of_a_fine_tuned_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    autoencoder = begun(ADAPTATION, ALL_YEARS).encoder
+    encoder = begun(AUDIOMAE, THIS_YEAR).encoder.state_dict() | {"fc_norm.weight": torch.full((16,), 2.0)}
+    tuned = encoder | {"fc_norm.bias": torch.ones(16), "head.weight": torch.zeros(3, 16), "head.bias": torch.zeros(3)}
+    network = begun({**AUDIOMAE, **TUNED}, THIS_YEAR)
+    network.start_from_public(published_audiomae(tmp_path / "pretrained.pth", autoencoder.state_dict()))
+    spectrograms = torch.randn(1, 1024, 128)
+    torch.testing.assert_close(network.encoder(spectrograms), autoencoder(spectrograms))
+    assert torch.equal(network.fc_norm.weight, torch.ones(16))
+    network.start_from_public(published_audiomae(tmp_path / "finetuned.pth", tuned))
+    assert torch.equal(network.fc_norm.weight, torch.full((16,), 2.0))
+    assert torch.equal(network.encoder.cls_token, encoder["cls_token"])
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
@@ -155,7 +180,9 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 
 
 def test_adapters_on_an_encoder_that_learns_are_refused() -> None:
-    refused(lambda: AudioMaeClassifier(False, lora_rank=8, **SMALL), r"lora_rank: 8: adapters go on a frozen encoder: .*")
+    refused(
+        lambda: AudioMaeClassifier(False, lora_rank=8, **SMALL), r"lora_rank: 8: adapters go on a frozen encoder: .*"
+    )
 
 
 def test_clips_of_one_label_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -132,10 +133,11 @@ def test_gradients(name: str, gradients: dict[str, Tensor]) -> None:
 
 
 @torch.no_grad()
-def test_the_fine_tuning_head() -> None:
+def test_the_fine_tuning_head(tmp_path: Path) -> None:
     """From the spectrogram before its normalisation, as the model gets it; padding is part of the first."""
+    torch.save({"model": {**part("model."), **part("finetune.")}}, tmp_path / "finetuned.pth")
     network = AudioMaeClassifier(False, width=CFG["embed_dim"], depth=CFG["depth"], heads=CFG["num_heads"]).eval()
-    network.start_from_public({**part("model."), **part("finetune.")})
+    network.start_from_public(tmp_path / "finetuned.pth")
     network.grow({"classes": list(map(str, range(CFG["num_classes"])))})
     network.take_head(part("finetune."), network.classes)
     log_mel = SPECTROGRAMS * (2 * 4.5689974) - 4.2677393

@@ -58,7 +58,10 @@ PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": Fa
 ZENODO = {"kind": "zenodo", "archives": []}
 # case: keys of the config, and the complaint; ROOT stands for a temporary folder
 KEYS = {
-    "unknown key": ({"sytems": ["baseline"]}, "config: sytems: unknown key: use one of: data, .*" + SCHEMA),
+    "unknown key": (
+        {"sytems": ["baseline"]},
+        "config: sytems: unknown key: use one of: checkpoints, data, .*" + SCHEMA,
+    ),
     "unknown inner key": ({"prepare": PREPARE | {"rate": 1}}, r"config: prepare\.rate: unknown key: use one of: .*"),
     "missing key": ({"seeds": ...}, "config: seeds: is missing: add it" + SCHEMA),
     "missing inner key": ({"prepare": {"seconds": 10}}, r"config: prepare\.\w+: is missing: add it" + SCHEMA),

@@ -1,7 +1,12 @@
 """The augmentations a recipe can name by its `kind`.
 
-An augmentation has `augment(raw table, separated table) -> Iterator[(clips, int16 audio)]`, pieces of one kind of clip
-each; it is built with its recipe's settings and `seed`, and every clip it makes depends on the seed and that clip only.
+An augmentation has `augment(raw table, separated table or None, noise tables) -> Iterator[(clips, int16 audio)]`: it
+yields additional training clips only, in pieces. The noise tables are those of all machines if the recipe says
+`noise: pool`, else none. It is built with its recipe's settings and `seed`, and every clip it makes depends on the
+seed and that clip only.
 """
 
-AUGMENTATIONS: dict[str, type] = {}
+from asdlib.augmentations.remix import Remix
+from asdlib.augmentations.separated import Separated
+
+AUGMENTATIONS: dict[str, type] = {"remix": Remix, "separated": Separated}

@@ -4,7 +4,12 @@
 `threshold_` if the method defines its own decision threshold); `anomaly_score(test) -> (N,)`, higher is stranger.
 """
 
+from asdlib.backends.nearest_neighbours import NearestNeighbours
 from asdlib.backends.prototypes import Prototypes
 from asdlib.backends.smallest_distance import SmallestDistance
 
-BACKENDS: dict[str, type] = {"prototypes": Prototypes, "smallest_distance": SmallestDistance}
+BACKENDS: dict[str, type] = {
+    "nearest_neighbours": NearestNeighbours,
+    "prototypes": Prototypes,
+    "smallest_distance": SmallestDistance,
+}

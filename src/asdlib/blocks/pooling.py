@@ -7,12 +7,12 @@ from torch import Tensor, nn
 class AttentiveStatisticsPooling(nn.Module):
     """Weighted mean and deviation of tokens (B, tokens, width) → (B, 2 · width) (Okabe et al., Interspeech 2018).
 
-    A token's weight is the softmax over the clip of one number: linear, tanh, linear.
+    A token's weight is the softmax over the clip of one number: linear, tanh, linear (whose bias would change nothing).
     """
 
     def __init__(self, width: int, hidden: int = 128):
         super().__init__()
-        self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1, bias=False))
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
         """Pool tokens; those of `padding` (B, tokens), True where nothing real is, have no weight."""

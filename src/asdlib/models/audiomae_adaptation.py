@@ -5,6 +5,7 @@ The report masks rectangles that span 64 to 128 of the 128 mel bins and takes th
 """
 
 import logging
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.patches import patchify
 from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
+from asdlib.pretrained.audiomae import read_audiomae
 
 DECODER = ("decoder_", "mask_token")  # how its weights are named
 _log = logging.getLogger(__name__)
@@ -42,13 +44,14 @@ class AudioMaeAdaptation(nn.Module):
         self.rows = patches_of("mask_frames", mask_frames, ROWS - 1)  # something is always seen
         self.encoder = MaskedAutoencoder(width, depth, heads, decoder_width, decoder_heads)
 
-    def start_from_public(self, weights: dict[str, Tensor]) -> None:
+    def start_from_public(self, path: Path) -> None:
         """Start from the public autoencoder; from one of its encoder alone, with a decoder that has learned nothing."""
+        weights = read_audiomae(path)
         if "decoder_pred.weight" not in weights:
-            _log.warning("the checkpoint holds no decoder: it starts untrained")
+            _log.warning("%s: holds no decoder: it starts untrained", path)
             own = self.encoder.state_dict().items()
             weights = {name: tensor for name, tensor in own if name.startswith(DECODER)} | weights
-        load_part(self.encoder, weights, "", "the public checkpoint")
+        load_part(self.encoder, weights, "", str(path))
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips."""

@@ -4,6 +4,8 @@ The classifier is that of AudioMAE's own fine-tuning: the mean of the 512 patch 
 phase I the encoder is frozen, in phase II it has low-rank adapters on its query and key projections (eq. 3).
 """
 
+from pathlib import Path
+
 from torch import Tensor, nn
 
 from asdlib.blocks.adapters import adapt, load_part
@@ -11,6 +13,7 @@ from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
 from asdlib.blocks.clips import Batch
 from asdlib.blocks.label_classifier import LabelClassifier
 from asdlib.checkpoints import Checkpoint
+from asdlib.pretrained.audiomae import read_audiomae
 
 
 class AudioMaeClassifier(LabelClassifier):
@@ -28,11 +31,12 @@ class AudioMaeClassifier(LabelClassifier):
         self.encoder = adapt(AudioMae(**self.sizes), frozen, lora_rank)
         self.fc_norm = nn.LayerNorm(width, eps=NORM_EPS)
 
-    def start_from_public(self, weights: dict[str, Tensor]) -> None:
+    def start_from_public(self, path: Path) -> None:
         """Start from the public encoder, and the norm behind it if it was fine-tuned."""
-        self._take_encoder(weights, "", "the public checkpoint")
+        weights = read_audiomae(path)
+        self._take_encoder(weights, "", str(path))
         if "fc_norm.weight" in weights:
-            load_part(self.fc_norm, weights, "fc_norm.", "the public checkpoint")
+            load_part(self.fc_norm, weights, "fc_norm.", str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Start from the adapted autoencoder, or from a classifier and its head's rows for the labels both know."""

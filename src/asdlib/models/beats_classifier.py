@@ -4,6 +4,8 @@ The whole network learns in phase I. In phase II its encoder is frozen and has l
 projections. The tokens are pooled by attention (eq. 4).
 """
 
+from pathlib import Path
+
 from torch import Tensor
 
 from asdlib.blocks.adapters import adapt, load_part
@@ -12,6 +14,7 @@ from asdlib.blocks.clips import Batch
 from asdlib.blocks.label_classifier import LabelClassifier
 from asdlib.blocks.pooling import AttentivePooling
 from asdlib.checkpoints import Checkpoint
+from asdlib.pretrained.beats import read_beats
 from asdlib.pretrained.files import check_keys
 
 
@@ -41,13 +44,12 @@ class BeatsClassifier(LabelClassifier):
         self.encoder = adapt(Beats(**self.sizes), frozen, lora_rank)
         self.pooling = AttentivePooling(width, attention)
 
-    def start_from_public(self, weights: dict[str, Tensor]) -> None:
+    def start_from_public(self, path: Path) -> None:
         """Start from the public encoder."""
-        plain = Beats(**self.sizes)
-        check_keys(
-            "the public checkpoint", weights, {name: tensor.shape for name, tensor in plain.state_dict().items()}
-        )
-        self._take_encoder(weights, "", "the public checkpoint")
+        weights = read_beats(path)
+        own = {name: tensor.shape for name, tensor in Beats(**self.sizes).state_dict().items()}
+        check_keys(str(path), weights, own)  # every name that there is, too
+        self._take_encoder(weights, "", str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Start from another classifier's encoder and pooling, and its head's rows for the labels that both know."""

@@ -5,13 +5,14 @@ Mahalanobis distance of its mean residual from the residuals seen in training.
 """
 
 from collections.abc import Iterable
-from itertools import chain, pairwise
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.dense import dense_layers
 from asdlib.blocks.linear import Linear
 from asdlib.errors import AsdError
 
@@ -55,8 +56,8 @@ class DenseAutoencoder(nn.Module):
         self.bands = bands
         norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
         widths = [frames * bands, *[hidden] * depth, latent]
-        self.encoder = nn.Sequential(*_layers(widths, norm))
-        self.decoder = nn.Sequential(*_layers(widths[:0:-1], norm), Linear(hidden, widths[0]))
+        self.encoder = nn.Sequential(*dense_layers(widths, norm))
+        self.decoder = nn.Sequential(*dense_layers(widths[:0:-1], norm), Linear(hidden, widths[0]))
         # Filled by `finish`: the scatter of training residuals, one row of `bands` values a frame.
         self.register_buffer("cov_source", torch.eye(bands))
         self.register_buffer("cov_target", torch.eye(bands))
@@ -143,11 +144,3 @@ class DenseAutoencoder(nn.Module):
         """Return all vectors of a clip (frames, bands), none if it is shorter than one."""
         count = max(0, len(clip) - self.frames + 1)
         return clip.contiguous().as_strided((count, self.frames * self.bands), (self.bands, 1))
-
-
-def _layers(widths: list[int], norm: dict[str, float]) -> list[nn.Module]:
-    return [
-        layer
-        for inputs, outputs in pairwise(widths)
-        for layer in (Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
-    ]

@@ -1,0 +1,36 @@
+"""Separated training clips as further training clips (system3 §2.1, §3)."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from asdlib.blocks.made_clips import made_clips
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+
+_log = logging.getLogger(__name__)
+
+
+class Separated:
+    """Every training clip once more as its separator hears it; nothing where recordings pass unchanged.
+
+    `seed` is what every augmentation is given; nothing is drawn here.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def augment(
+        self, raw: ClipTable, separated: ClipTable | None, noise: list[ClipTable]
+    ) -> Iterator[tuple[pa.Table, np.ndarray]]:
+        """Yield the separated training clips under new names, with their int16 audio (n, samples)."""
+        if separated is None:
+            raise AsdError("augmentation separated: has no separated clips: give the recipe a separator")
+        if not separated.notes.get("separated", True):
+            _log.info("%s: has no separator: the same clips again would teach nothing", raw.path.stem)
+            return
+        for clips, audio in separated.batches("audio", "train"):
+            names = [f"{clip}_separated" for clip in clips.column("clip").to_pylist()]
+            yield made_clips(clips, list(range(len(clips))), names), audio

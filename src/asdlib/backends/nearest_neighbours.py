@@ -1,0 +1,114 @@
+"""Mean distance to the nearest normal clips, source and target apart; the nearer domain counts.
+
+Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
+"""
+
+import logging
+from typing import Self
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from asdlib.backends.embeddings import Embeddings
+from asdlib.errors import AsdError
+
+SMALLEST = 1e-6  # of a standard deviation that a score is divided by
+ENOUGH = 3  # clips: two are as far from each other as the other way round, which says nothing about the spread
+
+_log = logging.getLogger(__name__)
+
+
+class NearestNeighbours:
+    """min over domains d of D_d, the mean distance to the `neighbours` nearest training clips of d (all, if fewer).
+
+    With `normalise` the score is (D_d − μ_d) / σ_d of the nearer domain d; with `normalise_before_min` as well, the
+    smallest (D_d − μ_d) / σ_d. μ_d and σ_d are the mean and the deviation of the distances of d's training clips to
+    their own domain, each clip left out of its own neighbours. A domain of fewer than three clips takes μ and σ of all
+    training clips. Training clips without a domain are a domain of their own. `metric` is euclidean or cosine.
+
+    Attributes after `fit`: `domains_`; `mean_` and `deviation_`, μ and σ of each; `train_score_`, the scores of the
+    training clips, each left out of its own domain's neighbours.
+    """
+
+    def __init__(
+        self,
+        representation: str,
+        neighbours: int = 1,
+        metric: str = "euclidean",
+        normalise: bool = True,
+        normalise_before_min: bool = False,
+    ):
+        self.representation = representation
+        self.neighbours = neighbours
+        self.metric = metric
+        self.normalise = normalise
+        self.normalise_before_min = normalise_before_min
+
+    def fit(self, train: Embeddings) -> Self:
+        """Remember the training clips of every domain and learn what distances are usual there."""
+        self._refuse_bad_arguments()
+        vectors = self._vectors(train)
+        domains = np.array([str(domain) for domain in train.domains])
+        self.domains_, counts = np.unique(domains, return_counts=True)
+        if counts.max() < 2:
+            raise AsdError("backend nearest_neighbours: no domain has two training clips: add training clips")
+        self._members = [
+            NearestNeighbors(metric=self.metric).fit(vectors[domains == domain]) for domain in self.domains_
+        ]
+        distances = self._distances(vectors)  # (N, domains)
+        own = np.stack([domains == domain for domain in self.domains_], axis=1)
+        for column, index in enumerate(self._members):
+            distances[own[:, column], column] = self._left_out(index)
+        self.mean_, self.deviation_ = self._usual(distances, own)
+        self.train_score_ = self._join(distances)
+        return self
+
+    def anomaly_score(self, test: Embeddings) -> np.ndarray:
+        """Return one score a clip, (N,); higher is stranger."""
+        return self._join(self._distances(self._vectors(test)))
+
+    def _vectors(self, embeddings: Embeddings) -> np.ndarray:
+        vectors = embeddings[self.representation].astype(np.float64)
+        if not np.isfinite(vectors).all():
+            name = self.representation
+            raise AsdError(f"backend nearest_neighbours: {name!r} is not finite for every clip: see the training's log")
+        return vectors
+
+    def _distances(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the mean distance to the nearest training clips of every domain, (N, domains)."""
+        means = [
+            index.kneighbors(vectors, min(self.neighbours, index.n_samples_fit_))[0].mean(1) for index in self._members
+        ]
+        return np.stack(means, axis=1)
+
+    def _left_out(self, index: NearestNeighbors) -> np.ndarray:
+        """Return the mean distances of a domain's training clips to the others of it; none is near to a lone one."""
+        others = index.n_samples_fit_ - 1
+        return index.kneighbors(None, min(self.neighbours, others))[0].mean(1) if others else np.array([np.inf])
+
+    def _usual(self, distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return μ and σ of every domain from its clips' distances to it."""
+        everyone = distances[own & np.isfinite(distances)]
+        samples = [distances[own[:, column], column] for column in range(len(self.domains_))]
+        for domain, sample in zip(self.domains_, samples, strict=True):
+            if len(sample) < ENOUGH and self.normalise:
+                _log.warning("%d training clips of domain %s: normalised as all clips are", len(sample), domain)
+        samples = [sample if len(sample) >= ENOUGH else everyone for sample in samples]
+        mean = np.array([sample.mean() for sample in samples])
+        return mean, np.array([max(sample.std(), SMALLEST) for sample in samples])
+
+    def _join(self, distances: np.ndarray) -> np.ndarray:
+        if not self.normalise:
+            return distances.min(1)
+        normalised = (distances - self.mean_) / self.deviation_
+        if self.normalise_before_min:
+            return normalised.min(1)
+        return normalised[np.arange(len(distances)), distances.argmin(1)]
+
+    def _refuse_bad_arguments(self) -> None:
+        if self.neighbours < 1:
+            raise AsdError(f"backend nearest_neighbours: neighbours is {self.neighbours}: use 1 or more")
+        if self.metric not in ("euclidean", "cosine"):
+            raise AsdError(f"backend nearest_neighbours: metric {self.metric!r}: use euclidean or cosine")
+        if self.normalise_before_min and not self.normalise:
+            raise AsdError("backend nearest_neighbours: normalise_before_min without normalise: set both, or neither")

@@ -1,0 +1,56 @@
+"""Recordings of background noise: the supplements', or the quiet moments of a machine's own recordings."""
+
+import logging
+
+import numpy as np
+
+from asdlib.data.tables import ClipTable
+
+FRAME = 0.064  # s
+QUIET = 0.1  # share of a clip's frames
+_log = logging.getLogger(__name__)
+
+
+def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
+    """Return a table's clips of one kind without their padding, int16 (samples,); none if it has none."""
+    if not len(table.clips(kind)):
+        return []
+    clips, audio = table.load("audio", kind)
+    return [row[:samples] for row, samples in zip(audio, clips.column("samples").to_pylist(), strict=True)]
+
+
+def noise_pool(tables: list[ClipTable], instead: ClipTable) -> list[np.ndarray]:
+    """Return the noise clips of all tables; if there is not one, noise estimated from the training clips of `instead`.
+
+    The estimate is a way of ours to go on without noise recordings, no report's: the log warns of it.
+    """
+    pool = [samples for table in tables for samples in recordings(table, "noise")]
+    if pool:
+        return pool
+    _log.warning("%s: no machine has noise clips: noise is estimated from its quietest moments", instead.path.stem)
+    return estimated_noise(instead)
+
+
+def estimated_noise(table: ClipTable) -> list[np.ndarray]:
+    """Return the quietest tenth of every training clip's frames, joined to recordings as long as the table's clips."""
+    frame = 2 * round(FRAME / 2 * table.recipe["sample_rate"])
+    frames = np.concatenate(
+        [
+            _quietest(row[:samples], frame)
+            for clips, audio in table.batches("audio", "train")
+            for row, samples in zip(audio, clips.column("samples").to_pylist(), strict=True)
+        ]
+    )
+    # Neighbours overlap by half. They are uncorrelated, so this fade keeps their power: sin² + cos² = 1.
+    faded = frames * np.sin(np.pi * (np.arange(frame) + 0.5) / frame)
+    joined = np.rint(faded[:-1, frame // 2 :] + faded[1:, : frame // 2]).clip(-32768, 32767).astype(np.int16).ravel()
+    (length,) = table.tensors["audio"]
+    return np.array_split(joined, max(2, round(len(joined) / length)))  # two: one to learn from, one to watch
+
+
+def _quietest(samples: np.ndarray, frame: int) -> np.ndarray:
+    """Return the quietest frames of a recording in their order, (frames, frame); none of one shorter than a frame."""
+    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    power = np.square(frames, dtype=np.float64).mean(1)
+    count = round(QUIET * len(frames)) or min(1, len(frames))
+    return frames[np.sort(np.argsort(power, kind="stable")[:count])]

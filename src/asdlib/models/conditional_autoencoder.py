@@ -1,0 +1,75 @@
+"""The conditional convolutional autoencoder of Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
+
+The condition a clip was recorded under goes in as further channels of its spectrogram. A clip is represented by how
+badly each of its bands is reconstructed.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.linear import Linear
+from asdlib.blocks.window_autoencoder import WindowAutoencoder
+from asdlib.errors import AsdError
+
+
+class ConditionalAutoencoder(WindowAutoencoder):
+    """[1 + condition, bands, frames] → channels, each halving both → latent → back to [1, bands, frames].
+
+    `conditional: false` leaves the condition's channels out; `scale`, `survey` and the error are those of its base.
+    """
+
+    def __init__(
+        self,
+        frames: int = 64,
+        hop: int = 32,
+        channels: list[int] | None = None,
+        latent: int = 64,
+        conditional: bool = True,
+        condition: int = 16,
+        clusters: int = 4,
+        components: int = 16,
+    ):
+        super().__init__(frames, hop, conditional, condition, clusters, components)
+        self.channels = channels or [32, 64, 128, 128]
+        self.latent = latent
+
+    def build(self, bands: int) -> None:
+        """Make the layers for spectrograms of so many bands."""
+        shrink = 2 ** len(self.channels)
+        for name, size in (("bands of the frontend", bands), ("frames", self.frames)):
+            if size % shrink:
+                raise AsdError(f"conditional_autoencoder: {size} {name}: choose a multiple of {shrink}")
+        smallest = (self.channels[-1], bands // shrink, self.frames // shrink)
+        flat = smallest[0] * smallest[1] * smallest[2]
+        widths = [1 + self.width, *self.channels]
+        self.encoder = nn.Sequential(
+            *[layer for inputs, outputs in pairwise(widths) for layer in _halve(inputs, outputs)],
+            nn.Flatten(),
+            Linear(flat, self.latent),
+        )
+        widths = [*reversed(self.channels), self.channels[0]]
+        self.decoder = nn.Sequential(
+            Linear(self.latent, flat),
+            nn.Unflatten(1, smallest),
+            *[layer for inputs, outputs in pairwise(widths) for layer in _double(inputs, outputs)],
+            nn.Conv2d(widths[-1], 1, 3, padding=1),
+        )
+
+    def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
+        """Reconstruct scaled windows (B, frames, bands) under conditions (B, width)."""
+        image = windows.transpose(1, 2)[:, None]  # (B, 1, bands, frames)
+        if condition is not None:
+            image = torch.cat([image, condition[:, :, None, None].expand(-1, -1, *image.shape[2:])], dim=1)
+        return self.decoder(self.encoder(image))[:, 0].transpose(1, 2)
+
+
+def _halve(inputs: int, outputs: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)  # the batch norm has one
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def _double(inputs: int, outputs: int) -> list[nn.Module]:
+    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]

@@ -1,0 +1,47 @@
+"""System 4 of report 3: the conditional autoencoder with fully connected layers, as the baseline has them.
+
+The report (§3) says no more than that; sizes are the official baseline's (docs/baseline.md).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.dense import dense_layers
+from asdlib.blocks.linear import Linear
+from asdlib.blocks.window_autoencoder import WindowAutoencoder
+
+
+class ConditionalDenseAutoencoder(WindowAutoencoder):
+    """frames · bands + condition → hidden × depth → latent → hidden × depth → frames · bands."""
+
+    def __init__(
+        self,
+        frames: int = 5,
+        hop: int = 1,
+        hidden: int = 128,
+        depth: int = 4,
+        latent: int = 8,
+        batch_norm_momentum: float = 0.01,
+        batch_norm_eps: float = 0.001,
+        conditional: bool = True,
+        condition: int = 16,
+        clusters: int = 4,
+        components: int = 16,
+    ):
+        super().__init__(frames, hop, conditional, condition, clusters, components)
+        self.hidden = [hidden] * depth
+        self.latent = latent
+        self.norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
+
+    def build(self, bands: int) -> None:
+        """Make the layers for spectrograms of so many bands."""
+        size = self.frames * bands
+        widths = [size + self.width, *self.hidden, self.latent, *self.hidden]
+        self.layers = nn.Sequential(*dense_layers(widths, self.norm), Linear(widths[-1], size))
+
+    def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
+        """Reconstruct scaled windows (B, frames, bands) under conditions (B, width)."""
+        vectors = windows.flatten(1)
+        if condition is not None:
+            vectors = torch.cat([vectors, condition], dim=1)
+        return self.layers(vectors).unflatten(1, windows.shape[1:])
