@@ -72,3 +72,15 @@ def _column(path: Path) -> list[str]:
 
 def test_every_system_has_toy_sizes() -> None:
     assert sorted(path.stem for path in SIZES.glob("*.yaml")) == SYSTEMS
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_readmes_command_plans_every_machine_of_the_challenge(system: str, tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "run", "data: dcase2025_dev\n")
+    jobs = checkout.jobs(f"results/{system}/scores.csv", "--resources", "gpu=2")
+    variants = yaml.safe_load((ROOT / "config" / "systems" / f"{system}.yaml").read_text())["variants"]
+    machines = ("ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve")
+    planned = {f"score dcase2025_dev {machine} 00 {system} {name}" for machine in machines for name in variants}
+    assert planned == {job for job in jobs if job.startswith("score ")}
+    assert f"tabulate {system}" in jobs
+    assert {f"download dcase2025_dev {machine}" for machine in machines} <= jobs
