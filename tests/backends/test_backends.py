@@ -15,6 +15,7 @@ TOYS = {
     "minimum_covering_volume": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "nearest_neighbours": ({"representation": "distances", "neighbours": 3}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "reconstruction_error": ({"representation": "distances"}, [[1.0]], [[7.0]]),
+    "prototypes": ({"representation": "distances", "centroids": 4}, [[1.0, 2.0]], [[9.0, 7.0]]),
     "smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "topic_mixture": ({"representation": "distances", "components": 2}, [[1.0, 2.0]], [[7.0, 9.0]]),
 }

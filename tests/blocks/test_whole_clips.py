@@ -33,3 +33,14 @@ def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
     assert batch.target.tolist() == [False, True]
     assert batch.frames.tolist() == [5, 5]
     assert WholeClips(clips()).batch(torch.tensor([0])).labels is None
+
+
+def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:
+    """A hundred thousand clips of EAT's size would be 52 GB; here all of them are the same clip in memory."""
+    count = 100_000
+    rows = [{"clip": "a", "domain": "source", "attributes": {}, "kind": "train", "frames": 1024}]
+    table = clip_rows(rows).take([0] * count)
+    corpus = Clips(table, torch.zeros(1, 1024, 128).expand(count, -1, -1))
+    examples = WholeClips(corpus)
+    assert len(examples) == count
+    assert examples.batch(torch.tensor([0, count - 1])).features.shape == (2, 1024, 128)

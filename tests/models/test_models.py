@@ -13,8 +13,16 @@ from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
+SMALL = {"width": 16, "depth": 2, "heads": 2}
+VIT = {"bands": 32, **SMALL}
 TOYS = {
     "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
+    "audiomae_adaptation": (
+        {"mask_bins": [64, 128], "mask_frames": [256, 768], **SMALL, "decoder_width": 16, "decoder_heads": 2},
+        (40, 128),
+    ),
+    "audiomae_classifier": ({"frozen": False, **SMALL}, (40, 128)),
+    "beats_classifier": ({"frozen": False, "attention": 4, **SMALL, "patch_width": 8}, (40, 128)),
     "conditional_autoencoder": ({"frames": 8, "hop": 4, "channels": [4, 6], "latent": 4, **CONDITION}, (12, 8)),
     "conditional_dense_autoencoder": ({"frames": 3, "hidden": 16, "depth": 2, "latent": 4, **CONDITION}, (12, 8)),
     "dense_autoencoder": ({"frames": 3, "bands": 8, "hidden": 16, "latent": 4}, (12, 8)),
@@ -49,6 +57,9 @@ TOYS = {
         },
         (1, 15 * 33 + 256 + 512),
     ),
+    "eat": ({"frames": 64, **VIT, "decoder_depth": 1, "decoder_groups": 4, "clones": 2, "mask_ratio": 0.5}, (64, 32)),
+    "eat_classifier": ({"frames": 32, **VIT, "attention": 4, "dimensions": 8}, (32, 32)),
+    "ssl_fusion": ({"pooling": "attention", "lora_rank": 0, "attention": 4, **SMALL, "patch_width": 8}, (40, 2, 128)),
 }
 
 

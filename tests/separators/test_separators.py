@@ -11,6 +11,14 @@ TOYS = {
     "conv_tasnet": {
         "n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1, "window": 0.05,
     },
+    "sepreformer": {
+        "channels": 16, "stages": 2, "encoder_channels": 16, "heads": 2, "local_kernel": 5, "positions": 20,
+        "stft_frame": 8.0, "stft_hop": 2.0, "window": 0.05,
+    },
+    "tfgridnet": {
+        "n_fft": 128, "hop": 64, "blocks": 1, "channels": 8, "lstm_hidden": 8, "heads": 2, "attention_size": 65,
+        "window": 0.05,
+    },
 }  # fmt: skip
 # Parameters that no gradient can reach, by design: the last block's residual output is used by nobody.
 UNREACHED = {"conv_tasnet": {"network.masker.TCN.1.res_conv.weight", "network.masker.TCN.1.res_conv.bias"}}

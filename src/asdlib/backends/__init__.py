@@ -7,6 +7,7 @@
 from asdlib.backends.density_softmax import DensitySoftmax
 from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
 from asdlib.backends.nearest_neighbours import NearestNeighbours
+from asdlib.backends.prototypes import Prototypes
 from asdlib.backends.reconstruction_error import ReconstructionError
 from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.topic_mixture import TopicMixture
@@ -15,6 +16,7 @@ BACKENDS: dict[str, type] = {
     "density_softmax": DensitySoftmax,
     "minimum_covering_volume": MinimumCoveringVolume,
     "nearest_neighbours": NearestNeighbours,
+    "prototypes": Prototypes,
     "reconstruction_error": ReconstructionError,
     "smallest_distance": SmallestDistance,
     "topic_mixture": TopicMixture,

@@ -7,6 +7,7 @@ A frontend is deterministic, treats every clip alone, and says what comes out: `
 from asdlib.frontends.averaged_spectrogram import AveragedSpectrogram
 from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.fbank import Fbank
+from asdlib.frontends.fbank_pair import FbankPair
 from asdlib.frontends.log_mel import LogMel
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
@@ -15,6 +16,7 @@ FRONTENDS: dict[str, type] = {
     "averaged_spectrogram": AveragedSpectrogram,
     "dual_view": DualViewRow,
     "fbank": Fbank,
+    "fbank_pair": FbankPair,
     "log_mel": LogMel,
     "magnitude_spectrogram": MagnitudeSpectrogram,
     "magnitude_spectrum": MagnitudeSpectrum,

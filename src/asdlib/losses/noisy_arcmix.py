@@ -4,13 +4,11 @@ S. Choi and J.-W. Choi, "Noisy-ArcMix: additive noisy angular margin loss combin
 detection", ICASSP 2024.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LARGEST_COSINE = 1 - 1e-7  # beyond it the angle has no finite gradient
+from asdlib.losses.arcface import with_margin
 
 
 class NoisyArcMix(nn.Module):
@@ -41,10 +39,4 @@ class NoisyArcMix(nn.Module):
         cosines = functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
         cosines = cosines.unflatten(1, (-1, self.centres)).amax(2)
         own = cosines.gather(1, labels[:, None])
-        return self.scale * cosines.scatter(1, labels[:, None], self._with_margin(own))
-
-    def _with_margin(self, cosines: Tensor) -> Tensor:
-        """Return cos(θ + m), and beyond θ = π − m, where that would rise again, its decreasing extension."""
-        angles = cosines.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos()
-        extension = cosines - self.margin * math.sin(self.margin)
-        return torch.where(angles < math.pi - self.margin, (angles + self.margin).cos(), extension)
+        return self.scale * cosines.scatter(1, labels[:, None], with_margin(own, self.margin))

@@ -18,17 +18,29 @@ and, where it needs them,
 """
 
 from asdlib.models.acae import Acae
+from asdlib.models.audiomae_adaptation import AudioMaeAdaptation
+from asdlib.models.audiomae_classifier import AudioMaeClassifier
+from asdlib.models.beats_classifier import BeatsClassifier
 from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 from asdlib.models.dismae import Dismae
 from asdlib.models.dual_branch_cnn import DualBranchCnn
+from asdlib.models.eat import Eat
+from asdlib.models.eat_classifier import EatClassifier
+from asdlib.models.ssl_fusion import SslFusion
 
 MODELS: dict[str, type] = {
     "acae": Acae,
+    "audiomae_adaptation": AudioMaeAdaptation,
+    "audiomae_classifier": AudioMaeClassifier,
+    "beats_classifier": BeatsClassifier,
     "conditional_autoencoder": ConditionalAutoencoder,
     "conditional_dense_autoencoder": ConditionalDenseAutoencoder,
     "dense_autoencoder": DenseAutoencoder,
     "dismae": Dismae,
     "dual_branch_cnn": DualBranchCnn,
+    "eat": Eat,
+    "eat_classifier": EatClassifier,
+    "ssl_fusion": SslFusion,
 }

@@ -9,5 +9,7 @@ A separator is an `nn.Module` with
 """
 
 from asdlib.separators.conv_tasnet import ConvTasNet
+from asdlib.separators.sepreformer import SepReformer
+from asdlib.separators.tfgridnet import TFGridNet
 
-SEPARATORS: dict[str, type] = {"conv_tasnet": ConvTasNet}
+SEPARATORS: dict[str, type] = {"conv_tasnet": ConvTasNet, "sepreformer": SepReformer, "tfgridnet": TFGridNet}

@@ -1,0 +1,57 @@
+"""AudioMAE tells compound labels apart: phases I and II of system4's AudioMAE branch (§2.1).
+
+The classifier is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm, a linear layer. In
+phase I the encoder is frozen, in phase II it has low-rank adapters on its query and key projections (eq. 3).
+"""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from asdlib.blocks.adapters import adapt, load_part
+from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
+from asdlib.blocks.clips import Batch
+from asdlib.blocks.label_classifier import LabelClassifier
+from asdlib.checkpoints import Checkpoint
+from asdlib.pretrained.audiomae import read_audiomae
+
+
+class AudioMaeClassifier(LabelClassifier):
+    """Log-mel (B, frames, 128), not normalised → the normed mean of its tokens (B, width) → labels.
+
+    What stands behind the encoder always learns; the encoder does unless it is `frozen`, and then its adapters of
+    `lora_rank`, if it has any (0: none).
+    """
+
+    def __init__(self, frozen: bool, lora_rank: int = 0, width: int = 768, depth: int = 12, heads: int = 12):
+        super().__init__(width)
+        self.sizes = {"width": width, "depth": depth, "heads": heads}
+        self.frozen = frozen
+        self.lora_rank = lora_rank
+        self.encoder = adapt(AudioMae(**self.sizes), frozen, lora_rank)
+        self.fc_norm = nn.LayerNorm(width, eps=NORM_EPS)
+
+    def start_from_public(self, path: Path) -> None:
+        """Start from the public encoder, and the norm behind it if it was fine-tuned."""
+        weights = read_audiomae(path)
+        self._take_encoder(weights, "", str(path))
+        if "fc_norm.weight" in weights:
+            load_part(self.fc_norm, weights, "fc_norm.", str(path))
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Start from the adapted autoencoder, or from a classifier and its head's rows for the labels both know."""
+        source = f"init: {checkpoint.recipe['name']}"
+        self._take_encoder(checkpoint.weights, "encoder.", source)
+        if checkpoint.recipe["kind"] == "audiomae_classifier":
+            load_part(self.fc_norm, checkpoint.weights, "fc_norm.", source)
+            self.take_head(checkpoint.weights, checkpoint.facts["classes"])
+
+    def embedding(self, batch: Batch) -> Tensor:
+        """Return the mean over time and frequency, normed (B, width)."""
+        tokens = self.encoder(normalised(batch.features, batch.frames))[:, 1:]  # (B, 512, width)
+        return self.fc_norm(tokens.mean(1))
+
+    def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
+        plain = AudioMae(**self.sizes)  # adapters go on when the weights below them are there
+        load_part(plain, weights, prefix, source)
+        self.encoder = adapt(plain, self.frozen, self.lora_rank)

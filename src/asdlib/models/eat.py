@@ -1,0 +1,164 @@
+"""EAT's self-supervised pre-training (Chen et al., 2024): a student predicts, from a fifth of a spectrogram's patches,
+what a slow copy of itself, its teacher, makes of all of them.
+
+Report 2 of DCASE 2025 goes on with it on machine sounds, after AudioSet (docs/system2.md, Second stage).
+"""
+
+import logging
+import math
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.blocks.block_masks import visible_blocks
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.eat import PATCH, EatDecoder, EatEncoder, load_part
+from asdlib.blocks.patches import place_tokens, take_tokens
+from asdlib.blocks.whole_clips import WholeClips
+from asdlib.errors import AsdError
+from asdlib.pretrained.eat import read_eat
+
+NOISE = 0.01  # deviation of what the decoder finds in the place of a masked patch
+REDUCTIONS = ("sum", "mean")
+
+_log = logging.getLogger(__name__)
+
+
+class Eat(nn.Module):
+    """Student, decoder and teacher on spectrograms (B, frames, bands).
+
+    clones               masks drawn for every clip, which the teacher reads once
+    mask_ratio           share of the patches that the student does not see
+    utterance_reduction  "sum" over clips and clones, as the authors' code has it, or "mean"
+    ema_decay …          the teacher's share of itself at an update: from `ema_decay` linearly to `ema_end_decay`, which
+                         it has from `ema_updates` on; `ema_updates_before` of them count as done
+    """
+
+    def __init__(
+        self,
+        frames: int = 1024,
+        bands: int = 128,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        decoder_depth: int = 6,
+        decoder_kernel: int = 3,
+        decoder_groups: int = 16,
+        clones: int = 16,
+        mask_ratio: float = 0.8,
+        utterance_weight: float = 1.0,
+        utterance_reduction: str = "sum",
+        ema_decay: float = 0.9998,
+        ema_end_decay: float = 0.99999,
+        ema_updates: int = 100000,
+        ema_updates_before: int = 0,
+    ):
+        super().__init__()
+        if utterance_reduction not in REDUCTIONS:
+            raise AsdError(f"models: utterance_reduction {utterance_reduction!r}: use one of: {', '.join(REDUCTIONS)}")
+        self.shape = (frames, bands)
+        self.grid = (frames // PATCH, bands // PATCH)
+        self.clones = clones
+        self.mask_ratio = mask_ratio
+        self.utterance_weight = utterance_weight
+        self.utterance_reduction = utterance_reduction
+        self.ema = (ema_decay, ema_end_decay, ema_updates)
+        self.ema_updates_before = ema_updates_before
+        self.encoder = EatEncoder(*self.grid, width, depth, heads)
+        self.decoder = EatDecoder(self.grid[1], width, decoder_depth, decoder_kernel, decoder_groups)
+        self.teacher = deepcopy(self.encoder).requires_grad_(False)
+
+    def start_from_public(self, path: Path) -> None:
+        """Go on from a published checkpoint; of its parts only the encoder must be there.
+
+        Without a decoder ours starts fresh; without a teacher the student is the teacher's first state.
+        """
+        weights = read_eat(path)
+        self.encoder.load(weights, str(path))
+        decoder = {name: tensor for name, tensor in weights.items() if name.startswith("decoder.")}
+        if decoder:
+            load_part(self.decoder, decoder, str(path), "decoder.")
+        else:
+            _log.warning("%s: has no decoder: it starts from random weights", path)
+        if any(name.startswith("teacher.") for name in weights):
+            self.teacher.load(weights, str(path), "teacher.")
+        else:
+            _log.warning("%s: has no teacher: it starts as a copy of the student", path)
+            self.teacher.load_state_dict(self.encoder.state_dict())
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return the clips themselves: nothing but their sound is learned from."""
+        refuse_shape(clips, self.shape)
+        return WholeClips(clips)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Draw masks and noise; return the frame loss plus the weighted utterance loss."""
+        masks = len(batch.features) * self.clones
+        device = batch.features.device
+        visible = visible_blocks(masks, *self.grid, self.mask_ratio).to(device)
+        noise = NOISE * torch.randn(masks, math.prod(self.grid), self.encoder.extra_tokens.shape[2], device=device)
+        frame, utterance = self.losses(batch.features, visible, noise)
+        if self.utterance_reduction == "mean":
+            utterance = utterance / masks
+        return frame + self.utterance_weight * utterance
+
+    def losses(self, spectrograms: Tensor, visible: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the frame loss, a mean over masked patches, and the utterance loss, a sum over clips and clones.
+
+        `visible` (B · clones, kept) are the student's patches, `noise` (B · clones, patches, width) stands for the
+        others; clones of a clip are neighbours. Both losses are squared errors summed over channels, over √width.
+        """
+        tokens = self.student(spectrograms, visible)
+        prediction = self.decoder(place_tokens(noise.to(tokens.dtype), visible, tokens[:, 1:]))
+        targets = self.targets(spectrograms).repeat_interleave(self.clones, dim=0)
+        masked = torch.ones(targets.shape[:2], dtype=torch.bool, device=visible.device).scatter_(1, visible, False)
+        scale = math.sqrt(targets.shape[2])
+        frame = (prediction.float() - targets)[masked].square().sum() / scale / masked.sum()
+        utterance = (tokens[:, 0].float() - targets.mean(1)).square().sum() / scale
+        return frame, utterance
+
+    def student(self, spectrograms: Tensor, visible: Tensor) -> Tensor:
+        """Return the tokens of what each clone sees, the utterance's first, (B · clones, 1 + kept, width)."""
+        patches = self.encoder.patches(spectrograms).repeat_interleave(self.clones, dim=0)
+        return self.encoder.encode(take_tokens(patches, visible))
+
+    @torch.no_grad()
+    def targets(self, spectrograms: Tensor) -> Tensor:
+        """Return what the teacher makes of the whole clips, (B, patches, width), float32.
+
+        The MLP outputs of all blocks, each normalised over a clip's patches, averaged and normalised over channels.
+        """
+        outputs = self.teacher.mlp_outputs(spectrograms)
+        normalised = [functional.instance_norm(output.float().transpose(1, 2)) for output in outputs]
+        mean = (sum(normalised) / len(normalised)).transpose(1, 2)
+        return functional.layer_norm(mean, mean.shape[2:])
+
+    @torch.no_grad()
+    def after_step(self, step: int, steps: int) -> None:
+        """Move the teacher a little towards the student."""
+        decay = ema_decay(self.ema_updates_before + step + 1, *self.ema)
+        pairs = zip(self.teacher.parameters(), self.encoder.parameters(), strict=True)
+        for slow, fast in pairs:
+            slow.lerp_(fast, 1 - decay)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the student's utterance token `cls` and the mean of its patches `mean`, (B, width) each."""
+        tokens = self.encoder(batch.features)
+        return {"cls": tokens[:, 0], "mean": tokens[:, 1:].mean(1)}
+
+
+def ema_decay(update: int, start: float, end: float, updates: int) -> float:
+    """Return the teacher's share of itself at an update: from `start` linearly to `end`, which it then keeps."""
+    return end if update >= updates else end - (end - start) * (1 - update / updates)
+
+
+def refuse_shape(clips: Clips, shape: tuple[int, int]) -> None:
+    """Refuse clips whose spectrograms do not have the (frames, bands) that the network was built for."""
+    found = tuple(clips.features.shape[1:])
+    if found != shape:
+        sizes = [" × ".join(map(str, size)) for size in (found, shape)]
+        raise AsdError(f"models: spectrograms are {sizes[0]}, not {sizes[1]}: set rows and n_mels of the frontend")

@@ -1,0 +1,90 @@
+"""EAT fine-tuned to tell machines, domains and attributes apart (report 2 of DCASE 2025, §2.2).
+
+Its patches are pooled with attention into one vector, which a linear layer brings to few dimensions. That embedding
+is classified with an angular margin in training, and compared with those of normal clips afterwards.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.eat import PATCH, EatEncoder
+from asdlib.blocks.pooling import AttentiveStatisticsPooling
+from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.checkpoints import Checkpoint
+from asdlib.errors import AsdError
+from asdlib.losses.arcface import ArcFace
+from asdlib.models.eat import refuse_shape
+from asdlib.pretrained.eat import read_eat
+
+
+class EatClassifier(nn.Module):
+    """Spectrograms (B, frames, bands) → embeddings (B, dimensions), trained with ArcFace."""
+
+    def __init__(
+        self,
+        frames: int = 1024,
+        bands: int = 128,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        drop_path: float = 0.0,
+        attention: int = 128,
+        dimensions: int = 128,
+        scale: float = 30.0,
+        margin: float = 0.5,
+    ):
+        super().__init__()
+        self.shape = (frames, bands)
+        self.scale = scale
+        self.margin = margin
+        self.encoder = EatEncoder(frames // PATCH, bands // PATCH, width, depth, heads, drop_path)
+        self.pooling = AttentiveStatisticsPooling(width, attention)
+        # What all clips have in common, most of it at first, would put all embeddings into one direction.
+        self.norm = nn.BatchNorm1d(2 * width)
+        self.reduce = nn.Linear(2 * width, dimensions)
+
+    def start_from_public(self, path: Path) -> None:
+        """Start from a published encoder; its decoder and teacher are of no use here."""
+        self.encoder.load(read_eat(path), str(path))
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Start from the student of a pre-training."""
+        self.encoder.load(checkpoint.weights, "init")
+
+    def survey(self, clips: Clips) -> dict:
+        """Return the classes of the training clips: machine type, domain and, where there are any, attributes."""
+        return {"classes": sorted(set(conditions(clips)))}
+
+    def grow(self, facts: dict) -> None:
+        """Make a direction for every class."""
+        self.classes = facts["classes"]
+        if len(self.classes) < 2:
+            raise AsdError(f"models: all training clips are of one class ({self.classes[0]}): add machines or domains")
+        self.head = ArcFace(self.reduce.out_features, len(self.classes), self.scale, self.margin)
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return the clips with the numbers of their classes."""
+        refuse_shape(clips, self.shape)
+        return WholeClips(clips, class_numbers(conditions(clips), self.classes))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return ArcFace's mean cross-entropy."""
+        return self.head(self(batch.features), batch.labels)
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        """Return one embedding a clip, (B, dimensions)."""
+        pooled = self.pooling(self.encoder(spectrograms)[:, 1:])  # (B, 2 · width)
+        return self.reduce(self.norm(pooled)).float()
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the share of clips whose class is the nearest, without the margin."""
+        nearest = self.head.cosines(self(batch.features)).argmax(1)
+        return {"accuracy": (nearest == batch.labels).float().mean()}
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `embedding`, (B, dimensions)."""
+        return {"embedding": self(batch.features)}

@@ -1,0 +1,91 @@
+"""BEATs and AudioMAE as one model: system4's feature-level fusions (§2.3.2).
+
+Both encoders are frozen as phase I left them and have low-rank adapters on their query and key projections. Their
+tokens are joined in time and pooled by attention (eq. 5 and 6), or each encoder's mean stands beside the other's
+(eq. 7).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.adapters import adapt, load_part
+from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
+from asdlib.blocks.beats import Beats
+from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.label_classifier import LabelClassifier
+from asdlib.blocks.pooling import AttentivePooling
+from asdlib.blocks.whole_clips import WholeClips
+from asdlib.checkpoints import Checkpoint
+from asdlib.errors import AsdError
+
+POOLINGS = ("attention", "mean")
+
+
+class SslFusion(LabelClassifier):
+    """Both encoders' log-mel (B, frames, 2, 128: BEATs', AudioMAE's), not normalised → one embedding → labels.
+
+    `pooling` is `attention`, with a hidden layer of width `attention`, or `mean`. AudioMAE's tokens are normed as its
+    classifier norms their mean, so that both encoders' tokens are of one scale.
+    """
+
+    def __init__(
+        self,
+        pooling: str,
+        lora_rank: int,
+        attention: int = 128,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        patch_width: int = 512,
+    ):
+        if pooling not in POOLINGS:
+            raise AsdError(f"ssl_fusion: pooling: {pooling!r}: use one of: {', '.join(POOLINGS)}")
+        super().__init__(width if pooling == "attention" else 2 * width)
+        self.sizes = {"width": width, "depth": depth, "heads": heads}
+        self.patch_width = patch_width
+        self.lora_rank = lora_rank
+        self.beats = adapt(Beats(**self.sizes, patch_width=patch_width), True, lora_rank)
+        self.audiomae = adapt(AudioMae(**self.sizes), True, lora_rank)
+        self.fc_norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.pooling = AttentivePooling(width, attention) if pooling == "attention" else None
+        self._taken: list[str] = []
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Take over one branch's encoder as its phase I left it; called once for each branch."""
+        source, kind, weights = f"init: {checkpoint.recipe['name']}", checkpoint.recipe["kind"], checkpoint.weights
+        if kind == "beats_classifier":
+            plain = Beats(**self.sizes, patch_width=self.patch_width)
+            load_part(plain, weights, "encoder.", source)
+            self.beats = adapt(plain, True, self.lora_rank)
+        elif kind == "audiomae_classifier":
+            plain = AudioMae(**self.sizes)
+            load_part(plain, weights, "encoder.", source)
+            load_part(self.fc_norm, weights, "fc_norm.", source)
+            self.audiomae = adapt(plain, True, self.lora_rank)
+        else:
+            raise AsdError(f"{source}: is no beats_classifier or audiomae_classifier: name phase I of both branches")
+        self._taken.append(kind)
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return whole clips with their labels."""
+        if len(set(self._taken)) == 1:
+            raise AsdError(
+                f"init: names a {self._taken[0]} alone: name phase I of both branches, or null (from scratch)"
+            )
+        return super().examples(clips)
+
+    def embedding(self, batch: Batch) -> Tensor:
+        """Return the pooled tokens of both encoders, (B, width) or (B, 2 · width)."""
+        ours, padding = self.beats(batch.features[:, :, 0], batch.frames)  # (B, 496 of 10 s, width)
+        spectrograms = normalised(batch.features[:, :, 1], batch.frames)
+        theirs = self.fc_norm(self.audiomae(spectrograms)[:, 1:])  # (B, 512, width)
+        if self.pooling is None:
+            return torch.cat([mean_of_real(ours, padding), theirs.mean(1)], dim=1)
+        nothing = torch.zeros(theirs.shape[:2], dtype=torch.bool, device=padding.device)
+        return self.pooling(torch.cat([ours, theirs], dim=1), torch.cat([padding, nothing], dim=1))
+
+
+def mean_of_real(tokens: Tensor, padding: Tensor) -> Tensor:
+    """Return the mean of the tokens (B, tokens, width) that are no padding (B, tokens)."""
+    real = ~padding[:, :, None]
+    return (tokens * real).sum(1) / real.sum(1)

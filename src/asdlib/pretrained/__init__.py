@@ -1,0 +1,1 @@
+"""Published weights: read without running anything in them, named as our own networks name theirs."""

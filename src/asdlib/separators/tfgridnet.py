@@ -1,0 +1,98 @@
+"""TF-GridNet: complex spectra mapped to complex spectra, trained with the hybrid continuity loss.
+
+Wang et al., "TF-GridNet: Integrating Full- and Sub-Band Modeling for Speech Separation", TASLP 2023, in the vectorised
+form of ESPnet's second version. Parameters bear the names of the public checkpoints, so that `load_state_dict` takes
+these as they are.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.blocks.levels import at_unit_level, level
+from asdlib.blocks.mixtures import Mixtures
+from asdlib.blocks.separation import separate_clips, separation_metrics, window_samples
+from asdlib.blocks.tfgridnet_layers import EPS, GridNetBlock
+from asdlib.errors import AsdError
+from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
+
+
+class TFGridNet(nn.Module):
+    """One source, the machine, or two in this order: machine, noise. They are known: no permutation is searched.
+
+    STFTs of `n_fft` samples every `hop`; `blocks` of `channels` (D); LSTMs of `lstm_hidden` (H) a direction over
+    windows of `kernel` (I) neighbours every `stride` (J), `kernel` ≥ `stride`; `heads` (L) whose queries have about
+    `attention_size` values a frame. `gamma` weighs the loss's spectral part, `per_item` lets all items of a batch weigh
+    the same in it. `window` (s, None: whole clips) and `overlap` (share) cut long clips for separation.
+    """
+
+    def __init__(
+        self,
+        sources: int = 1,
+        n_fft: int = 512,
+        hop: int = 256,
+        blocks: int = 4,
+        channels: int = 32,
+        kernel: int = 4,
+        stride: int = 4,
+        lstm_hidden: int = 96,
+        heads: int = 4,
+        attention_size: int = 512,
+        gamma: float = 1.0,
+        per_item: bool = False,
+        window: float | None = None,
+        overlap: float = 0.5,
+        sample_rate: int = 16000,
+    ):
+        super().__init__()
+        _check(sources, channels, heads, kernel, stride)
+        self.n_fft = n_fft
+        self.hop = hop
+        self.gamma = gamma
+        self.per_item = per_item
+        self.window = window_samples(window, overlap, sample_rate)
+        self.overlap = overlap
+        bins = n_fft // 2 + 1
+        qk_channels = -(-attention_size // bins)
+        self.conv = nn.Sequential(nn.Conv2d(2, channels, 3, padding=1), nn.GroupNorm(1, channels, eps=EPS))
+        self.blocks = nn.ModuleList(
+            GridNetBlock(channels, kernel, stride, lstm_hidden, heads, qk_channels, bins) for _ in range(blocks)
+        )
+        self.deconv = nn.ConvTranspose2d(channels, 2 * sources, 3, padding=1)
+        self.register_buffer("hann", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """Estimate the sources of mixtures (B, T), (B, sources, T)."""
+        loudness = level(mixture)
+        spectra = torch.stft(mixture / loudness, self.n_fft, self.hop, window=self.hann, return_complex=True)
+        hidden = self.conv(torch.view_as_real(spectra).permute(0, 3, 2, 1))  # (B, D, frames, bins)
+        for block in self.blocks:
+            hidden = block(hidden)
+        parts = self.deconv(hidden).float().unflatten(1, (-1, 2))  # (B, sources, re and im, frames, bins)
+        estimates = torch.complex(parts[:, :, 0], parts[:, :, 1]).mT  # (B, sources, bins, frames)
+        waveforms = torch.istft(
+            estimates.flatten(0, 1), self.n_fft, self.hop, window=self.hann, length=mixture.shape[1]
+        )
+        return waveforms.unflatten(0, estimates.shape[:2]) * loudness[:, None]
+
+    def loss(self, mixtures: Mixtures) -> Tensor:
+        """Return the hybrid continuity loss at the mixtures' level, summed over the sources (§2.5.1)."""
+        scaled = at_unit_level(mixtures)
+        pairs = zip(self(scaled.mixture).unbind(1), scaled.sources.unbind(1), strict=False)  # one source: the machine
+        return sum(hybrid_continuity_loss(*pair, self.gamma, self.per_item) for pair in pairs)
+
+    def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
+        """Return the machine estimates' `si_sdr` in dB, and its `si_sdr_improvement` over the mixtures."""
+        return separation_metrics(self(mixtures.mixture)[:, 0], mixtures)
+
+    def separate(self, mixture: Tensor) -> Tensor:
+        """Return the machine's sound in mixtures (B, T): same length, same level."""
+        return separate_clips(lambda clip: self(clip)[:, 0], mixture, self.window, self.overlap)
+
+
+def _check(sources: int, channels: int, heads: int, kernel: int, stride: int) -> None:
+    if sources not in (1, 2):
+        raise AsdError(f"tfgridnet: sources: {sources}: use 1 (machine) or 2 (machine, noise)")
+    if channels % heads:
+        raise AsdError(f"tfgridnet: heads: {heads}: give a divisor of the {channels} channels")
+    if not 0 < stride <= kernel:
+        raise AsdError(f"tfgridnet: stride: {stride}: give 1 to {kernel}, the kernel")

@@ -1,0 +1,74 @@
+"""Prototypes: centroids of source clips and target clips as they are, and the smallest cosine distance to them."""
+
+import logging
+
+import numpy as np
+import pytest
+from refusals import refused
+
+from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.prototypes import Prototypes
+
+RNG = np.random.default_rng(5)
+CENTRES = np.eye(8)[:4] * 3
+
+
+def embeddings(vectors: np.ndarray, target: int) -> Embeddings:
+    domains = ["source"] * (len(vectors) - target) + ["target"] * target
+    return Embeddings({"embedding": np.asarray(vectors)}, domains, [{}] * len(vectors))
+
+
+def cosine_distance(a: np.ndarray, b: np.ndarray) -> float:
+    return 1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_the_centroids_of_source_and_every_target_clip_are_prototypes() -> None:
+    source = np.repeat(CENTRES, 25, axis=0) + 0.01 * RNG.standard_normal((100, 8))
+    target = RNG.standard_normal((10, 8))
+    backend = Prototypes("embedding", centroids=4).fit(embeddings(np.concatenate([source, target]), 10))
+    assert backend.prototypes_.shape == (14, 8)
+    np.testing.assert_array_equal(backend.prototypes_[4:], target)
+    nearest = np.linalg.norm(backend.prototypes_[:4, None] - CENTRES, axis=2).argmin(1)
+    assert sorted(nearest) == [0, 1, 2, 3]
+    np.testing.assert_allclose(backend.prototypes_[:4], CENTRES[nearest], atol=0.02)
+
+
+def test_the_score_is_the_smallest_cosine_distance(caplog: pytest.LogCaptureFixture) -> None:
+    vectors = RNG.standard_normal((7, 5))
+    with caplog.at_level(logging.WARNING):
+        backend = Prototypes("embedding", centroids=16).fit(embeddings(vectors, 2))
+    assert "5 source clips for 16 centroids" in caplog.text
+    test = RNG.standard_normal((3, 5))
+    expected = [min(cosine_distance(clip, vector) for vector in vectors) for clip in test]
+    np.testing.assert_allclose(backend.anomaly_score(Embeddings({"embedding": test})), expected)
+
+
+def test_length_does_not_matter_and_the_opposite_is_the_strangest() -> None:
+    backend = Prototypes("embedding").fit(embeddings(np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]), 1))
+    test = np.array([[5.0, 0.0], [0.0, 0.1], [-1.0, 0.0]])
+    np.testing.assert_allclose(backend.anomaly_score(Embeddings({"embedding": test})), [0, 1, 2])
+
+
+def test_a_target_training_clip_is_not_its_own_prototype() -> None:
+    backend = Prototypes("embedding").fit(embeddings(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), 1))
+    assert backend.train_score_[2] == pytest.approx(cosine_distance(np.array([0.0, 1.0]), np.array([1.0, 0.1])))
+
+
+def test_clips_without_a_domain_count_as_source() -> None:
+    given = Embeddings({"embedding": RNG.standard_normal((6, 3))}, [None] * 6, [{}] * 6)
+    assert Prototypes("embedding", centroids=2).fit(given).prototypes_.shape == (2, 3)
+
+
+def test_the_same_clips_give_the_same_centroids() -> None:
+    given = embeddings(RNG.standard_normal((60, 6)), 5)
+    first, again = (Prototypes("embedding").fit(given).prototypes_ for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_silence_has_a_finite_score() -> None:
+    backend = Prototypes("embedding").fit(embeddings(RNG.standard_normal((6, 3)), 2))
+    assert np.isfinite(backend.anomaly_score(Embeddings({"embedding": np.zeros((1, 3))}))).all()
+
+
+def test_without_a_source_clip_it_refuses() -> None:
+    refused(lambda: Prototypes("embedding").fit(embeddings(np.ones((2, 3)), 2)), r"backend prototypes: .*: add some")

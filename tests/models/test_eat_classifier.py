@@ -1,0 +1,100 @@
+"""EAT fine-tuned: its classes, what it starts from, and that it learns to tell conditions apart."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from eat_files import save_fairseq
+from refusals import refused
+
+from asdlib.blocks.clips import Clips
+from asdlib.checkpoints import Checkpoint
+from asdlib.data.tables import clip_rows
+from asdlib.models.eat import Eat
+from asdlib.models.eat_classifier import EatClassifier
+
+SIZES = {"frames": 64, "bands": 32, "width": 16, "depth": 2, "heads": 2}
+
+
+def clips(count: int = 12) -> Clips:
+    """Fans at two speeds, and valves that say nothing of themselves; each kind of clip loud in a band of its own."""
+    rows = []
+    for number in range(count):
+        attributes = {"spd": str(number % 2)} if number % 3 else {}
+        rows.append({"clip": str(number), "domain": "source", "attributes": attributes, "kind": "train", "frames": 64})
+    machines = ["fan" if number % 3 else "valve" for number in range(count)]
+    table = clip_rows(rows).append_column("machine", pa.array(machines))
+    features = 0.1 * torch.randn(count, 64, 32, generator=torch.Generator().manual_seed(1))
+    for number in range(count):
+        band = 8 * (number % 2) if number % 3 else 20
+        features[number, :, band : band + 4] += 1.0
+    return Clips(table, features)
+
+
+def classifier(training: Clips, **arguments) -> EatClassifier:
+    torch.manual_seed(0)
+    model = EatClassifier(**SIZES, attention=4, dimensions=8, **arguments)
+    model.grow(model.survey(training))
+    return model
+
+
+def test_classes_are_machine_type_domain_and_attributes() -> None:
+    model = classifier(clips())
+    assert model.classes == ["fan, source, spd=0", "fan, source, spd=1", "valve, source"]
+    batch = model.examples(clips()).batch(torch.tensor([0, 1, 2]))
+    assert batch.labels.tolist() == [2, 1, 0]
+
+
+def test_one_class_alone_is_refused() -> None:
+    every = clips()
+    valves = Clips(every.table.take([0, 3, 6]), every.features[[0, 3, 6]])
+    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve, source\): add .*")
+
+
+def test_it_learns_to_tell_the_classes_apart() -> None:
+    training = clips()
+    model = classifier(training, drop_path=0.1)
+    batch = model.examples(training).batch(torch.arange(12))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    before = model.eval().loss(batch).item()
+    model.train()
+    for _ in range(40):
+        loss = model.loss(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    assert model.loss(batch) < before / 4
+    assert model.metrics(batch)["accuracy"] == 1.0
+
+
+def pretrained() -> Eat:
+    torch.manual_seed(7)
+    model = Eat(**SIZES, decoder_depth=1, decoder_groups=4).half().float()  # published students are in half precision
+    torch.nn.init.ones_(model.teacher.extra_tokens)
+    return model
+
+
+@pytest.mark.parametrize("how", ["public", "init"])
+def test_it_starts_from_the_student(tmp_path: Path, how: str) -> None:
+    weights = pretrained().state_dict()
+    model = classifier(clips())
+    start(model, weights, how, tmp_path)
+    for name, tensor in model.encoder.state_dict().items():
+        assert torch.equal(tensor, weights[f"encoder.{name}"]), name
+
+
+@pytest.mark.parametrize("how", ["public", "init"])
+def test_a_missing_key_of_the_encoder_is_refused(tmp_path: Path, how: str) -> None:
+    weights = pretrained().state_dict()
+    del weights["encoder.blocks.1.norm1.bias"]
+    complaint = rf".*{'eat.pt' if how == 'public' else 'init'}: encoder.blocks.1.norm1.bias is missing: .*"
+    refused(lambda: start(classifier(clips()), weights, how, tmp_path), complaint)
+
+
+def start(model: EatClassifier, weights: dict[str, torch.Tensor], how: str, folder: Path) -> None:
+    if how == "public":
+        model.start_from_public(save_fairseq(folder / "eat.pt", weights))
+    else:
+        model.start_from(Checkpoint({}, weights))

@@ -1,0 +1,166 @@
+"""SepReformer's own properties; parity with the official code is in tests/parity."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from separation_toys import RATE, level_errors, train_on_toys
+
+from asdlib.blocks.mixtures import Mixtures
+from asdlib.blocks.sepreformer_layers import GlobalBlock, LocalBlock, SourceAttention
+from asdlib.blocks.sepreformer_stages import RelativePositions
+from asdlib.errors import AsdError
+from asdlib.separators.sepreformer import VARIANTS, SepReformer
+from asdlib.training_settings import Training
+
+TINY = {
+    "channels": 16, "stages": 2, "encoder_channels": 16, "heads": 2, "local_kernel": 5, "positions": 20,
+    "dropout": 0.0, "stft_frame": 16.0, "stft_hop": 4.0, "sample_rate": RATE,
+}  # fmt: skip
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+def mixtures() -> Mixtures:
+    sources = noise(2, 2, 1000)
+    return Mixtures(sources.sum(1), sources)
+
+
+@pytest.fixture
+def network() -> SepReformer:
+    torch.manual_seed(0)
+    return SepReformer(**TINY)
+
+
+# Millions of parameters without and with the earlier stages' heads, as published; of L only the first is.
+@pytest.mark.parametrize(
+    ("size", "without", "with_heads"),
+    [("T", 3.71, 3.93), ("S", 4.53, 4.79), ("B", 14.15, 14.69), ("M", 17.31, 17.98), ("L", 59.4, None)],
+)
+def test_the_variants_have_the_published_sizes(size: str, without: float, with_heads: float | None) -> None:
+    with torch.device("meta"):
+        network = SepReformer(size, sample_rate=8000)
+    counts = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    heads = sum(count for name, count in counts.items() if name.startswith(("out_layer_bn", "decoder_bn")))
+    assert (sum(counts.values()) - heads) / 1e6 == pytest.approx(without, abs=0.1 if size == "L" else 0.006)
+    assert with_heads is None or sum(counts.values()) / 1e6 == pytest.approx(with_heads, abs=0.006)
+
+
+@pytest.mark.parametrize("size", VARIANTS)
+def test_kernel_and_stride_last_as_long_at_any_sampling_rate(size: str) -> None:
+    with torch.device("meta"):
+        slow, fast = (SepReformer(size, sample_rate=rate).audio_encoder.conv1d for rate in (8000, 16000))
+    assert (slow.kernel_size, slow.stride) == (((8,), (2,)) if size in "SM" else ((16,), (4,)))
+    assert (fast.kernel_size, fast.stride) == (((16,), (4,)) if size in "SM" else ((32,), (8,)))
+
+
+def test_single_sizes_replace_those_of_the_variant() -> None:
+    changed = SepReformer(**{**TINY, "size": "L", "shared_split": True})
+    assert hasattr(changed.separator, "spk_split_block")
+    assert not hasattr(SepReformer(**TINY).separator, "spk_split_blocks")
+    assert len(SepReformer(**{**TINY, "size": "L"}).separator.spk_split_blocks) == 3  # two stages, the bottleneck
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"size": "XL"}, "size: 'XL': use one of"), ({"heads": 3}, "heads: 3: give a divisor of the 16")],
+)
+def test_impossible_sizes_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(AsdError, match=f"sepreformer: {message}"):
+        SepReformer(**{**TINY, **change})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("samples", [9, 16, 17, 999, 1000, 1003])
+def test_every_sample_of_any_length_is_estimated(network: SepReformer, samples: int) -> None:
+    estimate = network.eval()(noise(2, samples))
+    assert estimate.shape == (2, 2, samples)
+    assert estimate[..., -1].all()
+
+
+@torch.no_grad()
+def test_every_block_begins_near_the_identity() -> None:
+    """Layer scales begin at 1e-5: a deep network learns from its start as a shallow one would."""
+    torch.manual_seed(0)
+    features = noise(4, 24, 16)
+    positions = RelativePositions(20, 8)(6)
+    blocks = [GlobalBlock(16, 2, 0.0), LocalBlock(16, 5, 0.0), SourceAttention(16, 2, 0.0)]
+    for block, extra in zip(blocks, [(positions,), (), (2,)], strict=True):
+        changed = block(features, *extra)
+        assert 0 < (changed - features).abs().max() < 1e-3
+
+
+@torch.no_grad()
+def test_positions_are_relative_and_far_ones_are_alike() -> None:
+    keys = RelativePositions(5, 4)(12)
+    assert torch.equal(keys[:-1, :-1], keys[1:, 1:])
+    assert torch.equal(keys[0, 5], keys[0, 11])
+    assert torch.equal(keys[11, 0], keys[11, 7])
+    assert not torch.equal(keys[0, 1], keys[1, 0])
+
+
+@torch.no_grad()
+def test_the_attention_between_sources_has_no_order_and_sees_one_mixture_alone() -> None:
+    torch.manual_seed(0)
+    attention = SourceAttention(16, 2, 0.0)
+    attention.self_attn.Layer_scale.layer_scale.fill_(1.0)
+    features = noise(3, 2, 10, 16)  # (mixture, source, frames, F)
+    result = attention(features.flatten(0, 1), 2).view_as(features)
+    swapped = attention(features.flip(1).flatten(0, 1), 2).view_as(features)
+    torch.testing.assert_close(swapped, result.flip(1))
+    torch.testing.assert_close(attention(features[1], 2), result[1])
+    without = attention(features.index_fill(1, torch.tensor(1), 0.0).flatten(0, 1), 2).view_as(features)
+    assert not torch.allclose(without[:, 0], result[:, 0])
+
+
+def test_training_adds_the_earlier_stages_and_watching_does_not(network: SepReformer) -> None:
+    """The share changes from epoch to epoch; a validation loss that followed it would not be comparable."""
+    heads = [name for name, _ in network.named_parameters() if name.startswith(("out_layer_bn", "decoder_bn"))]
+    network.loss(mixtures()).backward()
+    assert all(network.get_parameter(name).grad.any() for name in heads)
+    network.zero_grad()
+    network.eval().loss(mixtures()).backward()
+    assert all(network.get_parameter(name).grad is None for name in heads)
+
+
+@torch.no_grad()
+def test_the_share_of_the_earlier_stages(network: SepReformer) -> None:
+    def loss(epoch: int) -> torch.Tensor:
+        network.begin_epoch(epoch, 200)
+        return network.loss(mixtures())
+
+    network.train()
+    official = {0: 1.0, 99: 1.0, 100: 0.8, 104: 0.8, 105: 0.64, 199: 0.8**20}
+    network.auxiliary_share = 0.0
+    final = loss(0)
+    network.auxiliary_share = 0.4
+    added = loss(0) - final
+    for epoch, share in official.items():
+        torch.testing.assert_close(loss(epoch) - final, share * added, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_louder_mixture_is_separated_the_same_way(network: SepReformer) -> None:
+    """Machines differ in level by tens of dB; the encoder's GELU would hear them differently."""
+    mixture = noise(2, 1000)
+    torch.testing.assert_close(network.eval().separate(8 * mixture), 8 * network.separate(mixture))
+
+
+@torch.no_grad()
+def test_a_constant_clip_stays_finite(network: SepReformer) -> None:
+    assert network.eval().separate(torch.full((1, 1000), 0.5)).isfinite().all()
+
+
+def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path) -> None:
+    """Neither the machine's nor the noise's recordings of the held-out mixtures are ever trained on."""
+    torch.manual_seed(0)
+    change = {"stages": 1, "kernel": 4.0, "stride": 2.0, "encoder_channels": 32, "local_kernel": 17, "positions": 50}
+    network = SepReformer(**{**TINY, **change})
+    held_out = train_on_toys(network, Training(5, batch_size=8, learning_rate=0.01, clip_norm=5.0), tmp_path)
+    with torch.no_grad():
+        improvement = network.metrics(held_out)["si_sdr_improvement"]
+        separated = network.separate(held_out.mixture)
+    assert improvement > 3  # dB over the mixtures, whose machine is 2.5 dB above the noise on average
+    assert (level_errors(separated, held_out).abs() < 3).all()  # dB
