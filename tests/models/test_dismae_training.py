@@ -8,6 +8,7 @@ import torch
 from dismae_clips import built, clips
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.transformer import Block
 from asdlib.models.dismae import Dismae
 from asdlib.training import Trainer
 from asdlib.training_settings import Training
@@ -33,6 +34,14 @@ def test_the_loss_is_its_terms_weighted() -> None:
     adaptive = losses[1.0] - losses[0.0]
     assert adaptive > 0
     assert losses[1e-3] == pytest.approx(losses[0.0] + 1e-3 * adaptive, rel=1e-5)
+
+
+def test_conditions_of_one_machine_are_learned_from_as_machines_are() -> None:
+    given = clips(("fan",))
+    model = built(given, domains="condition", round_clips=2)
+    batch = training_batch(model, given)
+    assert sorted(batch.labels[:, 1].tolist()) == [0] * 4 + [1] * 4 + [2] * 4  # two target clips, each of them twice
+    assert torch.isfinite(model.loss(batch))
 
 
 def test_masks_are_drawn_anew_from_the_global_generator() -> None:
@@ -116,6 +125,18 @@ def test_biases_and_norms_do_not_decay_and_the_domain_head_is_left_out() -> None
     assert all(name.endswith(".bias") or "norm" in name for name in exempt)
     found = exempt | {names[id(weight)] for weight in decaying["params"]}
     assert found == {name for name in names.values() if "reweight_classifier" not in name}
+
+
+@pytest.mark.parametrize(("asked", "device", "times"), [(True, "cuda", 1), (True, "cpu", 0), (False, "cuda", 0)])
+def test_blocks_are_compiled_once_on_cuda_if_asked(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, device: str, times: int
+) -> None:
+    compiled = []
+    monkeypatch.setattr(Block, "compile", lambda block, dynamic: compiled.append(block))
+    model = built(clips(), compile=asked)
+    for _ in range(2):
+        model._compile_once(torch.device(device))
+    assert len(compiled) == times * len(model.transformer_blocks)
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------

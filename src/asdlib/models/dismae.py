@@ -162,9 +162,10 @@ class Dismae(DismaeNetwork):
         return structured_keep(len(tokens), self.rows, self.columns, ratio).to(tokens.device)
 
     def _compile_once(self, device: torch.device) -> None:
+        """Compile the blocks before the first step on CUDA; on a CPU that would take longer than it could save."""
         if self.compile_for_cuda and not self._compiled and device.type == "cuda":
             for block in self.transformer_blocks:
-                block.compile()
+                block.compile(dynamic=True)  # encoders and decoder see different numbers of tokens
             self._compiled = True
 
     # --- scoring -----------------------------------------------------------------------------------------------
