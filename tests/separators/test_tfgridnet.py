@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from separation_toys import RATE, level_errors, train_on_toys
+from separation_toys import RATE, check_that_it_learns
 
 from asdlib.blocks.levels import at_unit_level
 from asdlib.blocks.mixtures import Mixtures
@@ -111,10 +111,5 @@ def test_the_loss_is_the_sources_sum_in_fixed_order_at_the_mixtures_level() -> N
 
 
 def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path, network: TFGridNet) -> None:
-    """Neither the machine's nor the noise's recordings of the held-out mixtures are ever trained on."""
-    held_out = train_on_toys(network, Training(3, batch_size=8, learning_rate=0.02, clip_norm=5.0), tmp_path)
-    with torch.no_grad():
-        improvement = network.metrics(held_out)["si_sdr_improvement"]
-        separated = network.separate(held_out.mixture)
-    assert improvement > 4  # dB over the mixtures, whose machine is 2.5 dB above the noise on average
-    assert (level_errors(separated, held_out).abs() < 3).all()  # dB
+    settings = Training(epochs=3, batch_size=8, learning_rate=0.02, clip_norm=5.0)
+    check_that_it_learns(network, settings, tmp_path, improvement=4.0)  # 7.3 when this was written
