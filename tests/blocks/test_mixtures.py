@@ -99,6 +99,21 @@ def test_held_out_mixtures_stay_and_share_no_recording_with_the_others() -> None
         assert sorted([*training, *watched]) == list(range(8))
 
 
+def test_held_out_mixtures_are_drawn_apart_from_the_first_epochs() -> None:
+    given = examples()
+    count = len(given.validation)
+    assert not torch.isclose(snr(everything(given).sources[:count]), snr(everything(given.validation).sources)).any()
+
+
+def test_noise_has_no_seam_unless_it_is_shorter_than_a_mixture() -> None:
+    ramps = [np.arange(100, 1000, dtype=np.int16) for _ in range(4)]
+    machine = recordings(4, 6000, 1)
+    long = everything(MixturePairs(machine, ramps, Pairs(segment=0.5, per_epoch=100), RATE, 0))
+    assert (long.sources[:, 1].diff(dim=1) > 0).all()
+    short = everything(MixturePairs(machine, ramps, Pairs(segment=1.5, per_epoch=10), RATE, 0))
+    assert ((short.sources[:, 1].diff(dim=1) < 0).sum(1) >= 1).all()
+
+
 def test_at_least_one_recording_of_either_is_held_out() -> None:
     given = MixturePairs(recordings(2, 6000, 1), recordings(3, 300, 2), Pairs(segment=0.2, validation=0.0), RATE, 0)
     assert [len(part) for part in (given.machine, given.validation.machine)] == [1, 1]

@@ -1,5 +1,6 @@
 """Paths and recipes: what the rules' wildcards stand for. Decisions live in asdlib.graph, where they are tested."""
 
+import os
 import re
 import sys
 

@@ -23,11 +23,12 @@ rule score:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
+        folder=lambda w, output: os.path.dirname(output.scores),
         settings=lambda w: graph.score_settings(variant_of(w), w.section),
         code=lambda w: graph.code("score", *backends_of(variant_of(w))),
     shell:
         'python -P "$ASDLIB/workflow/scripts/score.py"'
-        " --embeddings {input} --machine {wildcards.machine} --folder $(dirname {output.scores})"
+        " --embeddings {input} --machine {wildcards.machine} --folder {params.folder}"
         " --settings {params.settings:q} --log {log}"
 
 

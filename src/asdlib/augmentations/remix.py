@@ -47,7 +47,7 @@ class Remix:
         self, raw: ClipTable, separated: ClipTable | None, noise: list[ClipTable]
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield the mixed clips with their int16 audio (n, samples), padded with zeros as their recordings are."""
-        pool = [samples for samples in noise_pool(noise, instead=raw) if len(samples) and rms(samples) > QUIETEST_NOISE]
+        pool = [samples for samples in noise_pool(raw, noise) if len(samples) and rms(samples) > QUIETEST_NOISE]
         if not pool:
             raise AsdError("augmentation remix: all noise clips are digital silence: replace them")
         sounds = self._machine_sounds(raw, separated)
@@ -80,7 +80,12 @@ class Remix:
         return separated.batches("audio", "train")
 
     def _mixed(
-        self, clips: pa.Table, recorded: np.ndarray, machine: np.ndarray, pool: list, made: list[tuple[int, int]]
+        self,
+        clips: pa.Table,
+        recorded: np.ndarray,
+        machine: np.ndarray,
+        pool: list[np.ndarray],
+        made: list[tuple[int, int]],
     ) -> tuple[pa.Table, np.ndarray]:
         """Make the `made` clips, each the number of a row and of its copy."""
         audio = np.zeros((len(made), recorded.shape[1]), np.int16)
@@ -92,7 +97,9 @@ class Remix:
         names = [f"{given[row]['clip']}_remix_{number:04d}" for row, number in made]
         return made_clips(clips, [row for row, _ in made], names), audio
 
-    def _mix(self, recorded: np.ndarray, machine: np.ndarray, pool: list, rng: np.random.Generator) -> np.ndarray:
+    def _mix(
+        self, recorded: np.ndarray, machine: np.ndarray, pool: list[np.ndarray], rng: np.random.Generator
+    ) -> np.ndarray:
         """Mix one clip's machine sound with noise at the level of its recording, all int16 (samples,)."""
         noise = draw_crop(pool[rng.integers(len(pool))], len(machine), QUIETEST_NOISE, False, rng)
         machine = machine / FULL_SCALE

@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from asdlib.blocks.clip_statistics import SMALLEST, clip_statistics
@@ -39,6 +36,9 @@ class Clustering:
 
     def fit(self, statistics: np.ndarray, machine: str) -> tuple[list[str], Rule]:
         """Return every clip's cluster, by name, and the rule that finds the nearest centre."""
+        from sklearn.cluster import KMeans  # here: two seconds that only a training has to spend
+        from sklearn.decomposition import PCA
+
         pca = PCA(min(self.components, *statistics.shape), random_state=0).fit(statistics)
         means = KMeans(min(self.clusters, len(statistics)), n_init=10, random_state=0).fit(pca.transform(statistics))
         centres = means.cluster_centers_
@@ -113,6 +113,8 @@ def _name(clips: Clips, scaled: np.ndarray, clustering: Clustering) -> tuple[lis
 def _regression(scaled: np.ndarray, names: list[str]) -> Rule:
     """Fit a logistic regression to the conditions; each weighs the same, however few clips it has."""
     known = sorted(set(names))
+    from sklearn.linear_model import LogisticRegression
+
     if len(known) == 1:
         return Rule(known, np.zeros((1, scaled.shape[1])), np.zeros(1))
     model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaled, names)

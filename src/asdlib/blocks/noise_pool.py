@@ -19,16 +19,22 @@ def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
     return [row[:samples] for row, samples in zip(audio, clips.column("samples").to_pylist(), strict=True)]
 
 
-def noise_pool(tables: list[ClipTable], instead: ClipTable) -> list[np.ndarray]:
-    """Return the noise clips of all tables; if there is not one, noise estimated from the training clips of `instead`.
+def noise_clips(machine: ClipTable, others: list[ClipTable]) -> list[np.ndarray]:
+    """Return the noise clips of a machine and of others, among which it may be itself."""
+    tables = [machine, *(table for table in others if table.path != machine.path)]
+    return [samples for table in tables for samples in recordings(table, "noise")]
+
+
+def noise_pool(machine: ClipTable, others: list[ClipTable]) -> list[np.ndarray]:
+    """Return the noise clips of a machine and of others; if there is not one, noise estimated from its training clips.
 
     The estimate is a way of ours to go on without noise recordings, no report's: the log warns of it.
     """
-    pool = [samples for table in tables for samples in recordings(table, "noise")]
+    pool = noise_clips(machine, others)
     if pool:
         return pool
-    _log.warning("%s: no machine has noise clips: noise is estimated from its quietest moments", instead.path.stem)
-    return estimated_noise(instead)
+    _log.warning("%s: there are no noise clips: noise is estimated from its quietest moments", machine.path.stem)
+    return estimated_noise(machine)
 
 
 def estimated_noise(table: ClipTable) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ instead (`noise_only: identity`).
 """
 
 from asdlib.blocks.mixtures import MixturePairs
-from asdlib.blocks.noise_pool import noise_pool, recordings
+from asdlib.blocks.noise_pool import noise_clips, noise_pool, recordings
 from asdlib.data.tables import ClipTable
 from asdlib.separation_settings import Pairs
 
@@ -25,15 +25,14 @@ def separation_data(
     `others` are the tables whose noise clips make the pool; the machine's own may be among them.
     """
     name = machine.path.stem
-    tables = [machine, *(table for table in others if table.path != machine.path)]
     clean = recordings(machine, "clean")
     if clean:
-        noise = noise_pool(tables, instead=machine)
+        noise = noise_pool(machine, others)
         said = f"{name}: {len(clean)} clean clips in {len(noise)} recordings of noise"
         return MixturePairs(clean, noise, pairs, machine.recipe["sample_rate"], seed), said
     if pairs.noise_only == "identity":
         return None, f"{name}: no clean clips: recordings pass unchanged (pairs.noise_only: identity)"
-    noise = recordings(machine, "noise") or [samples for table in tables for samples in recordings(table, "noise")]
+    noise = recordings(machine, "noise") or noise_clips(machine, others)
     if not noise:
         return None, f"{name}: neither clean clips nor any machine's noise clips: recordings pass unchanged"
     noisy = recordings(machine, "train")

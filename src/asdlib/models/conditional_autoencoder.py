@@ -56,13 +56,15 @@ class ConditionalAutoencoder(WindowAutoencoder):
             *[layer for inputs, outputs in pairwise(widths) for layer in _double(inputs, outputs)],
             nn.Conv2d(widths[-1], 1, 3, padding=1),
         )
+        self.to(memory_format=torch.channels_last)  # the same sums in half the time on a CPU
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
         """Reconstruct scaled windows (B, frames, bands) under conditions (B, width)."""
         image = windows.transpose(1, 2)[:, None]  # (B, 1, bands, frames)
         if condition is not None:
             image = torch.cat([image, condition[:, :, None, None].expand(-1, -1, *image.shape[2:])], dim=1)
-        return self.decoder(self.encoder(image))[:, 0].transpose(1, 2)
+        latent = self.encoder(image.contiguous(memory_format=torch.channels_last))
+        return self.decoder(latent)[:, 0].transpose(1, 2)
 
 
 def _halve(inputs: int, outputs: int) -> list[nn.Module]:

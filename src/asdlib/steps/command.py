@@ -28,7 +28,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
 
     A user's error (AsdError) is one line on stderr and in the log; anything else keeps its traceback. Both exit 1.
     """
-    options = _parse(step, argv)
+    options = parse(step, argv)
     log = options.pop("log")
     try:
         terminal = _redirect(log)
@@ -43,7 +43,8 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         _fail(f"error: {type(error).__name__}: {error}", terminal, error)
 
 
-def _parse(step: Callable[..., None], argv: Sequence[str] | None) -> dict[str, Any]:
+def parse(step: Callable[..., None], argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the arguments of a step, and `log`, from a command line."""
     parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
     for name, parameter in inspect.signature(step, eval_str=True).parameters.items():
         option: dict[str, Any] = {"type": _reader(parameter.annotation)}

@@ -1,0 +1,74 @@
+"""Every system of config/systems from recordings to its table, at toy size; a new one is in here the day it is added.
+
+Its toy sizes lie in tests/workflow/toy_sizes/<system>.yaml, an `override` block.
+"""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from checkout import ROOT, Checkout, make_checkout
+from in_process import run_system
+from toy import make_machine
+
+pytestmark = pytest.mark.workflow
+
+SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
+SIZES = Path(__file__).parent / "toy_sizes"
+SETTINGS = """
+data: toy
+device: cpu
+threads: 1
+prepare: {seconds: 2.0}
+datasets:
+  toy: {folder: recordings}
+  older: {folder: older}
+"""
+CLIPS = {"train": 6, "target": 2, "test": 2, "seconds": 2.0}
+
+
+@pytest.fixture
+def checkout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A checkout with a machine of clean clips, one of noise without attributes, and an older dataset for corpora."""
+    sizes = (SIZES / f"{request.param}.yaml").read_text()
+    made = make_checkout(tmp_path / "run", SETTINGS + sizes)
+    make_machine(made.folder / "recordings" / "fan", **CLIPS, supplement="machine", seed=1)
+    make_machine(made.folder / "recordings" / "pump", **CLIPS, supplement="noise", attributes=False, seed=2)
+    make_machine(made.folder / "older" / "valve", **CLIPS, supplement="noise", seed=3)
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.mark.parametrize(("checkout", "system"), [(name, name) for name in SYSTEMS], indirect=["checkout"], ids=SYSTEMS)
+def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: str) -> None:
+    target = f"results/{system}/scores.csv"
+    steps = run_system(checkout, target)
+    assert steps[-1] == "tabulate"
+    variants = yaml.safe_load((ROOT / "config" / "systems" / f"{system}.yaml").read_text())["variants"]
+    with (checkout.folder / target).open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [(row["variant"], row["machine"]) for row in rows] == [
+        (variant, machine) for variant in variants for machine in ("fan", "pump", "all")
+    ]
+    assert all(0 <= float(row[name]) <= 100 for row in rows for name in ("auc_source", "auc_target", "pauc", "hmean"))
+    for variant in variants:
+        for machine in ("fan", "pump"):
+            folder = checkout.folder / "results" / system / variant / "toy"
+            scores = _column(folder / f"anomaly_score_{machine}_section_00_test.csv")
+            decisions = _column(folder / f"decision_result_{machine}_section_00_test.csv")
+            assert len(scores) == len(decisions) == 8
+            assert all(math.isfinite(float(score)) for score in scores)
+            assert set(decisions) <= {"0", "1"}
+    for log in (checkout.folder / "results").rglob("model.safetensors"):
+        assert not log.with_name("training.ckpt").exists()
+
+
+def _column(path: Path) -> list[str]:
+    with path.open(newline="") as handle:
+        return [row[1] for row in csv.reader(handle)]
+
+
+def test_every_system_has_toy_sizes() -> None:
+    assert sorted(path.stem for path in SIZES.glob("*.yaml")) == SYSTEMS
