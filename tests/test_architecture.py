@@ -11,7 +11,7 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from asdlib.recipes import SECTIONS, Recipes, key_of
+from asdlib.recipes import SECTIONS, Recipes, as_list, key_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "asdlib"
@@ -236,7 +236,7 @@ def test_every_recipe_serves_a_variant() -> None:
 def _keys_in(key: str, settings: dict) -> Iterator[str]:
     """Yield the keys of a recipe and of everything it is built from."""
     yield key
-    nested = [settings.get(name) for name in ("frontend", "separator", "init")]
+    nested = [settings.get("frontend"), settings.get("separator"), *as_list(settings.get("init"))]
     nested += list((settings.get("audio") or {}).values())
     for block in filter(None, nested):
         yield from _keys_in(key_of(block), block)

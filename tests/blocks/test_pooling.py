@@ -1,8 +1,8 @@
-"""Attentive statistics: with equal weights the plain mean and deviation, and padding has no say."""
+"""Attentive pooling: with equal weights the plain mean and deviation, and padding has no say."""
 
 import torch
 
-from asdlib.blocks.pooling import AttentiveStatisticsPooling
+from asdlib.blocks.pooling import AttentivePooling, AttentiveStatisticsPooling
 
 
 def pooling() -> AttentiveStatisticsPooling:
@@ -41,3 +41,14 @@ def test_constant_tokens_have_finite_gradients() -> None:
     tokens = torch.ones(2, 4, 6, requires_grad=True)
     pooling()(tokens).sum().backward()
     assert torch.isfinite(tokens.grad).all()
+
+
+def test_the_mean_alone_has_the_weights_of_the_equation() -> None:
+    torch.manual_seed(0)
+    pool = AttentivePooling(6, hidden=4)
+    tokens = torch.randn(2, 8, 6)
+    first, second = pool.score[0].weight, pool.score[2].weight[0]
+    weights = torch.softmax(torch.tanh(tokens @ first.T) @ second, dim=1)
+    torch.testing.assert_close(pool(tokens), torch.einsum("bt,btd->bd", weights, tokens))
+    padding = torch.arange(8) >= torch.tensor([[8], [5]])
+    torch.testing.assert_close(pool(tokens, padding)[1:], pool(tokens[1:, :5]))

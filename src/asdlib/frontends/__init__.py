@@ -2,6 +2,8 @@
 
 A frontend is deterministic, treats every clip alone, and says what comes out: `shape(samples)` of one clip and
 `frames(samples)`, the part of a padded clip's frames that real samples made. `sample_rate` is what it expects, in Hz.
+Where a result depends on a clip's real length, the class says `needs_samples = True` and is called with the number of
+real samples of each clip as well, (B,).
 """
 
 from asdlib.frontends.averaged_spectrogram import AveragedSpectrogram
