@@ -35,7 +35,7 @@ class Batches:
         self._examples = examples
         self._device = device
         pieces = list(order.split(size))
-        if len(pieces) > 1 and len(pieces[-1]) == 1:
+        if size > 1 and len(pieces) > 1 and len(pieces[-1]) == 1:
             pieces[-2:] = [torch.cat(pieces[-2:])]
         self._pieces = [piece for piece in pieces if len(piece)]
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from asdlib.blocks.depthwise import DepthwiseConv
+
 
 class LayerScale(nn.Module):
     """A learned gain per channel of a residual branch; it begins near 0, so that every block begins as the identity."""
@@ -58,14 +60,13 @@ class GatedConvFeedForward(nn.Module):
     def __init__(self, channels: int, dropout: float):
         super().__init__()
         self.net1 = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, 6 * channels))
-        self.depthwise = nn.Conv1d(6 * channels, 6 * channels, 3, padding=1, groups=6 * channels)
+        self.depthwise = DepthwiseConv(6 * channels, 3)
         self.net2 = nn.Sequential(nn.GLU(), nn.Dropout(dropout), nn.Linear(3 * channels, channels), nn.Dropout(dropout))
         self.Layer_scale = LayerScale(channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, frames, F) to the same shape."""
-        hidden = self.depthwise(self.net1(inputs).mT).mT
-        return inputs + self.Layer_scale(self.net2(hidden))
+        return inputs + self.Layer_scale(self.net2(self.depthwise(self.net1(inputs))))
 
 
 class EfficientGlobalAttention(nn.Module):
@@ -91,7 +92,7 @@ class ConvLocalAttention(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(channels)
         self.linear1 = nn.Linear(channels, 2 * channels)
-        self.dw_conv_1d = nn.Conv1d(channels, channels, kernel, padding="same", groups=channels)
+        self.dw_conv_1d = DepthwiseConv(channels, kernel)
         self.linear2 = nn.Linear(channels, 2 * channels)
         self.BN = nn.BatchNorm1d(2 * channels)
         self.linear3 = nn.Sequential(nn.GELU(), nn.Linear(2 * channels, channels), nn.Dropout(dropout))
@@ -100,7 +101,7 @@ class ConvLocalAttention(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, frames, F) to the same shape."""
         gated = functional.glu(self.linear1(self.layer_norm(inputs)))
-        mixed = self.linear2(self.dw_conv_1d(gated.mT).mT)
+        mixed = self.linear2(self.dw_conv_1d(gated))
         return inputs + self.Layer_scale(self.linear3(self.BN(mixed.mT).mT))
 
 

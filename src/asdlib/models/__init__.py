@@ -13,6 +13,8 @@ and, where it needs them,
 - `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages; a training may resume after
   any epoch, so the first depends on its arguments only and the second keeps its state in buffers,
 - `metrics(batch) -> dict[str, Tensor]`: what the log says of watched examples beside their loss,
+- `for_machine(machine)`: called before `embed` where a network of many machines treats each in its own way; a clip's
+  machine is known, its domain and attributes are not,
 - `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; what it
   returns reaches the backends as `calibration`.
 """

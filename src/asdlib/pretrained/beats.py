@@ -34,7 +34,7 @@ FIRST = "encoder.layers.0" + TABLE
 def read_beats(path: Path) -> dict[str, Tensor]:
     """Return the encoder's weights under their published names, the table of the position bias once."""
     content = read_published(path)
-    if not {"cfg", "model"} <= content.keys():
+    if not all(isinstance(content.get(part), dict) for part in ("cfg", "model")):
         raise AsdError(f"{path}: holds no `cfg` and `model`: use a published BEATs checkpoint")
     check_settings(path, content["cfg"])
     return encoder_weights(path, float_tensors(content["model"]))

@@ -25,6 +25,8 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     checkpoint = checkpoints.load(model)
     network = restore_model(checkpoint).to(place)
     table = ClipTable(features)
+    if hasattr(network, "for_machine"):
+        network.for_machine(table.notes["machine"])
     groups = (
         (clips, _represent(network, clips, array, place)) for clips, array in table.batches("features", "train", "test")
     )
