@@ -1,5 +1,6 @@
 """Train a model on one machine's clips, or on those of all machines."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from asdlib.devices import choose_device
 from asdlib.fitting import Job, Task, fit
 from asdlib.networks import build_model, start
 from asdlib.public_weights import verify
+
+_log = logging.getLogger(__name__)
 
 
 def train_model(
@@ -36,6 +39,8 @@ def train_model(
         joint = settings["scope"] == "all"
         clips = load_clips(features, "train", scratch=out.parent if joint else None)
         network, facts = build_model(settings, clips)
+        if "checkpoint" in settings and not public:
+            _log.warning("checkpoint: null: %s starts from random weights, not from public ones", settings["name"])
         for path in public:
             verify(path, settings["checkpoint"]["name"], settings["checkpoint"].get("sha256"))
             network.start_from_public(path)
