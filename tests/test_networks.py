@@ -76,3 +76,10 @@ def test_weights_that_do_not_fit_are_refused(training: Clips) -> None:
     weights: dict[str, Tensor] = {"layer.weight": given.layer.weight}
     with pytest.raises(RuntimeError, match=r"layer\.bias"):
         start(given, Checkpoint(SETTINGS, weights))
+
+
+def test_the_same_checkpoint_is_the_same_bytes(training: Clips, tmp_path: Path) -> None:
+    network, facts = build_model(SETTINGS, training)
+    for name in "abcdefgh":
+        checkpoints.save(tmp_path / name, Checkpoint(SETTINGS, network.state_dict(), {"mse": torch.ones(3)}, facts))
+    assert len({(tmp_path / name).read_bytes() for name in "abcdefgh"}) == 1

@@ -12,6 +12,7 @@ from torch import Tensor
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
+_ORIGIN = "asdlib"  # the header's entry: recipe and facts, as JSON
 _CALIBRATION = "calibration."  # samples for decision thresholds, beside the weights
 
 
@@ -32,8 +33,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; it appears when it is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     tensors |= {f"{_CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
-    header = {name: json.dumps(getattr(checkpoint, name), sort_keys=True) for name in ("recipe", "facts")}
-    content = serialize(tensors, metadata=header)
+    # One entry: safetensors writes several in an order of its own, and the same weights must be the same bytes.
+    origin = json.dumps({"recipe": checkpoint.recipe, "facts": checkpoint.facts}, sort_keys=True)
+    content = serialize(tensors, metadata={_ORIGIN: origin})
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
@@ -42,14 +44,14 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint; safetensors holds no code, so nothing can be run by reading it."""
     try:
         with safe_open(path, framework="pt") as handle:
-            header = handle.metadata() or {}
+            origin = json.loads((handle.metadata() or {}).get(_ORIGIN, "{}"))
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise AsdError(f"{path}: is not a whole safetensors file ({error}): delete it and run again") from error
     calibration = {name for name in tensors if name.startswith(_CALIBRATION)}
     return Checkpoint(
-        json.loads(header.get("recipe", "{}")),
+        origin.get("recipe", {}),
         {name: tensor for name, tensor in tensors.items() if name not in calibration},
         {name.removeprefix(_CALIBRATION): tensors[name] for name in sorted(calibration)},
-        json.loads(header.get("facts", "{}")),
+        origin.get("facts", {}),
     )

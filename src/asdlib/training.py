@@ -217,12 +217,11 @@ class Trainer:
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:
-    """Write a training's log, one row an epoch, the network's own metrics behind."""
-    rows = [{**asdict(epoch), **epoch.metrics} for epoch in epochs]
-    for row in rows:
-        del row["metrics"]
+    """Write a training's log, one row an epoch, the network's own metrics behind; without epochs the head alone."""
+    own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
+    rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
     with atomic(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -38,6 +38,8 @@ def _build(folder: Path) -> None:
     add_toy_machines(checkout, "fan", "pump")
     checkout.run("results/toy/scores.csv")
     checkout.run("results/audio/raw/tiny/fan.parquet", "--config", "data=tiny")
+    pool = folder / "recordings" / "fan" / "supplemental"
+    checkout.run("results/audio/noise/toy.parquet", "--config", f"noise_pool={pool.relative_to(folder)}")
 
 
 @pytest.fixture

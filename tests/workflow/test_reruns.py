@@ -169,7 +169,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a frontend's code": (body("frontends/log_mel.py", "frames"), BELOW_FEATURES),
     "a separator's code": (body("separators/toy_gain.py", "separate"), BELOW_SEPARATOR),
     "the training loop's code": (
-        body("training.py", "_learning_rate"),
+        body("optimisation.py", "learning_rate"),
         BELOW_SEPARATOR,
     ),
     "the code of all tables": (body("data/tables.py", "clip_rows"), EVERYTHING),
@@ -236,4 +236,5 @@ def test_going_back_to_an_old_setting_trains_nothing(copy: Checkout) -> None:
 
 def test_every_rule_of_the_graph_has_run(built: Checkout) -> None:
     rules = {path.name for path in (built.folder / "results" / "benchmarks").iterdir()}
-    assert rules == {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
+    scripts = {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
+    assert rules == scripts - {"fetch_checkpoint"}  # needs a hub: see tests/steps/test_fetch_checkpoint.py

@@ -99,7 +99,7 @@ rule train_separator:
     threads: graph.config["threads"]
     resources:
         gpu=graph.gpus,
-        mem_mb=lambda w, attempt: 8000 * attempt,
+        mem_mb=lambda w, attempt: 16000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
         # Not {threads}, which follows --cores: how sums are split decides their last digits.

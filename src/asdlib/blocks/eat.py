@@ -73,7 +73,7 @@ class EatEncoder(nn.Module):
         table = f"{prefix}positions"
         if table in given:
             given[table] = given[table][:, : self.positions.shape[1]]
-        load_part(self, given, source, prefix)
+        load_exactly(self, given, source, prefix)
 
 
 class EatDecoder(nn.Module):
@@ -110,7 +110,7 @@ class ChannelNorm(nn.Module):
         return functional.layer_norm(grid.permute(0, 2, 3, 1), grid.shape[1:2]).permute(0, 3, 1, 2)
 
 
-def load_part(module: nn.Module, weights: Mapping[str, Tensor], source: str, prefix: str) -> None:
+def load_exactly(module: nn.Module, weights: Mapping[str, Tensor], source: str, prefix: str) -> None:
     """Load weights named `prefix`… into a module; a missing, unknown or misshapen one is refused by its full name."""
     expected = {f"{prefix}{name}": tensor.shape for name, tensor in module.state_dict().items()}
     check_keys(source, weights, expected)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from asdlib.blocks.block_masks import visible_blocks
 from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.eat import PATCH, EatDecoder, EatEncoder, load_part
+from asdlib.blocks.eat import PATCH, EatDecoder, EatEncoder, load_exactly
 from asdlib.blocks.patches import place_tokens, take_tokens
 from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
@@ -80,7 +80,7 @@ class Eat(nn.Module):
         self.encoder.load(weights, str(path))
         decoder = {name: tensor for name, tensor in weights.items() if name.startswith("decoder.")}
         if decoder:
-            load_part(self.decoder, decoder, str(path), "decoder.")
+            load_exactly(self.decoder, decoder, str(path), "decoder.")
         else:
             _log.warning("%s: has no decoder: it starts from random weights", path)
         if any(name.startswith("teacher.") for name in weights):

@@ -1,6 +1,5 @@
 """Train a network that takes a machine's sound out of a mixture with noise."""
 
-import csv
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,13 @@ import torch
 from asdlib import checkpoints
 from asdlib.blocks.separation_data import separation_data
 from asdlib.checkpoints import Checkpoint
-from asdlib.data.files import atomic, locked
+from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.devices import choose_device
 from asdlib.fitting import Job, Task, fit
 from asdlib.networks import build_separator
 from asdlib.separation_settings import Pairs
-from asdlib.training import Epoch
+from asdlib.training import write_history
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +52,5 @@ def train_separator(
 
 def _write_identity(out: Path, history: Path, settings: dict[str, Any], why: str) -> None:
     with locked(out):
-        with atomic(history) as temporary, temporary.open("w", newline="") as handle:
-            csv.writer(handle, lineterminator="\n").writerow(Epoch.__dataclass_fields__)
+        write_history(history, [])
         checkpoints.save(out, Checkpoint(settings, {}, facts={"identity": why}))
