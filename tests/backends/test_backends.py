@@ -11,7 +11,11 @@ from asdlib.errors import AsdError
 
 # For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
 TOYS = {
-    "density_softmax": ({"representation": "distances", "temperature": 2.0}, [[-1.0, -20.0]], [[-60.0, -63.0]]),
+    "density_softmax": (
+        {"representation": "distances", "own": "distances", "temperature": 2.0},
+        [[-1.0, -20.0]],
+        [[-60.0, -63.0]],
+    ),
     "minimum_covering_volume": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "nearest_neighbours": ({"representation": "distances", "neighbours": 3}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "reconstruction_error": ({"representation": "distances"}, [[1.0]], [[7.0]]),

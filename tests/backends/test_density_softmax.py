@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from asdlib.backends.density_softmax import DensitySoftmax, flatness, mean_log_density, own_classes
+from asdlib.backends.density_softmax import DensitySoftmax, flatness, mean_log_density
 from asdlib.backends.embeddings import Embeddings
 
 CLASSES = [multivariate_normal([0, 0], np.eye(2)), multivariate_normal([4, 0], np.diag([1.0, 2.0]))]
@@ -17,11 +17,11 @@ def log_density(points: np.ndarray) -> np.ndarray:
     return np.stack([np.atleast_1d(one.logpdf(points)) for one in CLASSES], axis=1)
 
 
-def train(points: np.ndarray, **changes) -> Embeddings:
-    """Normal clips of two classes: one domain each."""
-    domains = ["target" if first > 2 else "source" for first in points[:, 0]]
-    given = {"representations": {"log_density": log_density(points)}, "domains": domains} | changes
-    return Embeddings(given["representations"], given["domains"], given.get("attributes", [{}] * len(points)))
+def clips(points: np.ndarray, own: list[int] | None = None) -> Embeddings:
+    """Clips of a machine that has both classes, or some of them, as its own."""
+    densities = log_density(points)
+    own_densities = densities if own is None else densities[:, own]
+    return Embeddings({"log_density": densities, "own_log_density": own_densities})
 
 
 @pytest.fixture
@@ -47,55 +47,43 @@ def test_a_constant_leaves_flatness_alone_and_equal_densities_are_flat() -> None
 
 
 def test_at_a_mean_between_two_and_far_from_all(normal: np.ndarray) -> None:
-    backend = DensitySoftmax(temperature=2.0).fit(train(normal))
+    backend = DensitySoftmax(temperature=2.0).fit(clips(normal))
     points = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 9.0]])
-    mean, between, far = backend.anomaly_score(Embeddings({"log_density": log_density(points)}))
+    mean, between, far = backend.anomaly_score(clips(points))
     assert mean < between < far
     assert mean < backend.threshold_ < between
 
 
 def test_each_sign_alone_misses_something(normal: np.ndarray) -> None:
     """Flatness takes a clip far away for a clear case; density does not mind one between two classes as much."""
-    test = Embeddings({"log_density": log_density(np.array([[2.0, 0.0], [2.0, 6.0]]))})
-    flat = DensitySoftmax(temperature=2.0, density_weight=0.0).fit(train(normal)).anomaly_score(test)
-    dense = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(train(normal)).anomaly_score(test)
-    both = DensitySoftmax(temperature=2.0).fit(train(normal)).anomaly_score(test)
+    test = clips(np.array([[2.0, 0.0], [2.0, 6.0]]))
+    flat = DensitySoftmax(temperature=2.0, density_weight=0.0).fit(clips(normal)).anomaly_score(test)
+    dense = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(clips(normal)).anomaly_score(test)
+    both = DensitySoftmax(temperature=2.0).fit(clips(normal)).anomaly_score(test)
     assert flat[0] > flat[1]
     assert dense[0] < dense[1]
     np.testing.assert_allclose(both, flat + dense)
 
 
 def test_signs_are_in_units_of_normal_clips(normal: np.ndarray) -> None:
-    backend = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(train(normal))
+    backend = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(clips(normal))
     assert backend.train_score_.mean() == pytest.approx(0, abs=1e-9)
     assert backend.train_score_.std() == pytest.approx(1)
 
 
 def test_the_threshold_is_a_quantile_of_normal_clips(normal: np.ndarray) -> None:
-    backend = DensitySoftmax(temperature=2.0, quantile=0.8).fit(train(normal))
+    backend = DensitySoftmax(temperature=2.0, quantile=0.8).fit(clips(normal))
     assert (backend.train_score_ > backend.threshold_).mean() == pytest.approx(0.2)
 
 
 def test_the_classes_of_other_machines_make_a_clip_no_denser(normal: np.ndarray) -> None:
     """A clip that another machine explains best is strange all the same."""
-    of_one = normal[:100]
-    backend = DensitySoftmax(temperature=2.0).fit(train(of_one, domains=["source"] * 100))
-    assert backend.own_.tolist() == [0]
-    scores = backend.anomaly_score(Embeddings({"log_density": log_density(np.array([[0.0, 0.0], [4.0, 0.0]]))}))
+    backend = DensitySoftmax(temperature=2.0).fit(clips(normal[:100], own=[0]))
+    scores = backend.anomaly_score(clips(np.array([[0.0, 0.0], [4.0, 0.0]]), own=[0]))
     assert scores[0] < backend.threshold_ < scores[1]
 
 
-def test_a_group_of_clips_finds_its_class_together(normal: np.ndarray) -> None:
-    """Single clips may be likelier elsewhere; domain and attributes say which of them belong together."""
-    normal[:5] = [4.0, 0.0]
-    domains = ["source"] * 100 + ["target"] * 100
-    assert own_classes(train(normal[:100], domains=domains[:100]), "log_density").tolist() == [0]
-    assert own_classes(train(normal, domains=domains), "log_density").tolist() == [0, 1]
-    attributes = [{"spd": str(int(row < 5))} for row in range(100)]
-    own = own_classes(train(normal[:100], domains=domains[:100], attributes=attributes), "log_density")
-    assert own.tolist() == [0, 1]
-
-
 def test_a_sign_that_never_varies_says_nothing() -> None:
-    backend = DensitySoftmax().fit(Embeddings({"log_density": np.full((5, 3), -2.0)}, ["source"] * 5, [{}] * 5))
+    same = np.full((5, 3), -2.0)
+    backend = DensitySoftmax().fit(Embeddings({"log_density": same, "own_log_density": same}))
     assert backend.train_score_.tolist() == [0.0] * 5

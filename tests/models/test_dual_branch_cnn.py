@@ -77,7 +77,7 @@ def test_the_published_size() -> None:
 def test_classes_are_machine_section_domain_and_attributes() -> None:
     classes = ["00, fan, source, spd=1", "00, fan, target, spd=1", "00, valve, source"]
     model = built()
-    assert model.survey(clips()) == {"classes": classes}
+    assert model.survey(clips()) == {"classes": classes, "machines": ["fan", "fan", "valve"]}
     assert everything(model).labels.tolist() == [1] * 2 + [0] * 4 + [2] * 6
     assert model.own_loss.classes == 3
     assert model.exchange_loss.classes == 27
@@ -171,10 +171,23 @@ def test_training_views_are_those_of_the_row() -> None:
 def test_a_stored_network_grows_from_its_facts() -> None:
     model = built()
     again = DualBranchCnn(**TINY)
-    again.grow({"classes": model.classes})
+    again.grow(model.survey(clips()))
     again.load_state_dict(model.state_dict(), strict=True)
     batch = whole(clips())
     torch.testing.assert_close(model.eval().embed(batch), again.eval().embed(batch))
+
+
+def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixture) -> None:
+    model = built().eval()
+    unnamed = model.embed(whole(clips()))
+    assert torch.equal(unnamed["own_log_density"], unnamed["log_density"])
+    assert "nobody said which machine's clips these are" in caplog.text
+    for machine, own in (("fan", [0, 1]), ("valve", [2])):
+        model.for_machine(machine)
+        found = model.embed(whole(clips()))
+        assert torch.equal(found["own_log_density"], found["log_density"][:, own])
+    with pytest.raises(AsdError, match="dual_branch_cnn: was not trained on pump: use one of: fan, valve"):
+        model.for_machine("pump")
 
 
 def test_rows_of_another_length_are_refused() -> None:

@@ -17,31 +17,32 @@ SMALLEST = 1e-9  # a sign whose spread over normal clips is rounding noise has n
 class DensitySoftmax:
     """Density and flatness of log class densities, each in units of its spread over the normal clips, added up.
 
-    `representation` holds ln p(x | class) of the classes of *all* machines, (N, classes). The softmax is taken over
-    all of them, at `temperature`; the density is that of the machine's own classes alone, because a clip that sounds
-    like another machine is strange. A weight of 0 leaves one of the signs out.
+    `representation` holds ln p(x | class) of the classes of *all* machines, (N, classes); the softmax is taken over
+    them, at `temperature`. `own` holds those of the machine's own classes, which the density is that of: a clip that
+    sounds like another machine is strange. A weight of 0 leaves one of the signs out.
 
-    Attributes after `fit`: `own_`, the numbers of the machine's classes; `mean_` and `spread_` of both signs over the
-    training clips; `train_score_`; `threshold_`, the `quantile` of the training clips' scores.
+    Attributes after `fit`: `mean_` and `spread_` of both signs over the training clips; `train_score_`; `threshold_`,
+    the `quantile` of the training clips' scores.
     """
 
     def __init__(
         self,
         representation: str = "log_density",
+        own: str = "own_log_density",
         temperature: float = 32.0,
         density_weight: float = 1.0,
         flatness_weight: float = 1.0,
         quantile: float = 0.9,
     ):
         self.representation = representation
+        self.own = own
         self.temperature = temperature
         self.density_weight = density_weight
         self.flatness_weight = flatness_weight
         self.quantile = quantile
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn which classes are the machine's own, and what is usual for its normal clips."""
-        self.own_ = own_classes(train, self.representation)
+        """Learn what is usual for the machine's normal clips."""
         signs = self._signs(train)
         self.mean_, self.spread_ = signs.mean(0), signs.std(0)
         self.train_score_ = self.anomaly_score(train)
@@ -56,22 +57,8 @@ class DensitySoftmax:
 
     def _signs(self, clips: Embeddings) -> np.ndarray:
         """Return −ln density and flatness, (N, 2)."""
-        log_densities = clips[self.representation].astype(np.float64)
-        return np.stack(
-            [-mean_log_density(log_densities[:, self.own_]), flatness(log_densities, self.temperature)], axis=1
-        )
-
-
-def own_classes(train: Embeddings, representation: str) -> np.ndarray:
-    """Return the numbers of the classes that a machine's training clips are of.
-
-    Clips of one domain with the same attributes are of one class: the one under which they are likeliest together.
-    """
-    groups: dict[tuple, list[int]] = {}
-    for row, (domain, attributes) in enumerate(zip(train.domains, train.attributes, strict=True)):
-        groups.setdefault((domain, *sorted(attributes.items())), []).append(row)
-    log_densities = train[representation]
-    return np.unique([log_densities[rows].sum(0).argmax() for rows in groups.values()])
+        every, own = (clips[name].astype(np.float64) for name in (self.representation, self.own))
+        return np.stack([-mean_log_density(own), flatness(every, self.temperature)], axis=1)
 
 
 def mean_log_density(log_densities: np.ndarray) -> np.ndarray:

@@ -5,11 +5,13 @@ the encoder; trained to reconstruct mixed clips and to tell their classes. docs/
 open.
 """
 
+import logging
 from collections.abc import Iterator
 from itertools import pairwise
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +22,8 @@ from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.whole_clips import WholeClips, class_numbers
 from asdlib.errors import AsdError
 from asdlib.losses.noisy_arcmix import NoisyArcMix
+
+_log = logging.getLogger(__name__)
 
 
 class Acae(nn.Module):
@@ -57,20 +61,29 @@ class Acae(nn.Module):
         self.decoder = nn.Sequential(*_decoder([*channels[::-1], 1], pools[::-1]))
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Name the classes; learn the clips' size and every bin's mean and standard deviation."""
+        """Name classes and machines; learn the clips' size and each machine's mean and deviation of every bin."""
+        machines = np.array(clips.column("machine"))
+        statistics, frames = training_statistics(clips), clips.frames
+        names = np.unique(machines).tolist()
+        rows = [torch.from_numpy(np.flatnonzero(machines == name)) for name in names]
+        scaling = [band_scaling(statistics[own], frames[own]) for own in rows]
         return {
             "classes": sorted(set(class_names(clips, self.domain_in_label))),
             "windows": clips.features.shape[1],
-            **band_scaling(training_statistics(clips), clips.frames),
+            "machines": names,
+            "mean": [one["mean"] for one in scaling],
+            "std": [one["std"] for one in scaling],
         }
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Make what depends on the clips' size and classes: positions, standardisation, class centres."""
         self.classes: list[str] = facts["classes"]
-        self.register_buffer("mean", torch.tensor(facts["mean"]))
+        self.machines: list[str] = facts["machines"]
+        self.known: int | None = None  # the machine whose clips are embedded
+        self.register_buffer("mean", torch.tensor(facts["mean"]))  # (machines, bins)
         self.register_buffer("std", torch.tensor(facts["std"]))
         time, frequency = (prod(factors) for factors in zip(*self.pools, strict=True))
-        bins = len(facts["mean"])
+        bins = self.mean.shape[1]
         if bins % frequency:
             raise AsdError(f"acae: {bins} bins cannot be pooled by {frequency}: change the frontend's n_fft, or pools")
         self.windows = -(-facts["windows"] // time) * time  # the encoder needs a multiple
@@ -80,30 +93,42 @@ class Acae(nn.Module):
         self.class_loss = NoisyArcMix(latent, len(self.classes), self.scale, self.margin)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return whole clips with their classes."""
-        return WholeClips(clips, class_numbers(class_names(clips, self.domain_in_label), self.classes))
+        """Return whole clips with the numbers of their class and machine, (N, 2)."""
+        classes = class_numbers(class_names(clips, self.domain_in_label), self.classes)
+        return WholeClips(clips, torch.stack([classes, class_numbers(clips.column("machine"), self.machines)], dim=1))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the error of the mixed clips' reconstruction plus the weighted Noisy-ArcMix loss."""
-        share, order = self._draw(len(batch.labels))
-        spectra = self.standardised(batch)
+        classes, machines = batch.labels.unbind(1)
+        share, order = self._draw(len(classes))
+        spectra = self.standardised(batch, self.mean[machines], self.std[machines])
         spectra = share * spectra + (1 - share) * spectra[order]
         tokens = self.encode(spectra)
         error = functional.mse_loss(self.decode(tokens), spectra)
-        told = self.class_loss(self.latent(tokens), batch.labels, batch.labels[order], share)
+        told = self.class_loss(self.latent(tokens), classes, classes[order], share)
         return error + self.class_weight * told
+
+    def for_machine(self, machine: str) -> None:
+        """Say whose clips are embedded from now on: every machine has its own mean and deviation."""
+        if machine not in self.machines:
+            raise AsdError(f"acae: was not trained on {machine}: use one of: {', '.join(self.machines)}")
+        self.known = self.machines.index(machine)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `latent`, what the sphere of normal clips is built from."""
-        return {"latent": self.latent(self.encode(self.standardised(batch)))}
+        if self.known is None and len(self.machines) > 1:
+            _log.warning("nobody said which machine's clips these are: all machines' mean statistics are used")
+        own = slice(None) if self.known is None else [self.known]
+        spectra = self.standardised(batch, self.mean[own].mean(0, True), self.std[own].mean(0, True))
+        return {"latent": self.latent(self.encode(spectra))}
 
-    def standardised(self, batch: Batch) -> Tensor:
-        """Return spectra (B, windows, bins) in units of their bins' deviation; a clip's last window is repeated."""
+    def standardised(self, batch: Batch, mean: Tensor, std: Tensor) -> Tensor:
+        """Return spectra (B, windows, bins) in units of `std` (B or 1, bins); a clip's last window is repeated."""
         last = (batch.frames - 1).clamp_min(0)[:, None]
         windows = torch.arange(self.windows, device=last.device).minimum(last)  # (B, windows)
         rows = torch.arange(len(windows), device=last.device)[:, None]
-        return (batch.features[rows, windows] - self.mean) / self.std
+        return (batch.features[rows, windows] - mean[:, None]) / std[:, None]
 
     def encode(self, spectra: Tensor) -> Tensor:
         """Return attended tokens (B, tokens, channels), time first, of standardised spectra."""

@@ -5,6 +5,7 @@ learning for anomalous sound detection", ICASSP 2024. Clips are mixed, exchange 
 every exchange makes a class of its own. docs/system5.md has what the report leaves open.
 """
 
+import logging
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -25,11 +26,12 @@ from asdlib.errors import AsdError
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
 
+_log = logging.getLogger(__name__)
 FEWEST_FRAMES = 5  # what the stem's convolution and its pooling leave something of
 
 
 class DualBranchCnn(nn.Module):
-    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1 and `log_density` (B, classes).
+    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
     `mixup`, `statex` and `featex` are the chances of the three exchanges. Embedding reads a clip's two spectra;
     training reads its waveform, because what is mixed is the sound.
@@ -70,12 +72,15 @@ class DualBranchCnn(nn.Module):
         self.dimensions = 2 * dimensions
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Name the classes of the training clips: machine, section, domain and attributes."""
-        return {"classes": sorted(set(class_names(clips)))}
+        """Name the classes of the training clips, section, machine, domain and attributes, and the machine of each."""
+        machines = dict(zip(class_names(clips), clips.column("machine"), strict=True))
+        return {"classes": sorted(machines), "machines": [machines[name] for name in sorted(machines)]}
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Make the two losses and the Gaussians of so many classes."""
         self.classes: list[str] = facts["classes"]
+        self.machines: list[str] = facts["machines"]
+        self.own: list[int] | None = None  # classes of the machine whose clips are embedded
         count = len(self.classes)
         # Centres that stay where chance put them for the clips' own classes, centres that learn for exchanged ones.
         # A third loss, over the 3·C classes between the two, has weight 0 in the published code and is left out.
@@ -131,12 +136,26 @@ class DualBranchCnn(nn.Module):
         self.densities.fit(embeddings, labels)
         return {}
 
+    def for_machine(self, machine: str) -> None:
+        """Say whose clips are embedded from now on: a machine's own classes are told from those of others."""
+        if machine not in self.machines:
+            known = ", ".join(sorted(set(self.machines)))
+            raise AsdError(f"dual_branch_cnn: was not trained on {machine}: use one of: {known}")
+        self.own = [number for number, name in enumerate(self.machines) if name == machine]
+
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `embedding` and `log_density`, ln p(embedding | class) of every class of every machine."""
+        """Return `embedding`, `log_density`, ln p(embedding | class) of the classes of all machines, and `own_…`.
+
+        `own_log_density` are those of the clips' own machine.
+        """
         self._refuse_other_rows(batch.features)
+        if self.own is None and len(set(self.machines)) > 1:
+            _log.warning("nobody said which machine's clips these are: all classes are taken for its own")
         embedding = self.represent(*self.view.views(batch.features))
-        return {"embedding": embedding, "log_density": self.densities(embedding).float()}
+        densities = self.densities(embedding).float()
+        own = densities if self.own is None else densities[:, self.own]
+        return {"embedding": embedding, "log_density": densities, "own_log_density": own}
 
     def _magnitudes(self, waveforms: Tensor) -> Tensor:
         return magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
