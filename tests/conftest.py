@@ -1,11 +1,16 @@
 """What tests of several folders share."""
 
 import os
+
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: pytest runs a process per core, and more threads than cores wait for each other. A training
+# of 17 s took 128 s.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
