@@ -1,7 +1,6 @@
 """What tests of several folders share."""
 
 import os
-
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path

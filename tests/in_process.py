@@ -7,6 +7,7 @@ table within the time of a test. That Snakemake itself runs the rules is shown b
 import importlib
 import re
 import shlex
+from contextlib import chdir
 from pathlib import Path
 
 from checkout import Checkout
@@ -16,10 +17,11 @@ from asdlib.steps.command import parse
 _COMMAND = re.compile(r"^Shell command: (python -P .*)$", re.MULTILINE)
 
 
-def run_system(checkout: Checkout, target: str) -> list[str]:
-    """Make `target` in the checkout, which is the working directory, and return the names of the steps, in order."""
-    printed = checkout.run(target, "--dry-run", "--printshellcmds")
-    return [_run(shlex.split(command)) for command in _COMMAND.findall(printed)]
+def run_system(checkout: Checkout, target: str, *arguments: str) -> list[str]:
+    """Make `target` in the checkout and return the names of the steps, in order; `arguments` are Snakemake's."""
+    printed = checkout.run(target, *arguments, "--dry-run", "--printshellcmds")
+    with chdir(checkout.folder):
+        return [_run(shlex.split(command)) for command in _COMMAND.findall(printed)]
 
 
 def _run(words: list[str]) -> str:

@@ -29,9 +29,9 @@ FLOORS = (
      "recipes", "run_lock", "job_environment"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
     {"batches", "optimisation"},
-    {"blocks", "losses", "seeding", "public_weights", "codehash", "yaml_files", "metrics", "training_settings",
-      "devices", "fabric"},
-    {"data", "pretrained", "separation_settings"},
+    {"blocks", "losses", "public_weights", "codehash", "yaml_files", "metrics", "training_settings", "devices",
+     "fabric"},
+    {"data", "pretrained", "separation_settings", "seeding"},
     {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from asdlib.batches import Batches, shuffled, split
 from asdlib.blocks.clips import Batch
 from asdlib.errors import AsdError
+from asdlib.fabric import Autocast, Fabric
 from asdlib.optimisation import learning_rate, stopped
 from asdlib.training import Trainer, write_history
 from asdlib.training_settings import Training
@@ -169,7 +170,7 @@ def test_too_few_examples_are_refused(tmp_path: Path) -> None:
 
 def test_the_learning_rate_warms_up_and_falls_by_a_cosine() -> None:
     settings = Training(
-        epochs=1, batch_size=1, learning_rate=1.0, schedule="cosine", final_learning_rate=0.1, warmup_steps=4
+        epochs=26, batch_size=1, learning_rate=1.0, schedule="cosine", final_learning_rate=0.1, warmup_epochs=1
     )
     rates = [learning_rate(settings, step, 104) for step in range(105)]
     assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
@@ -195,14 +196,19 @@ def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert max(steps) <= 1.001e-3
 
 
-def test_a_batch_survives_mixed_precision() -> None:
-    """Fabric converts what the model is given; on a GPU in bf16 that is the whole batch."""
-    from asdlib.fabric import MixedPrecision
+def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
+    """On a CPU here: a training in bf16 uses this plugin on CUDA alone."""
+    read = set()
 
-    batch = Points().batch(torch.arange(3))
-    converted = MixedPrecision("bf16-mixed", "cpu").convert_input(batch)
-    assert isinstance(converted, Batch)
-    torch.testing.assert_close(converted.features.float(), batch.features, rtol=0.01, atol=0.01)
+    class Listening(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            read.add((self.training, batch.features.dtype, self.layers(batch.features).dtype))
+            return super().loss(batch)
+
+    given = trainer(tmp_path)
+    given.fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
+    given.train(Listening(), Points(), clips=50)
+    assert read == {(learning, torch.float32, torch.bfloat16) for learning in (True, False)}
 
 
 class Following(Toy):

@@ -42,6 +42,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self._pieces)
 
+    @property
+    def sizes(self) -> list[int]:
+        """The number of examples in each batch."""
+        return [len(piece) for piece in self._pieces]
+
     def __iter__(self) -> Iterator[Any]:
         for piece in self._pieces:
             yield self._examples.batch(piece).to(self._device)

@@ -5,6 +5,7 @@ two seconds at the start of every training. Nothing that we use needs it, so it 
 """
 
 import sys
+from typing import Any
 
 _hidden = "torchmetrics" not in sys.modules
 if _hidden:
@@ -17,4 +18,19 @@ from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: 
 if _hidden:
     del sys.modules["torchmetrics"]
 
-__all__ = ["Fabric", "LightningEnvironment", "MixedPrecision"]
+__all__ = ["Autocast", "Fabric", "LightningEnvironment"]
+
+
+class Autocast(MixedPrecision):
+    """Mixed precision in bfloat16 that computes in it, but reads its input as it is.
+
+    Fabric rounds every input to bfloat16 first: a log-mel of -60 dB to a quarter of a dB, a waveform to 8 bits. What
+    is embedded later is not rounded, and an FFT takes no bfloat16 at all.
+    """
+
+    def __init__(self, device: str):
+        super().__init__("bf16-mixed", device)
+
+    def convert_input(self, data: Any) -> Any:
+        """Return the input as it is."""
+        return data

@@ -180,9 +180,9 @@ class Graph:
     # --- paths -------------------------------------------------------------------------------------------------
 
     def features_of(self, model: Recipe, views: tuple[str, ...], dataset: str, machine: str) -> list[str]:
-        """Return the feature files that a model reads for one machine (or all), in the order of the views."""
+        """Return the feature files that a model reads for one machine (or all), in an order that no config decides."""
         names = model.corpus if dataset == CORPUS else [dataset]
-        places = [(d, m) for d in names for m in (self.machines(d) if machine == JOINT else [machine])]
+        places = sorted((d, m) for d in names for m in (self.machines(d) if machine == JOINT else [machine]))
         return [f"results/features/{model.frontend}/{view}/{d}/{m}.parquet" for d, m in places for view in views]
 
     def training_features(self, key: str, dataset: str, place: str) -> list[str]:
@@ -219,7 +219,7 @@ class Graph:
 
     def noise_of(self, dataset: str, machine: str) -> list[str]:
         """Return where background noise for a machine is found: the dataset's other machines, and its noise pool."""
-        others = [f"results/audio/raw/{dataset}/{m}.parquet" for m in self.machines(dataset) if m != machine]
+        others = [f"results/audio/raw/{dataset}/{m}.parquet" for m in sorted(self.machines(dataset)) if m != machine]
         pool = [f"results/audio/noise/{dataset}.parquet"] if self.all_datasets[dataset].noise_pool else []
         return others + pool
 

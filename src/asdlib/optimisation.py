@@ -29,6 +29,7 @@ def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optim
         groups,
         lr=settings.learning_rate,
         betas=tuple(settings.betas or (0.9, 0.999)),
+        eps=settings.eps,
         weight_decay=settings.weight_decay,
         fused=True,
     )
@@ -46,15 +47,16 @@ def learning_rate(settings: Training, step: int, steps: int, watched: Sequence[f
     `watched` are the validation losses of the epochs so far; a plateau multiplies the rate by `factor` whenever
     `patience` epochs in a row have brought nothing better.
     """
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    warmup = round(settings.warmup_epochs * steps / settings.epochs)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
     if settings.schedule == "constant":
         return settings.learning_rate
     if settings.schedule == "plateau":
         return settings.learning_rate * settings.factor ** _plateaus(watched, settings.patience)
     if settings.schedule != "cosine":
         raise AsdError(f"training.schedule: {settings.schedule!r}: use constant, cosine or plateau")
-    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    done = (step - warmup) / max(1, steps - warmup)
     span = settings.learning_rate - settings.final_learning_rate
     return settings.final_learning_rate + span * (1 + math.cos(math.pi * done)) / 2
 

@@ -80,6 +80,12 @@ class Branch:
     backend: Recipe
     views: tuple[str, ...]
 
+    @property
+    def recipe(self) -> str:
+        """The keys that made it: model (views, unless they are the recordings alone) > backend."""
+        read = "" if self.views == ("raw",) else f" ({', '.join(self.views)})"
+        return f"{self.model.key}{read} > {self.backend.key}"
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -94,8 +100,8 @@ class Variant:
 
     @property
     def recipe(self) -> str:
-        """The keys that made it, as `scores.csv` states them."""
-        return " + ".join(f"{branch.model.key} > {branch.backend.key}" for branch in self.branches)
+        """The keys that made it, as `scores.csv` states them: its branches, added up."""
+        return " + ".join(branch.recipe for branch in self.branches)
 
 
 class Recipes:

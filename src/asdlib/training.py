@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from asdlib.batches import Batches, Examples, shuffled, split
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
-from asdlib.fabric import Fabric, LightningEnvironment
+from asdlib.fabric import Autocast, Fabric, LightningEnvironment
 from asdlib.optimisation import (
     best_epoch,
     build_optimizer,
@@ -77,8 +77,8 @@ class Trainer:
         self.fabric = Fabric(
             accelerator=device.type,
             devices=1,
-            precision="bf16-mixed" if bf16 else "32-true",
-            plugins=[LightningEnvironment()],  # a job is one process: a scheduler's variables are not its business
+            # a job is one process: a scheduler's variables are not its business
+            plugins=[LightningEnvironment(), *([Autocast(device.type)] if bf16 else [])],
         )
         _log.info("computing on %s in %s", self.fabric.device, "bf16" if bf16 else "float32")
 
@@ -104,6 +104,9 @@ class Trainer:
             self._keep(model, optimizer, state)
         if state.best is not None:
             network.load_state_dict(state.best)
+            _log.info(
+                "the weights of epoch %d are kept: its validation loss is the lowest", best_epoch(state.watched) + 1
+            )
         network.eval()
         if not hasattr(network, "finish"):
             return {}, state.epochs
@@ -152,7 +155,8 @@ class Trainer:
                 set_learning_rate(optimizer, rate)
                 optimizer.zero_grad(set_to_none=True)
                 parts = min(self.settings.accumulate, len(batches) - index)
-            loss = model.loss(batch)
+            with self.fabric.autocast():
+                loss = model.loss(batch)
             self.fabric.backward(loss / parts if parts > 1 else loss)
             losses[index] = loss.detach()
             if part == parts - 1:
@@ -164,7 +168,8 @@ class Trainer:
                 f"training: the loss is {mean} in epoch {epoch + 1}: lower training.learning_rate or set clip_norm"
             )
         seconds = time.monotonic() - start
-        watched, metrics = _watch(model, validation)
+        with self.fabric.autocast():
+            watched, metrics = _watch(model, validation)
         speed = round(clips * batches.examples / seconds, 1)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), metrics)
 
@@ -228,15 +233,20 @@ def write_history(path: Path, epochs: list[Epoch]) -> None:
 
 @torch.no_grad()
 def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
-    """Return the mean loss of the watched batches and the means of the network's own metrics."""
+    """Return the mean loss of the watched examples and the means of the network's own metrics."""
     if not len(batches):
         return None, {}
     model.eval()
-    loss = float(torch.stack([model.loss(batch) for batch in batches]).mean())
-    if not hasattr(model.module, "metrics"):
-        return loss, {}
-    measured = [model.metrics(batch) for batch in batches]
-    return loss, {name: float(torch.stack([row[name] for row in measured]).mean()) for name in measured[0]}
+    measured = []
+    for batch in batches:
+        loss = model.loss(batch)
+        measured.append({"": loss} | (model.metrics(batch) if hasattr(model.module, "metrics") else {}))
+    weights = torch.tensor(batches.sizes, dtype=torch.float64) / batches.examples
+    means = {
+        name: float((torch.stack([row[name] for row in measured]).double().cpu() * weights).sum())
+        for name in measured[0]
+    }
+    return means.pop(""), means
 
 
 def _duration(seconds: float) -> str:

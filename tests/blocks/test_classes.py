@@ -1,9 +1,9 @@
-"""A class of the joint training is one section, machine, domain and attributes."""
+"""A class is a machine type, domain and attributes, with the section if there is more than one."""
 
 import pyarrow as pa
 import torch
 
-from asdlib.blocks.classes import class_names
+from asdlib.blocks.classes import class_names, class_numbers
 from asdlib.blocks.clips import Clips
 from asdlib.data.tables import clip_rows
 
@@ -11,9 +11,18 @@ from asdlib.data.tables import clip_rows
 def test_names() -> None:
     common = {"split": "train", "label": "normal", "kind": "train", "frames": 5, "source_file": "x", "clip": "x"}
     rows = [
-        {**common, "section": "00", "domain": "source", "attributes": {"spd": "2"}},
+        {**common, "section": "00", "domain": "source", "attributes": {"spd": "2", "m-n": "X"}},
         {**common, "section": "01", "domain": "target", "attributes": {}},
+        {**common, "section": "01", "domain": None, "attributes": {}},
     ]
-    clips = Clips(clip_rows(rows).append_column("machine", pa.array(["fan", "fan"])), torch.zeros(2, 5, 1))
-    assert class_names(clips) == ["00, fan, source, spd=2", "01, fan, target"]
-    assert class_names(clips, domain=False) == ["00, fan, spd=2", "01, fan"]
+    machines = pa.array(["fan", "valve", "valve"])
+    clips = Clips(clip_rows(rows).append_column("machine", machines), torch.zeros(3, 5, 1))
+    assert class_names(clips) == ["fan, source, m-n=X, spd=2", "valve, target", "valve, unknown domain"]
+    assert class_names(clips, domain=False) == ["fan, m-n=X, spd=2", "valve", "valve"]
+    assert class_names(clips, section=True) == [
+        "00, fan, source, m-n=X, spd=2", "01, valve, target", "01, valve, unknown domain",
+    ]  # fmt: skip
+
+
+def test_numbers() -> None:
+    assert class_numbers(["x", "y", "x"], ["x", "y"]).tolist() == [0, 1, 0]

@@ -26,11 +26,12 @@ def test_a_window_longer_than_the_clip_goes_round_in_its_real_frames() -> None:
     assert window_frames(torch.tensor([0, 2]), torch.tensor([3, 9]), 4).tolist() == [[0, 1, 2, 0], [2, 3, 4, 5]]
 
 
-def examples(labels: torch.Tensor | None = None) -> RandomWindows:
+def examples(labels: torch.Tensor | None = None, seed: int = 0) -> RandomWindows:
     """Windows of three clips whose every value tells clip and frame; NaN is padding."""
     features = (100 * torch.arange(3)[:, None] + torch.arange(30))[..., None].repeat(1, 1, 2).float()
     features[1, 17:] = torch.nan
     features[2, 3:] = torch.nan
+    torch.manual_seed(seed)
     return RandomWindows(clips(features, [30, 17, 3], ["source", "source", "target"]), 8, labels)
 
 
@@ -52,7 +53,7 @@ def test_windows_are_consecutive_real_frames() -> None:
         assert windows[7].tolist() == [200, 201, 202] * 2 + [200, 201]
 
 
-def test_an_epoch_s_windows_depend_on_its_number_alone() -> None:
+def test_an_epoch_s_windows_depend_on_the_seed_and_its_number_alone() -> None:
     resumed, whole = examples(), examples()
     for epoch in range(4):
         whole.begin_epoch(epoch)
@@ -60,6 +61,9 @@ def test_an_epoch_s_windows_depend_on_its_number_alone() -> None:
     third = whole.batch(everything).features
     resumed.begin_epoch(3)
     assert torch.equal(resumed.batch(everything).features.nan_to_num(), third.nan_to_num())
+    other = examples(seed=1)
+    other.begin_epoch(3)
+    assert not torch.equal(other.batch(everything).features.nan_to_num(), third.nan_to_num())
     resumed.begin_epoch(4)
     assert not torch.equal(resumed.batch(everything).features, third)
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from asdlib.blocks.mixtures import MixturePairs, Mixtures
 from asdlib.errors import AsdError
-from asdlib.fabric import MixedPrecision
 from asdlib.separation_settings import Pairs
 
 RATE = 1000
@@ -149,12 +148,3 @@ def test_silent_recordings_are_left_out_with_a_warning(caplog: pytest.LogCapture
 def test_what_cannot_be_mixed_is_refused(machine: list, noise: list, message: str) -> None:
     with pytest.raises(AsdError, match=message):
         MixturePairs(machine, noise, PAIRS, RATE, 0)
-
-
-def test_mixtures_survive_mixed_precision() -> None:
-    """Fabric converts what the network is given; on a GPU in bf16 that is the whole batch."""
-    drawn = examples().batch(torch.arange(3))
-    converted = MixedPrecision("bf16-mixed", "cpu").convert_input(drawn)
-    assert isinstance(converted, Mixtures)
-    torch.testing.assert_close(converted.mixture.float(), drawn.mixture, rtol=0.01, atol=0)
-    torch.testing.assert_close(converted.sources.float(), drawn.sources, rtol=0.01, atol=0)

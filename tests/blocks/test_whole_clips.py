@@ -1,10 +1,10 @@
-"""Whole clips: rows, labels and names of conditions belong together."""
+"""Whole clips: rows and labels belong together."""
 
 import pyarrow as pa
 import torch
 
 from asdlib.blocks.clips import Clips
-from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.data.tables import clip_rows
 
 
@@ -19,14 +19,8 @@ def clips() -> Clips:
     return Clips(table, torch.arange(30, dtype=torch.float16).view(3, 5, 2))
 
 
-def test_conditions_are_type_domain_and_attributes() -> None:
-    assert conditions(clips()) == ["fan, source, m-n=X, spd=2", "valve, target", "valve, unknown domain"]
-    assert conditions(clips(), domain=False) == ["fan, m-n=X, spd=2", "valve", "valve"]
-
-
 def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
-    numbers = class_numbers(["x", "y", "x"], ["x", "y"])
-    batch = WholeClips(clips(), numbers).batch(torch.tensor([2, 1]))
+    batch = WholeClips(clips(), torch.tensor([0, 1, 0])).batch(torch.tensor([2, 1]))
     assert batch.features.dtype == torch.float32
     assert torch.equal(batch.features, clips().features[[2, 1]].float())
     assert batch.labels.tolist() == [0, 1]

@@ -15,7 +15,7 @@ from asdlib.training_settings import Training
 
 SETTINGS = Training(
     epochs=3, batch_size=1, learning_rate=1e-3, optimizer="adamw", betas=[0.9, 0.95], weight_decay=0.05, clip_norm=1.0,
-    schedule="cosine", warmup_steps=2,
+    schedule="cosine", warmup_epochs=1,
 )  # fmt: skip
 
 

@@ -36,12 +36,13 @@ def write(path: Path, machine: str, train: Clips, test: Clips) -> Path:
     return path
 
 
-def clips_to_score(attributes: dict[str, str], domain: str | None) -> Clips:
+def clips_to_score(attributes: dict[str, str], domain: str | None, label: str = "anomaly", name: str = "a") -> Clips:
     """Clips whose rows say anything; what they sound like does not depend on it."""
     clips = condition_clips(FAN, seed=5)
     count = len(clips.table)
     columns = {"kind": ["test"] * count, "split": ["test"] * count, "domain": [domain] * count,
-               "attributes": [list(attributes.items())] * count, "label": ["anomaly"] * count}  # fmt: skip
+               "attributes": [list(attributes.items())] * count, "label": [label] * count,
+               "clip": [f"{name}{number}" for number in range(count)]}  # fmt: skip
     table = clips.table
     for name, values in columns.items():
         field = table.schema.field(name)
@@ -67,7 +68,10 @@ def tables(tmp_path: Path) -> list[Path]:
     """The same recordings of a fan twice; of their test clips, the rows say other things."""
     fan = condition_clips(FAN)
     first = write(tmp_path / "one" / "fan.parquet", "fan", fan, clips_to_score({"spd": "1"}, "source"))
-    return [first, write(tmp_path / "other" / "fan.parquet", "fan", fan, clips_to_score({"spd": "9"}, None))]
+    return [
+        first,
+        write(tmp_path / "other" / "fan.parquet", "fan", fan, clips_to_score({"spd": "9"}, None, "normal", "b")),
+    ]
 
 
 @pytest.mark.parametrize("recipe", [CONV, DENSE], ids=["conv", "dense"])

@@ -1,4 +1,4 @@
-"""The separation steps with a toy separator and a toy augmentation: contracts, streaming, row for row."""
+"""The separation steps with a toy separator and a toy augmentation: contracts, row for row."""
 
 import csv
 import logging
@@ -15,6 +15,7 @@ from toy import PREPARE, make_machine, sound, write_wav
 from asdlib import checkpoints
 from asdlib.augmentations import AUGMENTATIONS
 from asdlib.blocks.mixtures import Mixtures
+from asdlib.blocks.noise_pool import recordings
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.separators import SEPARATORS
@@ -131,6 +132,27 @@ def test_separated_clips_are_those_of_the_audio_row_for_row(tables: dict[str, Pa
     assert separated.recipe["separator"] == SETTINGS
     assert separated.recipe["sample_rate"] == 16000
     assert separated.notes["separated"] is True
+
+
+def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_machine(tables["fan"].parent / "short" / "fan", seconds=0.3)
+    audio = tables["fan"].with_name("short.parquet")
+    prepare(folder, "toy", "fan", audio, FORMAT)
+    model, heard = trained(tables), []
+    monkeypatch.setattr(Gain, "separate", lambda self, mixture: heard.append(mixture.shape) or mixture + 0.1)
+    separate(audio, model, audio.with_name("out.parquet"), "cpu", 0, 1)
+    separated = ClipTable(audio.with_name("out.parquet")).load("audio")[1]
+    assert set(heard) == {(1, 4800)}
+    assert separated[:, :4800].any(axis=1).all()
+    assert not separated[:, 4800:].any()
+
+
+def test_the_pieces_of_a_long_recording_are_one_recording(tables: dict[str, Path]) -> None:
+    """Held-out mixtures share no recording with a training's."""
+    whole = recordings(ClipTable(tables["pool"]), "noise")
+    assert [len(samples) for samples in whole] == [19200, 8000]
+    pieces = ClipTable(tables["pool"]).load("audio", "noise")[1]
+    assert np.array_equal(whole[0], pieces[:3].ravel()[:19200])
 
 
 def test_augmented_clips_are_what_the_augmentation_makes(tables: dict[str, Path]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkout import TOY_CLIPS, Checkout, make_checkout
+from in_process import run_system
 from toy import make_machine
 
 from asdlib.evaluation import evaluate
@@ -93,7 +94,7 @@ def test_submission_files_are_what_the_evaluator_reads(built: Checkout, tmp_path
 
 def test_seeds_and_the_demo(tmp_path: Path) -> None:
     both = make_checkout(tmp_path / "both", SHORT + DEMO)
-    both.run(TABLES)
+    run_system(both, TABLES)
     rows = read(both, TABLES)
     assert [row["seed"] for row in rows] == ["1"] * 4 + ["2"] * 4 + ["mean", "sd"] * 4
     assert len({row["recipe"] for row in rows if row["seed"] in "12"}) == 4  # two variants, two seeds
@@ -107,7 +108,7 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
     # One seed alone, from nothing, gives the bytes that it gives among others.
     alone = make_checkout(tmp_path / "alone", SHORT + DEMO.replace("[1, 2]", "[2]"))
     file = "anomaly_score_fan_section_00_test.csv"
-    alone.run(f"results/baseline/mse/demo/{file}")
+    run_system(alone, f"results/baseline/mse/demo/{file}")
     assert alone.read(f"results/baseline/mse/demo/{file}") == both.read(f"results/baseline/mse/demo/seed_2/{file}")
 
 
@@ -145,7 +146,7 @@ def test_datasets_of_other_forms(tmp_path: Path) -> None:
     as_in_2021(make_machine(recordings / "dev" / "pump", **TOY_CLIPS))
     as_an_evaluation_set(make_machine(recordings / "eval" / "slider", **TOY_CLIPS), truth=True)
     as_an_evaluation_set(make_machine(recordings / "eval" / "valve", **TOY_CLIPS), truth=False)
-    checkout.run(TABLES, "--config", "data=[recordings/dev,recordings/eval]")
+    run_system(checkout, TABLES, "--config", "data=[recordings/dev,recordings/eval]")
 
     rows = [row for row in read(checkout, TABLES) if row["variant"] == "mse"]
     found = {f"{row['dataset']}/{row['machine']}": complete(row) for row in rows}

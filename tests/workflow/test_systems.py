@@ -26,18 +26,19 @@ datasets:
   toy: {folder: recordings}
   older: {folder: older}
 """
+SEPARATION = {"train_separator", "separate", "augment"}
+SEPARATING = {"system2", "system3", "system4"}
 CLIPS = {"train": 10, "target": 2, "test": 2, "seconds": 2.0}
 
 
 @pytest.fixture
-def checkout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Checkout:
     """A checkout with a machine of clean clips, one of noise without attributes, and an older dataset for corpora."""
     sizes = (SIZES / f"{request.param}.yaml").read_text()
     made = make_checkout(tmp_path / "run", SETTINGS + sizes)
     make_machine(made.folder / "recordings" / "fan", **CLIPS, supplement="machine", seed=1)
     make_machine(made.folder / "recordings" / "pump", **CLIPS, supplement="noise", attributes=False, seed=2)
     make_machine(made.folder / "older" / "valve", **CLIPS, supplement="noise", seed=3)
-    monkeypatch.chdir(made.folder)
     return made
 
 
@@ -61,8 +62,11 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
             assert len(scores) == len(decisions) == 8
             assert all(math.isfinite(float(score)) for score in scores)
             assert set(decisions) <= {"0", "1"}
-    for log in (checkout.folder / "results").rglob("model.safetensors"):
-        assert not log.with_name("training.ckpt").exists()
+    for weights in (checkout.folder / "results").rglob("model.safetensors"):
+        assert not weights.with_name("training.ckpt").exists()
+    for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
+        for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):
+            assert ("si_sdr_improvement" in log.read_text()) == trained
 
 
 def _column(path: Path) -> list[str]:
@@ -82,5 +86,7 @@ def test_the_readmes_command_plans_every_machine_of_the_challenge(system: str, t
     machines = ("ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve")
     planned = {f"score dcase2025_dev {machine} 00 {system} {name}" for machine in machines for name in variants}
     assert planned == {job for job in jobs if job.startswith("score ")}
+    for machine in machines if system in SEPARATING else ():
+        assert {rule for rule, _, rest in (job.partition(" ") for job in jobs) if machine in rest.split()} >= SEPARATION
     assert f"tabulate {system}" in jobs
     assert {f"download dcase2025_dev {machine}" for machine in machines} <= jobs

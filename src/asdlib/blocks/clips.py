@@ -13,7 +13,7 @@ from asdlib.data.tables import ClipTable, load
 PLACE = ("dataset", "machine", "view")  # what a feature table's notes say of all its clips
 
 
-@dataclass  # not frozen: Fabric's mixed precision rebuilds it field by field
+@dataclass(frozen=True)
 class Batch:
     """Features (B, …) of clips or of pieces of them, and what is known of each."""
 

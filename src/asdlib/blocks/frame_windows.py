@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.seeding import generator
 
 
 def window_starts(frames: int, length: int, hop: int) -> Tensor:
@@ -34,15 +35,16 @@ class RandomWindows:
         self._target = clips.target
         windows = -(-self._frames // length)
         self._rows = torch.arange(len(self._frames)).repeat_interleave(windows)
+        self._seed = int(torch.randint(2**31, ()))  # of the run: a resumed training draws the same windows again
         self.begin_epoch(0)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Draw every window's place from the epoch's number alone, as a resumed training needs it."""
+        """Draw every window's place from the run's seed and the epoch's number, as a resumed training needs it."""
         places = (self._frames[self._rows] - self._length).clamp_min(0) + 1
-        draws = torch.rand(len(places), generator=torch.Generator().manual_seed(epoch), dtype=torch.float64)
+        draws = torch.rand(len(places), generator=generator(self._seed, f"windows {epoch}"), dtype=torch.float64)
         self._starts = (draws * places).long()
 
     def batch(self, indices: Tensor) -> Batch:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from asdlib.blocks.classes import class_names, class_numbers
 from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
 
 HEAD_STD = 2e-5  # of a new head's weights, as AudioMAE's fine-tuning has it
@@ -18,7 +19,7 @@ def compound_labels(clips: Clips) -> list[str]:
 
     The year is no part of it: what is recorded under one name in several years is one class.
     """
-    return conditions(clips, domain=False)
+    return class_names(clips, domain=False)
 
 
 class LabelClassifier(nn.Module):

@@ -18,7 +18,7 @@ from asdlib.separation_settings import Pairs
 _log = logging.getLogger(__name__)
 
 
-@dataclass  # not frozen: Fabric's mixed precision rebuilds it field by field
+@dataclass(frozen=True)
 class Mixtures:
     """Mixtures (B, T) and what they are the sum of, (B, 2, T): machine, noise; float32 in [-1, 1]."""
 

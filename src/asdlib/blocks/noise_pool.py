@@ -12,11 +12,18 @@ _log = logging.getLogger(__name__)
 
 
 def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
-    """Return a table's clips of one kind without their padding, int16 (samples,); none if it has none."""
+    """Return a table's recordings of one kind without their padding, int16 (samples,); none if it has none.
+
+    The pieces of a long recording are joined again: what is held out of a training must share no recording with it.
+    """
     if not len(table.clips(kind)):
         return []
     clips, audio = table.load("audio", kind)
-    return [row[:samples] for row, samples in zip(audio, clips.column("samples").to_pylist(), strict=True)]
+    pieces: dict[str, list[np.ndarray]] = {}
+    columns = (clips.column(name).to_pylist() for name in ("source_file", "samples"))
+    for row, file, samples in zip(audio, *columns, strict=True):
+        pieces.setdefault(file, []).append(row[:samples])
+    return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in pieces.values()]
 
 
 def noise_clips(machine: ClipTable, others: list[ClipTable]) -> list[np.ndarray]:

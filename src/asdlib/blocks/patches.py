@@ -27,13 +27,6 @@ def patchify(spectrograms: Tensor, patch: int = 16) -> Tensor:
     return grid.transpose(2, 3).reshape(batch, -1, patch * patch)
 
 
-def unpatchify(patches: Tensor, columns: int, patch: int = 16) -> Tensor:
-    """Put patches (B, rows · columns, patch²) together again, (B, frames, bands)."""
-    batch, count, _ = patches.shape
-    grid = patches.reshape(batch, count // columns, columns, patch, patch)
-    return grid.transpose(2, 3).reshape(batch, -1, columns * patch)
-
-
 def sine_cosine_positions(rows: int, columns: int, width: int) -> Tensor:
     """Return fixed 2-D positions (rows · columns, width), float32 (He et al., 2022, MAE).
 

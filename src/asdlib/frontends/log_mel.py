@@ -23,12 +23,15 @@ class LogMel:
         n_mels: int = 128,
         power: float = 2.0,
         sample_rate: int = 16000,
+        floor: float = FLOOR,
     ):
+        """`floor` is the least power or magnitude of a band: what is below is shown as if it were there."""
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.power = power
         self.sample_rate = sample_rate
+        self.floor = floor
         self._window = torch.hann_window(n_fft, periodic=True)
         filters = mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
         self._filters = torch.from_numpy(filters)  # (n_mels, n_fft / 2 + 1)
@@ -51,4 +54,4 @@ class LogMel:
         if self.power != 2.0:
             spectrum = spectrum.pow_(self.power / 2)
         bands = matrix_product(spectrum, self._filters)  # (B, frames, n_mels)
-        return bands.clamp_min_(FLOOR).log10_().mul_(20.0 / self.power)
+        return bands.clamp_min_(self.floor).log10_().mul_(20.0 / self.power)

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.classes import class_names
+from asdlib.blocks.classes import class_names, class_numbers
 from asdlib.blocks.clip_statistics import band_scaling, training_statistics
 from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.whole_clips import WholeClips, class_numbers
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
 from asdlib.losses.noisy_arcmix import NoisyArcMix
 
@@ -68,7 +68,7 @@ class Acae(nn.Module):
         rows = [torch.from_numpy(np.flatnonzero(machines == name)) for name in names]
         scaling = [band_scaling(statistics[own], frames[own]) for own in rows]
         return {
-            "classes": sorted(set(class_names(clips, self.domain_in_label))),
+            "classes": sorted(set(class_names(clips, section=True, domain=self.domain_in_label))),
             "windows": clips.features.shape[1],
             "machines": names,
             "mean": [one["mean"] for one in scaling],
@@ -94,7 +94,7 @@ class Acae(nn.Module):
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips with the numbers of their class and machine, (N, 2)."""
-        classes = class_numbers(class_names(clips, self.domain_in_label), self.classes)
+        classes = class_numbers(class_names(clips, section=True, domain=self.domain_in_label), self.classes)
         return WholeClips(clips, torch.stack([classes, class_numbers(clips.column("machine"), self.machines)], dim=1))
 
     def loss(self, batch: Batch) -> Tensor:

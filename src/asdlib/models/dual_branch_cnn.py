@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asdlib.blocks.class_densities import ClassDensities
-from asdlib.blocks.classes import class_names
+from asdlib.blocks.classes import class_names, class_numbers
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.dual_view import DualView
 from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
-from asdlib.blocks.whole_clips import WholeClips, class_numbers
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
@@ -73,7 +73,7 @@ class DualBranchCnn(nn.Module):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Name the classes of the training clips, section, machine, domain and attributes, and the machine of each."""
-        machines = dict(zip(class_names(clips), clips.column("machine"), strict=True))
+        machines = dict(zip(class_names(clips, section=True), clips.column("machine"), strict=True))
         return {"classes": sorted(machines), "machines": [machines[name] for name in sorted(machines)]}
 
     def grow(self, facts: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ class DualBranchCnn(nn.Module):
         place = clips.table.schema.get_field_index("frames")
         table = clips.table.set_column(place, "frames", pa.array(frames, pa.int32()))
         waveforms = Clips(table, self.view.waveforms(clips.features))
-        return WholeClips(waveforms, class_numbers(class_names(clips), self.classes))
+        return WholeClips(waveforms, class_numbers(class_names(clips, section=True), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return both cross-entropies of exchanged waveforms (B, samples), and the penalty on kernels."""

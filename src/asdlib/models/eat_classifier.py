@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from asdlib.blocks.classes import class_names, class_numbers
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.eat import PATCH, EatEncoder
 from asdlib.blocks.pooling import AttentiveStatisticsPooling
-from asdlib.blocks.whole_clips import WholeClips, class_numbers, conditions
+from asdlib.blocks.whole_clips import WholeClips
 from asdlib.checkpoints import Checkpoint
 from asdlib.errors import AsdError
 from asdlib.losses.arcface import ArcFace
@@ -56,7 +57,7 @@ class EatClassifier(nn.Module):
 
     def survey(self, clips: Clips) -> dict:
         """Return the classes of the training clips: machine type, domain and, where there are any, attributes."""
-        return {"classes": sorted(set(conditions(clips)))}
+        return {"classes": sorted(set(class_names(clips)))}
 
     def grow(self, facts: dict) -> None:
         """Make a direction for every class."""
@@ -68,7 +69,7 @@ class EatClassifier(nn.Module):
     def examples(self, clips: Clips) -> WholeClips:
         """Return the clips with the numbers of their classes."""
         refuse_shape(clips, self.shape)
-        return WholeClips(clips, class_numbers(conditions(clips), self.classes))
+        return WholeClips(clips, class_numbers(class_names(clips), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return ArcFace's mean cross-entropy."""

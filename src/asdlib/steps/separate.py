@@ -19,8 +19,9 @@ _log = logging.getLogger(__name__)
 def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, threads: int) -> None:
     """Write `out`: the separated machine sound of every clip in `audio`, row for row, int16 of unchanged length.
 
-    Streams: a few clips are in memory at once. Where there was nothing to train a separator on, the clips are copied;
-    the table's note `separated` says which it was.
+    A clip's padding is no sound: it is left as it is, and the network does not see it. Streams: a few clips are in
+    memory at once. Where there was nothing to train a separator on, the clips are copied; the table's note `separated`
+    says which it was.
     """
     torch.set_num_threads(threads)
     checkpoint = checkpoints.load(separator)
@@ -36,20 +37,24 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
         torch.inference_mode(),
     ):
         for clips, mixtures in table.batches("audio"):
-            written.write(clips, audio=transform(mixtures))
+            separated = np.zeros_like(mixtures)
+            # One at a time: ten seconds fill a processor.
+            for row, samples in enumerate(clips.column("samples").to_pylist()):
+                separated[row, :samples] = transform(mixtures[row, :samples])
+            written.write(clips, audio=separated)
 
 
-def _copy(mixtures: np.ndarray) -> np.ndarray:
-    return mixtures
+def _copy(mixture: np.ndarray) -> np.ndarray:
+    return mixture
 
 
 def _separation(checkpoint: Checkpoint, place: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what separates int16 clips (n, samples), one at a time: ten seconds fill a processor."""
+    """Return what separates one int16 clip (samples,)."""
     network = restore_separator(checkpoint).to(place)
 
-    def transform(mixtures: np.ndarray) -> np.ndarray:
-        waveforms = torch.from_numpy(mixtures.astype(np.float32)).div_(32768.0)
-        separated = torch.cat([network.separate(mixture[None].to(place)).float().cpu() for mixture in waveforms])
+    def transform(mixture: np.ndarray) -> np.ndarray:
+        waveform = torch.from_numpy(mixture.astype(np.float32)).div_(32768.0)
+        separated = network.separate(waveform[None].to(place))[0].float().cpu()
         return separated.mul_(32768.0).round_().clamp_(-32768, 32767).numpy().astype(np.int16)
 
     return transform
