@@ -26,12 +26,12 @@ FLOORS = (
     {"steps", "graph"},
     {"networks"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
-     "recipes", "run_lock", "job_environment"},
+     "recipes", "run_lock"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
     {"batches", "optimisation"},
     {"blocks", "losses", "public_weights", "codehash", "yaml_files", "metrics", "training_settings", "devices",
      "fabric"},
-    {"data", "pretrained", "separation_settings", "seeding"},
+    {"data", "pretrained", "separation_settings", "seeding", "job_environment"},
     {"errors", "recipe_keys"},
 )  # fmt: skip
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -51,6 +51,17 @@ class Batches:
         for piece in self._pieces:
             yield self._examples.batch(piece).to(self._device)
 
+    def parts(self, rank: int, world: int) -> Iterator[tuple[Any, float]]:
+        """Yield one of `world` processes' part of every batch, and the weight of its mean loss.
+
+        The mean over processes of the weighted means is the mean of the whole batch. A process for which a batch is
+        too short takes part with weight 0: all have to take every step together.
+        """
+        for piece in self._pieces:
+            own = piece[rank::world]
+            chosen = own if len(own) else piece[:1]
+            yield self._examples.batch(chosen).to(self._device), len(own) * world / len(piece)
+
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Split so many examples at random into those to learn from and the `share` that is only watched."""

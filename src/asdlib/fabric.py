@@ -14,11 +14,12 @@ if _hidden:
 from lightning_fabric import Fabric  # noqa: E402
 from lightning_fabric.plugins import MixedPrecision  # noqa: E402
 from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: E402
+from lightning_fabric.strategies import DDPStrategy  # noqa: E402
 
 if _hidden:
     del sys.modules["torchmetrics"]
 
-__all__ = ["Autocast", "Fabric", "LightningEnvironment"]
+__all__ = ["Autocast", "DDPStrategy", "Fabric", "LightningEnvironment"]
 
 
 class Autocast(MixedPrecision):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from asdlib.batches import Examples
 from asdlib.checkpoints import Checkpoint
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
+from asdlib.job_environment import is_first
 from asdlib.training import Trainer, write_history
 from asdlib.training_settings import Training
 
@@ -62,13 +64,16 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
     An interrupted training of the same identity goes on after its last epoch. The output is locked meanwhile: a
     second writer, such as a rerun beside a forgotten job, stops with a clear error.
     """
-    with locked(job.weights):
+    with locked(job.weights) if is_first() else nullcontext():
         seed = job.settings["seed"]
-        torch.manual_seed(seed)
-        task = begin()
         store = job.weights.with_name("training.ckpt")
         trainer = Trainer(Training(**job.settings["training"]), seed, job.device, store, job.identity)
+        first = trainer.launch()
+        torch.manual_seed(seed)
+        task = begin()
         calibration, epochs = trainer.train(task.network, task.examples, task.clips)
+        if not first:
+            return
         write_history(job.history, epochs)
         weights = task.network.state_dict()
         checkpoints.save(job.weights, Checkpoint(job.settings, weights, calibration, task.facts))

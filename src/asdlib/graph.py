@@ -42,6 +42,10 @@ class Graph:
         """The GPUs that a computing job asks for; a run on the CPU must not wait for one."""
         return 0 if self.config["device"] == "cpu" else 1
 
+    def devices(self, section: str, key: str) -> int:
+        """The GPUs, or processes on a CPU, that share a recipe's training."""
+        return self.recipe(section, key).settings["training"].get("devices", 1)
+
     # --- recipes -----------------------------------------------------------------------------------------------
 
     @cached_property

@@ -12,8 +12,14 @@ def export(root: Path) -> None:
     `--sdm conda` the environment's own Python comes first all the same: activation happens later.
     """
     os.environ["ASDLIB"] = str(root)
+    os.environ["PYTHONSAFEPATH"] = "1"  # as `python -P`, for processes that a job starts itself
     _prepend("PYTHONPATH", f"{root}/src")
     _prepend("PATH", str(Path(sys.executable).parent))
+
+
+def is_first() -> bool:
+    """Tell whether this is a job's first process: a training on several devices starts further ones (LOCAL_RANK)."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _prepend(variable: str, entry: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from asdlib.batches import Batches, Examples, shuffled, split
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
-from asdlib.fabric import Autocast, Fabric, LightningEnvironment
+from asdlib.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
 from asdlib.optimisation import (
     best_epoch,
     build_optimizer,
@@ -74,13 +74,24 @@ class Trainer:
         self.store = Path(store)
         self.identity = identity
         bf16 = settings.precision == "bf16" and device.type == "cuda"
+        _refuse_devices(settings, device)
         self.fabric = Fabric(
             accelerator=device.type,
-            devices=1,
-            # a job is one process: a scheduler's variables are not its business
+            devices=settings.devices,
+            # unused parameters: some losses leave out a part of the network
+            strategy="auto" if settings.devices == 1 else DDPStrategy(find_unused_parameters=True),
+            # a job starts its own processes: a scheduler's variables are not its business
             plugins=[LightningEnvironment(), *([Autocast(device.type)] if bf16 else [])],
         )
         _log.info("computing on %s in %s", self.fabric.device, "bf16" if bf16 else "float32")
+
+    def launch(self) -> bool:
+        """Start the further processes of a training on several devices; tell whether this is the first of them.
+
+        Each runs the job's command from its beginning and comes here too. The first one alone writes.
+        """
+        self.fabric.launch()
+        return self.fabric.is_global_zero
 
     def train(self, network: nn.Module, examples: Examples, clips: int) -> tuple[dict[str, Tensor], list[Epoch]]:
         """Train in place; return what `network.finish` gives (calibration samples) and the epochs' log.
@@ -100,15 +111,16 @@ class Trainer:
             state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
             if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
                 state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-            self._show(state)
-            self._keep(model, optimizer, state)
+            if self.fabric.is_global_zero:
+                self._show(state)
+                self._keep(model, optimizer, state)
         if state.best is not None:
             network.load_state_dict(state.best)
             _log.info(
                 "the weights of epoch %d are kept: its validation loss is the lowest", best_epoch(state.watched) + 1
             )
         network.eval()
-        if not hasattr(network, "finish"):
+        if not hasattr(network, "finish") or not self.fabric.is_global_zero:
             return {}, state.epochs
         final = self._begin(network, examples, chosen, len(state.epochs) - 1)
         seed_everything(self.seed, len(state.epochs))
@@ -142,12 +154,13 @@ class Trainer:
     def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
         """Go through all batches once, then look at the validation examples; an example is so many `clips`."""
         epoch = len(state.epochs)
-        seed_everything(self.seed, epoch)
+        seed_everything(self.seed + self.fabric.global_rank, epoch)
         start = time.monotonic()
         losses = torch.zeros(len(batches), device=self.fabric.device)
         steps = -(-len(batches) // self.settings.accumulate)
         model.train()
-        for index, batch in enumerate(batches):
+        parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size)
+        for index, (batch, weight) in enumerate(parts_of_batches):
             step, part = divmod(index, self.settings.accumulate)
             if part == 0:
                 total = steps * self.settings.epochs
@@ -155,13 +168,14 @@ class Trainer:
                 set_learning_rate(optimizer, rate)
                 optimizer.zero_grad(set_to_none=True)
                 parts = min(self.settings.accumulate, len(batches) - index)
-            with self.fabric.autocast():
-                loss = model.loss(batch)
-            self.fabric.backward(loss / parts if parts > 1 else loss)
+            with self.fabric.no_backward_sync(model, enabled=part < parts - 1):
+                with self.fabric.autocast():
+                    loss = model.loss(batch) * weight
+                self.fabric.backward(loss / parts if parts > 1 else loss)
             losses[index] = loss.detach()
             if part == parts - 1:
                 self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
-        state.losses = losses.cpu()
+        state.losses = self.fabric.all_reduce(losses, reduce_op="mean").cpu()
         mean = float(state.losses.mean())
         if not math.isfinite(mean):
             raise AsdError(
@@ -219,6 +233,17 @@ class Trainer:
         epochs = [Epoch(**row) for row in content["epochs"]]
         _log.info("resuming after epoch %d", len(epochs))
         return State(epochs, content["losses"].cpu(), content["best"])
+
+
+def _refuse_devices(settings: Training, device: torch.device) -> None:
+    """Refuse more devices than there are, or than a batch can be shared by."""
+    if not 1 <= settings.devices <= settings.batch_size:
+        raise AsdError(
+            f"training.devices: {settings.devices}: give 1 to {settings.batch_size}, the examples of a batch"
+        )
+    if device.type == "cuda" and settings.devices > torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise AsdError(f"training.devices: {settings.devices}: the job has {found} GPU(s): give it more, or set fewer")
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:

@@ -24,4 +24,5 @@ class Training:
     early_stop: int | None = None  # stop after so many epochs without a better validation loss; keep the best weights
     clip_norm: float | None = None  # of the whole gradient
     validation: float = 0.0  # share of the examples that is only watched, for examples that hold out none themselves
+    devices: int = 1  # GPUs, or processes on a CPU, that share every batch: each computes its part of the gradient
     precision: str = "float32"  # float32, or bf16: autocast on CUDA, float32 elsewhere

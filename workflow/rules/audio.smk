@@ -96,9 +96,9 @@ rule train_separator:
         "results/benchmarks/train_separator/{separator}/{dataset}/{machine}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: graph.config["threads"]
+    threads: lambda w: graph.config["threads"] * graph.devices("separators", w.separator)
     resources:
-        gpu=graph.gpus,
+        gpu=lambda w: graph.gpus * graph.devices("separators", w.separator),
         mem_mb=lambda w, attempt: 16000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:

@@ -45,9 +45,9 @@ rule train_model:
         "results/benchmarks/train_model/{model}/{dataset}/{place}.tsv"
     conda:
         "../../envs/asdlib.yaml"
-    threads: graph.config["threads"]
+    threads: lambda w: graph.config["threads"] * graph.devices("models", w.model)
     resources:
-        gpu=graph.gpus,
+        gpu=lambda w: graph.gpus * graph.devices("models", w.model),
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:

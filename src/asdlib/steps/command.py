@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from asdlib.errors import AsdError
+from asdlib.job_environment import is_first
 
 FORMAT = "%(asctime)s %(message)s"
 progress = logging.getLogger("asdlib.progress")  # shown on a terminal too, everything else only in the log
@@ -71,14 +72,18 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
 
 
 def _redirect(log: Path | None) -> int:
-    """Send stdout and stderr, libraries' own included, to the log; return the terminal's descriptor."""
+    """Send stdout and stderr, libraries' own included, to the log; return the terminal's descriptor.
+
+    A job's further processes inherit the first one's log, and only warn in it.
+    """
     terminal = os.dup(2)
-    if log:
+    if log and is_first():
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
-    logging.basicConfig(level=logging.INFO, format=FORMAT, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
+    level = logging.INFO if is_first() else logging.WARNING
+    logging.basicConfig(level=level, format=FORMAT, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
     logging.captureWarnings(True)
     if log and os.isatty(terminal):
         shown = logging.StreamHandler(os.fdopen(os.dup(terminal), "w"))
