@@ -1,4 +1,4 @@
-"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_mixtures.py."""
+"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_evolving_mixture.py."""
 
 import numpy as np
 import pytest

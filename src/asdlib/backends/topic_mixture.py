@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 
 from asdlib.backends.embeddings import Embeddings
-from asdlib.backends.mixtures import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
 from asdlib.errors import AsdError
 
 RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's first guesses
