@@ -7,6 +7,7 @@ import pytest
 
 from asdlib.recipes import Recipes
 from asdlib.reported import load_reported, recomputed_overall
+from asdlib.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "system5.md").read_text()
@@ -31,6 +32,13 @@ def test_model_and_frontend_speak_of_the_same_row() -> None:
     model = Recipes(ROOT / "config" / "systems").resolve("models", "dual_branch_cnn", 0).settings
     for key in ("n_fft", "hop_length"):
         assert model[key] == model["frontend"][key]
+
+
+@pytest.mark.parametrize("sizes", [None, "config/demo.yaml", "tests/workflow/toy_sizes/system5.yaml"])
+def test_the_softmax_is_as_warm_as_there_are_components(sizes: str | None) -> None:
+    recipes = Recipes(ROOT / "config" / "systems", sizes and read_yaml(ROOT / sizes)["override"])
+    components = recipes.resolve("models", "dual_branch_cnn", 0).settings["density_components"]
+    assert recipes.resolve("backends", "density_softmax", 0).settings["temperature"] == components
 
 
 def test_the_reported_table() -> None:
