@@ -139,6 +139,23 @@ def test_blocks_are_compiled_once_on_cuda_if_asked(
     assert len(compiled) == times * len(model.transformer_blocks)
 
 
+def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced for real, but run as they are written: generating code for a CPU would take minutes."""
+    compile = Block.compile
+    monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="eager"))
+    given = clips()
+
+    def trained(compiled: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        model = built(given, compile=compiled)
+        model._compile_once(torch.device("cuda"))
+        torch.manual_seed(3)
+        loss = model.loss(training_batch(model, given))
+        loss.backward()
+        return loss, {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+
+    torch.testing.assert_close(trained(compiled=True), trained(compiled=False))
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
