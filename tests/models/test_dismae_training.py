@@ -9,6 +9,7 @@ from dismae_clips import built, clips
 
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.transformer import Block
+from asdlib.errors import AsdError
 from asdlib.models.dismae import Dismae
 from asdlib.training import Trainer
 from asdlib.training_settings import Training
@@ -217,6 +218,12 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     assert unbroken.keys() == resumed.keys()
     assert [name for name in unbroken if not torch.equal(unbroken[name], resumed[name])] == []
     assert any("velocity" in name and weight.any() for name, weight in resumed.items())
+
+
+def test_no_rounds_can_be_held_out(tmp_path: Path) -> None:
+    """Every epoch draws them from all clips: what is watched would be learned from."""
+    with pytest.raises(AsdError, match=r"training\.validation: each epoch puts the clips together anew.*leave it at 0"):
+        trained(tmp_path, replace(SETTINGS, validation=0.5))
 
 
 def test_it_learns_to_reconstruct(tmp_path: Path) -> None:
