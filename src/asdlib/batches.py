@@ -13,8 +13,9 @@ from asdlib.seeding import generator
 class Examples(Protocol):
     """What a model is trained on: clips, pieces of them, mixtures.
 
-    Two things are optional. `begin_epoch(epoch)` is called before each epoch for examples that are drawn anew.
-    `validation`, Examples as well, is what they hold out themselves.
+    Three things are optional. `begin_epoch(epoch)` is called before each epoch for examples that are drawn anew.
+    `validation`, Examples as well, is what they hold out themselves. `regrouped = True` says that an example has other
+    clips in every epoch, so that none can be held out.
     """
 
     def __len__(self) -> int: ...

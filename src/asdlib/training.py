@@ -135,6 +135,11 @@ class Trainer:
         if hasattr(examples, "validation"):
             held_out = examples.validation
             return torch.arange(len(examples)), self._batches(held_out, torch.arange(len(held_out)))
+        if self.settings.validation and getattr(examples, "regrouped", False):
+            raise AsdError(
+                "training.validation: each epoch puts the clips together anew, so that watched ones would be learned "
+                "from: leave it at 0"
+            )
         chosen, watched = split(len(examples), self.settings.validation, self.seed)
         return chosen, self._batches(examples, watched)
 

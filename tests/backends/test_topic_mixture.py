@@ -1,4 +1,6 @@
-"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_mixtures.py."""
+"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_evolving_mixture.py."""
+
+import logging
 
 import numpy as np
 import pytest
@@ -73,10 +75,30 @@ def test_the_same_clips_give_the_same_scores() -> None:
     np.testing.assert_array_equal(fitted().train_score_, fitted().train_score_)
 
 
-def test_few_clips_reduce_the_dimensions() -> None:
-    backend = TopicMixture().fit(train(clips(count=12)))
-    assert backend.baseline_.means.shape[1] == 5
+@pytest.mark.parametrize(("count", "size"), [(120, 5), (12, 2), (8, 1)])
+def test_few_clips_or_short_embeddings_reduce_the_dimensions(
+    count: int, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        backend = TopicMixture().fit(train(clips(count=count)))
+    assert backend.baseline_.means.shape[1] == size
     assert np.isfinite(backend.train_score_).all()
+    model_set = (~backend.held_out_).sum()
+    assert f"{size} dimensions instead of 32: the model set has {model_set} clips of 5 values" in caplog.text
+
+
+def test_enough_clips_reduce_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    fitted()
+    assert not caplog.text
+
+
+def test_new_normal_clips_of_few_score_as_the_model_set_does() -> None:
+    """Whitened in 26 dimensions, 27 clips all lie equally far out, and nothing else lies as near."""
+    rng = np.random.default_rng(0)
+    backend = TopicMixture().fit(train(rng.standard_normal((34, 32))))
+    known = np.median(backend.train_score_[~backend.held_out_])
+    new = np.median(backend.anomaly_score(Embeddings({"embedding": rng.standard_normal((60, 32))})))
+    assert 0.5 < new / known < 2
 
 
 def test_too_few_clips_are_refused() -> None:

@@ -55,10 +55,3 @@ def test_padding_and_what_is_missing_are_silence() -> None:
     assert found.shape == (1, 8, 4)
     assert not found[:, 4:].any()
     torch.testing.assert_close(found[:, :4], ((features[:, :4] + 80) / 80).clamp(0, 1))
-
-
-def test_a_longer_clip_loses_its_end() -> None:
-    features = levels(1, 6, 4)
-    ranges = torch.tensor([[-80.0, 0.0]])
-    six = torch.tensor([6])
-    torch.testing.assert_close(scaled(features, six, ranges, 4), scaled(features, six, ranges, 6)[:, :4])

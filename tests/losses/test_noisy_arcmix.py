@@ -57,3 +57,14 @@ def test_gradients_are_finite_at_the_ends(loss: NoisyArcMix, sign: float) -> Non
     loss(embeddings, LABELS[:1], PARTNERS[:1], torch.tensor(0.5)).backward()
     assert torch.isfinite(embeddings.grad).all()
     assert torch.isfinite(loss.weight.grad).all()
+
+
+def test_in_bf16_the_gradient_is_finite_at_a_cosine_of_one(loss: NoisyArcMix) -> None:
+    """What bf16 rounds to 1 has no finite angle's gradient."""
+    embeddings = loss.weight.detach()[:1].requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = loss(embeddings, LABELS[:1], PARTNERS[:1], torch.tensor(0.5))
+    torch.testing.assert_close(value, loss(embeddings, LABELS[:1], PARTNERS[:1], torch.tensor(0.5)))
+    value.backward()
+    assert torch.isfinite(embeddings.grad).all()
+    assert torch.isfinite(loss.weight.grad).all()

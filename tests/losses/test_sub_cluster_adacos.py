@@ -72,3 +72,19 @@ def test_with_several_sub_clusters_the_angle_is_always_the_largest() -> None:
 
 def test_one_class_of_one_centre_has_a_scale() -> None:
     assert made(classes=1, sub_clusters=1).scale > 0
+
+
+def test_in_bf16_loss_scale_and_gradient_are_those_of_float32_at_a_cosine_of_one() -> None:
+    labels = torch.eye(3).repeat_interleave(2, dim=0)
+
+    def trained(precise: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        loss = made()
+        centres = loss.weight.detach().T.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+            value = loss(centres, labels)
+        value.backward()
+        return value, loss.scale, centres.grad
+
+    rounded, exact = trained(precise=False), trained(precise=True)
+    assert torch.isfinite(rounded[2]).all()
+    torch.testing.assert_close(rounded, exact)

@@ -1,5 +1,7 @@
 """What the ACAE does, property by property."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 import torch
@@ -96,8 +98,7 @@ def test_the_last_real_window_is_repeated() -> None:
 def test_padding_does_not_reach_the_latent() -> None:
     given = clips(6, 8, [6, 4])
     model = built(given, **TINY).eval()
-    other = whole(given)
-    other.features = other.features.clone()
+    other = replace(whole(given), features=given.features.clone())
     other.features[1, 4:] = 1e4
     assert torch.equal(model.embed(whole(given))["latent"], model.embed(other)["latent"])
 

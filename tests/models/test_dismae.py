@@ -78,6 +78,23 @@ def test_bad_settings_are_refused(settings: dict, message: str) -> None:
         Dismae(**{**TOY, **settings})
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"bands": 12}, r"dismae.bands: 12, but the features have 8: set it to the frontend's n_mels"),
+        ({"frames": 20}, r"dismae.frames: 20, but the features have 22: set it to 24"),
+    ],
+)
+def test_features_of_another_size_are_refused(settings: dict, message: str) -> None:
+    given = clips()
+    with pytest.raises(AsdError, match=message):
+        built(given, **settings)
+    model = Dismae(**{**TOY, **settings})
+    model.grow(built(given).facts)
+    with pytest.raises(AsdError, match=message):
+        model.embed(whole(given))
+
+
 # --- levels ----------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from dismae_clips import built, clips
 
 from asdlib.blocks.clips import Batch, Clips
 from asdlib.blocks.transformer import Block
+from asdlib.errors import AsdError
 from asdlib.models.dismae import Dismae
 from asdlib.training import Trainer
 from asdlib.training_settings import Training
@@ -139,6 +140,23 @@ def test_blocks_are_compiled_once_on_cuda_if_asked(
     assert len(compiled) == times * len(model.transformer_blocks)
 
 
+def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced for real, but run as they are written: generating code for a CPU would take minutes."""
+    compile = Block.compile
+    monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="eager"))
+    given = clips()
+
+    def trained(compiled: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        model = built(given, compile=compiled)
+        model._compile_once(torch.device("cuda"))
+        torch.manual_seed(3)
+        loss = model.loss(training_batch(model, given))
+        loss.backward()
+        return loss, {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+
+    torch.testing.assert_close(trained(compiled=True), trained(compiled=False))
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +218,12 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     assert unbroken.keys() == resumed.keys()
     assert [name for name in unbroken if not torch.equal(unbroken[name], resumed[name])] == []
     assert any("velocity" in name and weight.any() for name, weight in resumed.items())
+
+
+def test_no_rounds_can_be_held_out(tmp_path: Path) -> None:
+    """Every epoch draws them from all clips: what is watched would be learned from."""
+    with pytest.raises(AsdError, match=r"training\.validation: each epoch puts the clips together anew.*leave it at 0"):
+        trained(tmp_path, replace(SETTINGS, validation=0.5))
 
 
 def test_it_learns_to_reconstruct(tmp_path: Path) -> None:

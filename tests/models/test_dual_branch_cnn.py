@@ -3,8 +3,11 @@
 import pyarrow as pa
 import pytest
 import torch
+from torch.nn import functional
 
 from asdlib.blocks.clips import Batch, Clips
+from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
+from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.data.tables import clip_rows
 from asdlib.errors import AsdError
 from asdlib.frontends.dual_view import DualViewRow
@@ -125,6 +128,36 @@ def test_without_exchanges_the_loss_is_that_of_plain_labels() -> None:
     assert torch.equal(joined, swapped)
     assert torch.equal(labels, wide[:, :3])
     assert not wide[:, 3:].any()
+
+
+def test_sounds_are_mixed_then_frames_exchanged_then_the_mean_taken_off_then_embeddings_exchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What reaches both losses, by hand; clips 0 and 3 are partners, and so are 1 and 2, which is short."""
+    model = built().eval()  # batch norm answers the same twice
+    batch = model.examples(clips()).batch(torch.tensor([2, 3, 4, 5]))
+    sounds, frames, embeddings = (torch.tensor(mask).bool() for mask in ([1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 1]))
+    chosen = iter([sounds, frames, embeddings])
+    monkeypatch.setattr(model, "_chosen", lambda chance, labels: next(chosen))
+    found = []
+    for loss in (model.own_loss, model.exchange_loss):
+        loss.register_forward_hook(lambda _, inputs, __: found.append(inputs))
+    torch.manual_seed(3)
+    model.loss(batch)
+
+    torch.manual_seed(3)
+    share = torch.where(sounds, torch.rand(4), 1.0)
+    waveforms = mixed(batch.features, share)
+    magnitudes = exchange_statistics(magnitude_spectrogram(waveforms, 64, 32), frames)
+    one = model.spectrum(magnitude_spectrum(waveforms))
+    other = model.spectrogram(without_mean(magnitudes, torch.tensor([15, 5, 5, 15])))  # 1 is mixed with the short one
+    labels = mixed(functional.one_hot(batch.labels, 3).float(), share)
+    wide = exchange_labels(exchange_labels(labels, frames), embeddings)
+    expected = [
+        (torch.cat([one, other], 1), labels),
+        (torch.cat([one, exchange_rows(other, embeddings)], 1), wide),
+    ]
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_penalty_is_on_kernels_alone() -> None:

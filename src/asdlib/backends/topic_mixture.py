@@ -4,6 +4,7 @@ A Dirichlet process and variational inference give the baseline mixture of a mac
 the score is the divergence between the two. docs/system5.md has what the report leaves open.
 """
 
+import logging
 from typing import Self
 
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 
 from asdlib.backends.embeddings import Embeddings
-from asdlib.backends.mixtures import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
 from asdlib.errors import AsdError
 
 RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's first guesses
-REGULARISATION = 1e-3  # added to variances, which whitening brings to about 1
+REGULARISATION = 1e-3  # ours: added to variances; little beside 1, which whitening brings them to
+CLIPS_PER_DIMENSION = 4  # ours: whitened in nearly as many dimensions as there are clips, all lie equally far out
+_log = logging.getLogger(__name__)
 
 
 class TopicMixture:
@@ -24,7 +27,7 @@ class TopicMixture:
     `components` is the most that the Dirichlet process may use; those lighter than `smallest_weight` are dropped.
     `strength` is the number of vectors that the baseline counts for, `threshold_share` the share of training clips kept
     for the threshold, which lies `deviations` standard deviations above their mean. `covariance` is diag or full,
-    `responsibilities` gaussian or student_t.
+    `responsibilities` gaussian or student_t. There are fewer than `dimensions` where the model set is small.
 
     Attributes after `fit`: `held_out_`, True for the threshold set; `reduction_`, the whitened principal components;
     `baseline_`; `train_score_`; `threshold_`.
@@ -72,17 +75,17 @@ class TopicMixture:
         return np.array([divergence(mixture, self.baseline_) for mixture in mixtures])
 
     def _fit_baseline(self, embeddings: np.ndarray) -> None:
-        size = min(self.dimensions, len(embeddings) - 1, embeddings.shape[1])
+        size = self._size(*embeddings.shape)
         self.reduction_ = PCA(size, whiten=True, svd_solver="full").fit(embeddings)
         fitted = BayesianGaussianMixture(
             n_components=min(self.components, len(embeddings)),
             covariance_type=self.covariance,
             weight_concentration_prior_type="dirichlet_process",
-            weight_concentration_prior=1 / self.components,
+            weight_concentration_prior=1 / self.components,  # ours: below 1, few components take most of the weight
             reg_covar=REGULARISATION,
             init_params="kmeans",
-            n_init=3,
-            max_iter=500,
+            n_init=3,  # ours: one start may end badly
+            max_iter=500,  # ours: scikit-learn's 100 may end before it converges
             random_state=RANDOM_STATE,
         ).fit(self.reduction_.transform(embeddings))
         kept = fitted.weights_ > self.smallest_weight
@@ -92,6 +95,16 @@ class TopicMixture:
             covariances = covariances[:, :, None] * np.eye(size)
         self.baseline_ = Mixture(weights, fitted.means_[kept], covariances)
         self._precision, self._degrees = fitted.mean_precision_[kept], fitted.degrees_of_freedom_[kept]
+
+    def _size(self, clips: int, width: int) -> int:
+        """Return to how many dimensions embeddings (clips, width) of the model set are reduced."""
+        size = max(1, min(self.dimensions, clips // CLIPS_PER_DIMENSION, width))
+        if size < self.dimensions:
+            _log.warning(
+                "topic_mixture: %d dimensions instead of %d: the model set has %d clips of %d values, and a dimension "
+                "takes %d clips", size, self.dimensions, clips, width, CLIPS_PER_DIMENSION,
+            )  # fmt: skip
+        return size
 
     def _shares(self, vectors: np.ndarray) -> np.ndarray:
         """Return the baseline's responsibilities for vectors (N, D), (N, K)."""

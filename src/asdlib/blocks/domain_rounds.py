@@ -16,6 +16,8 @@ class DomainRounds:
     has. Where there are fewer domains than a round asks for, a round has them all.
     """
 
+    regrouped = True
+
     def __init__(self, clips: Clips, labels: Tensor, domains: int, size: int):
         """Take the clips and their labels (N, …) int64, whose last column is the domain."""
         self._clips = clips

@@ -26,11 +26,11 @@ def level_range(clips: Clips, rows: list[int]) -> list[float]:
 
 
 def scaled(features: Tensor, frames: Tensor, ranges: Tensor, length: int) -> Tensor:
-    """Bring clips (B, frames, bands) in dB to (B, length, bands) in [0, 1]; padding and what is missing are 0.
+    """Bring clips (B, at most length, bands) in dB to (B, length, bands) in [0, 1]; padding and what is missing are 0.
 
     `frames` (B,) are the real ones, `ranges` (B, 2) the levels that become 0 and 1; what lies outside is clipped.
     """
-    features = features[:, :length].float()
+    features = features.float()
     low, high = ranges[:, :1, None], ranges[:, 1:, None]
     levels = ((features - low) / (high - low)).clamp(0, 1)
     inside = torch.arange(features.shape[1], device=frames.device) < frames[:, None]

@@ -20,8 +20,8 @@ def masked_error(guess: Tensor, patches: Tensor, removed: Tensor) -> Tensor:
 def swapped_errors(guess: Tensor, patches: Tensor, removed: Tensor, margin: float) -> Tensor:
     """Return how badly each clip was reconstructed with another's variation token, (B,).
 
-    What squared errors exceed `margin` by, summed over all patches and not only the removed ones, but divided by one
-    more than there are removed ones, as published.
+    What squared errors exceed `margin` by, summed over all patches and not only the removed ones, padding included, but
+    divided by one more than there are removed ones, as published.
     """
     excess = ((guess - patches).square() - margin).clamp_min(0).mean(2)
     return excess.sum(1) / (removed.sum(1) + 1)

@@ -36,7 +36,12 @@ class NoisyArcMix(nn.Module):
 
     def logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return scaled cosines (B, classes), those of the labels with the margin."""
-        cosines = functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
-        cosines = cosines.unflatten(1, (-1, self.centres)).amax(2)
+        cosines = self.cosines(embeddings)
         own = cosines.gather(1, labels[:, None])
         return self.scale * cosines.scatter(1, labels[:, None], with_margin(own, self.margin))
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Return the cosine of each embedding with each class's nearest centre, (B, classes), always in float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            cosines = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
+        return cosines.unflatten(1, (-1, self.centres)).amax(2)

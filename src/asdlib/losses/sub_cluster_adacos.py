@@ -36,11 +36,16 @@ class SubClusterAdaCos(nn.Module):
 
     def probabilities(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the classes' probabilities (B, classes), each the sum over its sub-clusters."""
-        cosines = functional.normalize(embeddings) @ functional.normalize(self.weight, dim=0)
+        cosines = self.cosines(embeddings)
         if self.training:
             self._update_scale(cosines.detach(), labels)
         shares = (self.scale * cosines).softmax(1)  # (B, classes · sub_clusters)
         return shares.unflatten(1, (self.classes, self.sub_clusters)).sum(2)
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Return the cosine of each embedding with each centre, (B, classes · sub_clusters), always in float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return functional.normalize(embeddings.float()) @ functional.normalize(self.weight, dim=0)
 
     @torch.no_grad()
     def _update_scale(self, cosines: Tensor, labels: Tensor) -> None:

@@ -6,6 +6,7 @@ its semantic token lies far from those of normal clips.
 """
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ class Dismae(DismaeNetwork):
             bands // patch, frames // patch, patch, width, depth, heads, variation_depth,
             decoder_width, decoder_depth, decoder_heads, mlp_ratio,
         )  # fmt: skip
-        self.frames = frames
+        self.bands, self.frames = bands, frames
         self.mask_ratio, self.variation_mask_ratio, self.head_mask_ratio = (
             mask_ratio, variation_mask_ratio, head_mask_ratio,
         )  # fmt: skip
@@ -85,6 +86,7 @@ class Dismae(DismaeNetwork):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the machines, the range of levels of each, and the domains."""
+        self._refuse_other_sizes(clips.features)
         machines = clips.column("machine")
         names = sorted(set(machines))
         if self.domains == "condition" and len(names) > 1:
@@ -185,6 +187,7 @@ class Dismae(DismaeNetwork):
         clip; `mse_full` (1): that of all real patches with nothing removed; `semantic` (width): the semantic CLS token
         with nothing removed.
         """
+        self._refuse_other_sizes(batch.features)
         images, real = self.images(batch.features, batch.frames, self._range().expand(len(batch.frames), 2))
         tokens, patches = self.tokens(images), patchify(images, self.patch)
         everything = torch.arange(patches.shape[1], device=tokens.device).expand(len(tokens), -1)
@@ -210,6 +213,16 @@ class Dismae(DismaeNetwork):
         semantic = self.encode(tokens, keep, self.blocks)
         style = self.encode(tokens, keep_variation, self.variation_blocks)[:, 0]
         return (self.decode(semantic, keep, style) - patches).square().mean(2), semantic[:, 0]
+
+    def _refuse_other_sizes(self, features: Tensor) -> None:
+        frames, bands = features.shape[1:]
+        if bands != self.bands:
+            raise AsdError(
+                f"dismae.bands: {self.bands}, but the features have {bands}: set it to the frontend's n_mels"
+            )
+        if frames > self.frames:
+            whole = math.ceil(frames / self.patch) * self.patch
+            raise AsdError(f"dismae.frames: {self.frames}, but the features have {frames}: set it to {whole}")
 
     def _range(self) -> Tensor:
         """Return the levels, (2,), that become 0 and 1."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, multivariate_t
 
-from asdlib.backends.mixtures import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
 
 BASELINE = Mixture(np.array([0.6, 0.4]), np.array([[0.0, 0.0], [4.0, 0.0]]), np.stack([np.eye(2), np.diag([1.0, 2.0])]))
 EXAMPLE = {
