@@ -12,6 +12,11 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none is left alone at the end: SLURM's jobs, then Snakemake's."""
+    items.sort(key=lambda item: (not item.get_closest_marker("slurm"), not item.get_closest_marker("workflow")))
+
+
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB: its mount point. Skipped where mounting is not allowed."""

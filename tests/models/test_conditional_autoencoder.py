@@ -1,5 +1,7 @@
 """What report 3 relies on: the condition matters, it is heard and not read, and the error of a clip is its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -112,8 +114,8 @@ def test_the_wrong_condition_costs(make) -> None:
     examples = network.examples(clips)
     batch = examples.batch(torch.arange(len(examples)))
     right = network.loss(batch)
-    batch.labels = (batch.labels + 1) % len(network.names)
-    assert network.loss(batch) > 1.05 * right
+    wrong = replace(batch, labels=(batch.labels + 1) % len(network.names))
+    assert network.loss(wrong) > 1.05 * right
 
 
 @both
@@ -132,9 +134,8 @@ def test_the_unconditional_one_has_no_condition_at_all(make) -> None:
 def test_what_is_known_of_a_clip_cannot_change_its_embedding(make) -> None:
     clips = condition_clips(CONDITIONS)
     network = grown(make(), clips)
-    known = whole(clips)
-    known.target = ~known.target
-    known.labels = torch.ones(len(clips.table), dtype=torch.int64)
+    sounds = whole(clips)
+    known = replace(sounds, target=~sounds.target, labels=torch.ones(len(clips.table), dtype=torch.int64))
     assert torch.equal(network.embed(known)["error"], errors(network, clips))
 
 
