@@ -1,9 +1,10 @@
 """The workflow on a real SLURM: the same bytes as without, whatever happens to jobs, controller and Snakemake."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from checkout import Checkout, Run, make_checkout
+from checkout import Checkout, Run, add_toy_machines, make_checkout
 from halting_runs import start as start_halting
 from halting_runs import wait_for_halt
 from in_process import run_system
@@ -47,6 +48,14 @@ def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
     wait_for_halt(checkout, run, seconds=280)
     (number,) = jobs(checkout)
     return run, number
+
+
+def test_short_jobs_are_sent_together(checkout: Checkout) -> None:
+    add_toy_machines(checkout, "pump", "slider")
+    audio = [f"results/audio/raw/recordings/{machine}.parquet" for machine in ("pump", "slider")]
+    printed = checkout.run(*audio, *THROUGH_SLURM, "--config", "data=recordings")
+    assert re.search(r"Submitted array job with Snakemake IDs \d+,\d+", printed), printed
+    assert all((checkout.folder / path).is_file() for path in audio)
 
 
 def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(checkout: Checkout) -> None:
