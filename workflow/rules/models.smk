@@ -83,7 +83,7 @@ rule embed:
     threads: graph.config["threads"]
     resources:
         gpu=graph.gpus,
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
         # Not {threads}, which follows --cores: how sums are split decides their last digits.
