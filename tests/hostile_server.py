@@ -20,13 +20,17 @@ class Misdeed:
 
 
 class HostileServer(ThreadingHTTPServer):
-    """Serves `files` (path → bytes); a request uses up one of its path's `misdeeds`, then honesty returns."""
+    """Serves `files` (path → bytes); a request uses up one of its path's `misdeeds`, then honesty returns.
+
+    What is asked about a file without its body (HEAD) is always answered honestly, with its `headers` (path → headers).
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
+        self.headers: dict[str, dict[str, str]] = defaultdict(dict)
         self.misdeeds: dict[str, list[Misdeed]] = defaultdict(list)
         self.requests: list[tuple[str, str | None]] = []  # path, Range header
         self.lock = threading.Lock()
@@ -56,6 +60,11 @@ class HostileServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: HostileServer
+
+    def do_HEAD(self) -> None:
+        body = self.server.files.get(self.path)
+        headers = self.server.headers[self.path]
+        self._answer(404 if body is None else 200, b"", Misdeed(claim=len(body or b""), headers=headers))
 
     def do_GET(self) -> None:
         asked = self.headers.get("Range")

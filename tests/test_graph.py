@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,32 @@ def test_a_corpus_model_reads_its_datasets_and_serves_every_dataset(root: Path) 
 def test_a_corpus_of_an_unknown_dataset_is_refused(root: Path) -> None:
     with pytest.raises(AsdError, match=r"^config: models.toy_joint.corpus: there is no dataset 'nowhere': use one of"):
         graph(root, override={"models": {"toy_joint": {"corpus": ["nowhere"]}}})
+
+
+def test_all_variants_of_system4_share_one_first_phase() -> None:
+    """Trained once, on the corpus: a hundred epochs of 166,000 clips."""
+    real = Graph({**CONFIG, "data": ["dcase2025_dev", "dcase2025_eval"]}, ROOT)
+    variants = [variant for (system, _, _), variant in real.variants.items() if system == "system4"]
+    trained = {
+        weights
+        for variant in variants
+        for branch in variant.branches
+        for dataset in real.datasets
+        for weights in trainings(real, branch.model, dataset)
+    }
+    assert len(variants) == 4
+    places = sorted(re.sub(r"-[0-9a-f]{6}/", "/", weights) for weights in trained)
+    assert [place for place in places if "corpus" in place] == [
+        f"results/models/{name}/corpus/all/model.safetensors"
+        for name in ("audiomae_adapted", "audiomae_phase1", "beats_phase1")
+    ]
+    assert len(places) == 3 + 4 * 2  # and four models of this year's clips for each dataset
+
+
+def trainings(real: Graph, model: recipes.Recipe, dataset: str) -> set[str]:
+    """Return the weights of a model and of all that it starts from."""
+    below = [trainings(real, real.recipe("models", init), dataset) for init in model.init]
+    return {real.checkpoint(model, dataset, "fan")}.union(*below)
 
 
 def test_noise_comes_from_the_other_machines_and_the_pool(root: Path) -> None:

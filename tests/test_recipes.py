@@ -43,6 +43,7 @@ SYSTEM: dict[str, Any] = {
         },
     },
 }
+PUBLIC = {"repository": "team/net", "file": "net.safetensors", "sha256": None, "licence": "MIT"}
 Systems = Callable[..., Recipes]
 
 
@@ -51,10 +52,10 @@ def systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systems:
     """Write systems' files and read them; the classes that the recipes name need not exist."""
     monkeypatch.setattr(module.signatures, "check", lambda *_: None)
 
-    def write(override: dict | None = None, **files: dict[str, Any]) -> Recipes:
+    def write(override: dict | None = None, checkpoints: dict | None = None, **files: dict[str, Any]) -> Recipes:
         for name, content in (files or {"toy": SYSTEM}).items():
             (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        return Recipes(tmp_path, override)
+        return Recipes(tmp_path, override, checkpoints)
 
     return write
 
@@ -131,6 +132,22 @@ def test_variants(systems: Systems) -> None:
     assert two.recipe == f"{plain} > {knn} + {joint} > {knn}"
 
 
+def test_a_variant_says_what_was_trained_from_scratch_where_public_weights_could_be(systems: Systems) -> None:
+    recipes = systems(toy=changed("models", "joint", "checkpoint", value=None))
+    one, two = recipes.variants("toy", seed=3)
+    tasnet = recipes.resolve("separators", "tasnet", 3).key
+    plain, joint, tuned = (recipes.resolve("models", name, 3).key for name in ("plain", "joint", "tuned"))
+    knn = recipes.resolve("backends", "knn", 3).key
+    assert one.recipe == f"{tuned} (from scratch) (raw, separated/{tasnet}) > {knn}"  # by way of `init`
+    assert two.recipe == f"{plain} > {knn} + {joint} (from scratch) > {knn}"  # `plain` knows no public weights
+
+
+def test_a_variant_from_public_weights_says_nothing_of_scratch(systems: Systems) -> None:
+    content = changed("models", "joint", "checkpoint", value="net")
+    recipes = systems(toy=content, checkpoints={"net": PUBLIC})
+    assert "scratch" not in "".join(variant.recipe for variant in recipes.variants("toy", seed=3))
+
+
 def test_recipes_of_one_file_serve_another(systems: Systems) -> None:
     other = {
         "report": "r",
@@ -181,6 +198,25 @@ def test_a_key_changes_with_any_ancestor_s_setting(
     systems: Systems, path: tuple[str, ...], value: Any, affected: set[str]
 ) -> None:
     before, after = _keys(systems(), 0), _keys(systems(toy=changed(*path, value=value)), 0)
+    assert {name for name in before if before[name] != after[name]} == affected
+
+
+@pytest.mark.parametrize(
+    ("change", "affected"),
+    [
+        ({"sha256": "0" * 64}, set()),
+        ({"licence": "MIT License"}, set()),
+        ({"revision": "v2"}, {"joint", "tuned"}),
+        ({"repository": "another/net"}, {"joint", "tuned"}),
+        ({"file": "net.bin"}, {"joint", "tuned"}),
+    ],
+)
+def test_public_weights_are_named_by_where_they_are_from(systems: Systems, change: dict, affected: set[str]) -> None:
+    """Pinning a file that is in use already must not train anything again."""
+    content = changed("models", "joint", "checkpoint", value="net")
+    before, after = (
+        _keys(systems(toy=content, checkpoints={"net": block}), 0) for block in (PUBLIC, {**PUBLIC, **change})
+    )
     assert {name for name in before if before[name] != after[name]} == affected
 
 

@@ -216,6 +216,12 @@ class Graph:
         public = self.recipe("models", key).public
         return [f"resources/checkpoints/{public['name']}/{public['file']}"] if public else []
 
+    def public_pins(self, key: str) -> list[str]:
+        """Return the SHA-256 that the config pins for a model's public weights, if it does."""
+        public = self.recipe("models", key).public
+        pin = self.config["checkpoints"][public["name"]].get("sha256") if public else None
+        return [pin] if pin else []
+
     def separated_for(self, key: str, dataset: str, machine: str) -> list[str]:
         """Return the separated clips that an augmentation mixes, if its recipe names a separator."""
         separator = self.recipe("augmentations", key).separator

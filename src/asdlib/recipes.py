@@ -32,6 +32,8 @@ SEEDED = ("separators", "augmentations", "models")
 # Arguments of a class that no recipe states. The seed is the run's own; any will do for a check.
 GIVEN = {"augmentations": {"seed": 0}}
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
+# What decides which public weights a checkpoint's block means; a pin and a licence change no result.
+PUBLIC = ("repository", "revision", "file")
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ class Branch:
 
     @property
     def recipe(self) -> str:
-        """The keys that made it: model (views, unless they are the recordings alone) > backend."""
+        """The keys that made it: model (from scratch) (views, unless they are the recordings alone) > backend."""
+        begun = " (from scratch)" if from_scratch(self.model.settings) else ""
         read = "" if self.views == ("raw",) else f" ({', '.join(self.views)})"
-        return f"{self.model.key}{read} > {self.backend.key}"
+        return f"{self.model.key}{begun}{read} > {self.backend.key}"
 
 
 @dataclass(frozen=True)
@@ -218,11 +221,11 @@ class Recipes:
         return views
 
     def _public(self, name: str, where: str) -> dict[str, Any]:
-        """Return the block of public weights of that name."""
+        """Return what decides which public weights are meant by a name."""
         if name not in self.checkpoints:
             known = ", ".join(sorted(self.checkpoints)) or "none"
             raise AsdError(f"{where}: the config's checkpoints have no {name!r}: use null (from scratch), or: {known}")
-        return {**self.checkpoints[name], "name": name}
+        return {"name": name, **public_source(self.checkpoints[name])}
 
     def _refuse_unknown_overrides(self) -> None:
         defined = {(section, name) for content in self.systems.values() for section in SECTIONS
@@ -255,6 +258,17 @@ def _refuse_narrow_corpus(model: dict[str, Any], where: str) -> None:
     """A corpus has machines of many datasets: no one of them could be meant."""
     if model.get("corpus") and model["scope"] != "all":
         raise AsdError(f"{where}: {model['name']} is trained per machine: use scope: all, or leave the corpus out")
+
+
+def public_source(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a block of public weights that decides which file it means."""
+    return {key: checkpoint[key] for key in PUBLIC if key in checkpoint}
+
+
+def from_scratch(model: dict[str, Any]) -> bool:
+    """Tell whether a model, or one that it starts from, has public weights named as none (`checkpoint: null`)."""
+    refused = "checkpoint" in model and model["checkpoint"] is None
+    return refused or any(from_scratch(init) for init in as_list(model.get("init")))
 
 
 def as_list(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from refusals import refused
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.prototypes import Prototypes
+from asdlib.backends.thresholds import gamma_quantile
 
 RNG = np.random.default_rng(5)
 CENTRES = np.eye(8)[:4] * 3
@@ -54,6 +55,23 @@ def test_a_target_training_clip_is_not_its_own_prototype() -> None:
     assert backend.train_score_[2] == pytest.approx(cosine_distance(np.array([0.0, 1.0]), np.array([1.0, 0.1])))
 
 
+def test_a_source_training_clip_that_is_a_prototype_is_not_its_own() -> None:
+    """Else all scores of a small training set, and the decision threshold with them, would be 0."""
+    vectors = RNG.standard_normal((9, 5))
+    backend = Prototypes("embedding", centroids=16).fit(embeddings(vectors, 2))
+    expected = [
+        min(cosine_distance(vectors[clip], vectors[other]) for other in range(9) if other != clip) for clip in range(9)
+    ]
+    np.testing.assert_allclose(backend.train_score_, expected)
+    assert gamma_quantile(backend.train_score_, 0.9) > 0.05
+
+
+def test_enough_source_clips_are_compared_with_the_centroids_of_all() -> None:
+    given = embeddings(RNG.standard_normal((20, 4)), 0)
+    backend = Prototypes("embedding", centroids=2).fit(given)
+    np.testing.assert_array_equal(backend.train_score_, backend.anomaly_score(given))
+
+
 def test_clips_without_a_domain_count_as_source() -> None:
     given = Embeddings({"embedding": RNG.standard_normal((6, 3))}, [None] * 6, [{}] * 6)
     assert Prototypes("embedding", centroids=2).fit(given).prototypes_.shape == (2, 3)
@@ -68,6 +86,10 @@ def test_the_same_clips_give_the_same_centroids() -> None:
 def test_silence_has_a_finite_score() -> None:
     backend = Prototypes("embedding").fit(embeddings(RNG.standard_normal((6, 3)), 2))
     assert np.isfinite(backend.anomaly_score(Embeddings({"embedding": np.zeros((1, 3))}))).all()
+
+
+def test_a_clip_alone_is_refused() -> None:
+    refused(lambda: Prototypes("embedding").fit(embeddings(np.ones((1, 3)), 0)), r"backend prototypes: .*: add some")
 
 
 def test_without_a_source_clip_it_refuses() -> None:

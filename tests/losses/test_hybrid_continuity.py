@@ -66,3 +66,10 @@ def test_per_item_all_items_weigh_the_same_and_else_the_loud_one_rules() -> None
         alone = spectral_loss(estimate[number, None], target[number, None], *RESOLUTIONS[0]).convergence
         torch.testing.assert_close(each, alone / 2)
         assert together < 0.1 * each if number == 0 else together > 1.5 * each
+
+
+def test_what_comes_in_half_precision_is_compared_in_full() -> None:
+    target = noise(2, 8000).bfloat16()
+    estimate = (target + noise(2, 8000, seed=1)).bfloat16()
+    loss = hybrid_continuity_loss(estimate, target)
+    torch.testing.assert_close(loss, hybrid_continuity_loss(estimate.float(), target.float()), rtol=0, atol=0)

@@ -113,10 +113,13 @@ def test_losses_and_gradients(eat: Eat) -> None:
 def test_one_step_of_the_teacher(eat: Eat) -> None:
     eat.after_step(0, 100)
     teacher = eat.teacher.state_dict()
+    compared = 0
     for name, theirs in IO.items():
         if name.startswith("ema_after."):
             ours = _ours(name.removeprefix("ema_after.")).removeprefix("encoder.")
             torch.testing.assert_close(teacher[ours], theirs, rtol=0, atol=1e-6)
+            compared += 1
+    assert compared == 5
 
 
 def test_the_teacher_s_schedule() -> None:

@@ -53,6 +53,27 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str, separator) ->
     assert without == UNREACHED.get(kind, set())
 
 
+def test_loss_and_gradient_survive_autocast(separator) -> None:
+    """As on a GPU with `precision: bf16`: those of float32 but for the rounding."""
+    sources = noise(4, 2, 1600)
+    mixtures = Mixtures(sources.sum(1), sources)
+    exact, straight = loss_and_gradient(separator, mixtures, bf16=False)
+    rounded, roughly = loss_and_gradient(separator, mixtures, bf16=True)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0)
+    assert roughly.isfinite().all()
+    assert torch.cosine_similarity(roughly, straight, dim=0) > 0.99
+
+
+def loss_and_gradient(separator, mixtures: Mixtures, bf16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    separator.zero_grad()
+    torch.manual_seed(1)  # dropout
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        loss = separator.loss(mixtures)
+    loss.backward()
+    return loss.detach(), torch.cat([p.grad.flatten() for p in separator.parameters() if p.grad is not None])
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("samples", [700, 800, 1601, 3000])  # window: 800 samples
 def test_clips_keep_their_length(separator, samples: int) -> None:

@@ -1,13 +1,12 @@
-"""Public weights: fetched from a hub of our own, verified, never half there."""
+"""Public weights: fetched from a hub of our own, resumed, verified, never half there."""
 
 import hashlib
-import json
 import logging
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from hostile_server import HostileServer, Misdeed
 
 from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import fetch_checkpoint
@@ -15,73 +14,106 @@ from asdlib.steps.fetch_checkpoint import fetch_checkpoint
 WEIGHTS = b"weights" * 1000
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 BLOCK = {"repository": "team/net", "file": "model.safetensors", "licence": "MIT", "sha256": SHA256}
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Answers as the Hugging Face hub does, as far as one file needs it."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self._answer(b"")
-
-    def do_GET(self) -> None:
-        self._answer(WEIGHTS)
-
-    def _answer(self, body: bytes) -> None:
-        known = self.path.startswith("/team/net/resolve/") and self.path.endswith("model.safetensors")
-        if not known:
-            body = json.dumps({"error": "Entry not found"}).encode() if self.command == "GET" else b""
-        self.send_response(200 if known else 404)
-        length = len(WEIGHTS) if known else len(body)
-        headers = {"ETag": f'"{SHA256}"', "X-Repo-Commit": "a" * 40} if known else {"X-Error-Code": "EntryNotFound"}
-        for name, value in {"Content-Length": str(length), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+UNPINNED = {**BLOCK, "sha256": None}
+ADDRESS = "/team/net/resolve/main/model.safetensors"
 
 
 @pytest.fixture
-def network():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield {"hub": f"http://127.0.0.1:{server.server_address[1]}", "timeout": 5}
-    server.shutdown()
-    server.server_close()
+def hub() -> Iterator[HostileServer]:
+    """Answers as the Hugging Face hub does, as far as one file needs it."""
+    with HostileServer() as server:
+        server.files[ADDRESS] = WEIGHTS
+        server.headers[ADDRESS] = {"ETag": f'"{SHA256}"', "X-Repo-Commit": "a" * 40}
+        yield server
+
+
+@pytest.fixture
+def network(hub: HostileServer) -> dict:
+    return {"hub": hub.base, "timeout": 5, "attempts": 1, "backoff": 0.0}
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    (tmp_path / "net").mkdir()
     return tmp_path / "net" / "model.safetensors"
+
+
+def left(out: Path) -> list[str]:
+    """What lies where the weights belong, the lock left out."""
+    return sorted(path.name for path in out.parent.iterdir() if path.suffix != ".lock")
 
 
 def test_weights_are_fetched_and_nothing_else_is_left(network: dict, out: Path) -> None:
     fetch_checkpoint("net", out, BLOCK, network)
     assert out.read_bytes() == WEIGHTS
-    assert [path.name for path in out.parent.iterdir()] == ["model.safetensors"]
+    assert left(out) == ["model.safetensors"]
+
+
+def test_another_revision_has_another_address(hub: HostileServer, network: dict, out: Path) -> None:
+    hub.files[ADDRESS.replace("main", "v2")] = b"other"
+    fetch_checkpoint("net", out, {**UNPINNED, "revision": "v2"}, network)
+    assert out.read_bytes() == b"other"
+
+
+def test_a_second_run_goes_on_where_the_first_was_cut_off(hub: HostileServer, network: dict, out: Path) -> None:
+    hub.misdeeds[ADDRESS] = [Misdeed(drop_after=3000)]
+    with pytest.raises(AsdError) as refusal:
+        fetch_checkpoint("net", out, UNPINNED, network)
+    message = str(refusal.value)
+    assert message.startswith(f"checkpoints.net: {hub.base}{ADDRESS}: gave up after 1 attempts")
+    assert message.endswith(f"or download {hub.base}{ADDRESS} by hand and put it there: {out}")
+    assert left(out) == ["model.safetensors.part"]
+    fetch_checkpoint("net", out, UNPINNED, network)
+    assert hub.ranges(ADDRESS) == [None, "bytes=3000-"]
+    assert out.read_bytes() == WEIGHTS
+    assert left(out) == ["model.safetensors"]
+
+
+def test_what_was_left_of_another_file_is_not_gone_on_with(hub: HostileServer, network: dict, out: Path) -> None:
+    out.parent.mkdir()
+    part = out.with_name("model.safetensors.part")
+    part.write_bytes(b"x" * 3000)
+    with pytest.raises(AsdError, match=r"^checkpoints\.net: .*model\.safetensors: checksum is .*run again"):
+        fetch_checkpoint("net", out, UNPINNED, network)
+    assert left(out) == []
+    fetch_checkpoint("net", out, UNPINNED, network)
+    assert out.read_bytes() == WEIGHTS
 
 
 def test_without_a_pin_the_log_says_what_was_found(network: dict, out: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        fetch_checkpoint("net", out, {**BLOCK, "sha256": None}, network)
+        fetch_checkpoint("net", out, UNPINNED, network)
     assert SHA256 in caplog.text
     assert "licence: MIT" in caplog.text
 
 
 def test_other_content_than_the_pinned_is_refused(network: dict, out: Path) -> None:
-    with pytest.raises(AsdError, match=r"has sha256 .*, but checkpoints\.net\.sha256 is 000"):
+    with pytest.raises(AsdError, match=rf"^checkpoints\.net: .*checksum is sha256:{SHA256}, expected sha256:000"):
         fetch_checkpoint("net", out, {**BLOCK, "sha256": "0" * 64}, network)
-    assert list(out.parent.iterdir()) == []
+    assert left(out) == []
 
 
-def test_a_file_that_the_hub_has_not_is_named(network: dict, out: Path) -> None:
-    with pytest.raises(AsdError, match=r"checkpoints\.net: http://127.*/team/net gives no other\.bin"):
+def test_a_file_that_the_hub_has_not_is_named(hub: HostileServer, network: dict, out: Path) -> None:
+    with pytest.raises(AsdError) as refusal:
         fetch_checkpoint("net", out, {**BLOCK, "file": "other.bin"}, network)
-    assert list(out.parent.iterdir()) == []
+    message = str(refusal.value)
+    assert f"checkpoints.net: {hub.base}/team/net/resolve/main/other.bin: the hub gives no such file (" in message
+    assert "\n" not in message
+    assert not out.parent.exists()
+
+
+def test_a_hub_that_nobody_answers_for_is_one_line(network: dict, out: Path) -> None:
+    """Its client's own errors are none of the operating system's."""
+    with pytest.raises(AsdError) as refusal:
+        fetch_checkpoint("net", out, BLOCK, {**network, "hub": "http://127.0.0.1:9"})
+    assert str(refusal.value).startswith(f"checkpoints.net: http://127.0.0.1:9{ADDRESS}: the hub gives no such file (")
+    assert str(out) in str(refusal.value)
+
+
+def test_the_pinned_file_is_not_fetched_again(hub: HostileServer, network: dict, out: Path) -> None:
+    out.parent.mkdir()
+    out.write_bytes(WEIGHTS)
+    fetch_checkpoint("net", out, BLOCK, network)
+    assert hub.requests == []
 
 
 def test_what_no_program_can_fetch_says_where_it_is(network: dict, out: Path) -> None:
@@ -90,3 +122,13 @@ def test_what_no_program_can_fetch_says_where_it_is(network: dict, out: Path) ->
         AsdError, match=r"download net\.pt from the authors' page and put it there, or set checkpoint: null"
     ):
         fetch_checkpoint("net", out, block, network)
+
+
+def test_what_was_put_there_by_hand_stays_and_is_verified(network: dict, out: Path) -> None:
+    out.parent.mkdir()
+    out.write_bytes(WEIGHTS)
+    block = {"address": "the authors' page", "file": "net.pt", "licence": "MIT"}
+    fetch_checkpoint("net", out, {**block, "sha256": SHA256}, network)
+    with pytest.raises(AsdError, match=r"has sha256 .*, but checkpoints\.net\.sha256 is 000"):
+        fetch_checkpoint("net", out, {**block, "sha256": "0" * 64}, network)
+    assert out.read_bytes() == WEIGHTS

@@ -5,13 +5,14 @@ made in a copy of a finished run; the copy lies at another path, so that moving 
 """
 
 import ast
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
+from checkout import Checkout, make_checkout
 from toy import make_machine
 
 pytestmark = pytest.mark.workflow
@@ -238,3 +239,16 @@ def test_every_rule_of_the_graph_has_run(built: Checkout) -> None:
     rules = {path.name for path in (built.folder / "results" / "benchmarks").iterdir()}
     scripts = {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
     assert rules == scripts - {"fetch_checkpoint"}  # needs a hub: see tests/steps/test_fetch_checkpoint.py
+
+
+def test_public_weights_put_there_by_hand_survive_a_forced_run_and_can_be_pinned_later(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "run", "data: dcase2025_dev\n")
+    target = "resources/checkpoints/audiomae_base/pretrained.pth"
+    weights = checkout.folder / target
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    checkout.run(target, "--forceall")
+    assert weights.read_bytes() == b"weights"
+    pin = hashlib.sha256(b"weights").hexdigest()
+    checkout.edit("config/checkpoints.yaml", "pretrained.pth\n    sha256: null", f"pretrained.pth\n    sha256: '{pin}'")
+    assert checkout.jobs(target) == set()

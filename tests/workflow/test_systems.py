@@ -13,6 +13,8 @@ from checkout import ROOT, Checkout, make_checkout
 from in_process import run_system
 from toy import make_machine
 
+from asdlib.checkpoints import load
+
 pytestmark = pytest.mark.workflow
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
@@ -28,6 +30,10 @@ datasets:
 """
 SEPARATION = {"train_separator", "separate", "augment"}
 SEPARATING = {"system2", "system3", "system4"}
+CORPORA = {  # of the models that are trained on datasets which their recipe names
+    "system2": {"eat_2025": ["toy"], "eat_all_years": ["toy", "older"]},
+    "system4": {"audiomae_adapted": ["older"], "audiomae_phase1": ["older"], "beats_phase1": ["older"]},
+}
 CLIPS = {"train": 10, "target": 2, "test": 2, "seconds": 2.0}
 
 
@@ -67,6 +73,8 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
     for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
         for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):
             assert ("si_sdr_improvement" in log.read_text()) == trained
+    recipes = [load(path).recipe for path in (checkout.folder / "results/models").glob("*/corpus/all/*.safetensors")]
+    assert {recipe["name"]: recipe["corpus"] for recipe in recipes} == CORPORA.get(system, {})
 
 
 def _column(path: Path) -> list[str]:

@@ -9,6 +9,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from asdlib import job_environment, run_lock, yaml_files
 from asdlib.errors import AsdError
 from asdlib.graph import CORPUS, Graph, backends_of
+from asdlib.recipes import public_source
 from snakemake.exceptions import WorkflowError
 
 job_environment.export(workflow.basedir)

@@ -9,7 +9,8 @@ Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
 # Fetch public weights and verify them.
 rule fetch_checkpoint:
     output:
-        "resources/checkpoints/{checkpoint}/{file}",
+        # update: a file that was put there by hand is not removed before the job, not even by --forceall.
+        update("resources/checkpoints/{checkpoint}/{file}"),
     log:
         "results/logs/fetch_checkpoint/{checkpoint}/{file}.log",
     benchmark:
@@ -21,8 +22,10 @@ rule fetch_checkpoint:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
+        # What has an output re-runs nothing: neither a pin nor the words of a licence make another file.
         network=lambda w, output: graph.config["download"],
-        settings=lambda w: graph.config["checkpoints"][w.checkpoint],
+        settings=lambda w, output: graph.config["checkpoints"][w.checkpoint],
+        source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
         code=graph.code("fetch_checkpoint"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/fetch_checkpoint.py"'
@@ -55,11 +58,13 @@ rule train_model:
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("models", w.model).settings,
+        # With an input it re-runs nothing: a pin makes no other weights.
+        pins=lambda w, input: graph.public_pins(w.model),
         code=lambda w: graph.recipe_code("train_model", "models", w.model),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_model.py"'
-        " --features {input.features} --init {input.init} --public {input.public} --out {output.model}"
-        " --history {output.history} --settings {params.settings:q} --code {params.code}"
+        " --features {input.features} --init {input.init} --public {input.public} --pins {params.pins}"
+        " --out {output.model} --history {output.history} --settings {params.settings:q} --code {params.code}"
         " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 
@@ -83,7 +88,7 @@ rule embed:
     threads: graph.config["threads"]
     resources:
         gpu=graph.gpus,
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
         # Not {threads}, which follows --cores: how sums are split decides their last digits.

@@ -19,7 +19,7 @@ class Prototypes:
     A clip without a domain counts as source. Fewer source clips than `centroids` are prototypes as they are.
 
     Attributes after `fit`: `prototypes_`, (P, dimensions), the targets last; `train_score_`, the scores of the training
-    clips, where a target clip is not compared with itself.
+    clips, where no clip is compared with itself: it would be its own prototype, and every threshold 0.
     """
 
     def __init__(self, representation: str, centroids: int = 16):
@@ -32,10 +32,14 @@ class Prototypes:
         target = np.array([domain == "target" for domain in train.domains])
         if target.all():
             raise AsdError("backend prototypes: there is no training clip of the source domain: add some")
+        if len(vectors) == 1:
+            raise AsdError("backend prototypes: there is one training clip alone: add some")
+        itself = np.flatnonzero(target)  # the clips that are prototypes as they are
+        if self._too_few(vectors[~target]):
+            itself = np.concatenate([np.flatnonzero(~target), itself])
         self.prototypes_ = np.concatenate([self._centroids(vectors[~target]), vectors[target]])
         distances = self._distances(vectors)
-        first = len(self.prototypes_) - target.sum()
-        distances[np.flatnonzero(target), np.arange(first, len(self.prototypes_))] = np.inf
+        distances[itself, np.arange(len(self.prototypes_) - len(itself), len(self.prototypes_))] = np.inf
         self.train_score_ = distances.min(axis=1)
         return self
 
@@ -43,8 +47,11 @@ class Prototypes:
         """Return one score a clip, (N,); higher is stranger."""
         return self._distances(np.asarray(test[self.representation], dtype=np.float64)).min(axis=1)
 
+    def _too_few(self, source: np.ndarray) -> bool:
+        return len(source) <= self.centroids
+
     def _centroids(self, source: np.ndarray) -> np.ndarray:
-        if len(source) <= self.centroids:
+        if self._too_few(source):
             _log.warning("%d source clips for %d centroids: each clip is a prototype", len(source), self.centroids)
             return source
         return KMeans(self.centroids, n_init=RUNS, random_state=0).fit(source).cluster_centers_

@@ -251,7 +251,7 @@ def _verify(url: str, part: Path, size: int | None, checksum: str | None) -> Non
         part.unlink()
         raise AsdError(
             f"{part.with_suffix('')}: {wrong} (from {url}): the wrong file is removed; run again, and if it "
-            "comes back compare the lock file with the publisher's page"
+            "comes back compare its pin with the publisher's page"
         )
 
 

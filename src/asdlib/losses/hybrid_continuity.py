@@ -28,6 +28,7 @@ def hybrid_continuity_loss(estimate: Tensor, target: Tensor, gamma: float = 1.0,
     Not scale-invariant: bring both signals to the level of their mixture first. `per_item` weighs all items of a batch
     equally; the official code takes its norms over the whole batch, in which loud items dominate.
     """
+    estimate, target = estimate.float(), target.float()  # no STFT takes bfloat16, and its logarithms would be coarse
     resolutions = [spectral_loss(estimate, target, *sizes, per_item) for sizes in RESOLUTIONS]
     spectral = torch.stack([part.convergence + part.log_magnitude for part in resolutions]).mean()
     return gamma * spectral - si_snr(estimate, target).mean()

@@ -1,7 +1,8 @@
 """SepReformer: a time-domain separator that tells sources apart at a coarse frame rate and rebuilds them at finer ones.
 
 Shin et al., "Separate and Reconstruct: Asymmetric Encoder-Decoder for Speech Separation", NeurIPS 2024. Parameters bear
-the names of the public checkpoints, so that `load_state_dict` takes these as they are.
+the names of the official code, so that `load_state_dict` takes its checkpoints; the names of variant L's own splitting
+blocks are not compared with it.
 """
 
 from dataclasses import dataclass, replace

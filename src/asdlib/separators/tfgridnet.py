@@ -61,7 +61,8 @@ class TFGridNet(nn.Module):
         self.register_buffer("hann", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Estimate the sources of mixtures (B, T), (B, sources, T)."""
+        """Estimate the sources of mixtures (B, T), (B, sources, T), in float32: both STFTs are."""
+        mixture = mixture.float()
         loudness = level(mixture)
         spectra = torch.stft(mixture / loudness, self.n_fft, self.hop, window=self.hann, return_complex=True)
         hidden = self.conv(torch.view_as_real(spectra).permute(0, 3, 2, 1))  # (B, D, frames, bins)

@@ -20,6 +20,7 @@ def train_model(
     features: list[Path],
     init: list[Path],
     public: list[Path],
+    pins: list[str],
     out: Path,
     history: Path,
     settings: dict[str, Any],
@@ -30,8 +31,8 @@ def train_model(
 ) -> None:
     """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
 
-    `init` holds the checkpoints to start from, `public` the file of public weights, verified if the config pins it. A
-    joint training keeps its features in a file beside `out`, not in memory.
+    `init` holds the checkpoints to start from, `public` the file of public weights, `pins` the SHA-256 that it must
+    have, if the config says which. A joint training keeps its features in a file beside `out`, not in memory.
     """
     torch.set_num_threads(threads)
 
@@ -42,7 +43,7 @@ def train_model(
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights, not from public ones", settings["name"])
         for path in public:
-            verify(path, settings["checkpoint"]["name"], settings["checkpoint"].get("sha256"))
+            verify(path, settings["checkpoint"]["name"], pins[0] if pins else None)
             network.start_from_public(path)
         for path in init:
             start(network, checkpoints.load(path))
