@@ -69,7 +69,7 @@ class Run:
 
     def finish(self, fails: bool = False) -> str:
         """Wait for its end and return what it printed."""
-        code = self.process.wait(timeout=300)
+        code = self.process.wait(timeout=600)
         assert (code != 0) == fails, f"exit code {code}:\n{self.printed}"
         return self.printed
 

@@ -14,7 +14,7 @@ def start(checkout: Checkout, halt: str, *arguments: str) -> Run:
     return checkout.start(*arguments, HALT_AT=halt, PYTHONPATH=str(HALTING))
 
 
-def wait_for_halt(checkout: Checkout, run: Run, seconds: float = 120) -> Path:
+def wait_for_halt(checkout: Checkout, run: Run, seconds: float = 300) -> Path:
     """Wait until a job stands still; return the path of its half-written file."""
     flag = checkout.folder / "halted"
     give_up = time.monotonic() + seconds

@@ -39,7 +39,7 @@ def kill_in_the_act(checkout: Checkout, halt: str, *arguments: str) -> None:
     if not half.name.startswith(".training.ckpt"):  # that of the epoch before is whole and stays
         final = re.sub(r"/\.([^/]+?)\.[^/]+-\d+\.part", r"/\1", str(half))
         assert not Path(final).exists()
-    give_up = time.monotonic() + 10  # a killed process takes a moment to go
+    give_up = time.monotonic() + 60  # a killed process takes a moment to go
     while list(processes_in(checkout.folder)):
         assert time.monotonic() < give_up, "a job outlived its run"
         time.sleep(0.05)

@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
     """Start a run through SLURM; return it with the number of the job that stands still."""
     run = start_halting(checkout, at, TABLES, *THROUGH_SLURM)
-    wait_for_halt(checkout, run, seconds=280)
+    wait_for_halt(checkout, run)
     (number,) = jobs(checkout)
     return run, number
 
