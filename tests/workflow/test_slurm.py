@@ -45,8 +45,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
     """Start a run through SLURM; return it with the number of the job that stands still."""
     run = start_halting(checkout, at, TABLES, *THROUGH_SLURM)
-    wait_for_halt(checkout, run)
-    (number,) = jobs(checkout)
+    try:
+        wait_for_halt(checkout, run)
+        (number,) = jobs(checkout)
+    except AssertionError:
+        run.kill()
+        raise
     return run, number
 
 

@@ -9,6 +9,7 @@ from asdlib.blocks.mixtures import Mixtures
 from asdlib.errors import AsdError
 
 EPS = 1e-8
+TOGETHER = 2**18  # samples of short windows that go through a network at once, 16 s at 16 kHz
 
 
 def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
@@ -53,11 +54,12 @@ def window_samples(window: float | None, overlap: float, sample_rate: int) -> in
 def separate_clips(
     estimate: Callable[[Tensor], Tensor], mixture: Tensor, window: int | None = None, overlap: float = 0.5
 ) -> Tensor:
-    """Separate clips (B, T) with a network's `estimate`, (1, t) → (1, t): same length, same level.
+    """Separate clips (B, T) with a network's `estimate`, (b, t) → (b, t): same length, same level.
 
     One clip at a time: memory does not grow with their number, and no clip's result depends on its neighbours. A clip
     of more than `window` samples is cut into windows that share `overlap` of their length with the next and are joined
-    by a Hann cross-fade; every one is brought to the mixture's level first, because each has a scale of its own.
+    by a Hann cross-fade; every one is brought to the mixture's level first, because each has a scale of its own. Short
+    windows of a clip are estimated together.
     """
     return torch.cat([_separate_clip(estimate, clip[None], window, overlap) for clip in mixture])
 
@@ -73,8 +75,10 @@ def _separate_clip(estimate: Callable[[Tensor], Tensor], clip: Tensor, window: i
     phase = (torch.arange(window, device=clip.device) + 0.5) / window
     fade = torch.sin(torch.pi * phase).square()
     joined, weight = torch.zeros_like(clip), torch.zeros_like(clip)
-    for start in starts:
-        piece = clip[:, start : start + window]
-        joined[:, start : start + window] += fade * restore_level(estimate(piece).float(), piece)
-        weight[:, start : start + window] += fade
+    for some in torch.tensor(starts).split(max(1, TOGETHER // window)):
+        pieces = torch.cat([clip[:, start : start + window] for start in some.tolist()])
+        separated = fade * restore_level(estimate(pieces).float(), pieces)
+        for start, piece in zip(some.tolist(), separated, strict=True):
+            joined[:, start : start + window] += piece
+            weight[:, start : start + window] += fade
     return joined / weight
