@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, Run, add_toy_system, make_checkout
+from checkout import Checkout, add_toy_system, make_checkout
+from halts import start, wait_for_halt
 
 pytestmark = pytest.mark.workflow
 
-HALTING = Path(__file__).with_name("halting")
 TABLES = "results/toy/scores.csv"
 # In the order of the graph: <rule>:<file that is half-written when the run is killed>[*<time>]
 HALTS = (
@@ -28,23 +28,6 @@ HALTS = (
     "score:decision_result_fan_section_00_test.csv",  # the scores beside it are whole
     "tabulate:scores.csv",  # clips.csv is whole
 )
-
-
-def start(checkout: Checkout, halt: str, *arguments: str) -> Run:
-    """Start a run that halts at a file."""
-    (checkout.folder / "halted").unlink(missing_ok=True)
-    return checkout.start(*arguments, HALT_AT=halt, PYTHONPATH=str(HALTING))
-
-
-def wait_for_halt(checkout: Checkout, run: Run) -> Path:
-    """Wait until a job stands still; return the path of its half-written file."""
-    flag = checkout.folder / "halted"
-    give_up = time.monotonic() + 120
-    while not flag.exists():
-        assert run.process.poll() is None, f"it ended:\n{run.printed}"
-        assert time.monotonic() < give_up, f"it never came to the file:\n{run.printed}"
-        time.sleep(0.05)
-    return Path(flag.read_text())
 
 
 def kill_in_the_act(checkout: Checkout, halt: str, *arguments: str) -> None:
