@@ -54,12 +54,14 @@ rule train_model:
         # Not {threads}, which follows --cores: how sums are split decides their last digits.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
+        scratch=lambda w, output: graph.config["scratch"]
+        or os.path.dirname(output.model),
         settings=lambda w: graph.recipe("models", w.model).settings,
         code=lambda w: graph.recipe_code("train_model", "models", w.model),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_model.py"'
         " --features {input.features} --init {input.init} --public {input.public} --out {output.model}"
-        " --history {output.history} --settings {params.settings:q} --code {params.code}"
+        " --history {output.history} --settings {params.settings:q} --code {params.code} --scratch {params.scratch:q}"
         " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 
