@@ -24,7 +24,7 @@ FLOORS = (
     {"cli"},
     {"commands"},
     {"steps", "graph"},
-    {"networks"},
+    {"networks", "leftovers"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
