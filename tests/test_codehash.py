@@ -55,7 +55,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for name in ("_registry", "_path", "_tree", "_imports", "_normalised"):
+    for name in ("_registry", "_path", "_tree", "_imports", "normalised"):
         getattr(codehash, name).cache_clear()
 
 

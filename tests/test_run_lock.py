@@ -1,5 +1,6 @@
 """Locks of dead runs are cleared, those of living runs are not."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asdlib import run_lock
-from asdlib.run_lock import clear_stale_locks
+from asdlib.run_lock import clear_stale_locks, is_alive
 
 SRC = Path(run_lock.__file__).resolve().parents[1]
 ALIVE = "from asdlib.run_lock import clear_stale_locks; clear_stale_locks(); print('ready', flush=True); input()"
@@ -83,3 +84,23 @@ def test_a_killed_run_s_lock_is_cleared(tmp_path: Path) -> None:
     run.communicate(timeout=10)
     clear_stale_locks(tmp_path / ".snakemake")
     assert not lock.exists()
+
+
+def test_a_run_is_alive_until_it_ends(tmp_path: Path) -> None:
+    assert not is_alive(tmp_path / ".snakemake")
+    first, second = living_run(tmp_path), living_run(tmp_path)
+    assert is_alive(tmp_path / ".snakemake")
+    end(first)
+    assert is_alive(tmp_path / ".snakemake")
+    second.kill()
+    second.communicate(timeout=10)
+    assert not is_alive(tmp_path / ".snakemake")
+
+
+def test_without_locks_any_run_may_be_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    clear_stale_locks(tmp_path / ".snakemake")
+    monkeypatch.setattr(run_lock.fcntl, "flock", refuse)
+    assert is_alive(tmp_path / ".snakemake")

@@ -5,10 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, systems, table
+from asdlib.commands import evaluate, leftovers, systems, table
 from asdlib.errors import AsdError
 
-COMMANDS = {"evaluate": evaluate, "systems": systems, "table": table}
+COMMANDS = {"evaluate": evaluate, "leftovers": leftovers, "systems": systems, "table": table}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ def code_hash(*modules: str) -> str:
     """Hash the code of `modules` (dotted names below asdlib) and of all of asdlib that they import."""
     digest = hashlib.sha256()
     for module in closure(*modules):
-        digest.update(f"{module}\0{_normalised(_path(module))}\0".encode())
+        digest.update(f"{module}\0{normalised(_path(module))}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -123,8 +123,8 @@ def _imports(module: str) -> frozenset[str]:
 
 
 @cache
-def _normalised(path: Path) -> str:
-    """Return the file's syntax tree as text, without docstrings (comments never were in it)."""
+def normalised(path: Path) -> str:
+    """Return a file's syntax tree as text, without docstrings (comments never were in it)."""
     tree = ast.parse(path.read_bytes(), str(path))
     for node in ast.walk(tree):
         has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+LOCK = "asdlib.lock"
 _held: list[IO[str]] = []  # kept open: the lock lives as long as this process
 
 
@@ -21,7 +22,7 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     """
     locks = folder / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    handle = (folder / "asdlib.lock").open("a+")
+    handle = (folder / LOCK).open("a+")
     _held.append(handle)
     with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake's own answer stands
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,3 +31,15 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
             logging.getLogger(__name__).warning("%s: left by a run that was killed: removed", stale)
     with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_SH)  # waits only for a run that is clearing the folder at this moment
+
+
+def is_alive(folder: Path = Path(".snakemake")) -> bool:
+    """Tell whether a run of this folder is alive; where the file system has no locks, that must be feared."""
+    try:
+        with (folder / LOCK).open("r+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:  # nothing ever ran here
+        return False
+    except OSError:
+        return True
+    return False

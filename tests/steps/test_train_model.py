@@ -29,6 +29,6 @@ def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> Non
     with pytest.raises(AsdError, match=r"net\.pt: has sha256 .*, but checkpoints\.net\.sha256 is 000"):
         train_model(
             [tmp_path / "fan.parquet"], [], [public], ["0" * 64], out, tmp_path / "training.csv", SETTINGS, "code",
-            "cpu", 0, 1,
+            "cpu", 0, 1, str(tmp_path),
         )  # fmt: skip
     assert not out.exists()

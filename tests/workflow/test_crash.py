@@ -5,13 +5,16 @@ A stage is caught in the act by halting/sitecustomize.py, which stops a job when
 
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from checkout import Checkout, add_toy_system, make_checkout
-from halting_runs import start, wait_for_halt
+from halts import start, wait_for_halt
 
 pytestmark = pytest.mark.workflow
 
@@ -83,6 +86,20 @@ def test_killed_in_every_stage(built: Checkout, tmp_path: Path) -> None:
     (log,) = (checkout.folder / "results" / "logs" / "train_model").glob("toy_joint-*/toy/all.log")
     assert "resuming after epoch 1" in log.read_text()
     assert not list(checkout.folder.rglob("training.ckpt"))
+
+
+def test_a_job_that_outlives_its_run_is_found_and_stopped(copy: Checkout) -> None:
+    copy.edit("config/systems/toy.yaml", "scale: 1.0", "scale: 2.0")
+    leftovers = [sys.executable, "-m", "asdlib.cli", "leftovers", "--cancel"]
+    ask = partial(subprocess.run, leftovers, cwd=copy.folder, capture_output=True, text=True, check=True)
+    with start(copy, "score:decision_result_fan_section_00_test.csv", TABLES, "--jobs", "1") as run:
+        half = wait_for_halt(copy, run)
+        assert ask().stdout == "no leftovers\n"
+        run.process.kill()
+        run.process.wait()
+        assert re.fullmatch(r"process \d+: score results/logs/score/\S+\n1 stopped\n", ask().stdout)
+    assert not half.exists()
+    copy.run(TABLES)
 
 
 def test_killed_in_a_download(built: Checkout, tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         setting("device: cpu", "device: auto\ndownload: {attempts: 2, zenodo: https://localhost}", "settings.yaml"),
         set(),
     ),
+    "scratch": (setting("device: cpu", "device: cpu\nscratch: $TMPDIR", "settings.yaml"), set()),
     "keys in another order": (
         setting(
             "{kind: toy_distance, representation: latent, scale: 1.0}",

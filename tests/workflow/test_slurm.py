@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from checkout import Checkout, Run, add_toy_machines, make_checkout
-from halting_runs import start as start_halting
-from halting_runs import wait_for_halt
+from halts import start as start_halting
+from halts import wait_for_halt
 from in_process import run_system
 from slurm_cluster import ask, configure, jobs, start, stop, stop_the_controller, wait_until
 

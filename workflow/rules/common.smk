@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from asdlib import job_environment, run_lock, yaml_files
+from asdlib import job_environment, run_guard, run_lock, yaml_files
 from asdlib.errors import AsdError
 from asdlib.graph import CORPUS, Graph, backends_of
 from asdlib.recipes import public_source
@@ -19,11 +19,22 @@ try:
         yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
     graph = Graph(config, workflow.basedir)
     graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
+    settings_hash = run_guard.settings_hash(
+        [graph.config, graph.recipes.systems], graph.root
+    )
+    library_files = run_guard.library_files()
+    if not workflow.is_main_process:  # a job on a cluster
+        run_guard.check_settings(settings_hash)
 except AsdError as error:
     raise WorkflowError(str(error)) from None
 
 if workflow.is_main_process:
     run_lock.clear_stale_locks()
+
+
+onstart:
+    run_guard.begin(settings_hash, library_files)
+
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 

@@ -57,6 +57,8 @@ rule train_model:
         # Not {threads}, which follows --cores: how sums are split decides their last digits.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
+        scratch=lambda w, output: graph.config["scratch"]
+        or os.path.dirname(output.model),
         settings=lambda w: graph.recipe("models", w.model).settings,
         # With an input it re-runs nothing: a pin makes no other weights.
         pins=lambda w, input: graph.public_pins(w.model),
@@ -65,6 +67,7 @@ rule train_model:
         'python -P "$ASDLIB/workflow/scripts/train_model.py"'
         " --features {input.features} --init {input.init} --public {input.public} --pins {params.pins}"
         " --out {output.model} --history {output.history} --settings {params.settings:q} --code {params.code}"
+        " --scratch {params.scratch:q}"
         " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 

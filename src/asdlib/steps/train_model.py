@@ -1,6 +1,8 @@
 """Train a model on one machine's clips, or on those of all machines."""
 
 import logging
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 from asdlib import checkpoints
 from asdlib.blocks.clips import load_clips
 from asdlib.devices import choose_device
+from asdlib.errors import AsdError
 from asdlib.fitting import Job, Task, fit
 from asdlib.networks import build_model, start
 from asdlib.public_weights import verify
@@ -28,17 +31,19 @@ def train_model(
     device: str,
     gpus: int,
     threads: int,
+    scratch: str,
 ) -> None:
     """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
 
     `init` holds the checkpoints to start from, `public` the file of public weights, `pins` the SHA-256 that it must
-    have, if the config says which. A joint training keeps its features in a file beside `out`, not in memory.
+    have, if the config says which. A joint training keeps its features in a file in the folder `scratch`, not in
+    memory.
     """
     torch.set_num_threads(threads)
 
     def begin() -> Task:
         joint = settings["scope"] == "all"
-        clips = load_clips(features, "train", scratch=out.parent if joint else None)
+        clips = load_clips(features, "train", scratch=_folder(scratch) if joint else None)
         network, facts = build_model(settings, clips)
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights, not from public ones", settings["name"])
@@ -50,3 +55,11 @@ def train_model(
         return Task(network, network.examples(clips), len(clips.table), facts)
 
     fit(Job(settings, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)
+
+
+def _folder(scratch: str) -> Path:
+    """Return the folder for temporary files; environment variables in its name mean what they mean on this node."""
+    folder = Path(os.path.expandvars(scratch))
+    if not folder.is_dir():
+        raise AsdError(f"config: scratch: {folder} is not a folder on {socket.gethostname()}: name one that is there")
+    return folder
