@@ -7,6 +7,8 @@ from refusals import refused
 
 from asdlib.steps import train_model as step
 
+SETTINGS = {"name": "net", "seed": 0, "training": {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}}
+
 
 class Loaded(Exception):
     """Raised in place of loading: what comes after is tested elsewhere."""
@@ -22,7 +24,7 @@ def scratch_of(out: Path, monkeypatch: pytest.MonkeyPatch, scratch: str, scope: 
 
     monkeypatch.setattr(step, "load_clips", load_clips)
     with pytest.raises(Loaded):
-        step.train_model([], [], [], [], out, out, {"seed": 0, "scope": scope}, "", "cpu", 0, 1, scratch)
+        step.train_model([], [], [], [], out, out, {**SETTINGS, "scope": scope}, "", "cpu", 0, 1, scratch)
     return asked[0]
 
 
