@@ -153,7 +153,13 @@ def test_a_living_run_s_jobs_in_the_queue_are_its_own(folder: Folder, queue: Pat
     assert leftovers.find(folder.path).jobs.keys() == {"12", "13_[0-3]"}
 
 
-def test_a_queue_that_does_not_answer(folder: Folder, queue: Path) -> None:
-    (queue / "bin" / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error:\n Connection refused' >&2\nexit 1\n")
-    complaint = "squeue: slurm_load_jobs error: Connection refused: try again when SLURM answers"
-    refused(lambda: leftovers.find(folder.path), complaint)
+def test_a_queue_that_does_not_answer(folder: Folder, queue: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where SLURM is installed but not used, what is left on this machine is found all the same."""
+    found = leftovers.find(folder.path)
+    for name in ("squeue", "scancel"):
+        (queue / "bin" / name).write_text("#!/bin/sh\necho 'error:\n Connection refused' >&2\nexit 1\n")
+    job = folder.job()
+    assert folder.found().keys() == {job.pid}
+    assert "squeue: error: Connection refused: jobs in the queue were not looked for" in caplog.messages
+    complaint = "scancel: error: Connection refused: try again when SLURM answers"
+    refused(lambda: leftovers.cancel(found, folder.path), complaint)

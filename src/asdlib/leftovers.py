@@ -4,6 +4,7 @@ A run that is killed (`kill -9`, a lost login node) takes none of its jobs along
 and places in the queue that the next run needs.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from asdlib.run_guard import VARIABLE
 
 GRACE = 5.0  # s in which a process that is asked to end may tidy up
 PROC = Path("/proc")
+_log = logging.getLogger(__name__)
 _SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py$")
 _RUN_ID = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what Snakemake names its SLURM jobs
 
@@ -40,8 +42,8 @@ def find(folder: Path) -> Leftovers:
 
 def cancel(found: Leftovers, folder: Path) -> None:
     """End them: jobs by scancel, processes by SIGTERM and, should that not do, by SIGKILL."""
-    if found.jobs:
-        _ask("scancel", *found.jobs)
+    if found.jobs and (complaint := _ask("scancel", *found.jobs)[1]):
+        raise AsdError(f"scancel: {complaint}: try again when SLURM answers")
     _signal(found.processes, signal.SIGTERM)
     give_up = time.monotonic() + GRACE
     while (left := found.processes.keys() & _processes(folder)) and time.monotonic() < give_up:
@@ -57,7 +59,7 @@ def _processes(folder: Path) -> dict[int, str]:
         with suppress(OSError):  # it has ended meanwhile, or is another user's
             script = next(filter(None, map(_SCRIPT.search, _words(process))), None)
             if script and _is_of_a_run(entry, folder) and not any(map(_is_snakemake, _ancestors(process))):
-                found[process] = f"{script[1]} {_log(_words(process))}"
+                found[process] = f"{script[1]} {_log_file(_words(process))}"
     return dict(sorted(found.items()))
 
 
@@ -81,7 +83,7 @@ def _words(process: int) -> list[str]:
     return (PROC / str(process) / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
-def _log(words: list[str]) -> str:
+def _log_file(words: list[str]) -> str:
     """Return a job's log, which says what the job makes."""
     return words[words.index("--log") + 1] if "--log" in words else ""
 
@@ -96,15 +98,16 @@ def _queued(folder: Path) -> dict[str, str]:
     """Return Snakemake's jobs in the queue that work in `folder`."""
     if not shutil.which("squeue"):
         return {}
-    lines = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%k|%Z").splitlines()
-    rows = [line.strip().split("|", 3) for line in lines]
+    answer, complaint = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%k|%Z")
+    if complaint:
+        _log.warning("squeue: %s: jobs in the queue were not looked for", complaint)
+        return {}
+    rows = [line.strip().split("|", 3) for line in answer.splitlines()]
     return {job: what for job, name, what, place in rows if _RUN_ID.fullmatch(name) and Path(place) == folder}
 
 
-def _ask(*command: str) -> str:
-    """Run one of SLURM's commands and return what it prints."""
+def _ask(*command: str) -> tuple[str, str]:
+    """Run one of SLURM's commands; return what it prints and, if it fails, why."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise AsdError(f"{command[0]}: {reason}: try again when SLURM answers")
-    return done.stdout
+    complaint = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+    return done.stdout, complaint if done.returncode else ""
