@@ -1,120 +1,127 @@
-"""BEATs base and AudioMAE base: clips embedded a second, and clips learned from a second, whole and with adapters.
+"""Models of systems 2 and 4 as their recipes have them: clips learned from and embedded a second, of what is possible.
 
-    python benchmarks/bench_ssl.py [--models beats audiomae] [--batch 4] [--steps 2] [--threads 1] [--precision float32]
+    python benchmarks/bench_ssl.py [--models beats_phase1 eat_10k_2025] [--batch 4] [--steps 2] [--threads 1]
+                                   [--precision float32]
 
-Clips of 10 s, features given; random weights, which cost as much as learned ones. Computes on a GPU if there is one
-(`--device cpu` does not). Every figure comes from a process of its own, so that its peak is its own; the first step, in
-which libraries warm up, does not count.
+Clips of 10 s, features given; random weights, which cost as much as learned ones; a step of the optimiser after every
+batch. Sizes and optimiser are those of config/systems, laid over by `--override`, a file with a block of that name.
+Computes on a GPU if there is one (`--device cpu` does not). Every figure comes from a process of its own, so that its
+peak is its own; the first step, in which libraries warm up, does not count.
+
+The operations of matrix products and convolutions are counted. Their rate is put beside that of large products in the
+same process and precision; on a processor, which others may share, both are per second of processor time.
 """
 
 import argparse
-import resource
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from pathlib import Path
 
 import torch
+from full_size import resolved
 from measure import machine
+from own_process import alone, busy, matrix_peak, memory, peaks, place, timed
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from asdlib.blocks.clips import Batch
 from asdlib.devices import choose_device
+from asdlib.frontends import FRONTENDS
 from asdlib.models import MODELS
 from asdlib.optimisation import build_optimizer
+from asdlib.recipe_keys import arguments
 from asdlib.training_settings import Training
 
-FRAMES, BANDS = 998, 128  # 10 s
+SAMPLES = 160000  # 10 s
 CLASSES = {"classes": [f"class {number}" for number in range(100)]}
-# What learns beside the head: every weight, or adapters of the report's rank on a frozen encoder.
-WAYS = {"all weights": {"frozen": False}, "adapters of rank 8": {"frozen": True, "lora_rank": 8}}
+RECIPES = [
+    "audiomae_adapted", "audiomae_phase1", "audiomae_phase2", "beats_phase1", "beats_phase2", "fusion_attention",
+    "fusion_mean", "eat_2025", "eat_10k_2025",
+]  # fmt: skip
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", choices=["beats", "audiomae"], nargs="+", default=["beats", "audiomae"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", choices=RECIPES, nargs="+", default=RECIPES)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--precision", choices=sorted(DTYPES), default="float32")
     parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    parser.add_argument("--override", type=Path)
     options = parser.parse_args()
-    device = choose_device(options.device, gpus=1)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{options.threads} threads"
-    print(f"{machine()}, torch {torch.__version__}, {name}, {options.precision}, {options.batch} clips a batch")
-    for model in options.models:
-        _show(f"{model}: embedding", options, *_alone(_embed, model, options))
-        for way, settings in WAYS.items():
-            _show(f"{model}: learning, {way}", options, *_alone(_learn, model, settings, options))
+    where = place(choose_device(options.device, gpus=1), options.threads)
+    print(f"{machine()}, torch {torch.__version__}, {where}, {options.precision}, {options.batch} clips a batch")
+    for name in options.models:
+        settings = resolved("models", name, options.override)
+        for what, work in (("learning", _learn), ("embedding", _embed)):
+            print(f"{f'{name}: {what}':30}{alone(work, settings, options)}", flush=True)
 
 
-def _alone(work: Callable, *arguments) -> tuple[float, ...]:
-    """Run a function in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
-
-
-def _embed(model: str, options: argparse.Namespace) -> tuple[float, ...]:
-    """Return the seconds of embedding (wall and processor), and the peaks of memory."""
-    network, batch, _ = _prepared(model, {"frozen": True}, options)
-    return _measured(lambda: network.eval().embed(batch), options)
-
-
-def _learn(model: str, settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
-    """Return the seconds of training steps (wall and processor), and the peaks of memory."""
-    network, batch, optimizer = _prepared(model, settings, options)
+def _learn(settings: dict, options: argparse.Namespace) -> str:
+    """Describe training steps."""
+    network, batch = _prepared(settings, options)
+    optimizer = build_optimizer(network.train(), Training(**settings["training"]))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+        with _autocast(batch, options):
             loss = network.loss(batch)
         loss.backward()
         optimizer.step()
+        if hasattr(network, "after_step"):
+            network.after_step(0, 1)
 
-    return _measured(step, options)
+    return _described(step, batch, options)
 
 
-def _prepared(model: str, settings: dict, options: argparse.Namespace) -> tuple:
-    """Return a network of base size, a batch of noise on its device, and the optimiser of what learns."""
+def _embed(settings: dict, options: argparse.Namespace) -> str:
+    """Describe embedding."""
+    network, batch = _prepared(settings, options)
+    network.eval()
+
+    def embed() -> None:
+        with torch.inference_mode(), _autocast(batch, options):
+            network.embed(batch)
+
+    return _described(embed, batch, options)
+
+
+def _prepared(settings: dict, options: argparse.Namespace) -> tuple[torch.nn.Module, Batch]:
+    """Return a network and a batch of noise on its device."""
     torch.set_num_threads(options.threads)
     device = choose_device(options.device, gpus=1)
-    network = MODELS[f"{model}_classifier"](**settings)
-    network.grow(CLASSES)
+    network = MODELS[settings["kind"]](**arguments("models", settings))
+    if hasattr(network, "grow"):
+        network.grow(CLASSES)
+    frontend = FRONTENDS[settings["frontend"]["kind"]](**arguments("frontends", settings["frontend"]))
     clips = (options.batch,)
-    features = torch.randn(*clips, FRAMES, BANDS)
-    batch = Batch(features, torch.full(clips, FRAMES), torch.zeros(clips, dtype=torch.bool), torch.arange(*clips) % 100)
-    training = Training(epochs=1, batch_size=options.batch, learning_rate=1e-5, optimizer="adamw")
-    return network.to(device), batch.to(device), build_optimizer(network, training)
+    features = torch.randn(*clips, *frontend.shape(SAMPLES))
+    frames = torch.full(clips, frontend.frames(SAMPLES))
+    batch = Batch(features, frames, torch.zeros(clips, dtype=torch.bool), torch.arange(*clips) % 100)
+    return network.to(device), batch.to(device)
 
 
-def _measured(work: Callable[[], object], options: argparse.Namespace) -> tuple[float, ...]:
-    """Return the seconds of the steps after the first, wall and processor, and the peaks of memory."""
+def _autocast(batch: Batch, options: argparse.Namespace) -> torch.autocast:
+    return torch.autocast(batch.features.device.type, torch.bfloat16, enabled=options.precision == "bf16")
+
+
+def _described(work: Callable[[], object], batch: Batch, options: argparse.Namespace) -> str:
+    """Run some work on a batch and say how fast it was, of what is possible, and how much memory it took."""
+    device = batch.features.device
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # others are not all counted
+        work()
     work()
-    wall, cpu = _timed(lambda: [work() for _ in range(options.steps)])
-    return wall, cpu, *_peaks()
-
-
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds of wall and of processor time that some work takes, the GPU's part included."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start, cpu = time.perf_counter(), time.process_time()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start, time.process_time() - cpu
-
-
-def _peaks() -> tuple[float, float]:
-    """Return the process's largest size and its GPU's, MB."""
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu
-
-
-def _show(what: str, options: argparse.Namespace, wall: float, cpu: float, size: float, gpu: float) -> None:
+    wall, cpu = timed(lambda: [work() for _ in range(options.steps)])
+    size, gpu = peaks()
     clips = options.batch * options.steps
-    memory = f"peak {size:.0f} MB" + (f", GPU {gpu:.0f} MB" if gpu else "")
-    print(f"{what:40}{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s a clip)  {memory}")
+    operations = counter.get_total_flops() / options.batch  # a clip
+    rate, peak = clips * operations / busy(device, wall, cpu), matrix_peak(device, DTYPES[options.precision])
+    return (
+        f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s a clip)  {operations / 1e9:.3g} GFLOP a clip, "
+        f"{rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  {memory(size, gpu)}"
+    )
 
 
 if __name__ == "__main__":

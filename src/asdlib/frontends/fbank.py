@@ -67,7 +67,9 @@ class Fbank:
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Transform a batch; every clip's result is independent of the others in it."""
-        log_mel = self.log_mel(waveforms)
+        # A clip's frames fit into a processor's cache, a batch's do not: one by one takes half the time there.
+        parts = waveforms.split(1) if waveforms.device.type == "cpu" else [waveforms]
+        log_mel = torch.cat([self.log_mel(part) for part in parts])
         if self.rows:
             log_mel = functional.pad(log_mel, (0, 0, 0, self.rows - log_mel.shape[1]))
         return (log_mel - self.mean) / (2 * self.std)

@@ -1,0 +1,71 @@
+"""Kaldi's filter bank: ours for batches, against torchaudio's, which takes one clip.
+
+    python benchmarks/bench_fbank.py [--clips 64] [--batch 32] [--threads 1]
+
+Clips of 10 s, in memory. torchaudio's function is the one that the public networks' own code calls. Its package does
+not import everywhere: built for CUDA it wants that beside a torch for processors. Then its rows are left out.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from measure import machine
+from own_process import busy, place, timed
+from torch import Tensor
+
+from asdlib.devices import choose_device
+from asdlib.frontends.fbank import Fbank
+
+RATE, SECONDS = 16000, 10
+OURS = {
+    "EAT, AudioMAE": {"window": "hanning"},
+    "BEATs": {"window": "povey", "scale": 32768.0, "remove_mean": False},
+}
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device = choose_device(options.device, gpus=1)
+    print(f"{machine()}, torch {torch.__version__}, {place(device, options.threads)}; clips/s")
+    waveforms = 0.1 * torch.randn(options.clips, RATE * SECONDS).to(device)
+    for name, settings in OURS.items():
+        fbank = Fbank(**settings, mean=0.0, std=0.5)
+        _show(f"{name}: ours, batches of {options.batch}", fbank, waveforms, options.batch)
+        _show_torchaudio(name, fbank, waveforms)
+
+
+def _show_torchaudio(name: str, ours: Fbank, waveforms: Tensor) -> None:
+    try:
+        from torchaudio.compliance import kaldi
+    except (ImportError, OSError) as error:
+        print(f"{name}: torchaudio cannot be imported here ({' '.join(str(error).split())[:100]})")
+        return
+    window = "povey" if ours.scale > 1 else "hanning"
+    theirs = partial(_kaldi, partial(kaldi.fbank, window_type=window, num_mel_bins=128, sample_frequency=RATE), ours)
+    _show(f"{name}: torchaudio", theirs, waveforms, 1)
+    print(f"{'':40}{(theirs(waveforms[:1]) - ours(waveforms[:1])).abs().max():10.1e} largest difference")
+
+
+def _kaldi(fbank: Callable[..., Tensor], ours: Fbank, waveforms: Tensor) -> Tensor:
+    """Call torchaudio as the networks' code does, with one clip (1, samples)."""
+    centred = waveforms - waveforms.mean() if ours.remove_mean else waveforms * ours.scale
+    return fbank(centred)[None]
+
+
+def _show(what: str, transform: Callable[[Tensor], Tensor], waveforms: Tensor, batch: int) -> None:
+    transform(waveforms[:batch])
+    wall, cpu = timed(lambda: [transform(part) for part in waveforms.split(batch)])
+    print(f"{what:40}{len(waveforms) / busy(waveforms.device, wall, cpu):10.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
