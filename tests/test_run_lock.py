@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
 from asdlib import run_lock
-from asdlib.run_lock import clear_stale_locks, is_alive
+from asdlib.run_lock import check_writable, clear_stale_locks, is_alive
 
 SRC = Path(run_lock.__file__).resolve().parents[1]
 ALIVE = "from asdlib.run_lock import clear_stale_locks; clear_stale_locks(); print('ready', flush=True); input()"
@@ -104,3 +105,18 @@ def test_without_locks_any_run_may_be_alive(tmp_path: Path, monkeypatch: pytest.
     clear_stale_locks(tmp_path / ".snakemake")
     monkeypatch.setattr(run_lock.fcntl, "flock", refuse)
     assert is_alive(tmp_path / ".snakemake")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+    (tmp_path / "file").touch()
+    complaint = r".*/file: cannot be written \((File exists|Not a directory)\): make room, or make the folder writable"
+    refused(lambda: check_writable(tmp_path / "file"), complaint)
+    refused(lambda: clear_stale_locks(tmp_path / "file"), complaint)
+
+
+def test_a_full_disk(tiny_disk: Path) -> None:
+    (tiny_disk / "other").write_bytes(bytes(32 << 10))
+    complaint = r".*: cannot be written \(No space left on device\): make room, or make the folder writable"
+    refused(lambda: check_writable(tiny_disk), complaint)

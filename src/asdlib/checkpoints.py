@@ -46,6 +46,8 @@ def load(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as handle:
             origin = json.loads((handle.metadata() or {}).get(_ORIGIN, "{}"))
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    except FileNotFoundError as error:
+        raise AsdError(f"{path}: is gone: run again, and it is made anew") from error
     except (SafetensorError, OSError) as error:
         raise AsdError(f"{path}: is not a whole safetensors file ({error}): delete it and run again") from error
     calibration = {name for name in tensors if name.startswith(_CALIBRATION)}

@@ -6,9 +6,12 @@ operating system frees when its process ends tells a dead run from a living one.
 
 import fcntl
 import logging
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from asdlib.errors import AsdError
 
 LOCK = "asdlib.lock"
 _held: list[IO[str]] = []  # kept open: the lock lives as long as this process
@@ -21,8 +24,11 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     the lock for itself and clear the folder.
     """
     locks = folder / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    handle = (folder / LOCK).open("a+")
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        handle = (folder / LOCK).open("a+")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     _held.append(handle)
     with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake's own answer stands
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,3 +49,17 @@ def is_alive(folder: Path = Path(".snakemake")) -> bool:
     except OSError:
         return True
     return False
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that no job could write into: Snakemake's own words for it are a page long."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as handle:
+            handle.write(bytes(1 << 16))  # an empty file fits on a full disk
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> AsdError:
+    return AsdError(f"{folder}: cannot be written ({error.strerror}): make room, or make the folder writable")

@@ -181,6 +181,18 @@ def test_damaged_checkpoint(features, tmp_path, damage):
     assert files(tmp_path) == before
 
 
+def test_vanished_input(features, tmp_path):
+    from asdlib.steps.embed import embed
+    from asdlib.steps.extract_features import extract_features
+
+    out = tmp_path / "embeddings.parquet"
+    complaint = r".*/{}: is gone: run again, and it is made anew"
+    gone = tmp_path / "model.safetensors"
+    refused(lambda: embed(features, gone, out, "cpu", 0, 1), complaint.format(gone.name))
+    features.unlink()
+    refused(lambda: extract_features(features, out, {}), complaint.format(features.name))
+
+
 def test_pickled_checkpoint(features, tmp_path):
     import torch
 

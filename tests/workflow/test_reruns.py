@@ -8,6 +8,7 @@ import ast
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -101,6 +102,13 @@ def check_out_again(checkout: Checkout) -> None:
         path.write_bytes(content)
 
 
+def made_under_a_wrong_clock(checkout: Checkout) -> None:
+    """Date inputs after what was made of them, and the other way round."""
+    for folder, seconds in (("audio", 1e5), ("features", -1e5), ("models", 1e8), ("embeddings", -1e8)):
+        for path in (checkout.folder / "results" / folder).rglob("*.*"):
+            os.utime(path, (time.time() + seconds,) * 2)
+
+
 def louder(checkout: Checkout) -> None:
     """Change a recording's samples; its size stays."""
     path = checkout.folder / CLIP
@@ -183,6 +191,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     # files
     "touch of every source": (touch_everything, set()),
     "git checkout of every source": (check_out_again, set()),
+    "a clock that was wrong": (made_under_a_wrong_clock, set()),
     "a recording": (louder, FAN),
     # By design: a recording is known by its name, size and time, for reading all of them would take minutes.
     "touch of a recording": (lambda checkout: os.utime(checkout.folder / CLIP), FAN),

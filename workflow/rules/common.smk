@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
@@ -23,16 +24,19 @@ try:
         [graph.config, graph.recipes.systems], graph.root
     )
     library_files = run_guard.library_files()
-    if not workflow.is_main_process:  # a job on a cluster
+    if workflow.is_main_process:
+        run_lock.clear_stale_locks()
+    else:  # a job on a cluster
         run_guard.check_settings(settings_hash)
 except AsdError as error:
     raise WorkflowError(str(error)) from None
 
-if workflow.is_main_process:
-    run_lock.clear_stale_locks()
-
 
 onstart:
+    try:
+        run_lock.check_writable(Path("results"))
+    except AsdError as error:
+        raise WorkflowError(str(error)) from None
     run_guard.begin(settings_hash, library_files)
 
 

@@ -104,6 +104,8 @@ class ClipTable:
         self.path = Path(path)
         try:
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
+        except FileNotFoundError as error:
+            raise AsdError(f"{self.path}: is gone: run again, and it is made anew") from error
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())
             raise AsdError(f"{self.path}: is not a whole Parquet file ({reason}): delete it and run again") from error
