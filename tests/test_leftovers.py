@@ -82,7 +82,7 @@ def test_a_job_without_its_run_is_found_and_stopped(folder: Folder, capsys, monk
     assert job.poll() is None
     assert main(["leftovers", "--cancel"]) == 0
     assert capsys.readouterr().out.endswith("1 stopped\n")
-    assert job.wait(timeout=10) == -15
+    assert job.wait(timeout=60) == -15
     assert main(["leftovers", "--cancel"]) == 0
     assert capsys.readouterr().out == "no leftovers\n"
 
@@ -95,7 +95,7 @@ def test_a_job_that_does_not_listen_is_killed(folder: Folder, monkeypatch: pytes
         assert time.monotonic() < give_up
         time.sleep(0.01)
     leftovers.cancel(leftovers.find(folder.path), folder.path)
-    assert job.wait(timeout=10) == -9
+    assert job.wait(timeout=60) == -9
 
 
 def test_a_job_that_snakemake_waits_for_is_none_until_snakemake_is_killed(folder: Folder) -> None:

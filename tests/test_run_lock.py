@@ -44,7 +44,7 @@ def living_run(folder: Path) -> subprocess.Popen[str]:
 
 
 def end(run: subprocess.Popen[str]) -> None:
-    run.communicate("\n", timeout=10)
+    run.communicate("\n", timeout=60)
 
 
 def test_a_dead_run_s_lock_is_cleared(lock: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_killed_run_s_lock_is_cleared(tmp_path: Path) -> None:
     lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     lock.touch()
     run.kill()
-    run.communicate(timeout=10)
+    run.communicate(timeout=60)
     clear_stale_locks(tmp_path / ".snakemake")
     assert not lock.exists()
 
@@ -94,7 +94,7 @@ def test_a_run_is_alive_until_it_ends(tmp_path: Path) -> None:
     end(first)
     assert is_alive(tmp_path / ".snakemake")
     second.kill()
-    second.communicate(timeout=10)
+    second.communicate(timeout=60)
     assert not is_alive(tmp_path / ".snakemake")
 
 
