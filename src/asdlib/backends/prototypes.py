@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 class Prototypes:
     """Centroids of the source clips and every target clip as it is; the smallest cosine distance is the score.
 
-    A clip without a domain counts as source. Fewer source clips than `centroids` are prototypes as they are.
+    A clip without a domain counts as source. No more source clips than `centroids` are prototypes as they are.
 
     Attributes after `fit`: `prototypes_`, (P, dimensions), the targets last; `train_score_`, the scores of the training
     clips, where no clip is compared with itself: it would be its own prototype, and every threshold 0.
