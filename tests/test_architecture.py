@@ -23,6 +23,7 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
+    {"planning"},
     {"steps", "graph"},
     {"networks", "leftovers"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",

@@ -5,10 +5,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, leftovers, systems, table
+from asdlib.commands import evaluate, leftovers, plan, systems, table
 from asdlib.errors import AsdError
 
-COMMANDS = {"evaluate": evaluate, "leftovers": leftovers, "systems": systems, "table": table}
+COMMANDS = {
+    "evaluate": evaluate,
+    "leftovers": leftovers,
+    "plan": plan,
+    "systems": systems,
+    "table": table,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,6 +30,7 @@ class Dataset:
     year: int | None
     ground_truth: dict[str, Any] | None
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
+    clips: dict[str, int] | None = None  # of one section of a machine, as declared: nothing but a plan asks
 
     def recordings(self, machine: str) -> Path:
         """Return the folder that holds a machine's train, test and supplemental folders."""
@@ -79,7 +80,8 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
     if "folder" in block:
         return _read_folder(name, Path(block["folder"]).expanduser(), f"{where}.folder", block, pool)
     sections = _declared_sections(name, block, block["machines"])
-    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool)
+    clips = block.get("clips")
+    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool, clips)
 
 
 def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:

@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,11 @@ class DemoSettings:
     def fetch(self, machine: str, folder: Path, *_: Any) -> None:
         """Make the machine's folder, as every source does (asdlib.sources)."""
         synthesise(machine, folder, self)
+
+    def count(self, machine: str) -> Counter[str]:
+        """Return how many clips of each kind `fetch` makes, as `asdlib.data.layout` calls them."""
+        names = {"machine": "clean", "noise": "noise"}
+        return Counter(names.get(clip.kind, clip.split) for clip in plan(machine, self))
 
     def __post_init__(self) -> None:
         """Refuse values that make no dataset."""

@@ -1,0 +1,66 @@
+"""`asdlib plan`: what is still to be done, and roughly what it costs, before anything runs."""
+
+import argparse
+import json
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+from asdlib.commands.evaluate import aligned
+from asdlib.errors import AsdError
+
+HELP = "jobs, disk and hours that systems still need"
+HEADS = ("system", "jobs", "trainings", "disk GB", "CPU h", "GPU h")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="systems (default: all that config/systems holds)")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print one line per system and one for all together, or the same as JSON."""
+    if not Path("Snakefile").is_file():
+        raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
+    from asdlib.graph import Graph
+    from asdlib.planning.dry_run import dry_run
+    from asdlib.planning.rows import plan
+    from asdlib.planning.run_config import read_config
+
+    graph = Graph(read_config(args.configfile, args.config), Path())
+    systems = _chosen(args.systems, list(graph.recipes.systems))
+    jobs = dry_run([f"results/{system}/scores.csv" for system in systems], args.configfile, args.config)
+    result = plan(graph, systems, jobs)
+    print(json.dumps(asdict(result), indent=1) if args.json else text(result))
+
+
+def text(result) -> str:
+    """Return a plan (asdlib.planning.rows.Plan) as a table and the lines that explain it."""
+    rows = [
+        (
+            row.system,
+            f"{row.jobs}",
+            f"{row.trainings}",
+            _rounded(row.disk_gb),
+            _rounded(row.cpu_hours, row.unknown),
+            _rounded(row.gpu_hours, row.unknown),
+        )
+        for row in result.rows
+    ]
+    return "\n".join([aligned([HEADS, *rows], left=1), "", *(textwrap.fill(line, 100) for line in result.rests_on)])
+
+
+def _chosen(asked: list[str], known: list[str]) -> list[str]:
+    for system in asked:
+        if system not in known:
+            raise AsdError(f"{system}: there is no config/systems/{system}.yaml: use: {', '.join(known)}")
+    return list(dict.fromkeys(asked)) or known
+
+
+def _rounded(figure: float | None, unknown: list[str] | None = None) -> str:
+    if figure is None:
+        return "–"
+    return f"{figure:,.{1 if figure < 10 else 0}f}{'+' if unknown else ''}"

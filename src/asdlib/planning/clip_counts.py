@@ -1,0 +1,106 @@
+"""How many clips there are, or will be: from tables, else from recordings, else as the config declares."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+from asdlib.data.layout import FOLDERS, parse
+from asdlib.graph import Graph
+
+DECLARED = "as declared"
+GUESSED = "assumed to be as many as in 2025"
+ASSUMED = {"train": 1000, "test": 200, "supplemental": 100}  # of a section, as the challenge has it since 2023
+
+
+class ClipCounts:
+    """Counts clips by kind. `made` are the files that jobs are still to make: what stands there now does not count."""
+
+    def __init__(self, graph: Graph, made: Collection[str]):
+        self._graph = graph
+        self._made = made
+        self.origins: dict[str, set[tuple[str, str]]] = defaultdict(set)  # how: (dataset, machine) counted so
+
+    @cache  # noqa: B019 (one plan a run)
+    def of(self, view: str, dataset: str, machine: str) -> Counter[str]:
+        """Return how many clips of each kind one view of a machine has."""
+        table = f"results/audio/{view}/{dataset}/{machine}.parquet"
+        if self._stays(table):
+            self._note("in tables", view, dataset, machine)
+            return in_table(Path(table))
+        if view.startswith("augmented/"):
+            return Counter(train=self._augmented(view.removeprefix("augmented/"), dataset, machine))
+        return self.of("raw", dataset, machine) if view != "raw" else self._recorded(dataset, machine)
+
+    @property
+    def said(self) -> str:
+        """Say how the machines' clips were counted."""
+        return "; ".join(f"{_places(places)} {how}" for how, places in sorted(self.origins.items()))
+
+    @property
+    def guessed(self) -> bool:
+        """Tell whether some machines' supplements are known by number only."""
+        return bool(self.origins.keys() & {DECLARED, GUESSED})
+
+    def _stays(self, path: str) -> bool:
+        return path not in self._made and Path(path).exists()
+
+    def _note(self, how: str, view: str, dataset: str, machine: str) -> None:
+        if view == "raw":
+            self.origins[how].add((dataset, machine))
+
+    def _augmented(self, key: str, dataset: str, machine: str) -> int:
+        """Return how many clips an augmentation makes, at most: where nothing is separated, some make none."""
+        settings = self._graph.recipe("augmentations", key).settings
+        return settings.get("count") or settings.get("per_clip", 1) * self.of("raw", dataset, machine)["train"]
+
+    def _recorded(self, name: str, machine: str) -> Counter[str]:
+        dataset = self._graph.all_datasets[name]
+        sections = dataset.machines[machine]
+        if self._stays(str(dataset.recordings(machine))):
+            self._note("in folders", "raw", name, machine)
+            return in_folder(dataset.recordings(machine), machine, sections)
+        if not dataset.clips and (made := _made_by_source(dataset.source, machine)):
+            self._note("as their source makes them", "raw", name, machine)
+            return made
+        self._note(DECLARED if dataset.clips else GUESSED, "raw", name, machine)
+        return declared(dataset.clips or ASSUMED, len(sections))
+
+
+def in_table(path: Path) -> Counter[str]:
+    """Count the rows of a clip table."""
+    from asdlib.data.tables import ClipTable
+
+    return Counter(ClipTable(path).clips().column("kind").to_pylist())
+
+
+def in_folder(folder: Path, machine: str, sections: Collection[str]) -> Counter[str]:
+    """Count a machine's recordings of some sections."""
+    paths = (path for place in FOLDERS for path in (folder / place).glob("[!.]*"))
+    clips = (parse(path, machine) for path in paths if path.suffix.lower() == ".wav")
+    return Counter(clip.kind for clip in clips if clip.section in sections)
+
+
+def declared(clips: dict[str, int], sections: int) -> Counter[str]:
+    """Return a dataset's declared counts for so many sections.
+
+    Whether supplements are clean sound or noise only the recordings tell; clean sound is what costs more.
+    """
+    counts = {"train": clips["train"], "test": clips["test"], "clean": clips.get("supplemental", 0)}
+    return Counter({kind: sections * count for kind, count in counts.items()})
+
+
+def _places(places: set[tuple[str, str]]) -> str:
+    datasets = sorted({dataset for dataset, _ in places})
+    named = ", ".join(datasets) if len(datasets) < 4 else f"{len(datasets)} datasets"
+    return f"{len(places)} machine{'s' if len(places) > 1 else ''} of {named}"
+
+
+def _made_by_source(source: dict | None, machine: str) -> Counter[str] | None:
+    """Return what a source that makes recordings will make; None for one that fetches them."""
+    from asdlib.sources import SOURCES  # slow to import: what is declared need not wait for it
+
+    if source is None or not hasattr(SOURCES[source["kind"]], "count"):
+        return None
+    arguments = {key: value for key, value in source.items() if key != "kind"}
+    return SOURCES[source["kind"]](**arguments).count(machine)

@@ -1,0 +1,77 @@
+"""The jobs that Snakemake would run, as its own dry run names them."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from asdlib.errors import AsdError
+
+_HEAD = re.compile(r"(?:local)?rule (\w+):")
+_FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
+_COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One job: its rule, its files, what the rule's wildcards stand for, and the GPUs that it asks for."""
+
+    rule: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    wildcards: dict[str, str]
+    gpus: int
+
+
+def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
+    """Return the jobs that would make the targets; files and entries are Snakemake's --configfile and --config."""
+    command = [sys.executable, "-m", "snakemake", *targets, "--dry-run", "--cores", "1"]
+    command += ["--quiet", "host"]  # over a profile that might silence the jobs
+    command += ["--configfile", *map(str, files)] if files else []
+    command += ["--config", *entries] if entries else []
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise AsdError(f"snakemake: {complaint(done.stdout)}")
+    return parse(done.stdout)
+
+
+def parse(printed: str) -> list[Job]:
+    """Return the jobs that a dry run printed."""
+    blocks: list[tuple[str, dict[str, str]]] = []
+    for line in printed.splitlines():
+        if head := _HEAD.fullmatch(line):
+            blocks.append((head[1], {}))
+        elif (field := _FIELD.fullmatch(line)) and blocks:
+            blocks[-1][1][field[1]] = field[2]
+    return [_job(rule, fields) for rule, fields in blocks]
+
+
+def needed_for(target: str, jobs: list[Job]) -> list[Job]:
+    """Return those of the jobs that a target needs, in their order."""
+    made_by = {path: job for job in jobs for path in job.outputs}
+    needed: set[Job] = set()
+    waiting = [target]
+    while waiting:
+        job = made_by.get(waiting.pop())
+        if job and job not in needed:
+            needed.add(job)
+            waiting += job.inputs
+    return [job for job in jobs if job in needed]
+
+
+def complaint(printed: str) -> str:
+    """Return Snakemake's complaint as one line: from an error's name on, without where in the rules it arose."""
+    lines = [line for line in printed.splitlines() if not line.startswith("  File ")]
+    start = next((number for number, line in enumerate(lines) if _COMPLAINT.match(line)), 0)
+    return textwrap.shorten(" ".join(lines[start:]), 500, placeholder=" …") or "stopped without a word"
+
+
+def _job(rule: str, fields: dict[str, str]) -> Job:
+    inputs, outputs, wildcards, resources = (
+        tuple(fields[name].split(", ")) if name in fields else ()
+        for name in ("input", "output", "wildcards", "resources")
+    )
+    asked = dict(pair.split("=", 1) for pair in resources)
+    return Job(rule, inputs, outputs, dict(pair.split("=", 1) for pair in wildcards), int(asked.get("gpu", 0)))

@@ -1,0 +1,107 @@
+"""How long a job takes: measured costs times the clips that it goes through."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from asdlib.graph import Graph
+from asdlib.planning.clip_counts import ClipCounts
+from asdlib.planning.costs import Costs
+from asdlib.planning.dry_run import Job
+from asdlib.recipes import Recipe
+from asdlib.separation_settings import Pairs
+from asdlib.training_settings import Training
+
+# Which recipe a rule's jobs compute with (section, wildcard), and which of its costs is theirs.
+COMPUTED_WITH = {
+    "train_separator": ("separators", "separator", "train"),
+    "separate": ("separators", "separator", "clip"),
+    "augment": ("augmentations", "augmentation", "clip"),
+    "extract_features": ("frontends", "frontend", "clip"),
+    "train_model": ("models", "model", "train"),
+    "embed": ("models", "model", "clip"),
+}
+MEASURED = 10.0  # s, the length of the clips that the costs were measured on
+
+
+@dataclass(frozen=True)
+class Time:
+    """CPU seconds on processors alone; seconds of a GPU if the job asks for one; the recipe whose cost is unknown."""
+
+    cpu: float
+    gpu: float
+    unknown: str | None = None
+
+
+class Hours:
+    """Times of jobs."""
+
+    def __init__(self, graph: Graph, counts: ClipCounts, costs: Costs):
+        self._graph = graph
+        self._counts = counts
+        self._costs = costs
+        self._length = graph.config["prepare"]["seconds"] / MEASURED
+
+    def of(self, job: Job) -> Time:
+        """Return what a job takes; without a known cost its start alone."""
+        start = self._costs.start.get(job.rule, 0.0)
+        if job.rule == "prepare":
+            return Time(start + self._clips(job, "raw") * self._costs.prepare, 0.0)
+        if job.rule not in COMPUTED_WITH:
+            return Time(start, 0.0)
+        section, wildcard, name = COMPUTED_WITH[job.rule]
+        recipe = self._graph.recipe(section, job.wildcards[wildcard])
+        cost = self._costs.of(recipe)
+        if cost is None:
+            return Time(start, start if job.gpus else 0.0, f"{section}.{recipe.name}")
+        work = cost[name] * self._amount(job, recipe)
+        return Time(start + work, start + work / cost["speedup"] if job.gpus else 0.0)
+
+    def _amount(self, job: Job, recipe: Recipe) -> float:
+        """Return how often a job does what its cost was measured for."""
+        if job.rule == "train_separator":
+            return mixtures(recipe.settings) if self._learns(job, recipe) else 0.0
+        if job.rule == "separate":
+            return self._clips(job, "raw") if self._learns(job, recipe) else 0.0
+        if job.rule == "augment":
+            return self._clips(job, f"augmented/{recipe.key}")
+        if job.rule == "extract_features":
+            return self._clips(job, job.wildcards["audio"])
+        if job.rule == "embed":
+            return self._clips(job, job.wildcards["audio"], "train", "test")
+        return self._length * lessons(recipe.settings, training_clips(job, self._counts))
+
+    def _clips(self, job: Job, view: str, *kinds: str) -> float:
+        """Return a machine's clips of some kinds (all, if none is named), in clips of 10 s."""
+        counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
+        return self._length * sum(counts[kind] for kind in kinds or counts)
+
+    def _learns(self, job: Job, recipe: Recipe) -> bool:
+        """Tell whether a machine has a separator that does anything: without clean clips most have not."""
+        clean = self._counts.of("raw", job.wildcards["dataset"], job.wildcards["machine"])["clean"]
+        return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
+
+
+def mixtures(settings: dict[str, Any]) -> float:
+    """Return the seconds of mixtures that a separator learns from, unless it stops early."""
+    pairs = Pairs(**settings["pairs"])
+    return Training(**settings["training"]).epochs * pairs.per_epoch * pairs.segment
+
+
+def lessons(settings: dict[str, Any], clips: int) -> int:
+    """Return how many clips a model learns from, each epoch's counted anew."""
+    training = Training(**settings["training"])
+    drawn = training.steps_per_epoch and training.steps_per_epoch * training.batch_size * training.accumulate
+    return training.epochs * (drawn or clips)
+
+
+def training_clips(job: Job, counts: ClipCounts) -> int:
+    """Return how many training clips a model's feature files hold."""
+    return sum(counts.of(*place)["train"] for place in map(feature_place, job.inputs) if place)
+
+
+def feature_place(path: str) -> tuple[str, str, str] | None:
+    """Return (view, dataset, machine) of results/features/<frontend>/<view>/<dataset>/<machine>.parquet."""
+    if not path.startswith("results/features/"):
+        return None
+    *view, dataset, machine = path.removesuffix(".parquet").split("/")[3:]
+    return "/".join(view), dataset, machine

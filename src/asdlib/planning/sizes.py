@@ -1,0 +1,86 @@
+"""How much of the disk a job's results take."""
+
+from functools import cache
+from math import prod
+
+from asdlib.graph import JOINT, Graph
+from asdlib.planning.clip_counts import ClipCounts
+from asdlib.planning.costs import Costs
+from asdlib.planning.dry_run import Job
+from asdlib.planning.hours import training_clips
+from asdlib.recipe_keys import arguments
+
+GB = 1e9
+SAMPLE = 2  # bytes, int16
+PACKED = 0.5  # of the samples' bytes, as a table holds them (docs/benchmarks.md, Feature cache)
+VALUE = 4  # bytes of an embedding's float32
+NUMBER = {"float32": 4, "float16": 2}  # bytes of a feature
+
+
+class Sizes:
+    """Bytes that jobs write. Tables of scores, logs and whatever else is small is left out."""
+
+    def __init__(self, graph: Graph, counts: ClipCounts, costs: Costs):
+        self._graph = graph
+        self._counts = counts
+        self._costs = costs
+        self._samples = round(graph.config["prepare"]["seconds"] * graph.config["prepare"]["sample_rate"])
+        self._rules = {
+            "download": self._download,
+            "prepare": lambda job: self._audio(job, "raw"),
+            "prepare_noise": self._noise,
+            "separate": lambda job: self._audio(job, "raw"),
+            "augment": lambda job: self._audio(job, f"augmented/{job.wildcards['augmentation']}"),
+            "extract_features": self._features,
+            "fetch_checkpoint": lambda job: GB * self._costs.checkpoints.get(job.wildcards["checkpoint"], 0.0),
+            "train_separator": lambda job: self._weights("separators", job.wildcards["separator"]),
+            "train_model": lambda job: self._weights("models", job.wildcards["model"]),
+            "embed": self._embeddings,
+        }
+
+    def of(self, job: Job) -> float:
+        """Return the bytes that stay when a job is done."""
+        return self._rules[job.rule](job) if job.rule in self._rules else 0.0
+
+    def scratch(self, job: Job) -> float:
+        """Return the bytes that a joint training takes while it runs: its features once more."""
+        if job.rule != "train_model" or job.wildcards["place"] != JOINT:
+            return 0.0
+        frontend = self._graph.recipe("models", job.wildcards["model"]).frontend
+        return training_clips(job, self._counts) * self._feature(frontend)
+
+    def _download(self, job: Job) -> float:
+        """Recordings, and the archives that they come in: about as large, and kept."""
+        archived = "archives" in self._graph.all_datasets[job.wildcards["dataset"]].source
+        return (2 if archived else 1) * SAMPLE * self._samples * self._clips(job, "raw")
+
+    def _noise(self, job: Job) -> float:
+        pool = self._graph.all_datasets[job.wildcards["dataset"]].noise_pool
+        return PACKED * sum(path.stat().st_size for path in pool.glob("*.wav"))
+
+    def _audio(self, job: Job, view: str) -> float:
+        return PACKED * SAMPLE * self._samples * self._clips(job, view)
+
+    def _features(self, job: Job) -> float:
+        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["audio"])
+
+    def _weights(self, section: str, key: str) -> float:
+        cost = self._costs.of(self._graph.recipe(section, key))
+        return GB * cost["weights"] if cost else 0.0
+
+    def _embeddings(self, job: Job) -> float:
+        cost = self._costs.of(self._graph.recipe("models", job.wildcards["model"]))
+        return VALUE * cost["values"] * self._clips(job, job.wildcards["audio"], "train", "test") if cost else 0.0
+
+    def _clips(self, job: Job, view: str, *kinds: str) -> int:
+        counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
+        return sum(counts[kind] for kind in kinds or counts)
+
+    @cache  # noqa: B019 (one plan a run)
+    def _feature(self, key: str) -> int:
+        """Return the bytes of one clip's features."""
+        from asdlib.frontends import FRONTENDS  # torch, which a run that has nothing left to do need not wait for
+
+        settings = self._graph.recipe("frontends", key).settings
+        frontend = FRONTENDS[settings["kind"]](**arguments("frontends", settings))
+        return NUMBER[settings.get("dtype", "float32")] * prod(frontend.shape(self._samples))
