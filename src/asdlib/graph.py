@@ -294,9 +294,9 @@ class Graph:
 def from_text(key: str, value: Any) -> Any:
     """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
 
-    Datasets are left alone: their sections are text that looks like numbers, and names may.
+    Datasets and public weights are left alone: their sections and revisions are text that looks like numbers.
     """
-    if key in ("data", "datasets", "noise_pool"):
+    if key in ("data", "datasets", "noise_pool", "checkpoints"):
         return value
     if isinstance(value, dict):
         return {name: from_text(key, inner) for name, inner in value.items()}
