@@ -91,12 +91,16 @@ class Graph:
 
     @cached_property
     def all_datasets(self) -> dict[str, Dataset]:
-        """The run's datasets and those that recipes name as corpora."""
+        """The run's datasets, those that recipes name as corpora, and the one that is submitted."""
         found = dict(self.datasets)
         for (section, recipe), block in self.recipes.blocks.items():
             for name in block.get("corpus") or []:
                 if name not in found:
                     found[name] = datasets.declared(name, self.config, f"config: {section}.{recipe}.corpus")
+        submission = self.config["submission"]
+        if submission["variants"] and submission["dataset"] not in found:
+            name = submission["dataset"]
+            found[name] = datasets.declared(name, self.config, "config: submission.dataset")
         return found
 
     def machines(self, dataset: str) -> list[str]:
@@ -112,6 +116,12 @@ class Graph:
             for machine, sections in dataset.machines.items()
             for section in sections
         ]
+
+    @property
+    def sections(self) -> set[str]:
+        """The sections of all datasets."""
+        every = self.all_datasets.values()
+        return {section for dataset in every for sections in dataset.machines.values() for section in sections}
 
     def fetched(self) -> list[str]:
         """Return the datasets whose recordings a job fetches or makes."""
