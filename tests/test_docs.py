@@ -295,3 +295,15 @@ def test_the_worked_example_works():
     assert backend.anomaly_score(Embeddings({"mahalanobis": np.array([[6.0, 1.0], [3.0, 4.0]])})).tolist() == [1.0, 1.0]
     with pytest.raises(AsdError, match="no target training clip"):
         backend.fit(Embeddings(train.representations, ["source"] * 3))
+
+
+def test_the_messages_of_the_faq_are_those_of_the_library():
+    source = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
+    joined = re.sub(r'"\s*f?"', "", source)
+    said = [
+        row[0] for table in tables((ROOT / "docs/faq.md").read_text()) if table[0][0] == "Message" for row in table[1:]
+    ]
+    assert len(said) > 40
+    for message in [span for cell in said for span in spans(cell)]:
+        for piece in re.split(r"\d+|…|<\w+>| nan | inf ", message):
+            assert piece.strip() in joined, f"docs/faq.md: {message}"
