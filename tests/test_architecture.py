@@ -92,7 +92,7 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
     program = (
         "import sys, yaml\n"
         "from pathlib import Path\n"
-        "from asdlib import job_environment, run_lock\n"
+        "from asdlib import entries, job_environment, run_lock\n"
         "from asdlib.graph import Graph\n"
         "load = lambda name: yaml.safe_load(Path('config', name).read_text())\n"
         "files = [load(name + '.yaml') for name in ('datasets', 'checkpoints', 'config')]\n"

@@ -10,7 +10,7 @@ from refusals import refused
 
 from asdlib import entries
 from asdlib.graph import Graph
-from asdlib.yaml_files import read_yaml
+from asdlib.yaml_files import parse_yaml, read_yaml
 
 AUTHOR = {
     "lastname": "Doe",
@@ -70,6 +70,18 @@ def test_labels_number_the_variants() -> None:
     assert [entry["label"] for entry in settings["entries"]] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]
     assert settings["declared_clips"] == 200
     assert settings["development"]["machines"] == SHIPPED["datasets"]["dcase2025_dev"]["machines"]
+
+
+def test_the_page_s_example_is_a_whole_block() -> None:
+    page = (ROOT / "docs" / "submission.md").read_text()
+    block = parse_yaml(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], "docs/submission.md")["submission"]
+    Path(block["report"]).touch()
+    entries.check(Graph(SHIPPED | {"submission": SHIPPED["submission"] | block}, ROOT))
+
+
+def test_words_stay_as_they_are_written() -> None:
+    words = {"name": "Mine: a # system", "front_end": "no", "abbreviation": "1e5"}
+    assert entries.settings(graph(meta={"system3/1": words}))["entries"][0]["meta"] == words
 
 
 def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:

@@ -304,9 +304,10 @@ class Graph:
 def from_text(key: str, value: Any) -> Any:
     """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
 
-    Datasets are left alone: their sections are text that looks like numbers, and names may.
+    Datasets are left alone: their sections are text that looks like numbers, and names may. So is a submission, whose
+    words on people and methods may hold anything.
     """
-    if key in ("data", "datasets", "noise_pool"):
+    if key in ("data", "datasets", "noise_pool", "submission"):
         return value
     if isinstance(value, dict):
         return {name: from_text(key, inner) for name, inner in value.items()}

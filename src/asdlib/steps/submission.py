@@ -25,14 +25,9 @@ def submission(folder: Path, archive: Path, settings: dict[str, Any]) -> None:
     """
     places = clips_to_score(map(Path, settings["clips"]))
     for (machine, section), clips in places.items():
-        if settings["declared_clips"] not in (None, len(clips)):
-            _log.warning(
-                "%s section %s: %d test clips, %d were published",
-                machine,
-                section,
-                len(clips),
-                settings["declared_clips"],
-            )
+        published = settings["declared_clips"]
+        if published not in (None, len(clips)):
+            _log.warning("%s section %s: %d test clips, %d were published", machine, section, len(clips), published)
     with atomic(folder) as temporary:
         temporary.mkdir()
         for entry in settings["entries"]:
@@ -66,7 +61,7 @@ def _add(folder: Path, entry: dict[str, Any], places: dict, settings: dict[str, 
     if check_figures(source, sections, entry["evaluated"]):
         _log.info("%s: our evaluator finds the figures of scores.csv", folder.name)
     else:
-        _log.warning("%s: figures not compared: no labels, or no table of this recipe", folder.name)
+        _log.info("%s: figures not compared: no labels, or no table of this recipe", folder.name)
 
 
 def _known(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
