@@ -25,7 +25,7 @@ FLOORS = (
     {"commands"},
     {"planning"},
     {"steps", "graph"},
-    {"networks", "leftovers"},
+    {"networks", "leftovers", "scoring"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
