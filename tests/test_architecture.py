@@ -23,6 +23,7 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
+    {"new_clips"},
     {"planning"},
     {"steps", "graph"},
     {"networks", "leftovers", "scoring"},

@@ -10,7 +10,12 @@ DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
 
 
 def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
-    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions."""
+    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions.
+
+    Raises AsdError outside of the workflow's folder.
+    """
+    if not Path("Snakefile").is_file():
+        raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
     from snakemake.settings.types import ConfigSettings
     from snakemake.utils import update_config
 
@@ -30,7 +35,7 @@ def _parsed(entries: list[str]) -> dict[str, Any]:
 
     for entry in entries:
         if "=" not in entry:
-            raise AsdError(f"--config: {entry}: is no key=value: name systems before the options")
+            raise AsdError(f"--config: {entry}: is no key=value: name it before the options")
     try:
         return parse_config(entries)
     except ValueError as error:

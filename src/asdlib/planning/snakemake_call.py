@@ -1,0 +1,19 @@
+"""Calls of Snakemake in the right order: targets first, for `--config` and others take every word that follows."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def arguments(
+    targets: Sequence[str], options: Sequence[str], files: Sequence[Path], entries: Sequence[str]
+) -> list[str]:
+    """Return Snakemake's arguments; files and entries are those of its --configfile and --config."""
+    configfile = ["--configfile", *map(str, files)] if files else []
+    config = ["--config", *entries] if entries else []
+    return [*targets, *options, *configfile, *config]
+
+
+def as_text(arguments: Sequence[str]) -> str:
+    """Return a call as it is typed."""
+    return shlex.join(["snakemake", *arguments])
