@@ -75,15 +75,32 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
             assert len(scores) == len(decisions) == 8
             assert all(math.isfinite(float(score)) for score in scores)
             assert set(decisions) <= {"0", "1"}
+    trained = set((checkout.folder / "results").rglob("model.safetensors"))
+    assert _listed(checkout, system, capsys) == {"scores": True, "trained": len(trained), "recordings": True}
     for number, variant in enumerate(variants):
         _scored_again_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
-    for weights in (checkout.folder / "results").rglob("model.safetensors"):
+    for weights in trained:
         assert not weights.with_name("training.ckpt").exists()
     for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
         for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):
             assert ("si_sdr_improvement" in log.read_text()) == trained
     recipes = [load(path).recipe for path in (checkout.folder / "results/models").glob("*/corpus/all/*.safetensors")]
     assert {recipe["name"]: recipe["corpus"] for recipe in recipes} == CORPORA.get(system, {})
+
+
+def _listed(checkout: Checkout, system: str, capsys) -> dict:
+    """Return what `asdlib systems` finds of a system: whether all is there, and how many weights."""
+    capsys.readouterr()
+    root = checkout.folder
+    assert main(["systems", "--root", str(root), "--json", "--configfile", str(root / "settings.yaml")]) == 0
+    (entry,) = [entry for entry in json.loads(capsys.readouterr().out)["systems"] if entry["name"] == system]
+    trained, recordings = entry["trained"], entry["recordings"]
+    assert trained["there"] == trained["needed"]
+    return {
+        "scores": entry["scores"],
+        "trained": trained["there"],
+        "recordings": recordings["there"] == recordings["needed"] > 0,
+    }
 
 
 def _scored_again_alike(checkout: Checkout, system: str, variant: str, machine: str, capsys) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from asdlib import yaml_files
 from asdlib.errors import AsdError
+from asdlib.planning.snakemake_call import require_workflow
 
 DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
 
@@ -14,8 +15,7 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
 
     Raises AsdError outside of the workflow's folder.
     """
-    if not Path("Snakefile").is_file():
-        raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
+    require_workflow()
     from snakemake.settings.types import ConfigSettings
     from snakemake.utils import update_config
 

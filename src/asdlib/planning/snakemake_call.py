@@ -4,6 +4,14 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from asdlib.errors import AsdError
+
+
+def require_workflow() -> None:
+    """Raise AsdError outside of the workflow's folder."""
+    if not Path("Snakefile").is_file():
+        raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
+
 
 def arguments(
     targets: Sequence[str], options: Sequence[str], files: Sequence[Path], entries: Sequence[str]

@@ -36,9 +36,14 @@ def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> I
 
 def public_for(graph: Graph, variant: Variant) -> Iterator[str]:
     """Yield the public weights that a variant's models start from; some come more than once."""
+    for model in models_of(graph, variant):
+        yield from graph.public_weights(model.key)
+
+
+def models_of(graph: Graph, variant: Variant) -> Iterator[Recipe]:
+    """Yield a variant's models and those that their trainings start from; some come more than once."""
     for branch in variant.branches:
-        for model in _with_ancestors(graph, branch.model):
-            yield from graph.public_weights(model.key)
+        yield from _with_ancestors(graph, branch.model)
 
 
 def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[str]:
