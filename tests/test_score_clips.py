@@ -161,7 +161,7 @@ def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def score_clips(graph: Graph, place: Place, recordings: list[Path]) -> Scores:
         names.extend(map(str, recordings))
         scores = np.linspace(1, 3, len(recordings), dtype=np.float32)
-        return Scores(scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, 0)
+        return Scores(scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2)
 
     monkeypatch.setattr(new_clips, "score_clips", score_clips)
     return names
@@ -194,9 +194,10 @@ def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
     assert told["recipe"].startswith("dense_ae-")
 
 
-def test_folders_and_lists_stand_for_their_recordings(asked: list[str], monkeypatch) -> None:
+def test_folders_and_lists_stand_for_their_recordings(asked: list[str], monkeypatch, caplog) -> None:
     for name in ("b.WAV", "a.wav", ".hidden.wav", "notes.txt"):
         write_wav(Path("new") / name, HUM)
     monkeypatch.setattr("sys.stdin", io.StringIO("c d.wav\n\nmy.wav\n"))
     score("my.wav", "new", "-")
     assert asked == ["my.wav", "new/a.wav", "new/b.WAV", "c d.wav", "my.wav"]
+    assert caplog.messages == ["0 clips cut and 3 padded to 1 s"]
