@@ -29,8 +29,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("--gpus 0 --cores 4 baseline system5 report",
          "results/baseline/scores.csv results/system5/scores.csv report --cores 4 --resources gpu=0"),
         ("submission --slurm --dry-run", "submission --workflow-profile profiles/slurm --dry-run"),
-        ("baseline --data my/pumps --configfile a.yaml b.yaml --config device=cpu seeds=[1,2]",
-         "results/baseline/scores.csv --cores all --configfile a.yaml b.yaml "
+        ("baseline --data my/pumps --configfile config/demo.yaml config/config.yaml --config device=cpu seeds=[1,2]",
+         "results/baseline/scores.csv --cores all --configfile config/demo.yaml config/config.yaml "
          "--config data=my/pumps device=cpu 'seeds=[1,2]'"),
         ("results/audio/raw/demo/fan.parquet --data demo",
          "results/audio/raw/demo/fan.parquet --cores all --config data=demo"),
@@ -50,6 +50,8 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
     [
         ("systme3", "systme3: is nothing to make: use baseline, system1, "),
         ("--slurm --gpus 2", "--slurm: leave --cores and --gpus out: "),
+        ("--config data=demo system3", "--config: system3: is no key=value: name it before the options"),
+        ("--configfile config/demo.yaml system3", "--configfile: system3: is no file: "),
         ("--slurm --cores 2", "--slurm: leave --cores and --gpus out: "),
     ],
 )

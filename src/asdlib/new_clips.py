@@ -57,9 +57,10 @@ def score_clips(graph: Graph, place: Place, recordings: Sequence[Path]) -> Score
     stored = [Path(path) for path in graph.embeddings_of(place.variant, place.dataset, place.machine)]
     fitted = fit_variant(stored, graph.score_settings(place.variant, place.section), place.machine)
     scores = fitted.anomaly_score(clips, views, place.machine)
-    threshold, n_train = float(fitted.threshold), len(fitted.train_score)
-    *percentiles, at_threshold = 100 * np.searchsorted(np.sort(fitted.train_score), [*scores, threshold]) / n_train
-    return Scores(scores, np.array(percentiles), threshold, float(at_threshold), n_train, cut, padded)
+    n_train = len(fitted.train_score)
+    lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
+    *percentiles, at_threshold = 100 * lower / n_train
+    return Scores(scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, cut, padded)
 
 
 class _Road:

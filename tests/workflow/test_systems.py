@@ -75,11 +75,11 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
             assert len(scores) == len(decisions) == 8
             assert all(math.isfinite(float(score)) for score in scores)
             assert set(decisions) <= {"0", "1"}
-    trained = set((checkout.folder / "results").rglob("model.safetensors"))
-    assert _listed(checkout, system, capsys) == {"scores": True, "trained": len(trained), "recordings": True}
+    made = set((checkout.folder / "results").rglob("model.safetensors"))
+    assert _listed(checkout, system, capsys) == {"scores": True, "trained": len(made), "recordings": True}
     for number, variant in enumerate(variants):
         _scored_again_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
-    for weights in trained:
+    for weights in made:
         assert not weights.with_name("training.ckpt").exists()
     for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
         for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):

@@ -29,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Become Snakemake: its exit code is the command's, and Ctrl-C reaches it."""
-    from asdlib.planning.snakemake_call import arguments, as_text, require_workflow
+    from asdlib.planning.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
 
     require_workflow()
+    refuse_swallowed(args.configfile, args.config)
     targets = [_target(word) for word in args.targets]
     entries = [*([f"data={args.data}"] if args.data else []), *args.config]
     call = arguments(targets, _options(args), args.configfile, entries)

@@ -5,7 +5,7 @@ from typing import Any
 
 from asdlib import yaml_files
 from asdlib.errors import AsdError
-from asdlib.planning.snakemake_call import require_workflow
+from asdlib.planning.snakemake_call import refuse_swallowed, require_workflow
 
 DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
 
@@ -16,6 +16,7 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
     Raises AsdError outside of the workflow's folder.
     """
     require_workflow()
+    refuse_swallowed(files, entries)
     from snakemake.settings.types import ConfigSettings
     from snakemake.utils import update_config
 
@@ -33,9 +34,6 @@ def _parsed(entries: list[str]) -> dict[str, Any]:
         return {}  # Snakemake's command line takes a second or two to import
     from snakemake.cli import parse_config
 
-    for entry in entries:
-        if "=" not in entry:
-            raise AsdError(f"--config: {entry}: is no key=value: name it before the options")
     try:
         return parse_config(entries)
     except ValueError as error:

@@ -13,6 +13,16 @@ def require_workflow() -> None:
         raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
 
 
+def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
+    """Raise AsdError for words that --configfile and --config took though they are none of their values."""
+    for entry in entries:
+        if "=" not in entry:
+            raise AsdError(f"--config: {entry}: is no key=value: name it before the options")
+    for path in files:
+        if not path.is_file():
+            raise AsdError(f"--configfile: {path}: is no file: correct it, or name it before the options")
+
+
 def arguments(
     targets: Sequence[str], options: Sequence[str], files: Sequence[Path], entries: Sequence[str]
 ) -> list[str]:
