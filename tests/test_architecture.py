@@ -23,9 +23,10 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
+    {"new_clips"},
     {"planning", "entries"},
     {"steps", "graph"},
-    {"networks", "leftovers", "submission_check"},
+    {"networks", "leftovers", "scoring", "submission_check"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "submission_meta", "parameter_counts", "jackknife",
