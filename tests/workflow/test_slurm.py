@@ -1,7 +1,6 @@
 """The workflow on a real SLURM: the same bytes as without, whatever happens to jobs, controller and Snakemake."""
 
 import re
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -71,9 +70,8 @@ def test_two_trainings_at_once_have_a_gpu_each(checkout: Checkout) -> None:
     with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings) as run:
         wait_until(lambda: len(gpus(checkout)) == 2, "both trainings have begun", run=run)
         assert gpus(checkout) == {"0", "1"}
-        run.process.send_signal(signal.SIGINT)
-        run.finish(fails=True)
-    wait_until(lambda: not jobs(checkout), "Snakemake has cancelled its jobs")
+    ask("scancel", *jobs(checkout))
+    wait_until(lambda: not jobs(checkout), "the cancelled jobs are gone")
 
 
 def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(checkout: Checkout) -> None:
