@@ -23,9 +23,9 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
-    {"planning"},
+    {"planning", "report_paths"},
     {"steps", "graph"},
-    {"networks", "leftovers"},
+    {"networks", "leftovers", "report"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
@@ -128,7 +128,7 @@ def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str)
 
 def test_rule_script_and_step_share_a_name() -> None:
     assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
-    assert len(RULES) == 12
+    assert len(RULES) == 14
 
 
 @pytest.mark.parametrize("rule", RULES)
