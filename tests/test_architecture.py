@@ -25,7 +25,7 @@ FLOORS = (
     {"commands"},
     {"planning", "report_paths"},
     {"steps", "graph"},
-    {"networks", "leftovers", "report"},
+    {"networks", "leftovers", "report", "scoring"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},

@@ -163,6 +163,9 @@ def test_score_files_of_one_seed_and_of_several(root: Path) -> None:
         "results/toy/joint/toy/anomaly_score_pump_section_00_test.csv",
     ]
     assert len(files) == 6
+    assert graph(root).score_files("toy", "training_score")[0] == (
+        "results/toy/joint/toy/training_score_fan_section_00_train.json"
+    )
     several = graph(root, seeds=[5, 6])
     assert len(set(several.score_files("toy", "decision_result"))) == 12
     assert "results/toy/both/toy/seed_6/decision_result_pump_section_00_test.csv" in several.score_files(

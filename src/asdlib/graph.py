@@ -15,6 +15,8 @@ from asdlib.recipes import Recipe, Recipes, Variant, canonical
 
 JOINT = "all"  # the place of a model that is trained on all machines at once
 CORPUS = "corpus"  # in place of the dataset, where a model's recipe names those it is trained on
+# What `score` makes: how the files' names begin and end.
+SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}
 
 
 class Graph:
@@ -257,9 +259,9 @@ class Graph:
         return folder if len(self.config["seeds"]) == 1 else f"{folder}/seed_{variant.seed}"
 
     def score_files(self, system: str, prefix: str) -> list[str]:
-        """Return all `anomaly_score` or `decision_result` files of a system, in the order of its table's rows."""
+        """Return all files of a system that begin so, one of `SCORED`, in the order of its table's rows."""
         return [
-            f"{self.score_folder(v, d)}/{prefix}_{m}_section_{s}_test.csv"
+            f"{self.score_folder(v, d)}/{prefix}_{m}_section_{s}_{SCORED[prefix]}"
             for v in self.variants.values()
             if v.system == system
             for d, m, s in self.places

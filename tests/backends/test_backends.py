@@ -45,6 +45,7 @@ def test_fit_returns_the_backend_and_scores_training_clips(toy) -> None:
     backend, given, _, _ = toy
     assert backend.fit(given) is backend
     assert backend.train_score_.shape == (20,)
+    assert np.isfinite(backend.train_score_).all()
 
 
 def test_a_stranger_clip_scores_higher(toy) -> None:

@@ -1,5 +1,6 @@
 """Scoring: fusion of branches and views, thresholds, sections apart, and nothing of a test clip but its sound."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,15 @@ def row(kind: str, number: int, section: str) -> dict:
     }  # fmt: skip
 
 
-def embeddings(path: Path, offset: float = 0.0, sections: tuple[str, ...] = ("00",)) -> Path:
-    """Training clips of values 1 … 6, test clips of 1 … 4, plus an offset."""
+def embeddings(
+    path: Path, offset: float = 0.0, sections: tuple[str, ...] = ("00",), kinds: tuple[str, ...] = ("train", "test")
+) -> Path:
+    """Training clips of values 1 … 6, test clips of 1 … 4, plus an offset for those of `kinds`."""
     with writing(path, {}, {"calibration": {"value": CALIBRATION}}, value=("float32", (1,))) as table:
         for kind, count in (("train", 6), ("test", 4)):
             rows = [row(kind, number, section) for section in sections for number in range(count)]
-            values = np.tile(np.arange(1, count + 1, dtype=np.float32), len(sections)) + offset
+            values = np.tile(np.arange(1, count + 1, dtype=np.float32), len(sections))
+            values += offset if kind in kinds else 0
             table.write(clip_rows(rows), value=values[:, None].astype(np.float32))
     return path
 
@@ -76,6 +80,11 @@ def test_a_lone_backends_own_threshold_decides(tmp_path: Path) -> None:
     assert list(scores.values()) == [1.0, 2.0, 3.0, 4.0]
     assert {name: int(value > threshold) for name, value in scores.items()} == decisions
     assert set(decisions.values()) == {0, 1}
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert training["threshold"] == threshold
+    names = [f"section_00_source_train_normal_{number:04d}.wav" for number in range(6)]
+    expected = [{"clip": name, "domain": "source", "score": number + 1.0} for number, name in enumerate(names)]
+    assert training["clips"] == expected
 
 
 def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path) -> None:
@@ -91,6 +100,9 @@ def test_views_are_averaged_first_and_branches_then(tmp_path: Path) -> None:
     score(paths, "fan", tmp_path, settings((PLAIN, 2), (double, 1)))
     scores = read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv")
     assert list(scores.values()) == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in (1, 2, 3, 4)]
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert [clip["score"] for clip in training["clips"]] == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in range(1, 7)]
+    assert training["threshold"] == gamma_quantile(np.array([clip["score"] for clip in training["clips"]]), 0.9)
 
 
 def test_each_section_is_scored_from_its_own_clips(tmp_path: Path) -> None:
@@ -106,10 +118,12 @@ def test_a_section_without_clips_is_named(tmp_path: Path) -> None:
         score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((PLAIN, 1), section="07"))
 
 
-def test_a_score_that_is_not_finite_names_its_clip(tmp_path: Path) -> None:
-    with pytest.raises(AsdError, match=r"fan/section_00_source_test_normal_0000\.wav: its score is not finite"):
-        score([embeddings(tmp_path / "e.parquet", float("nan"))], "fan", tmp_path, settings((PLAIN, 1)))
-    assert not list(tmp_path.glob("*.csv"))
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_a_score_that_is_not_finite_names_its_clip(tmp_path: Path, kind: str) -> None:
+    path = embeddings(tmp_path / "e.parquet", float("nan"), kinds=(kind,))
+    with pytest.raises(AsdError, match=rf"fan/section_00_source_{kind}_normal_0000\.wav: its score is not finite"):
+        score([path], "fan", tmp_path, settings((PLAIN, 1)))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_backend_sees_no_label_domain_or_attribute_of_a_test_clip(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_other_machines_go_on(checkout):
         assert {path.name for path in folder.iterdir()} == {
             "anomaly_score_fan_section_00_test.csv",
             "decision_result_fan_section_00_test.csv",
+            "training_score_fan_section_00_train.json",
         }
     assert not (checkout.folder / TABLES).exists(), "a table without all its machines"
     assert not list(checkout.folder.glob("results/**/*.part"))

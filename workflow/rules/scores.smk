@@ -2,7 +2,7 @@
 
 Needs    results/embeddings/…, results/audio/raw/… (labels of the test clips), resources/reported/<system>.csv
 Makes    results/<system>/<variant>/<dataset>/anomaly_score_<machine>_section_<NN>_test.csv and decision_result_…csv,
-         results/<system>/scores.csv, results/<system>/clips.csv
+         …/training_score_<machine>_section_<NN>_train.json, results/<system>/scores.csv, results/<system>/clips.csv
 """
 
 
@@ -13,6 +13,7 @@ rule score:
     output:
         scores="results/{system}/{variant}/{dataset}{seeded}/anomaly_score_{machine}_section_{section}_test.csv",
         decisions="results/{system}/{variant}/{dataset}{seeded}/decision_result_{machine}_section_{section}_test.csv",
+        training="results/{system}/{variant}/{dataset}{seeded}/training_score_{machine}_section_{section}_train.json",
     log:
         "results/logs/score/{system}/{variant}/{dataset}{seeded}/{machine}_section_{section}.log",
     benchmark:
