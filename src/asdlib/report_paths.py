@@ -1,7 +1,6 @@
 """What the report is made of: paths and settings of its two rules, from the graph. Nothing here knows a report."""
 
 import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +151,6 @@ def _stages(graph: Graph, systems: list[str]) -> list[dict[str, Any]]:
     return stages + [{"rule": rule, "recipe": name, "systems": [name]} for rule, name in of_systems]
 
 
-@cache
 def ancestry(graph: Graph, variant: Variant) -> tuple[Key, ...]:
     """Return (section, key) of every recipe that a variant is built from."""
     found: dict[Key, None] = {}

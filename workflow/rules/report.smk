@@ -54,7 +54,7 @@ rule report:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=report_paths.report_settings(graph),
+        settings=lambda w: report_paths.report_settings(graph),
         templates=report_paths.template_hash(),
         code=graph.code("report"),
     shell:

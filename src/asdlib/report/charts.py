@@ -59,7 +59,7 @@ def roc_curves(variants: Sequence[Scores]) -> Picture | None:
 
     As in the official metric, a domain's normal clips are set against the anomalies of both domains.
     """
-    figure, panels = new_figure(len(DOMAINS), height=3.1)
+    figure, panels = new_figure(len(DOMAINS), height=2.9)
     said = []
     for domain, axes in zip(DOMAINS, panels, strict=True):
         for number, variant in enumerate(variants):
@@ -74,7 +74,7 @@ def roc_curves(variants: Sequence[Scores]) -> Picture | None:
             said.append(f"{variant.variant}, {domain} {area:.2f}")
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         axes.set(title=f"{domain} domain", xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
-        axes.legend(title="AUC in percent", loc="lower right")
+        axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6)
     return picture(figure, f"ROC curves. AUC in percent: {'; '.join(said)}.")
 
 
@@ -101,7 +101,7 @@ def histograms(variant: Scores) -> Picture:
                       histtype="stepfilled" if filled else "step", label=legend, **shape)  # fmt: skip
         axes.axvline(variant.threshold, color=BLACK, linewidth=1.4, linestyle="--", label="decision threshold")
         axes.set(title=f"{domain or UNKNOWN} domain", xlabel="anomaly score", ylabel="clips in percent")
-    legend_below(figure, axes, 4)
+    legend_below(figure, axes, 2)
     return picture(figure, _said(variant))
 
 

@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from asdlib.report.images import DASHES, LINES, Picture, new_figure, picture, styled
 
 # What a history's panels show: (title, columns, the last one dashed).
@@ -28,13 +30,14 @@ def training_curves(name: str, histories: dict[str, History]) -> Picture:
     """Draw a recipe's histories, one line a place (a machine, or all of them); validation dashed."""
     known = {column for history in histories.values() for column, values in history.items() if any(values)}
     panels = [panel for panel in (LOSS, IMPROVEMENT) if known & set(panel[1])]
-    figure, all_axes = new_figure(len(panels), height=2.6)
+    figure, all_axes = new_figure(len(panels), height=2.3)
     for (title, columns), axes in zip(panels, all_axes, strict=True):
         for number, (place, history) in enumerate(histories.items()):
             for column, dash in zip(columns, DASHES, strict=False):
                 label = place if dash == DASHES[0] else None
                 _line(axes, history, column, linestyle=dash, color=LINES[number % len(LINES)], label=label)
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper")
     return picture(figure, f"Training of {name}. {' '.join(_said(*pair) for pair in histories.items())}")

@@ -18,7 +18,7 @@ STYLE = {
     "font.size": 8.5, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.edgecolor": "#767676", "axes.linewidth": 0.8, "axes.grid": True, "grid.color": "#e8e8e8",
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 7.5,
-    "xtick.color": "#444444", "ytick.color": "#444444", "text.parse_math": False, "figure.dpi": 130,
+    "xtick.color": "#444444", "ytick.color": "#444444", "text.parse_math": False, "figure.dpi": 140,
     "hatch.linewidth": 0.6,
 }  # fmt: skip
 styled = rc_context(STYLE)  # decorates whatever draws
@@ -38,7 +38,7 @@ def data_address(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def new_figure(columns: int, width: float = 7.2, height: float = 2.5) -> tuple[Figure, list[Any]]:
+def new_figure(columns: int, width: float = 5.6, height: float = 2.3) -> tuple[Figure, list[Any]]:
     """Return a figure (inches) with axes side by side."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])

@@ -58,7 +58,7 @@ def _draw(clips: list[dict], planes: dict[str, np.ndarray], title: str) -> Pictu
         kind = "train" if clip["kind"] == "train" else clip["label"]
         groups.setdefault((kind, clip["domain"]), []).append(number)
     order = sorted(groups, key=lambda group: (list(MARKERS).index(group[0]), group[1] or ""))
-    figure, panels = new_figure(len(planes), height=3.2)
+    figure, panels = new_figure(len(planes), height=2.8)
     for axes, (name, plane) in zip(panels, planes.items(), strict=True):
         for kind, domain in order:
             marker, size, opacity = MARKERS[kind]

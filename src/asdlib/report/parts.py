@@ -32,4 +32,4 @@ def joined_clips(paths: list[Path]) -> Iterator[dict[str, Any]]:
             known = {sound["view"] for sound in same["sounds"]}
             same["sounds"] += [sound for sound in clip["sounds"] if sound["view"] not in known]
             same["shown"] += clip["shown"]
-    yield from clips.values()
+    yield from sorted(clips.values(), key=lambda clip: clip["shown"][0]["end"] != "most")

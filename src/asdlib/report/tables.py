@@ -6,15 +6,15 @@ from typing import Any
 
 from asdlib.errors import AsdError
 
-FIGURES = {"hmean": "official score", "auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC"}
+FIGURES = {"hmean": "h-mean", "auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC"}
 ALL = "all"
 MEAN, SD = "mean", "sd"
 MINUS = "−"
 DASH = "–"
 # Ends of a diverging scale that people with any colour vision tell apart: orange below, blue above, white between.
-BELOW, ABOVE = (253, 184, 99), (146, 197, 222)
+BELOW, ABOVE = (247, 170, 82), (122, 182, 217)
 WIDEST = 10.0  # points of difference that take the full colour
-CHANCE, BEST = 50.0, 100.0
+CHANCE, FAR = 50.0, 25.0  # points from chance that take the full colour
 Row = dict[str, str]
 Cell = dict[str, Any]  # text, and a colour of its background where it has one
 
@@ -53,6 +53,11 @@ def by_machine(rows: list[Row], dataset: str) -> dict[str, Any]:
 def full(rows: list[Row], dataset: str) -> list[dict[str, Any]]:
     """Return every row of a dataset, seeds, mean and sd one by one."""
     return [{**_line(row, None), "row": row} for row in rows if row["dataset"] == dataset]
+
+
+def any_reported(lines: list[dict[str, Any]]) -> bool:
+    """Tell whether lines of `overview` or `full` have a reported figure: else there is nothing to set ours beside."""
+    return any(figure["reported"] != DASH for line in lines for figure in line["figures"])
 
 
 def seeds(rows: list[Row]) -> list[str]:
@@ -97,7 +102,7 @@ def _difference(ours: str, reported: str) -> Cell:
 
 
 def _against_chance(figure: str) -> Cell:
-    colour = _colour((float(figure) - CHANCE) / (BEST - CHANCE)) if figure else None
+    colour = _colour((float(figure) - CHANCE) / FAR) if figure else None
     return {"text": rounded(figure), "colour": colour}
 
 

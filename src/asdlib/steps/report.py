@@ -56,10 +56,12 @@ class _Parts:
 
 
 def _dataset(rows: list[tables.Row], name: str, machines: list[str]) -> Block:
+    overview = tables.overview(rows, name)
     return {
         "name": name,
         "machines": machines,
-        "overview": tables.overview(rows, name),
+        "overview": overview,
+        "compared": tables.any_reported(overview),
         "by_machine": tables.by_machine(rows, name),
     }
 
@@ -73,9 +75,11 @@ def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
         key: _histories("models", key, joint or machines, "training.csv") for key, joint in system["models"].items()
     }
     histories = separators | models
+    full = {name: tables.full(own, name) for name in settings["datasets"]}
     return {
         **system,
-        "tables": {name: tables.full(own, name) for name in settings["datasets"]},
+        "tables": full,
+        "compared": {name: tables.any_reported(lines) for name, lines in full.items()},
         "recipes": list(dict.fromkeys((row["variant"], row["recipe"]) for row in own if row["recipe"])),
         "trainings": [{"key": key, "picture": training_curves(key, own)} for key, own in histories.items() if own],
         "separation": [_separation(key, place, own[place]) for key, own in separators.items() for place in own],
