@@ -41,12 +41,13 @@ rule report:
         report(
             "results/report.html",
             caption="../report/report.rst",
-            category="Report",
+            category="Page",
+            labels={"page": "report.html"},
         ),
     log:
-        "results/logs/report.log",
+        "results/logs/report/report.log",
     benchmark:
-        "results/benchmarks/report.tsv"
+        "results/benchmarks/report/report.tsv"
     localrule: True
     conda:
         "../../envs/asdlib.yaml"

@@ -63,7 +63,7 @@ def _draw(clips: list[dict], planes: dict[str, np.ndarray], title: str) -> Pictu
         for kind, domain in order:
             marker, size, opacity = MARKERS[kind]
             points = plane[groups[kind, domain]]
-            axes.scatter(points[:, 0], points[:, 1], size, COLOURS[domain], marker, alpha=opacity,
+            axes.scatter(points[:, 0], points[:, 1], size, COLOURS[domain], marker=marker, alpha=opacity,
                          linewidths=1.0 if marker == "x" else 0, label=_name(kind, domain))  # fmt: skip
         axes.set(title=name, xticks=[], yticks=[])
     legend_below(figure, panels[0], 3)
