@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 import zipfile
 
 import pytest
@@ -94,10 +93,9 @@ def test_the_most_and_least_anomalous_clips_are_heard_raw_and_separated(built: C
         for machine in ("fan", "pump"):
             own = [row for row in clips if (row["variant"], row["machine"]) == (variant, machine)]
             for clip in (max(own, key=score), min(own, key=score)):
-                views = {
-                    label.partition(", ")[2].partition("-")[0] for label in heard if label.startswith(clip["clip"])
-                }
-                assert views == {"raw", "separated/toy_gain"}
+                start = f"{machine}, {clip['clip']}, "
+                views = [label.removeprefix(start) for label in heard if label.startswith(start)]
+                assert [view.partition("-")[0] for view in views] == ["raw", "separated/toy_gain"]
 
 
 def score(row: dict[str, str]) -> float:
@@ -113,10 +111,9 @@ def test_costs_are_those_of_the_records(built: Checkout, page: PageReader) -> No
 
 
 def test_the_same_run_gives_the_same_page(built: Checkout, copy: Checkout) -> None:
-    for name in ("results/toy/report", PAGE):
-        path = copy.folder / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert run_system(copy, "report", *NARROWED) == ["illustrate", "illustrate", "report"]
+    (copy.folder / "results/toy/report/toy/fan.json").unlink()
+    (copy.folder / PAGE).unlink()
+    assert run_system(copy, "report", *NARROWED) == ["illustrate", "report"]
     assert copy.read(PAGE) == built.read(PAGE)
 
 
@@ -125,8 +122,7 @@ def test_what_makes_the_page_anew(copy: Checkout) -> None:
         return sorted(re.findall(r"^(?:local)?rule (\w+):$", copy.run("report", *NARROWED, "--dry-run"), re.MULTILINE))
 
     for record in (copy.folder / "results" / "benchmarks" / "embed").rglob("*.tsv"):
-        record.unlink()
-    assert stale() == []
+        record.unlink()  # re-runs nothing, see the next list
     template = copy.folder / "src/asdlib/report/templates/page.html"
     template.write_text(template.read_text().replace("<main>", "<main >"))
     assert stale() == ["report"]
