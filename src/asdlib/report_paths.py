@@ -9,15 +9,6 @@ from asdlib.recipes import Recipe, Variant, as_list, key_of
 
 SHOWN_SETTINGS = ("data", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
 TEMPLATES = Path(__file__).parent / "report" / "templates"
-# The stages whose results lie under a recipe's key, in their order: the rule, and the section of that recipe.
-STAGES = (
-    ("train_separator", "separators"),
-    ("separate", "separators"),
-    ("augment", "augmentations"),
-    ("extract_features", "frontends"),
-    ("train_model", "models"),
-    ("embed", "models"),
-)
 NESTED = {"frontend": "frontends", "separator": "separators", "init": "models"}  # keys of resolved recipes within one
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
 Key = tuple[str, str]  # (section, key)
@@ -100,7 +91,7 @@ def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str,
 
 
 def report_settings(graph: Graph) -> dict[str, Any]:
-    """Return what the page shows beside its inputs: systems, datasets, trainings, stages and the run's config.
+    """Return what the page shows beside its inputs: systems, datasets, recipes and the run's config.
 
     It travels on a command line, whose length is limited: paths are left for the step to put together.
     """
@@ -109,7 +100,7 @@ def report_settings(graph: Graph) -> dict[str, Any]:
     return {
         "systems": [_system(graph, name) for name in config["systems"]],
         "datasets": {name: list(dataset.machines) for name, dataset in graph.datasets.items()},
-        "stages": _stages(graph, config["systems"]),
+        "recipes": _recipes(graph, config["systems"]),
         "recorded": [*graph.all_datasets, CORPUS],
         "config": {name: config[name] for name in SHOWN_SETTINGS} | {"datasets": datasets},
     }
@@ -137,18 +128,15 @@ def _joint_places(graph: Graph, key: str) -> list[str]:
     return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in paths))
 
 
-def _stages(graph: Graph, systems: list[str]) -> list[dict[str, Any]]:
-    """Return every rule and recipe of the systems, all seeds, and which systems use it."""
-    users: dict[Key, dict[str, None]] = {}
+def _recipes(graph: Graph, systems: list[str]) -> dict[str, dict[str, list[str]]]:
+    """Return {section: {key: the systems that use it}} of every recipe of the systems, under all seeds."""
+    users: dict[str, dict[str, list[str]]] = {}
     for variant in graph.variants.values():
-        for key in ancestry(graph, variant) if variant.system in systems else ():
-            users.setdefault(key, {})[variant.system] = None
-    stages = [{"rule": rule, "recipe": "", "systems": systems} for rule in ("download", "prepare", "prepare_noise")]
-    for rule, section in STAGES:
-        keys = sorted(key for place, key in users if place == section)
-        stages += [{"rule": rule, "recipe": key, "systems": list(users[section, key])} for key in keys]
-    of_systems = [(rule, name) for rule in ("score", "tabulate", "illustrate") for name in systems]
-    return stages + [{"rule": rule, "recipe": name, "systems": [name]} for rule, name in of_systems]
+        for section, key in ancestry(graph, variant) if variant.system in systems else ():
+            used_by = users.setdefault(section, {}).setdefault(key, [])
+            if variant.system not in used_by:
+                used_by.append(variant.system)
+    return {section: dict(sorted(keys.items())) for section, keys in users.items()}
 
 
 def ancestry(graph: Graph, variant: Variant) -> tuple[Key, ...]:

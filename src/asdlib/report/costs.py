@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BENCHMARKS = "results/benchmarks"
-# The files that a rule makes; `{}` is the recipe's key, or the system.
-RESULTS = {
-    "download": "resources/**/*",
-    "prepare": "results/audio/raw/**/*",
-    "prepare_noise": "results/audio/noise/*",
-    "train_separator": "results/separators/{}/**/*",
-    "separate": "results/audio/separated/{}/**/*",
-    "augment": "results/audio/augmented/{}/**/*",
-    "extract_features": "results/features/{}/**/*",
-    "train_model": "results/models/{}/**/*",
-    "embed": "results/embeddings/{}/**/*",
-    "score": "results/{}/**/*_section_*",
-    "tabulate": "results/{}/*.csv",
-    "illustrate": "results/{}/report/**/*",
+SYSTEMS = "systems"
+# Each rule's section of recipes (or SYSTEMS, or none), in the order of the stages, and the files that it makes; `{}` is
+# the recipe's key, or the system.
+STAGES = {
+    "download": (None, "resources/**/*"),
+    "prepare": (None, "results/audio/raw/**/*"),
+    "prepare_noise": (None, "results/audio/noise/*"),
+    "train_separator": ("separators", "results/separators/{}/**/*"),
+    "separate": ("separators", "results/audio/separated/{}/**/*"),
+    "augment": ("augmentations", "results/audio/augmented/{}/**/*"),
+    "extract_features": ("frontends", "results/features/{}/**/*"),
+    "train_model": ("models", "results/models/{}/**/*"),
+    "embed": ("models", "results/embeddings/{}/**/*"),
+    "score": (SYSTEMS, "results/{}/**/*_section_*"),
+    "tabulate": (SYSTEMS, "results/{}/*.csv"),
+    "illustrate": (SYSTEMS, "results/{}/report/**/*"),
 }
 OF_ALL_DATASETS = ("tabulate",)
 
@@ -37,20 +39,23 @@ class Cost:
     disk: int = 0
 
 
-def costs(stages: list[dict], datasets: list[str]) -> list[Cost]:
-    """Return the cost of each stage (`rule`, `recipe`, `systems`) that left a record or results for the datasets.
+def costs(recipes: dict[str, dict[str, list[str]]], systems: list[str], datasets: list[str]) -> list[Cost]:
+    """Return the cost of each stage and recipe that left a record or results for the datasets.
 
-    A missing record costs a job its figures and nothing else: it is not counted.
+    `recipes` are {section: {key: the systems that use it}}. A missing record costs a job its figures and nothing else:
+    it is not counted.
     """
+    users = {**recipes, SYSTEMS: {name: [name] for name in systems}, None: {"": systems}}
     found = []
-    for stage in stages:
-        cost = Cost(**stage)
-        for path in _records(cost, datasets):
-            _add(cost, path)
-        cost.disk = sum(path.stat().st_size for path in _results(cost, datasets))
-        if cost.jobs or cost.disk:
+    for rule, (section, results) in STAGES.items():
+        for recipe, used_by in users.get(section, {}).items():
+            cost = Cost(rule, recipe, used_by)
+            for path in _of_datasets(rule, _records(rule, recipe), datasets):
+                _add(cost, path)
+            files = _of_datasets(rule, results.format(recipe), datasets)
+            cost.disk = sum(path.stat().st_size for path in files)
             found.append(cost)
-    return found
+    return [cost for cost in found if cost.jobs or cost.disk]
 
 
 def total(parts: list[Cost]) -> list[Cost]:
@@ -66,19 +71,17 @@ def total(parts: list[Cost]) -> list[Cost]:
     return list(rows.values())
 
 
-def _records(cost: Cost, datasets: list[str]) -> list[Path]:
-    here = f"{cost.recipe}.tsv" if cost.rule in OF_ALL_DATASETS else f"{cost.recipe}/**/*.tsv".lstrip("/")
-    return _of_datasets(cost, f"{BENCHMARKS}/{cost.rule}/{here}", datasets)
+def _records(rule: str, recipe: str) -> str:
+    """Return a pattern of the benchmark files of a stage and recipe."""
+    if rule in OF_ALL_DATASETS:
+        return f"{BENCHMARKS}/{rule}/{recipe}.tsv"
+    return f"{BENCHMARKS}/{rule}/{recipe}/**/*.tsv" if recipe else f"{BENCHMARKS}/{rule}/**/*.tsv"
 
 
-def _results(cost: Cost, datasets: list[str]) -> list[Path]:
-    return _of_datasets(cost, RESULTS[cost.rule].format(cost.recipe), datasets)
-
-
-def _of_datasets(cost: Cost, pattern: str, datasets: list[str]) -> list[Path]:
+def _of_datasets(rule: str, pattern: str, datasets: list[str]) -> list[Path]:
     """Return the files that match and are of the datasets: the name of one is a part of their paths."""
     files = sorted(path for path in Path().glob(pattern) if path.is_file())
-    if cost.rule in OF_ALL_DATASETS:
+    if rule in OF_ALL_DATASETS:
         return files
     return [path for path in files if {part.removesuffix(path.suffix) for part in path.parts[1:]} & set(datasets)]
 

@@ -74,7 +74,7 @@ def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Pic
     power = _spectrum(wave, rate)
     level = 10 * np.log10(np.maximum(power, 1e-12) / reference)
     shown = _pooled(_pooled(level, ROWS, axis=0), COLUMNS, axis=1)
-    strongest = rate / 2 * float(power.mean(axis=1).argmax()) / (len(power) - 1)
+    strongest = rate / 2 * float(power.mean(axis=1).argmax()) / max(len(power) - 1, 1)
     alt = (
         f"Spectrogram ({view}), {len(wave) / rate:.1f} s, 0 to {rate / 2000:g} kHz; strongest near {strongest:.0f} Hz."
     )

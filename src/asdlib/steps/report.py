@@ -22,7 +22,7 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: Block) ->
     on the page and costs nothing else.
     """
     rows = [row for path in scores for row in tables.read_rows(path)]
-    spent = costs(settings["stages"], settings["recorded"])
+    spent = costs(settings["recipes"], [system["name"] for system in settings["systems"]], settings["recorded"])
     write_page(
         out,
         datasets=[_dataset(rows, name, machines) for name, machines in settings["datasets"].items()],
