@@ -1,13 +1,14 @@
 """A real SLURM of one node for tests: started from the project's shared folder, talked to by its own commands."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import ROOT, Checkout, Run
 
 SCRIPTS = ROOT.parent / "shared" / "slurm"
 CLAIMED = {"TEST_SLURM_MEM_MB": "64000", "TEST_SLURM_GPUS": "2"}  # the machine need not have it
@@ -49,10 +50,17 @@ def ask(*command: str) -> str:
     return ended.stdout
 
 
-def jobs(checkout: Checkout) -> list[str]:
-    """Return the numbers of a checkout's jobs that run or wait."""
-    lines = (line.split(maxsplit=1) for line in ask("squeue", "-h", "-o", "%i %Z").splitlines())
+def jobs(checkout: Checkout, *states: str) -> list[str]:
+    """Return the numbers of a checkout's jobs that run or wait, or are in one of these states."""
+    asked = ("-t", ",".join(states)) if states else ()
+    lines = (line.split(maxsplit=1) for line in ask("squeue", "-h", *asked, "-o", "%i %Z").splitlines())
     return [number for number, folder in lines if Path(folder) == checkout.folder]
+
+
+def gpus(checkout: Checkout) -> set[str]:
+    """Return which of the node's GPUs a checkout's jobs hold; two jobs on one count once."""
+    shown = "".join(ask("scontrol", "show", "job", "-d", number) for number in jobs(checkout, "running"))
+    return set(re.findall(r"GRES=gpu:\S*\(IDX:(\d+)\)", shown))
 
 
 def configure(checkout: Checkout) -> None:
@@ -61,8 +69,10 @@ def configure(checkout: Checkout) -> None:
         checkout.edit("profiles/slurm/config.yaml", old, new)
 
 
-def wait_until(reached: Callable[[], bool], what: str, seconds: float = 150) -> None:
+def wait_until(reached: Callable[[], bool], what: str, seconds: float = 150, run: Run | None = None) -> None:
+    """Wait for something, or for the end of the run that should bring it about."""
     give_up = time.monotonic() + seconds
     while not reached():
+        assert run is None or run.process.poll() is None, f"it ended:\n{run.printed}"
         assert time.monotonic() < give_up, f"waited in vain: {what}"
         time.sleep(0.3)

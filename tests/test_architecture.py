@@ -23,12 +23,14 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
-    {"planning", "report_paths"},
+    {"new_clips"},
+    {"planning", "entries", "report_paths"},
     {"steps", "graph"},
-    {"networks", "leftovers", "report", "scoring"},
+    {"networks", "leftovers", "report", "scoring", "submission_check"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
-    {"training", "checkpoints", "signatures", "submission", "jackknife", "reported"},
+    {"training", "checkpoints", "signatures", "submission", "submission_meta", "parameter_counts", "jackknife",
+     "reported"},
     {"batches", "optimisation"},
     {"blocks", "losses", "public_weights", "codehash", "yaml_files", "metrics", "training_settings", "devices",
      "fabric"},
@@ -91,7 +93,7 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
     program = (
         "import sys, yaml\n"
         "from pathlib import Path\n"
-        "from asdlib import job_environment, run_lock\n"
+        "from asdlib import entries, job_environment, run_lock\n"
         "from asdlib.graph import Graph\n"
         "load = lambda name: yaml.safe_load(Path('config', name).read_text())\n"
         "files = [load(name + '.yaml') for name in ('datasets', 'checkpoints', 'config')]\n"
@@ -128,7 +130,7 @@ def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str)
 
 def test_rule_script_and_step_share_a_name() -> None:
     assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
-    assert len(RULES) == 14
+    assert len(RULES) == 15
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -1,6 +1,7 @@
 """The command line: what it prints, and how it fails."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,8 +46,12 @@ def test_systems_lists_what_the_config_declares(capsys):
     systems = json.loads(capsys.readouterr().out)["systems"]
     variants = {system["name"]: [variant["name"] for variant in system["variants"]] for system in systems}
     assert variants["baseline"] == ["mse", "mahalanobis"]
-    assert main(["systems", "--root", str(ROOT)]) == 0
-    assert "baseline" in capsys.readouterr().out
+    assert main(["systems", "--root", str(ROOT), "--config", "seeds=[1,2]"]) == 0
+    first = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert first[0] == "baseline"
+    assert [line.split()[0] for line in first[3:-1]] == ["mse", first[4].split()[0], "mahalanobis", first[6].split()[0]]
+    assert len({line.split()[-3] for line in first[3:-1]}) == 2  # a model per seed, which both variants read
+    assert re.search(r"^  scores.csv .*; trained weights \d+ of 14; machines' recordings \d of 7$", first[-1])
 
 
 def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
@@ -74,6 +79,13 @@ def test_the_command_line_imports_nothing_heavy():
     code = "import asdlib.cli, sys; print({'numpy', 'sklearn', 'torch', 'yaml'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     assert done.stdout == "set()\n"
+
+
+def test_systems_imports_no_torch():
+    """A second, not ten."""
+    code = "import asdlib.cli, sys; asdlib.cli.main(['systems', '--root', '..']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout.endswith("\nFalse\n")
 
 
 def test_evaluate_imports_no_torch():

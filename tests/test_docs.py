@@ -68,7 +68,7 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for page in WITH_COMMANDS:
         for line in page.read_text().splitlines():
-            match = re.search(r"(?:^|[`\s])(snakemake (?:results/|-)[^`]*)", line)
+            match = re.search(r"(?:^|[`\s])(snakemake (?:results/|submission |-)[^`]*)", line)
             if match and not line.lstrip("# ").startswith("snakemake --lint"):
                 found.append((name_of(page), match[1].strip()))
     return found
@@ -94,7 +94,7 @@ def test_the_documents_show_commands():
 def test_a_target_stands_before_options_that_swallow_words(page, command):
     words = shlex.split(command)[1:]
     assert not swallowed(words), f"{page}: {command}"
-    targets = [place for place, word in enumerate(words) if word.startswith("results/")]
+    targets = [place for place, word in enumerate(words) if word.startswith("results/") or word == "submission"]
     assert targets in ([], [0]), f"{page}: {command}"
     for option, value in pairwise(words):
         if option == "--workflow-profile":
@@ -295,3 +295,15 @@ def test_the_worked_example_works():
     assert backend.anomaly_score(Embeddings({"mahalanobis": np.array([[6.0, 1.0], [3.0, 4.0]])})).tolist() == [1.0, 1.0]
     with pytest.raises(AsdError, match="no target training clip"):
         backend.fit(Embeddings(train.representations, ["source"] * 3))
+
+
+def test_the_messages_of_the_faq_are_those_of_the_library():
+    source = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
+    joined = re.sub(r'"\s*f?"', "", source)
+    said = [
+        row[0] for table in tables((ROOT / "docs/faq.md").read_text()) if table[0][0] == "Message" for row in table[1:]
+    ]
+    assert len(said) > 40
+    for message in [span for cell in said for span in spans(cell)]:
+        for piece in re.split(r"\d+|…|<\w+>| nan | inf ", message):
+            assert piece.strip() in joined, f"docs/faq.md: {message}"

@@ -13,7 +13,7 @@ from toy import make_machine
 
 from asdlib import recipes
 from asdlib.errors import AsdError
-from asdlib.graph import Graph, backends_of
+from asdlib.graph import Graph, backends_of, from_text
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = {
@@ -275,3 +275,11 @@ def test_what_a_path_may_not_name(root: Path) -> None:
         toy.variant("toy", "third", "")
     with pytest.raises(AsdError, match=r"^config: datasets\.toy: there is no machine valve: use one of: fan, pump"):
         toy.fetched_recordings("toy", "valve")
+
+
+def test_numbers_in_text_are_read_except_where_text_may_look_like_one():
+    assert from_text("override", {"models": {"x": {"epochs": "5"}}}) == {"models": {"x": {"epochs": 5}}}
+    for key in ("datasets", "checkpoints"):
+        assert from_text(key, {"x": {"sections": ["00"], "revision": "1.0"}}) == {
+            "x": {"sections": ["00"], "revision": "1.0"}
+        }

@@ -12,7 +12,7 @@ import yaml
 from asdlib import recipes as module
 from asdlib.errors import AsdError
 from asdlib.recipe_keys import arguments
-from asdlib.recipes import Recipes, key_of, list_systems, merge
+from asdlib.recipes import Recipes, key_of, merge
 
 SYSTEM: dict[str, Any] = {
     "report": "r",
@@ -358,11 +358,6 @@ def test_an_override_of_nothing(systems: Systems) -> None:
 def test_no_systems(tmp_path: Path) -> None:
     with pytest.raises(AsdError, match="holds no system's YAML file"):
         _ = Recipes(tmp_path).systems
-
-
-def test_list_systems() -> None:
-    listed = {system["name"]: system for system in list_systems(Path(__file__).resolve().parents[1])}
-    assert [variant["name"] for variant in listed["baseline"]["variants"]] == ["mse", "mahalanobis"]
 
 
 def test_a_model_may_start_from_several(systems: Systems) -> None:

@@ -87,6 +87,23 @@ def test_a_killed_run_s_lock_is_cleared(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
+def test_what_a_run_on_another_machine_left_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """A file system may keep locks to one machine: a run on the next one then looks dead from here."""
+    run = living_run(tmp_path)
+    lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
+    lock.touch()
+    run.kill()
+    run.communicate(timeout=60)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(run_lock.platform, "node", lambda: "another machine")
+        clear_stale_locks(tmp_path / ".snakemake")
+    run_lock._held.pop().close()
+    assert lock.exists()
+    assert "left by a run on" in caplog.text
+    clear_stale_locks(tmp_path / ".snakemake")
+    assert not lock.exists()
+
+
 def test_a_run_is_alive_until_it_ends(tmp_path: Path) -> None:
     assert not is_alive(tmp_path / ".snakemake")
     first, second = living_run(tmp_path), living_run(tmp_path)

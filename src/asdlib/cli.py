@@ -5,13 +5,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, leftovers, plan, systems, table
+from asdlib.commands import evaluate, leftovers, plan, run, score, systems, table
 from asdlib.errors import AsdError
 
 COMMANDS = {
     "evaluate": evaluate,
     "leftovers": leftovers,
     "plan": plan,
+    "run": run,
+    "score": score,
     "systems": systems,
     "table": table,
 }

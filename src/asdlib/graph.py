@@ -93,12 +93,16 @@ class Graph:
 
     @cached_property
     def all_datasets(self) -> dict[str, Dataset]:
-        """The run's datasets and those that recipes name as corpora."""
+        """The run's datasets, those that recipes name as corpora, and the one that is submitted."""
         found = dict(self.datasets)
         for (section, recipe), block in self.recipes.blocks.items():
             for name in block.get("corpus") or []:
                 if name not in found:
                     found[name] = datasets.declared(name, self.config, f"config: {section}.{recipe}.corpus")
+        submission = self.config["submission"]
+        if submission["variants"] and submission["dataset"] not in found:
+            name = submission["dataset"]
+            found[name] = datasets.declared(name, self.config, "config: submission.dataset")
         return found
 
     def machines(self, dataset: str) -> list[str]:
@@ -114,6 +118,12 @@ class Graph:
             for machine, sections in dataset.machines.items()
             for section in sections
         ]
+
+    @property
+    def sections(self) -> set[str]:
+        """The sections of all datasets."""
+        every = self.all_datasets.values()
+        return {section for dataset in every for sections in dataset.machines.values() for section in sections}
 
     def fetched(self) -> list[str]:
         """Return the datasets whose recordings a job fetches or makes."""
@@ -296,9 +306,9 @@ class Graph:
 def from_text(key: str, value: Any) -> Any:
     """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
 
-    Datasets are left alone: their sections are text that looks like numbers, and names may.
+    Some blocks are left alone: sections, names, revisions and words on people are text that may look like numbers.
     """
-    if key in ("data", "datasets", "noise_pool"):
+    if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
         return value
     if isinstance(value, dict):
         return {name: from_text(key, inner) for name, inner in value.items()}

@@ -294,18 +294,3 @@ def merge(base: Any, change: Any) -> Any:
     if not (isinstance(base, dict) and isinstance(change, dict)):
         return change
     return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
-
-
-def list_systems(root: Path) -> list[dict[str, Any]]:
-    """List systems and variants: [{"name", "report", "title", "variants": [{"name", "note"}]}]."""
-    return [
-        {
-            "name": name,
-            "report": content["report"],
-            "title": content["title"],
-            "variants": [
-                {"name": variant, "note": block.get("note", "")} for variant, block in content["variants"].items()
-            ],
-        }
-        for name, content in Recipes(Path(root) / "config" / "systems").systems.items()
-    ]

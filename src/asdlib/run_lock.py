@@ -6,6 +6,7 @@ operating system frees when its process ends tells a dead run from a living one.
 
 import fcntl
 import logging
+import platform
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO
 from asdlib.errors import AsdError
 
 LOCK = "asdlib.lock"
+_log = logging.getLogger(__name__)
 _held: list[IO[str]] = []  # kept open: the lock lives as long as this process
 
 
@@ -21,7 +23,8 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     """Remove Snakemake's lock files if no other run of this folder is alive; show from now on that this one is.
 
     Living runs share the lock, for two of them may make different files at once: only a run that is alone may have
-    the lock for itself and clear the folder.
+    the lock for itself and clear the folder. What a run on another machine left stays: some file systems keep locks to
+    one machine, and it may be alive.
     """
     locks = folder / "locks"
     try:
@@ -32,11 +35,25 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     _held.append(handle)
     with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake's own answer stands
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for stale in locks.glob("*.lock"):
-            stale.unlink(missing_ok=True)
-            logging.getLogger(__name__).warning("%s: left by a run that was killed: removed", stale)
+        _clear(locks, handle)
     with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_SH)  # waits only for a run that is clearing the folder at this moment
+
+
+def _clear(locks: Path, handle: IO[str]) -> None:
+    """Remove the files that the last run left if it ran on this machine; note that this one does."""
+    left = sorted(locks.glob("*.lock"))
+    handle.seek(0)
+    machine = handle.read()
+    if left and machine not in ("", platform.node()):
+        _log.warning("%s: left by a run on %s: if it is dead, `snakemake --unlock` removes them", locks, machine)
+        return
+    for stale in left:
+        stale.unlink(missing_ok=True)
+        _log.warning("%s: left by a run that was killed: removed", stale)
+    handle.truncate(0)
+    handle.write(platform.node())
+    handle.flush()
 
 
 def is_alive(folder: Path = Path(".snakemake")) -> bool:

@@ -94,5 +94,5 @@ def _threshold(branches: list[list[Any]], train_score: np.ndarray, decision: dic
     backends = [backend for views in branches for backend in views]
     own = getattr(backends[0], "threshold_", None)
     if len(backends) == 1 and own is not None:
-        return own
+        return float(own)
     return gamma_quantile(train_score, decision["quantile"])

@@ -1,6 +1,7 @@
 """The workflow on a real SLURM: the same bytes as without, whatever happens to jobs, controller and Snakemake."""
 
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from checkout import Checkout, Run, add_toy_machines, make_checkout
 from halts import start as start_halting
 from halts import wait_for_halt
 from in_process import run_system
-from slurm_cluster import ask, configure, jobs, start, stop, stop_the_controller, wait_until
+from slurm_cluster import ask, configure, gpus, jobs, start, stop, stop_the_controller, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
@@ -60,6 +61,19 @@ def test_short_jobs_are_sent_together(checkout: Checkout) -> None:
     printed = checkout.run(*audio, *THROUGH_SLURM, "--config", "data=recordings")
     assert re.search(r"Submitted array job with Snakemake IDs \d+,\d+", printed), printed
     assert all((checkout.folder / path).is_file() for path in audio)
+
+
+def test_two_trainings_at_once_have_a_gpu_each(checkout: Checkout) -> None:
+    settings = ("--config", "data=recordings")
+    planned = checkout.run(TABLES, "--dry-run", *settings)
+    models = sorted(set(re.findall(r"results/models/\S+/(?:pump|slider)/model\.safetensors", planned)))
+    assert len(models) == 2
+    with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings) as run:
+        wait_until(lambda: len(gpus(checkout)) == 2, "both trainings have begun", run=run)
+        assert gpus(checkout) == {"0", "1"}
+        run.process.send_signal(signal.SIGINT)
+        run.finish(fails=True)
+    wait_until(lambda: not jobs(checkout), "Snakemake has cancelled its jobs")
 
 
 def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(checkout: Checkout) -> None:

@@ -4,9 +4,13 @@ Its toy sizes lie in tests/workflow/toy_sizes/<system>.yaml, an `override` block
 """
 
 import csv
+import json
 import math
+import shutil
+from contextlib import chdir
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from checkout import ROOT, Checkout, make_checkout
@@ -14,6 +18,7 @@ from in_process import run_system
 from toy import make_machine
 
 from asdlib.checkpoints import load
+from asdlib.cli import main
 
 pytestmark = pytest.mark.workflow
 
@@ -50,7 +55,7 @@ def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Checkout:
 
 
 @pytest.mark.parametrize(("checkout", "system"), [(name, name) for name in SYSTEMS], indirect=["checkout"], ids=SYSTEMS)
-def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: str) -> None:
+def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: str, capsys) -> None:
     target = f"results/{system}/scores.csv"
     steps = run_system(checkout, target)
     assert steps[-1] == "tabulate"
@@ -70,13 +75,57 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
             assert len(scores) == len(decisions) == 8
             assert all(math.isfinite(float(score)) for score in scores)
             assert set(decisions) <= {"0", "1"}
-    for weights in (checkout.folder / "results").rglob("model.safetensors"):
+    made = set((checkout.folder / "results").rglob("model.safetensors"))
+    assert _listed(checkout, system, capsys) == {"scores": True, "trained": len(made), "recordings": True}
+    for number, variant in enumerate(variants):
+        _scored_again_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
+    for weights in made:
         assert not weights.with_name("training.ckpt").exists()
     for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
         for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):
             assert ("si_sdr_improvement" in log.read_text()) == trained
     recipes = [load(path).recipe for path in (checkout.folder / "results/models").glob("*/corpus/all/*.safetensors")]
     assert {recipe["name"]: recipe["corpus"] for recipe in recipes} == CORPORA.get(system, {})
+
+
+def _listed(checkout: Checkout, system: str, capsys) -> dict:
+    """Return what `asdlib systems` finds of a system: whether all is there, and how many weights."""
+    capsys.readouterr()
+    root = checkout.folder
+    assert main(["systems", "--root", str(root), "--json", "--configfile", str(root / "settings.yaml")]) == 0
+    (entry,) = [entry for entry in json.loads(capsys.readouterr().out)["systems"] if entry["name"] == system]
+    trained, recordings = entry["trained"], entry["recordings"]
+    assert trained["there"] == trained["needed"]
+    return {
+        "scores": entry["scores"],
+        "trained": trained["there"],
+        "recordings": recordings["there"] == recordings["needed"] > 0,
+    }
+
+
+def _scored_again_alike(checkout: Checkout, system: str, variant: str, machine: str, capsys) -> None:
+    """`asdlib score` gives the test clips, under names of one's own, the run's scores and decisions to the last bit."""
+    results = checkout.folder / "results"
+    new, before = checkout.folder / "new" / variant, {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+    new.mkdir(parents=True)
+    for number, path in enumerate(sorted((checkout.folder / "recordings" / machine / "test").iterdir())):
+        shutil.copy2(path, new / f"my{number}.wav")
+    place = ["--system", system, "--variant", variant, "--machine", machine]
+    capsys.readouterr()
+    with chdir(checkout.folder):
+        assert main(["score", *place, f"new/{variant}", "--format", "json", "--configfile", "settings.yaml"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    folder = results / system / variant / "toy"
+    for key, kind in (("anomaly_score", "anomaly_score"), ("decision", "decision_result")):
+        run = _column(folder / f"{kind}_{machine}_section_00_test.csv")
+        assert [clip[key] for clip in told["clips"]] == [float(value) for value in run]
+    training = json.loads((folder / f"training_score_{machine}_section_00_train.json").read_text())
+    scores = np.array([clip["score"] for clip in training["clips"]])
+    assert (told["threshold"], told["n_train"]) == (training["threshold"], len(scores))
+    assert [clip["percentile"] for clip in told["clips"]] == pytest.approx(
+        [100 * np.mean(scores < clip["anomaly_score"]) for clip in told["clips"]]
+    )
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
 
 
 def _column(path: Path) -> list[str]:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from asdlib import job_environment, report_paths, run_guard, run_lock, yaml_files
+from asdlib import (
+    entries,
+    job_environment,
+    report_paths,
+    run_guard,
+    run_lock,
+    yaml_files,
+)
 from asdlib.errors import AsdError
 from asdlib.graph import CORPUS, Graph, backends_of
 from asdlib.recipes import public_source
@@ -20,6 +27,7 @@ try:
         yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
     graph = Graph(config, workflow.basedir)
     graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
+    entries.check(graph)
     settings_hash = run_guard.settings_hash(
         [graph.config, graph.recipes.systems], graph.root
     )
@@ -55,7 +63,7 @@ wildcard_constraints:
     dataset=one_of([*graph.all_datasets, CORPUS]),
     machine=NAME,
     place=NAME,
-    section=one_of({section for _, _, section in graph.places}),
+    section=one_of(graph.sections),
     separator=one_of(graph.keys("separators")),
     augmentation=one_of(graph.keys("augmentations")),
     frontend=one_of(graph.keys("frontends")),

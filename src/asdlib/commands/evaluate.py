@@ -4,24 +4,40 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "official metrics of submission files against ground truth"
+from asdlib.errors import AsdError
+
+if TYPE_CHECKING:
+    from asdlib.evaluation import ScoredSection
+
+HELP = "check submission files and print their official metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     submission, truth = "anomaly_score_… and decision_result_… files", "ground_truth_{data,domain,attributes}"
     parser.add_argument("--scores", type=Path, required=True, metavar="DIR", help=f"folder of {submission}")
-    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help=f"folder of {truth}")
+    against = parser.add_mutually_exclusive_group(required=True)
+    against.add_argument("--truth", type=Path, metavar="DIR", help=f"folder of {truth}")
+    prepared = "folder of prepared clips, results/audio/raw/<dataset>: names are checked, and labels used if it has any"
+    against.add_argument("--clips", type=Path, metavar="DIR", help=prepared)
     parser.add_argument("--json", action="store_true", help="print every figure as JSON, in fractions")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the figures: a table in percent, or all of them as JSON."""
+    """Print the figures: a table in percent, or all of them as JSON; without labels, only that the files are right."""
     from asdlib.evaluation import read_sections, summarise
     from asdlib.jackknife import official_ci95
+    from asdlib.submission_check import labelled
 
-    sections = read_sections(args.scores, args.truth)
+    sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
+    if args.clips and not labelled(sections):
+        count = sum(len(section.scores) for section in sections)
+        print(
+            f"{args.scores}: {count} clips of {len(sections)} machines and sections, all right; no labels, no figures"
+        )
+        return
     result = summarise(sections)
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
@@ -30,6 +46,20 @@ def run(args: argparse.Namespace) -> None:
     print(table(result))
     interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
     print(f"\nofficial score {100 * result['official_score']:.2f}{interval}")
+
+
+def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
+    """The sections of a folder whose names are those of the prepared clips; a package's folder holds nothing else."""
+    from asdlib.submission_check import check_files, check_scores, clips_to_score
+
+    tables = sorted(clips.glob("*.parquet"))
+    if not tables:
+        raise AsdError(f"{clips}: holds no prepared clips: give results/audio/raw/<dataset>")
+    places = clips_to_score(tables)
+    sections = check_scores(scores, places)
+    if list(scores.glob("*.meta.yaml")):
+        check_files(scores, places)
+    return sections
 
 
 def table(result: dict) -> str:

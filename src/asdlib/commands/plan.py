@@ -23,8 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line per system and one for all together, or the same as JSON."""
-    if not Path("Snakefile").is_file():
-        raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
     from asdlib.graph import Graph
     from asdlib.planning.dry_run import dry_run
     from asdlib.planning.rows import plan

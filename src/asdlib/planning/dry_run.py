@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.planning.snakemake_call import arguments
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
 _FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
@@ -27,10 +28,8 @@ class Job:
 
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
     """Return the jobs that would make the targets; files and entries are Snakemake's --configfile and --config."""
-    command = [sys.executable, "-m", "snakemake", *targets, "--dry-run", "--cores", "1"]
-    command += ["--quiet", "host"]  # over a profile that might silence the jobs
-    command += ["--configfile", *map(str, files)] if files else []
-    command += ["--config", *entries] if entries else []
+    options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # over a profile that might silence the jobs
+    command = [sys.executable, "-m", "snakemake", *arguments(targets, options, files, entries)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise AsdError(f"snakemake: {complaint(done.stdout)}")

@@ -5,12 +5,18 @@ from typing import Any
 
 from asdlib import yaml_files
 from asdlib.errors import AsdError
+from asdlib.planning.snakemake_call import refuse_swallowed, require_workflow
 
 DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
 
 
 def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
-    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions."""
+    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions.
+
+    Raises AsdError outside of the workflow's folder.
+    """
+    require_workflow()
+    refuse_swallowed(files, entries)
     from snakemake.settings.types import ConfigSettings
     from snakemake.utils import update_config
 
@@ -28,9 +34,6 @@ def _parsed(entries: list[str]) -> dict[str, Any]:
         return {}  # Snakemake's command line takes a second or two to import
     from snakemake.cli import parse_config
 
-    for entry in entries:
-        if "=" not in entry:
-            raise AsdError(f"--config: {entry}: is no key=value: name systems before the options")
     try:
         return parse_config(entries)
     except ValueError as error:

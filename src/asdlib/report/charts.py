@@ -23,6 +23,7 @@ from asdlib.report.images import (
 )
 
 UNKNOWN = "unknown"
+OVER_LINES = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}  # a legend that lines may pass under
 # What a histogram shows: (legend, colour, hatch, filled). Hatches tell the groups apart without colour.
 GROUPS = {
     "training": ("training, normal", GREY, "", False),
@@ -74,7 +75,7 @@ def roc_curves(variants: Sequence[Scores]) -> Picture | None:
             said.append(f"{variant.variant}, {domain} {area:.2f}")
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         axes.set(title=f"{domain} domain", xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
-        axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6)
+        axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6, **OVER_LINES)
     return picture(figure, f"ROC curves. AUC in percent: {'; '.join(said)}.")
 
 

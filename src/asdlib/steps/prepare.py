@@ -4,11 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from asdlib.data.clip_audio import write_audio
 from asdlib.data.layout import Clip, scan
-from asdlib.data.recordings import read_wav
-from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
@@ -17,25 +14,10 @@ _log = logging.getLogger(__name__)
 def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: dict[str, Any]) -> None:
     """Write `out`: int16 audio of `settings["seconds"]` at `settings["sample_rate"]` Hz and each clip's metadata.
 
-    Shorter recordings are padded with zeros at the end, longer ones lose their end; both are counted in the log and
-    can be told from the columns `samples` (real samples kept) and `recorded_samples` (both at `sample_rate`).
+    Shorter recordings are padded with zeros at the end, longer ones lose their end; the log counts both.
     """
-    length = round(settings["seconds"] * settings["sample_rate"])
     clips = _wanted(scan(recordings, machine, settings["strict"]), recordings, machine, settings["sections"])
-    recipe = {"dataset": dataset, "machine": machine, **settings}
-    cut = padded = 0
-    with writing(out, recipe, audio=("int16", (length,))) as table:
-        for batch in _batches(clips):
-            audio = np.zeros((len(batch), length), np.int16)
-            rows = []
-            for row, clip in zip(audio, batch, strict=True):
-                samples = _read(clip, settings)
-                cut += len(samples) > length
-                padded += len(samples) < length
-                kept = min(len(samples), length)
-                row[:kept] = samples[:kept]
-                rows.append(_row(clip, kept, len(samples)))
-            table.write(clip_rows(rows), audio=audio)
+    cut, padded = write_audio(clips, out, dataset, machine, settings)
     _log.info(
         "%s/%s: %d clips, %d cut and %d padded to %g s",
         dataset,
@@ -62,36 +44,3 @@ def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[st
         others = ", ".join(sorted({clip.section for clip in clips} - set(sections)))
         _log.warning("%s: %d clips of other sections (%s) left out", recordings, len(clips) - len(wanted), others)
     return wanted
-
-
-def _batches(clips: list[Clip]) -> list[list[Clip]]:
-    """Cut the clips, sorted by kind, into pieces of one kind."""
-    pieces: list[list[Clip]] = []
-    for clip in clips:
-        if not pieces or pieces[-1][0].kind != clip.kind or len(pieces[-1]) == ROWS:
-            pieces.append([])
-        pieces[-1].append(clip)
-    return pieces
-
-
-def _read(clip: Clip, settings: dict[str, Any]) -> np.ndarray:
-    samples = read_wav(clip.path, settings["sample_rate"], settings["resample"], settings["downmix"])
-    if not settings["allow_silent"] and not samples.any():
-        raise AsdError(f"{clip.path}: is digital silence: replace or remove it, or set prepare.allow_silent: true")
-    return samples
-
-
-def _row(clip: Clip, samples: int, recorded: int) -> dict[str, Any]:
-    return {
-        "clip": clip.name,
-        "section": clip.section,
-        "domain": clip.domain,
-        "split": clip.split,
-        "label": clip.label,
-        "attributes": clip.attributes,
-        "kind": clip.kind,
-        "samples": samples,
-        "recorded_samples": recorded,
-        "frames": None,
-        "source_file": clip.source_file,
-    }

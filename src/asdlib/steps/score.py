@@ -35,6 +35,6 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: dict[str
 def _write_training_scores(path: Path, fitted: FittedVariant) -> None:
     columns = (file_names(fitted.clips), fitted.clips.column("domain").to_pylist(), fitted.train_score.tolist())
     clips = [dict(zip(("clip", "domain", "score"), row, strict=True)) for row in zip(*columns, strict=True)]
-    content = {"threshold": float(fitted.threshold), "clips": clips}
+    content = {"threshold": fitted.threshold, "clips": clips}
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

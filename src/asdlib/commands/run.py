@@ -1,0 +1,59 @@
+"""`asdlib run`: the workflow, for those who do not know Snakemake."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from asdlib.errors import AsdError
+
+HELP = "run systems: print the snakemake command that does so, and call it"
+RULES = ("report", "submission")  # targets beside the systems
+SLURM = "profiles/slurm"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET",
+        help=f"systems, {' or '.join(RULES)}, or files to make (default: the config's systems)",
+    )  # fmt: skip
+    parser.add_argument("--cores", metavar="N", help="processor cores (default: all)")
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPU jobs at a time; 0 computes on the CPU (default: 1)")
+    parser.add_argument("--slurm", action="store_true", help=f"on a SLURM cluster, as {SLURM} says")
+    parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")
+    parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Become Snakemake: its exit code is the command's, and Ctrl-C reaches it."""
+    from asdlib.planning.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
+
+    require_workflow()
+    refuse_swallowed(args.configfile, args.config)
+    targets = [_target(word) for word in args.targets]
+    entries = [*([f"data={args.data}"] if args.data else []), *args.config]
+    call = arguments(targets, _options(args), args.configfile, entries)
+    print(as_text(call), flush=True)
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *call])
+
+
+def _target(word: str) -> str:
+    systems = sorted(path.stem for path in Path("config/systems").glob("*.yaml"))
+    if word in systems:
+        return f"results/{word}/scores.csv"
+    if word not in RULES and "/" not in word:
+        raise AsdError(f"{word}: is nothing to make: use {', '.join([*systems, *RULES])}, or a file's path")
+    return word
+
+
+def _options(args: argparse.Namespace) -> list[str]:
+    dry = ["--dry-run"] if args.dry_run else []
+    if not args.slurm:
+        gpus = [] if args.gpus is None else ["--resources", f"gpu={args.gpus}"]
+        return ["--cores", args.cores or "all", *gpus, *dry]
+    if args.cores is not None or args.gpus is not None:
+        raise AsdError(f"--slurm: leave --cores and --gpus out: {SLURM}/config.yaml says how many jobs there may be")
+    return ["--workflow-profile", SLURM, *dry]

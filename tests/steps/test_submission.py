@@ -1,0 +1,118 @@
+"""The package: folders, meta files and a zip file, from anonymous clips as an evaluation set has them."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from asdlib.checkpoints import Checkpoint, save
+from asdlib.data.tables import clip_rows, writing
+from asdlib.errors import AsdError
+from asdlib.parameter_counts import count_parameters
+from asdlib.steps.submission import submission
+from asdlib.submission import write_decisions, write_scores
+
+MACHINES = ("ToyPet", "ToyRCCar")
+NAMES = [f"section_00_{number:04d}.wav" for number in range(3)]
+AUTHORS = [{"lastname": "Doe", "firstname": "J", "email": "j@x.org", "corresponding": True, "affiliation": {}}]
+FOLDER, ARCHIVE = Path("results/submission/task2"), Path("results/submission/task2.zip")
+
+
+@pytest.fixture(autouse=True)
+def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines without labels, scored by one variant with two networks."""
+    monkeypatch.chdir(tmp_path)
+    for machine in MACHINES:
+        rows = [
+            {
+                "clip": name[:-4], "section": "00", "domain": None, "split": "test", "label": None, "attributes": {},
+                "kind": "test", "samples": 1, "recorded_samples": 1, "frames": None, "source_file": f"test/{name}",
+            }
+            for name in NAMES
+        ]  # fmt: skip
+        with writing(Path(f"clips/{machine}.parquet"), {}, audio=("int16", (1,))) as table:
+            table.write(clip_rows(rows), audio=np.zeros((len(rows), 1), np.int16))
+        write_scores(Path("scored"), machine, "00", [(name, 0.5) for name in NAMES])
+        write_decisions(Path("scored"), machine, "00", [(name, 1) for name in NAMES])
+    weights = {"layer.weight": torch.zeros(3, 4), "seen": torch.zeros(1, dtype=torch.int64)}
+    save(Path("net.safetensors"), Checkpoint({}, weights, {"scores": torch.zeros(100)}))
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    entry = {
+        "label": "Doe_ACME_task2_1",
+        "scores": "scored",
+        "title": "A system",
+        "branches": 2,
+        "networks": {"ToyPet": ["net.safetensors"], "ToyRCCar": []},
+        "meta": {"abbreviation": "A"},
+        "figures": [],
+        "evaluated": [],
+    }
+    return {
+        "label": "Doe_ACME_task2",
+        "authors": AUTHORS,
+        "clips": [f"clips/{machine}.parquet" for machine in MACHINES],
+        "declared_clips": None,
+        "sample_rate": 16000,
+        "report": None,
+        "development": {"dataset": "dev", "machines": ["fan"]},
+        "entries": [entry],
+        **changed,
+    }
+
+
+def test_the_package_has_the_challenges_layout(caplog: pytest.LogCaptureFixture) -> None:
+    Path("mine.pdf").write_bytes(b"%PDF")
+    submission(FOLDER, ARCHIVE, settings(report="mine.pdf", declared_clips=200))
+    system = "task2/Doe_ACME_task2_1"
+    files = {f"{system}/{kind}_{machine}_section_00_test.csv" for machine in MACHINES
+             for kind in ("anomaly_score", "decision_result")}  # fmt: skip
+    files |= {f"{system}/Doe_ACME_task2_1.meta.yaml", "task2/Doe_ACME_task2.technical_report.pdf"}
+    with zipfile.ZipFile(ARCHIVE) as package:
+        assert set(package.namelist()) == files
+        for name in files:
+            assert package.read(name) == (FOLDER.parent / name).read_bytes()
+    meta = yaml.safe_load((FOLDER.parent / system / "Doe_ACME_task2_1.meta.yaml").read_text())
+    assert meta["submission"]["name"] == "A system"
+    assert meta["system"]["complexity"]["total_parameters"] == 12
+    assert meta["system"]["description"]["ensemble_method_subsystem_count"] == 2
+    for said in (
+        "to be filled in: data_augmentation",
+        "no figures of dev",
+        "200 were published",
+    ):
+        assert said in caplog.text
+
+
+def test_the_same_content_gives_the_same_bytes() -> None:
+    submission(FOLDER, ARCHIVE, settings())
+    first = ARCHIVE.read_bytes()
+    for path in Path("scored").iterdir():
+        path.touch()
+    submission(FOLDER, ARCHIVE, settings())
+    assert ARCHIVE.read_bytes() == first
+
+
+def test_a_missing_machine_leaves_nothing() -> None:
+    Path("scored/anomaly_score_ToyRCCar_section_00_test.csv").unlink()
+    with pytest.raises(AsdError, match=r"^scored/anomaly_score_ToyRCCar_section_00_test\.csv: no such file"):
+        submission(FOLDER, ARCHIVE, settings())
+    assert not list(FOLDER.parent.iterdir())
+
+
+def test_other_clips_than_the_dataset_s_leave_nothing() -> None:
+    write_scores(Path("scored"), "ToyPet", "00", [(name, 0.5) for name in NAMES[:-1]])
+    with pytest.raises(AsdError, match=r"^scored/anomaly_score_ToyPet.*: section_00_0002\.wav is missing"):
+        submission(FOLDER, ARCHIVE, settings())
+    assert not list(FOLDER.parent.iterdir())
+
+
+def test_a_damaged_network_is_refused() -> None:
+    Path("net.safetensors").write_bytes(b"no")
+    with pytest.raises(AsdError, match=r"^net\.safetensors: is not a whole safetensors file"):
+        count_parameters(Path("net.safetensors"))

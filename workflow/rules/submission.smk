@@ -1,0 +1,34 @@
+"""From submission files to the package that the challenge takes.
+
+Needs    results/<system>/<variant>/<dataset>/…_test.csv, results/audio/raw/… (the clips' names and labels), the trained
+         networks (their sizes), the config's block `submission`
+Makes    results/submission/task2/<author>_<institute>_task2_<n>/ and results/submission/task2.zip
+"""
+
+
+# Gather the chosen variants' files, describe each system, check everything.
+rule submission:
+    input:
+        lambda w: entries.score_files(graph),
+        lambda w: entries.clip_files(graph),
+        lambda w: entries.network_files(graph),
+        lambda w: entries.report_file(graph),
+    output:
+        folder=directory("results/submission/task2"),
+        archive="results/submission/task2.zip",
+    log:
+        "results/logs/submission/submission.log",
+    benchmark:
+        "results/benchmarks/submission/submission.tsv"
+    localrule: True
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=lambda w: entries.settings(graph),
+        code=graph.code("submission"),
+    shell:
+        'python -P "$ASDLIB/workflow/scripts/submission.py"'
+        " --folder {output.folder} --archive {output.archive} --settings {params.settings:q} --log {log}"
