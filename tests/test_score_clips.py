@@ -183,11 +183,11 @@ def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
 
 
 def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
-    score("b.wav", "a.wav", "--format", "csv")
+    score("b.wav", "a.wav", "--csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert rows[1] == {"clip": "a.wav", "anomaly_score": "3.0", "threshold": "2.5", "decision": "1",
                        "percentile": "100.0"}  # fmt: skip
-    score("b.wav", "a.wav", "--format", "json")
+    score("b.wav", "a.wav", "--json")
     told = json.loads(capsys.readouterr().out)
     assert told["clips"][1] == {"clip": "a.wav", "anomaly_score": 3.0, "decision": 1, "percentile": 100.0}
     assert (told["system"], told["variant"], told["machine"], told["threshold"]) == ("baseline", "mse", "fan", 2.5)

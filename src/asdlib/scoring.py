@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
-from asdlib.backends.thresholds import gamma_quantile
+from asdlib.backends.thresholds import safe_gamma_quantile
 from asdlib.errors import AsdError
 from asdlib.recipe_keys import arguments
 
@@ -95,4 +95,4 @@ def _threshold(branches: list[list[Any]], train_score: np.ndarray, decision: dic
     own = getattr(backends[0], "threshold_", None)
     if len(backends) == 1 and own is not None:
         return float(own)
-    return gamma_quantile(train_score, decision["quantile"])
+    return safe_gamma_quantile(train_score, decision["quantile"])

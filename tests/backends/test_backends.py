@@ -6,7 +6,7 @@ import pytest
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.smallest_distance import SmallestDistance
-from asdlib.backends.thresholds import gamma_quantile
+from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
 from asdlib.errors import AsdError
 
 # For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
@@ -76,3 +76,21 @@ def test_a_missing_representation_is_named() -> None:
 def test_the_gamma_quantile_is_that_of_the_distribution_drawn_from() -> None:
     sample = np.random.default_rng(0).gamma(5.0, 2.0, 20000)
     assert gamma_quantile(sample, 0.9) == pytest.approx(np.quantile(sample, 0.9), rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("draw", ["lognormal", "gamma", "normal"])
+def test_the_safe_quantile_lies_where_it_should_in_a_skewed_sample(draw: str, seed: int) -> None:
+    """Few scores, some far off, as of a small net's training clips: scipy's own fit puts most of them above."""
+    drawn = np.random.default_rng(seed)
+    sample = {
+        "lognormal": drawn.lognormal(0.0, 1.2, 100),
+        "gamma": drawn.gamma(0.8, 2.0, 100),
+        "normal": drawn.normal(3.0, 1.0, 100),
+    }[draw]
+    assert 0.02 <= (sample > safe_gamma_quantile(sample, 0.9)).mean() <= 0.2
+
+
+def test_of_equal_scores_any_higher_one_is_anomalous(caplog: pytest.LogCaptureFixture) -> None:
+    assert safe_gamma_quantile(np.full(4, 1.5), 0.9) == 1.5
+    assert "have the same score" in caplog.text

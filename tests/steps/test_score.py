@@ -8,7 +8,7 @@ import pytest
 
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
-from asdlib.backends.thresholds import gamma_quantile
+from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.steps.score import score
@@ -89,7 +89,7 @@ def test_a_lone_backends_own_threshold_decides(tmp_path: Path) -> None:
 
 def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path) -> None:
     score([embeddings(tmp_path / "e.parquet", offset=-2.0)], "fan", tmp_path, settings((PLAIN, 1)))
-    threshold = gamma_quantile(np.arange(1, 7) - 2.0, 0.9)
+    threshold = safe_gamma_quantile(np.arange(1, 7) - 2.0, 0.9)
     decisions = read_decisions(tmp_path / "decision_result_fan_section_00_test.csv")
     assert list(decisions.values()) == [int(value - 2 > threshold) for value in (1, 2, 3, 4)]
 

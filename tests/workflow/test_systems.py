@@ -113,7 +113,7 @@ def _scored_again_alike(checkout: Checkout, system: str, variant: str, machine: 
     place = ["--system", system, "--variant", variant, "--machine", machine]
     capsys.readouterr()
     with chdir(checkout.folder):
-        assert main(["score", *place, f"new/{variant}", "--format", "json", "--configfile", "settings.yaml"]) == 0
+        assert main(["score", *place, f"new/{variant}", "--json", "--configfile", "settings.yaml"]) == 0
     told = json.loads(capsys.readouterr().out)
     folder = results / system / variant / "toy"
     for key, kind in (("anomaly_score", "anomaly_score"), ("decision", "decision_result")):

@@ -1,7 +1,11 @@
 """Decision thresholds learned from normal clips' scores."""
 
+import logging
+
 import numpy as np
 from scipy import stats
+
+_log = logging.getLogger(__name__)
 
 
 def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
@@ -9,5 +13,30 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
 
     Maximum likelihood as `scipy.stats.gamma.fit` finds it, location free (docs/baseline.md, Decision threshold).
     """
-    shape, location, scale = stats.gamma.fit(np.asarray(sample, dtype=np.float64))
+    return _quantile(stats.gamma.fit(np.asarray(sample, dtype=np.float64)), quantile)
+
+
+def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
+    """Return such a quantile of the better of two fits: scipy's own, and one that starts at the sample's moments.
+
+    From its own start scipy's search may end far from a skewed sample, with a quantile that most of it exceeds. The
+    better fit has the smaller Kolmogorov-Smirnov distance from the sample; likelihood would not do, for it has no bound
+    where the density is infinite at the location. If all scores are the same, that is the threshold, with a warning.
+    """
+    sample = np.asarray(sample, dtype=np.float64)
+    spread = np.ptp(sample)
+    if spread == 0:
+        _log.warning("all %d normal training clips have the same score: any higher one is anomalous", len(sample))
+        return float(sample[0])
+    location = sample.min() - 0.1 * spread
+    mean, variance = sample.mean() - location, sample.var()
+    fits = (
+        stats.gamma.fit(sample),
+        stats.gamma.fit(sample, mean**2 / variance, loc=location, scale=variance / mean),
+    )
+    return _quantile(min(fits, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic), quantile)
+
+
+def _quantile(fit: tuple[float, float, float], quantile: float) -> float:
+    shape, location, scale = fit
     return float(stats.gamma.ppf(quantile, shape, loc=location, scale=scale))

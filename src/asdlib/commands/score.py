@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--section", metavar="NN", help="needed if the machine has several")
     parser.add_argument("--seed", help="needed if the config has several")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the config's")
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--csv", action="store_true", help="print CSV instead of a table")
+    printed.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
 
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     if found.cut or found.padded:
         seconds = graph.config["prepare"]["seconds"]
         _log.warning("%d clips cut and %d padded to %g s", found.cut, found.padded, seconds)
-    printed = {"table": _table, "csv": _csv, "json": _json}[args.format]
+    printed = _csv if args.csv else _json if args.json else _table
     print(printed(place, [str(path) for path in clips], found))
 
 
