@@ -1,4 +1,4 @@
-"""What the report is made of: paths and settings of its two rules, from the graph. Nothing here knows a report."""
+"""What the page is made of: paths and settings of the rules `illustrate` and `report`, from the graph."""
 
 import hashlib
 from pathlib import Path
