@@ -7,7 +7,7 @@ from typing import Any
 from asdlib.graph import CORPUS, JOINT, Graph
 from asdlib.recipes import Recipe, Variant, as_list, key_of
 
-SHOWN_SETTINGS = ("data", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
+SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
 TEMPLATES = Path(__file__).parent / "report" / "templates"
 NESTED = {"frontend": "frontends", "separator": "separators", "init": "models"}  # keys of resolved recipes within one
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
