@@ -21,6 +21,7 @@ include: "workflow/rules/audio.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/submission.smk"
 
 

@@ -24,9 +24,9 @@ FLOORS = (
     {"cli"},
     {"commands"},
     {"new_clips"},
-    {"planning", "entries"},
+    {"planning", "entries", "report_paths"},
     {"steps", "graph"},
-    {"networks", "leftovers", "scoring", "submission_check"},
+    {"networks", "leftovers", "report", "scoring", "submission_check"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
      "recipes", "run_lock", "run_guard"},
     {"training", "checkpoints", "signatures", "submission", "submission_meta", "parameter_counts", "jackknife",
@@ -130,7 +130,7 @@ def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str)
 
 def test_rule_script_and_step_share_a_name() -> None:
     assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
-    assert len(RULES) == 13
+    assert len(RULES) == 15
 
 
 @pytest.mark.parametrize("rule", RULES)

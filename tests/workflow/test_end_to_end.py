@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from checkout import TOY_CLIPS, Checkout, make_checkout
 from in_process import run_system
+from page_reader import PageReader
 from toy import make_machine
 
 from asdlib.evaluation import evaluate
@@ -94,7 +95,7 @@ def test_submission_files_are_what_the_evaluator_reads(built: Checkout, tmp_path
 
 def test_seeds_and_the_demo(tmp_path: Path) -> None:
     both = make_checkout(tmp_path / "both", SHORT + DEMO)
-    run_system(both, TABLES)
+    run_system(both, "report")
     rows = read(both, TABLES)
     assert [row["seed"] for row in rows] == ["1"] * 4 + ["2"] * 4 + ["mean", "sd"] * 4
     assert len({row["recipe"] for row in rows if row["seed"] in "12"}) == 4  # two variants, two seeds
@@ -104,6 +105,13 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
         assert float(mean["hmean"]) == pytest.approx((one + two) / 2, abs=1e-3)
         assert float(sd["hmean"]) == pytest.approx(abs(one - two) / math.sqrt(2), abs=1e-3)
     assert len(list((both.folder / "results" / "models").iterdir())) == 2
+    page = PageReader(both.read("results/report.html").decode())
+    shown = {row[1]: row[2] for row in page.table("All variants on demo; mean ± standard deviation")}
+    joined = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "mean"}
+    spread = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "sd"}
+    for variant, row in joined.items():
+        assert shown[variant] == f"{float(row['hmean']):.2f} ± {float(spread[variant]['hmean']):.2f}"
+    assert [row[3] for row in page.table("baseline on demo")] == [row["seed"] for row in rows]
 
     # One seed alone, from nothing, gives the bytes that it gives among others.
     alone = make_checkout(tmp_path / "alone", SHORT + DEMO.replace("[1, 2]", "[2]"))
@@ -146,7 +154,7 @@ def test_datasets_of_other_forms(tmp_path: Path) -> None:
     as_in_2021(make_machine(recordings / "dev" / "pump", **TOY_CLIPS))
     as_an_evaluation_set(make_machine(recordings / "eval" / "slider", **TOY_CLIPS), truth=True)
     as_an_evaluation_set(make_machine(recordings / "eval" / "valve", **TOY_CLIPS), truth=False)
-    run_system(checkout, TABLES, "--config", "data=[recordings/dev,recordings/eval]")
+    run_system(checkout, "report", "--config", "data=[recordings/dev,recordings/eval]")
 
     rows = [row for row in read(checkout, TABLES) if row["variant"] == "mse"]
     found = {f"{row['dataset']}/{row['machine']}": complete(row) for row in rows}
@@ -161,3 +169,11 @@ def test_datasets_of_other_forms(tmp_path: Path) -> None:
     assert len(clips) == 2 * 3 * 8  # variants, machines, clips: all are scored, labelled or not
     assert {row["label"] for row in clips if row["machine"] == "valve"} == {""}
     assert {row["domain"] for row in clips if row["machine"] == "slider"} == {"source", "target"}
+
+    page = PageReader(checkout.read("results/report.html").decode())
+    assert page.table("All variants on eval")[0] == ["baseline", "mse", *["–"] * 4]
+    assert page.text.count("No ROC curves of valve") == 1
+    assert "No ROC curves of slider" not in page.text
+    said = [image["alt"] for image in page.all("img")]
+    assert sum("(test, label unknown)" in alt for alt in said) == 2  # histograms of both variants on valve
+    assert any("8 test without label, domain unknown" in alt for alt in said)  # a map

@@ -89,7 +89,16 @@ rule train_separator:
         noise=lambda w: graph.noise_of(w.dataset, w.machine),
     output:
         model="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
-        history="results/separators/{separator}/{dataset}/{machine}/metrics.csv",
+        history=report(
+            "results/separators/{separator}/{dataset}/{machine}/metrics.csv",
+            caption="../report/separation.rst",
+            category="Separation",
+            labels={
+                "recipe": "{separator}",
+                "dataset": "{dataset}",
+                "machine": "{machine}",
+            },
+        ),
     log:
         "results/logs/train_separator/{separator}/{dataset}/{machine}.log",
     benchmark:

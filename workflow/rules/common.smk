@@ -7,7 +7,14 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from asdlib import entries, job_environment, run_guard, run_lock, yaml_files
+from asdlib import (
+    entries,
+    job_environment,
+    report_paths,
+    run_guard,
+    run_lock,
+    yaml_files,
+)
 from asdlib.errors import AsdError
 from asdlib.graph import CORPUS, Graph, backends_of
 from asdlib.recipes import public_source

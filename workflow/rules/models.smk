@@ -41,7 +41,12 @@ rule train_model:
         public=lambda w: graph.public_weights(w.model),
     output:
         model="results/models/{model}/{dataset}/{place}/model.safetensors",
-        history="results/models/{model}/{dataset}/{place}/training.csv",
+        history=report(
+            "results/models/{model}/{dataset}/{place}/training.csv",
+            caption="../report/training.rst",
+            category="Trainings",
+            labels={"recipe": "{model}", "dataset": "{dataset}", "machine": "{place}"},
+        ),
     log:
         "results/logs/train_model/{model}/{dataset}/{place}.log",
     benchmark:

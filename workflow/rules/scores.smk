@@ -41,7 +41,12 @@ rule tabulate:
         audio=graph.audio_files(),
         reported=lambda w: graph.reported_file(w.system),
     output:
-        scores="results/{system}/scores.csv",
+        scores=report(
+            "results/{system}/scores.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"system": "{system}"},
+        ),
         clips="results/{system}/clips.csv",
     log:
         "results/logs/tabulate/{system}.log",

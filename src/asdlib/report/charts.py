@@ -1,0 +1,128 @@
+"""What a section's scores look like: ROC curves and histograms. Truth is shown here, and used for nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_curve
+
+from asdlib.errors import AsdError
+from asdlib.metrics import DOMAINS, auc, clips_of_auc
+from asdlib.report.images import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    LINES,
+    VERMILLION,
+    Picture,
+    legend_below,
+    new_figure,
+    picture,
+    styled,
+)
+
+UNKNOWN = "unknown"
+OVER_LINES = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}  # a legend that lines may pass under
+# What a histogram shows: (legend, colour, hatch, filled). Hatches tell the groups apart without colour.
+GROUPS = {
+    "training": ("training, normal", GREY, "", False),
+    "normal": ("test, normal", BLUE, "", True),
+    "anomaly": ("test, anomaly", VERMILLION, "////", True),
+    UNKNOWN: ("test, label unknown", BLUE, "", True),
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One variant's scores of a section: of N test clips and M normal training clips; labels and domains may be None.
+
+    Training scores are on the scale of the test scores, and `threshold` is the one that the decisions used.
+    """
+
+    variant: str
+    scores: np.ndarray  # (N,)
+    labels: list[str | None]
+    domains: list[str | None]
+    train_scores: np.ndarray  # (M,)
+    train_domains: list[str | None]
+    threshold: float
+
+    @property
+    def has_truth(self) -> bool:
+        """Tell whether every test clip has a label and a domain, without which there is no ROC curve."""
+        return None not in self.labels and None not in self.domains
+
+
+@styled
+def roc_curves(variants: Sequence[Scores]) -> Picture | None:
+    """Draw a section's ROC curves, a panel a domain and a line a variant; None without the truth.
+
+    As in the official metric, a domain's normal clips are set against the anomalies of both domains.
+    """
+    figure, panels = new_figure(len(DOMAINS), height=2.9)
+    said = []
+    for domain, axes in zip(DOMAINS, panels, strict=True):
+        for number, variant in enumerate(variants):
+            try:
+                labels, scores = _clips_of(variant, domain)
+                area = 100 * auc(labels, scores)
+            except AsdError:
+                return None
+            false, true, _ = roc_curve(labels, scores)
+            style = {"color": LINES[number % len(LINES)], "linestyle": DASHES[number % len(DASHES)]}
+            axes.plot(false, true, linewidth=1.6, label=f"{variant.variant}: {area:.2f}", **style)
+            said.append(f"{variant.variant}, {domain} {area:.2f}")
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+        axes.set(title=f"{domain} domain", xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+        axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6, **OVER_LINES)
+    return picture(figure, f"ROC curves. AUC in percent: {'; '.join(said)}.")
+
+
+def _clips_of(variant: Scores, domain: str) -> tuple[np.ndarray, np.ndarray]:
+    if not variant.has_truth:
+        raise AsdError("no truth")
+    labels = np.array([label == "anomaly" for label in variant.labels], dtype=int)
+    chosen = clips_of_auc(labels, variant.domains, domain)
+    return labels[chosen], variant.scores[chosen]
+
+
+@styled
+def histograms(variant: Scores) -> Picture:
+    """Draw a variant's scores, a panel a domain, by label, with the decision threshold."""
+    present = set(variant.domains) | set(variant.train_domains)
+    domains = [name for name in (*DOMAINS, None) if name in present]
+    edges = np.histogram_bin_edges(np.concatenate([variant.scores, variant.train_scores]), bins=32)
+    figure, panels = new_figure(len(domains))
+    for domain, axes in zip(domains, panels, strict=True):
+        for name, values in _groups(variant, domain).items():
+            legend, colour, hatch, filled = GROUPS[name]
+            shape = {"color": colour, "alpha": 0.45} if filled else {"edgecolor": colour}
+            axes.hist(values, edges, weights=np.full(len(values), 100 / len(values)), hatch=hatch, linewidth=1.4,
+                      histtype="stepfilled" if filled else "step", label=legend, **shape)  # fmt: skip
+        axes.axvline(variant.threshold, color=BLACK, linewidth=1.4, linestyle="--", label="decision threshold")
+        axes.set(title=f"{domain or UNKNOWN} domain", xlabel="anomaly score", ylabel="clips in percent")
+    legend_below(figure, axes, 2)
+    return picture(figure, _said(variant))
+
+
+def _groups(variant: Scores, domain: str | None) -> dict[str, np.ndarray]:
+    """Return the scores of one domain's clips, group by group, empty groups left out."""
+    train = variant.train_scores[[name == domain for name in variant.train_domains]]
+    groups = {"training": train}
+    for label, name in (("normal", "normal"), ("anomaly", "anomaly"), (None, UNKNOWN)):
+        pairs = zip(variant.labels, variant.domains, strict=True)
+        groups[name] = variant.scores[[pair == (label, domain) for pair in pairs]]
+    return {name: values for name, values in groups.items() if len(values)}
+
+
+def _said(variant: Scores) -> str:
+    above = {
+        GROUPS[label or UNKNOWN][0]: [score > variant.threshold for score, own in
+                                      zip(variant.scores, variant.labels, strict=True) if own == label]
+        for label in ("normal", "anomaly", None)
+    }  # fmt: skip
+    counts = [f"{sum(values)} of {len(values)} clips ({name})" for name, values in above.items() if values]
+    return f"Histogram of variant {variant.variant}. Above the decision threshold {variant.threshold:.4g}: " + (
+        f"{', '.join(counts)}."
+    )

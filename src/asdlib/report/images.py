@@ -1,0 +1,60 @@
+"""Figures as data addresses: a page that holds its pictures and sounds needs no file beside it."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+# Okabe and Ito's palette: told apart by people with any of the common colour vision deficiencies, and in grey.
+BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+ORANGE, SKY, GREY, BLACK = "#e69f00", "#56b4e9", "#8a8a8a", "#1d1f21"
+LINES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
+DASHES = ("-", "--", "-.", ":")  # beside colour: a line is never told apart by its colour alone
+STYLE = {
+    "font.size": 8.5, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.edgecolor": "#767676", "axes.linewidth": 0.8, "axes.grid": True, "grid.color": "#e8e8e8",
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 7.5,
+    "xtick.color": "#444444", "ytick.color": "#444444", "text.parse_math": False, "figure.dpi": 140,
+    "hatch.linewidth": 0.6,
+}  # fmt: skip
+styled = rc_context(STYLE)  # decorates whatever draws
+LOSSLESS = {"lossless": True, "quality": 60, "method": 4}
+LOSSY = {"quality": 70, "method": 4}
+Picture = dict[str, Any]  # source (a data address), alt, width and height (pixels)
+
+
+def legend_below(figure: Figure, axes: Any, columns: int) -> None:
+    """Put one legend for all panels under them, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def data_address(kind: str, content: bytes) -> str:
+    """Return bytes as an address that holds them, e.g. of kind `audio/mpeg`."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def new_figure(columns: int, width: float = 5.6, height: float = 2.3) -> tuple[Figure, list[Any]]:
+    """Return a figure (inches) with axes side by side."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """Return a figure as a WebP without loss; `alt` says its main numbers to who cannot see it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="webp", pil_kwargs=LOSSLESS)
+    width, height = figure.canvas.get_width_height()
+    return {"source": data_address("image/webp", buffer.getvalue()), "alt": alt, "width": width, "height": height}
+
+
+def heat(values: np.ndarray, alt: str) -> Picture:
+    """Return an array (rows, columns) in [0, 1] as a WebP of as many pixels; row 0 is at the bottom."""
+    buffer = io.BytesIO()
+    imsave(buffer, colormaps["viridis"](values[::-1]), format="webp", pil_kwargs=LOSSY)
+    height, width = values.shape
+    return {"source": data_address("image/webp", buffer.getvalue()), "alt": alt, "width": width, "height": height}

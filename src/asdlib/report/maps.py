@@ -1,0 +1,76 @@
+"""Embeddings in two dimensions: principal components, and t-SNE."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import StandardScaler
+
+from asdlib.data.tables import ClipTable
+from asdlib.report.images import BLUE, GREY, VERMILLION, Picture, legend_below, new_figure, picture, styled
+
+FEWEST = 8  # clips of which t-SNE can make anything
+KEPT = 50  # principal components that t-SNE starts from
+PERPLEXITY = 30.0
+COLOURS = {"source": BLUE, "target": VERMILLION, None: GREY}
+# Marker, size and opacity by what a clip is; None: a test clip without a label.
+MARKERS = {"train": (".", 10, 0.5), "normal": ("o", 16, 0.9), "anomaly": ("x", 20, 0.9), None: ("s", 14, 0.9)}
+
+
+def embedding_map(path: Path, representation: str | None, section: str, most: int, title: str) -> Picture | None:
+    """Draw one section's clips by domain (colour) and label (marker), by PCA and by t-SNE; None where there is no map.
+
+    `representation` is the one that the backend reads; None: all of them side by side. Of more than `most` training
+    clips, as many are drawn, evenly spaced. There is no map of a single number a clip, nor of values without end.
+    """
+    clips, values = _load(path, representation, section, most)
+    if values.shape[1] < 2 or len(values) < FEWEST or not np.isfinite(values).all():
+        return None
+    values = StandardScaler().fit_transform(values)
+    pca = PCA(min(KEPT, *values.shape), svd_solver="full")
+    components = pca.fit_transform(values)
+    plane = TSNE(perplexity=min(PERPLEXITY, (len(values) - 1) / 3), random_state=0).fit_transform(components)
+    share = 100 * pca.explained_variance_ratio_[:2].sum()
+    return _draw(clips, {f"PCA, {share:.0f} % of the variance": components, "t-SNE": plane}, title)
+
+
+def _load(path: Path, representation: str | None, section: str, most: int) -> tuple[list[dict], np.ndarray]:
+    """Return the clips' metadata and values (clips, dimensions): the chosen training clips, then all test clips."""
+    table = ClipTable(path)
+    names = [representation] if representation else list(table.tensors)
+    rows, parts = [], []
+    for kind in ("train", "test"):
+        clips = table.clips(kind).to_pylist()
+        chosen = [number for number, row in enumerate(clips) if row["section"] == section]
+        if kind == "train" and len(chosen) > most:
+            chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, most).round().astype(int)]
+        loaded = [table.load(name, kind)[1][chosen] for name in names]
+        rows += [clips[number] for number in chosen]
+        parts.append(np.concatenate([array.reshape(len(chosen), -1) for array in loaded], axis=1))
+    return rows, np.concatenate(parts).astype(np.float64)
+
+
+@styled
+def _draw(clips: list[dict], planes: dict[str, np.ndarray], title: str) -> Picture:
+    groups: dict[tuple, list[int]] = {}
+    for number, clip in enumerate(clips):
+        kind = "train" if clip["kind"] == "train" else clip["label"]
+        groups.setdefault((kind, clip["domain"]), []).append(number)
+    order = sorted(groups, key=lambda group: (list(MARKERS).index(group[0]), group[1] or ""))
+    figure, panels = new_figure(len(planes), height=2.8)
+    for axes, (name, plane) in zip(panels, planes.items(), strict=True):
+        for kind, domain in order:
+            marker, size, opacity = MARKERS[kind]
+            points = plane[groups[kind, domain]]
+            axes.scatter(points[:, 0], points[:, 1], size, COLOURS[domain], marker=marker, alpha=opacity,
+                         linewidths=1.0 if marker == "x" else 0, label=_name(kind, domain))  # fmt: skip
+        axes.set(title=name, xticks=[], yticks=[])
+    legend_below(figure, panels[0], 3)
+    counts = "; ".join(f"{len(groups[group])} {_name(*group)}" for group in order)
+    return picture(figure, f"Map of {title} by {' and by '.join(planes)}: {counts}.")
+
+
+def _name(kind: str | None, domain: str | None) -> str:
+    what = "training" if kind == "train" else f"test {kind or 'without label'}"
+    return f"{what}, {domain or 'domain unknown'}"

@@ -1,0 +1,96 @@
+"""Clips to look at and listen to: a spectrogram and an encoded sound, recorded beside separated."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+from asdlib.report.images import Picture, data_address, heat
+
+# Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC knows every
+# rate, and is ten times as large.
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+PEAK = 0.9  # of full scale, after amplification: machines are often recorded too softly for a telephone
+RANGE = 70.0  # dB below the recording's loudest point that a spectrogram shows
+COLUMNS, ROWS = 320, 128  # pixels of a spectrogram
+Waves = dict[str, np.ndarray]  # {view: samples (time,) in [-1, 1]}, the recording under "raw"
+
+
+def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
+    """Return {file name: {view: samples}} of test clips, padding cut; `paths` are the audio tables by view.
+
+    A view that leaves a clip as it was recorded (a machine without a separator) is left out.
+    """
+    found: dict[str, Waves] = {name: {} for name in names}
+    for view, path in paths.items():
+        for clips, audio in ClipTable(path).batches("audio", "test"):
+            for row, clip in enumerate(clips.select(["source_file", "samples"]).to_pylist()):
+                name = clip["source_file"].rpartition("/")[2]
+                if name in found:
+                    found[name][view] = audio[row, : clip["samples"]].astype(np.float32) / 32768
+    for name, waves in found.items():
+        if "raw" not in waves:
+            raise AsdError(f"{paths['raw']}: has no test clip {name}: delete the system's clips.csv and run again")
+        for view in [view for view in waves if view != "raw" and np.array_equal(waves[view], waves["raw"])]:
+            del waves[view]
+    return found
+
+
+def sounds_of(waves: Waves, rate: int) -> list[dict]:
+    """Return one entry a view: its encoded sound, its spectrogram and by how many dB it was amplified.
+
+    All views are amplified as the recording needs it, so that separation is heard to take something away.
+    """
+    loudest = float(np.abs(waves["raw"]).max())
+    factor = PEAK / loudest if loudest else 1.0
+    reference = float(_spectrum(waves["raw"], rate).max()) or 1.0
+    return [
+        {
+            "view": view,
+            "sound": encode(np.clip(wave * factor, -1, 1), rate),
+            "picture": spectrogram(wave, rate, reference, view),
+            "gain": 20 * float(np.log10(factor)),
+            "seconds": len(wave) / rate,
+            "kilohertz": rate / 2000,
+        }
+        for view, wave in waves.items()
+    ]
+
+
+def encode(wave: np.ndarray, rate: int) -> str:
+    """Return samples (time,) in [-1, 1] as an address that a browser plays: MP3, or FLAC where MP3 has no such rate."""
+    kind, mime = ("MP3", "audio/mpeg") if rate in MP3_RATES else ("FLAC", "audio/flac")
+    settings = {"bitrate_mode": "VARIABLE", "compression_level": 0.7} if kind == "MP3" else {"subtype": "PCM_16"}
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, rate, format=kind, **settings)
+    return data_address(mime, buffer.getvalue())
+
+
+def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Picture:
+    """Draw power in dB below `reference`, frequency (linear) upwards, time to the right."""
+    power = _spectrum(wave, rate)
+    level = 10 * np.log10(np.maximum(power, 1e-12) / reference)
+    shown = _pooled(_pooled(level, ROWS, axis=0), COLUMNS, axis=1)
+    strongest = rate / 2 * float(power.mean(axis=1).argmax()) / max(len(power) - 1, 1)
+    alt = (
+        f"Spectrogram ({view}), {len(wave) / rate:.1f} s, 0 to {rate / 2000:g} kHz; strongest near {strongest:.0f} Hz."
+    )
+    return heat(np.clip(1 + shown / RANGE, 0, 1), alt)
+
+
+def _spectrum(wave: np.ndarray, rate: int) -> np.ndarray:
+    """Return the power spectrum, (frequencies, frames), of Hann windows of 64 ms or less that overlap by half."""
+    size = min(round(0.064 * rate), len(wave))
+    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: max(size // 2, 1)]  # (frames, size)
+    return np.abs(np.fft.rfft(frames * np.hanning(size))).T ** 2
+
+
+def _pooled(values: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Return at most `count` values along an axis, each the largest of its share."""
+    if values.shape[axis] <= count:
+        return values
+    starts = np.linspace(0, values.shape[axis], count, endpoint=False).astype(int)
+    return np.maximum.reduceat(values, starts, axis=axis)

@@ -1,0 +1,21 @@
+"use strict";
+// Everything is there without this script. It opens what is folded when the page is printed or a link leads into it,
+// and lets one clip sound at a time.
+const folded = () => document.querySelectorAll("details:not([open])");
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...folded()];
+  opened.forEach((part) => { part.open = true; });
+});
+addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
+const reveal = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  target.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+addEventListener("DOMContentLoaded", reveal);
+document.addEventListener("play", (event) => {
+  document.querySelectorAll("audio").forEach((player) => { if (player !== event.target) player.pause(); });
+}, true);

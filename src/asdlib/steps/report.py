@@ -1,0 +1,103 @@
+"""Join tables, illustrations, histories and costs into one HTML page."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from asdlib.report import tables
+from asdlib.report.costs import costs, total
+from asdlib.report.curves import History, last, read_history, training_curves
+from asdlib.report.page import write_page
+from asdlib.report.parts import joined_clips, read_part
+
+Block = dict[str, Any]
+_log = logging.getLogger(__name__)
+
+
+def report(scores: list[Path], parts: list[Path], out: Path, settings: Block) -> None:
+    """Write the page `out` from the systems' scores.csv and the illustrations of every system and machine.
+
+    Histories of trainings and Snakemake's benchmark files are read where the run left them: one that is gone is missing
+    on the page and costs nothing else.
+    """
+    rows = [row for path in scores for row in tables.read_rows(path)]
+    spent = costs(settings["recipes"], [system["name"] for system in settings["systems"]], settings["recorded"])
+    write_page(
+        out,
+        datasets=[_dataset(rows, name, machines) for name, machines in settings["datasets"].items()],
+        systems=[_system(rows, system, settings) for system in settings["systems"]],
+        parts=_Parts(parts),
+        seeds=tables.seeds(rows),
+        spent=spent,
+        spent_by_stage=total(spent),
+        config=settings["config"],
+    )
+    _log.info("%s: %.1f MB", out, out.stat().st_size / 1e6)
+
+
+class _Parts:
+    """The illustrations by place, read when the page comes to them."""
+
+    def __init__(self, paths: list[Path]):
+        self._paths = paths
+
+    def of(self, system: str, dataset: str, machine: str) -> Block:
+        """Return a system's illustrations of one machine."""
+        (path,) = (path for path in self._at(dataset, machine) if path.parts[-4] == system)
+        return read_part(path)
+
+    def clips(self, dataset: str, machine: str) -> Iterator[Block]:
+        """Yield the clips that any system shows of a machine."""
+        return joined_clips(self._at(dataset, machine))
+
+    def _at(self, dataset: str, machine: str) -> list[Path]:
+        return [path for path in self._paths if (path.parent.name, path.stem) == (dataset, machine)]
+
+
+def _dataset(rows: list[tables.Row], name: str, machines: list[str]) -> Block:
+    overview = tables.overview(rows, name)
+    return {
+        "name": name,
+        "machines": machines,
+        "overview": overview,
+        "compared": tables.any_reported(overview),
+        "by_machine": tables.by_machine(rows, name),
+    }
+
+
+def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
+    """Return a system's tables, and its trainings as figures and rows."""
+    own = [row for row in rows if row["system"] == system["name"]]
+    machines = [f"{name}/{machine}" for name, machines in settings["datasets"].items() for machine in machines]
+    separators = {key: _histories("separators", key, machines, "metrics.csv") for key in system["separators"]}
+    models = {
+        key: _histories("models", key, joint or machines, "training.csv") for key, joint in system["models"].items()
+    }
+    histories = separators | models
+    full = {name: tables.full(own, name) for name in settings["datasets"]}
+    return {
+        **system,
+        "tables": full,
+        "compared": {name: tables.any_reported(lines) for name, lines in full.items()},
+        "recipes": list(dict.fromkeys((row["variant"], row["recipe"]) for row in own if row["recipe"])),
+        "trainings": [{"key": key, "picture": training_curves(key, own)} for key, own in histories.items() if own],
+        "separation": [_separation(key, place, own[place]) for key, own in separators.items() for place in own],
+        "silent": [key for key, own in histories.items() if not own],
+    }
+
+
+def _histories(section: str, key: str, places: list[str], name: str) -> dict[str, History]:
+    """Return the histories that there are of a recipe, by place."""
+    histories = {place: read_history(Path("results", section, key, place, name)) for place in places}
+    return {place: history for place, history in histories.items() if history}
+
+
+def _separation(key: str, place: str, history: History) -> Block:
+    return {
+        "key": key,
+        "place": place,
+        "epochs": len(history["epoch"]),
+        "si_sdr": last(history, "si_sdr"),
+        "improvement": last(history, "si_sdr_improvement"),
+    }

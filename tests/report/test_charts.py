@@ -1,0 +1,52 @@
+"""ROC curves and histograms: what they are drawn from, and what they say to who cannot see them."""
+
+import base64
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from asdlib.metrics import section_metrics
+from asdlib.report.charts import Scores, histograms, roc_curves
+
+RNG = np.random.default_rng(0)
+LABELS = ["normal", "normal", "anomaly", "anomaly"] * 5
+DOMAINS = ["source", "target"] * 10
+SCORES = Scores("both", RNG.normal(size=20), LABELS, DOMAINS, RNG.normal(size=9), ["source"] * 7 + ["target"] * 2, 0.25)
+
+
+def test_roc_curves_say_the_official_metrics_areas() -> None:
+    official = section_metrics([int(label == "anomaly") for label in LABELS], DOMAINS, SCORES.scores)
+    alt = roc_curves([SCORES])["alt"]
+    assert f"both, source {100 * official.auc_source:.2f}" in alt
+    assert f"both, target {100 * official.auc_target:.2f}" in alt
+
+
+@pytest.mark.parametrize("lost", [
+    {"labels": [None, *LABELS[1:]]}, {"domains": [None, *DOMAINS[1:]]}, {"labels": ["normal"] * 20},
+])  # fmt: skip
+def test_there_is_no_roc_curve_without_the_truth(lost: dict) -> None:
+    assert roc_curves([replace(SCORES, **lost)]) is None
+
+
+def test_histograms_count_the_clips_above_the_threshold() -> None:
+    alt = histograms(SCORES)["alt"]
+    normal = [score for score, label in zip(SCORES.scores, LABELS, strict=True) if label == "normal"]
+    assert f"{sum(score > 0.25 for score in normal)} of 10 clips (test, normal)" in alt
+    assert "(test, label unknown)" not in alt
+
+
+def test_histograms_of_an_unlabelled_set() -> None:
+    bare = replace(SCORES, labels=[None] * 20, domains=[None] * 20)
+    assert f"{(SCORES.scores > 0.25).sum()} of 20 clips (test, label unknown)" in histograms(bare)["alt"]
+
+
+def test_a_picture_is_whole_and_the_same_twice() -> None:
+    one = histograms(SCORES)
+    content = base64.b64decode(re.fullmatch(r"data:image/webp;base64,(.*)", one["source"])[1])
+    assert content[:4] == b"RIFF"
+    assert content[8:12] == b"WEBP"
+    assert len(content) < 30_000
+    assert histograms(SCORES) == one
+    assert histograms(replace(SCORES, threshold=0.5))["source"] != one["source"]

@@ -1,0 +1,65 @@
+"""Costs from Snakemake's benchmark files and from the disk."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from asdlib.report.costs import STAGES, Cost, costs, total
+
+HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+MODELS = {"models": {"toy-123456": ["toy"]}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def put(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+
+
+def record(path: str, seconds: str, memory: str, cpu: str) -> None:
+    put(f"results/benchmarks/{path}", f"{HEAD}{seconds}\t0:00:01\t{memory}\t0\t0\t0\t0\t0\t0\t{cpu}\n")
+
+
+def test_times_are_summed_and_memory_is_the_largest() -> None:
+    record("embed/toy-123456/raw/here/fan.tsv", "1.5", "300.0", "2.0")
+    record("embed/toy-123456/raw/here/pump.tsv", "2.5", "200.0", "1.0")
+    put("results/embeddings/toy-123456/raw/here/fan.parquet", "12345")
+    assert costs(MODELS, [], ["here"]) == [Cost("embed", "toy-123456", ["toy"], 2, 4.0, 3.0, 300.0, 5)]
+
+
+def test_another_dataset_s_jobs_are_not_counted() -> None:
+    record("embed/toy-123456/raw/there/fan.tsv", "1.5", "300.0", "2.0")
+    put("results/embeddings/toy-123456/raw/there/fan.parquet", "12345")
+    assert costs(MODELS, [], ["here"]) == []
+
+
+def test_a_missing_record_is_not_counted_and_what_was_not_measured_is_nothing() -> None:
+    put("results/embeddings/toy-123456/raw/here/fan.parquet", "12345")
+    (cost,) = costs(MODELS, [], ["here"])
+    assert (cost.jobs, cost.seconds, cost.disk) == (0, 0.0, 5)
+    record("embed/toy-123456/raw/here/fan.tsv", "0.1", "NA", "-")
+    (cost,) = costs(MODELS, [], ["here"])
+    assert (cost.jobs, cost.seconds, cost.memory_mb, cost.cpu_seconds) == (1, 0.1, 0.0, 0.0)
+
+
+def test_tables_are_of_all_datasets() -> None:
+    record("tabulate/toy.tsv", "1", "1", "1")
+    put("results/toy/scores.csv", "123")
+    (cost,) = costs({}, ["toy"], ["here"])
+    assert (cost.jobs, cost.disk) == (1, 3)
+
+
+def test_one_row_a_stage() -> None:
+    parts = [Cost("embed", "a", [], 1, 1.0, 2.0, 300.0, 5), Cost("embed", "b", [], 2, 3.0, 4.0, 100.0, 6)]
+    assert total(parts) == [Cost("embed", "", [], 3, 4.0, 6.0, 300.0, 11)]
+
+
+def test_every_rule_s_results_are_known() -> None:
+    rules = Path(__file__).resolve().parents[2] / "workflow" / "rules"
+    names = {name for path in rules.glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)}
+    assert set(STAGES) == names - {"fetch_checkpoint", "submission", "report"}  # no system's, or the page itself

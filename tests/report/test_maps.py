@@ -1,0 +1,56 @@
+"""Maps of embeddings: which clips are on them, and when there is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asdlib.data.tables import clip_rows, writing
+from asdlib.report.maps import embedding_map
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Twelve training and six test clips with a vector, a single number, and a vector that is not finite."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "fan.parquet"
+    shapes = {"latent": ("float32", (5,)), "error": ("float32", (1,)), "endless": ("float32", (2,))}
+    with writing(path, {}, **shapes) as written:
+        for kind, count in (("train", 12), ("test", 6)):
+            values = {"latent": rng.normal(size=(count, 5)), "error": rng.normal(size=(count, 1)),
+                      "endless": np.full((count, 2), np.inf)}  # fmt: skip
+            rows = clip_rows([_row(kind, number) for number in range(count)])
+            written.write(rows, **{name: array.astype(np.float32) for name, array in values.items()})
+    return path
+
+
+def _row(kind: str, number: int) -> dict:
+    labels = {"train": "normal", "test": ("normal", "anomaly", None)[number % 3]}
+    facts = {"clip": f"{kind}{number}", "section": "00", "domain": "source" if number % 2 else "target"}
+    facts |= {"split": kind, "label": labels[kind], "attributes": {}, "kind": kind, "samples": 1}
+    return facts | {"recorded_samples": 1, "frames": None, "source_file": f"{kind}/{number}.wav"}
+
+
+def test_a_map_shows_all_clips_and_is_the_same_twice(table: Path) -> None:
+    one = embedding_map(table, "latent", "00", 100, "latent of toy")
+    assert "latent of toy" in one["alt"]
+    assert "6 training, source" in one["alt"]
+    assert "1 test anomaly, target" in one["alt"]
+    assert "1 test without label, source" in one["alt"]
+    assert embedding_map(table, "latent", "00", 100, "latent of toy") == one
+
+
+def test_training_clips_are_thinned_and_test_clips_are_not(table: Path) -> None:
+    alt = embedding_map(table, "latent", "00", 4, "latent")["alt"]
+    counts = [int(part.split()[0]) for part in alt.split(": ")[1].split("; ")]
+    assert sum(counts) == 4 + 6
+
+
+@pytest.mark.parametrize("representation", ["error", "endless", None])
+def test_what_has_no_plane_has_no_map(table: Path, representation: str | None) -> None:
+    """A single number a clip; values without end, by themselves or among others."""
+    assert embedding_map(table, representation, "00", 100, "") is None
+
+
+def test_too_few_clips_have_no_map(table: Path) -> None:
+    assert embedding_map(table, "latent", "00", 1, "") is None

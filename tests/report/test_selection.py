@@ -1,0 +1,27 @@
+"""The most and the least anomalous clips."""
+
+from asdlib.report.selection import ends
+
+
+def rows(*scores: float) -> list[dict]:
+    return [{"clip": f"{number}.wav", "anomaly_score": str(score)} for number, score in enumerate(scores)]
+
+
+def chosen(count: int, *scores: float) -> list[tuple]:
+    return [(row["clip"], row["end"], row["rank"], row["of"]) for row in ends(rows(*scores), count)]
+
+
+def test_both_ends() -> None:
+    assert chosen(1, 0.5, -2, 3, 1e3) == [("3.wav", "most", 1, 4), ("1.wav", "least", 4, 4)]
+    assert chosen(2, 9, 10, -1, 0.1, 5) == [
+        ("1.wav", "most", 1, 5), ("0.wav", "most", 2, 5), ("2.wav", "least", 5, 5), ("3.wav", "least", 4, 5),
+    ]  # fmt: skip
+
+
+def test_equal_scores_follow_their_names() -> None:
+    assert chosen(1, 1, 1, 1) == [("0.wav", "most", 1, 3), ("2.wav", "least", 3, 3)]
+
+
+def test_no_clip_is_at_both_ends() -> None:
+    assert chosen(2, 1, 2, 3) == [("2.wav", "most", 1, 3), ("1.wav", "most", 2, 3), ("0.wav", "least", 3, 3)]
+    assert chosen(1, 1) == [("0.wav", "most", 1, 1)]

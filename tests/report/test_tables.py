@@ -1,0 +1,67 @@
+"""The page's tables: what stands beside what, and in which colour."""
+
+import re
+
+import pytest
+
+from asdlib.report import tables
+from asdlib.steps.tabulate import SCORE_COLUMNS
+
+
+def row(**values: str) -> dict[str, str]:
+    known = {"system": "toy", "variant": "a", "dataset": "here", "machine": "all", "seed": "1"}
+    return dict.fromkeys(SCORE_COLUMNS, "") | known | values
+
+
+def test_a_difference_has_a_sign_and_a_colour() -> None:
+    above, below = row(hmean="61.234", reported_hmean="60.0"), row(variant="b", hmean="59.0", reported_hmean="60.5")
+    better, worse = [line["figures"][0] for line in tables.overview([above, below], "here")]
+    assert (better["ours"], better["reported"], better["difference"]["text"]) == ("61.23", "60.00", "+1.23")
+    assert worse["difference"]["text"] == "−1.50"
+    assert better["difference"]["colour"] != worse["difference"]["colour"]
+
+
+def test_missing_figures_are_dashes_without_colour() -> None:
+    for lone in (row(hmean="61.0"), row(reported_hmean="61.0"), row()):
+        (line,) = tables.overview([lone], "here")
+        assert line["figures"][0]["difference"] == {"text": "–", "colour": None}
+    assert not tables.any_reported(tables.overview([row(hmean="61.0")], "here"))
+    assert tables.any_reported(tables.overview([row(reported_pauc="61.0")], "here"))
+
+
+def test_several_seeds_show_mean_and_standard_deviation() -> None:
+    rows = [row(seed=seed, hmean=figure) for seed, figure in (("1", "50.0"), ("2", "54.0"), ("sd", "2.8284"))]
+    rows.insert(2, row(seed="mean", hmean="52.0", reported_hmean="53"))
+    (line,) = tables.overview(rows, "here")
+    assert line["figures"][0] == {
+        "ours": "52.00 ± 2.83",
+        "reported": "53.00",
+        "difference": {"text": "−1.00", "colour": line["figures"][0]["difference"]["colour"]},
+    }
+    assert tables.seeds(rows) == ["1", "2"]
+    assert [line["row"]["seed"] for line in tables.full(rows, "here")] == ["1", "2", "mean", "sd"]
+
+
+def test_machines_are_columns_and_sections_only_where_there_are_several() -> None:
+    rows = [row(machine=m, section=s, hmean="50.0") for m, s in (("fan", "00"), ("pump", "00"))]
+    assert tables.by_machine(rows, "here")["places"] == ["fan", "pump"]
+    rows.append(row(machine="pump", section="01", hmean=""))
+    found = tables.by_machine(rows, "here")
+    assert found["places"] == ["fan 00", "pump 00", "pump 01"]
+    assert [cell["text"] for cell in found["lines"][0]["cells"]] == ["50.00", "50.00", "–"]
+
+
+@pytest.mark.parametrize("difference", ["-90.0", "-5.0", "0.0", "5.0", "90.0"])
+def test_text_is_readable_on_every_colour(difference: str) -> None:
+    line = tables.overview([row(hmean=difference, reported_hmean="0.0")], "here")[0]
+    assert contrast("#1d1f21", line["figures"][0]["difference"]["colour"]) > 7
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it."""
+    lights = []
+    for colour in (one, other):
+        parts = [int(part, 16) / 255 for part in re.findall("..", colour[1:])]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+    return max(lights) / min(lights)

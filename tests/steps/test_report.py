@@ -1,0 +1,99 @@
+"""The page that `report` joins: what is on it when something is missing, hostile, or there twice."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from page_reader import PageReader
+
+from asdlib.steps.report import report
+from asdlib.steps.tabulate import SCORE_COLUMNS
+
+PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
+HOSTILE = '<script>alert("1")</script>&amp;.wav'
+SYSTEM = {"title": "A toy", "report": "", "separators": ["gain-123456"], "models": {"centre-123456": []}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def sound(view: str) -> dict:
+    facts = {"view": view, "sound": f"data:audio/mpeg;base64,{len(view)}", "picture": PICTURE}
+    return facts | {"gain": 1.0, "seconds": 1.0, "kilohertz": 8.0}
+
+
+def shown(system: str, end: str = "most") -> dict:
+    facts = {"system": system, "variant": "a", "end": end, "rank": 1, "of": 2}
+    return facts | {"threshold": 0.5, "score": 1.0, "decision": 1}
+
+
+def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
+    clips = [{"section": "00", "clip": clip, "label": "", "domain": "", "attributes": "<b>=1",
+              "shown": [shown(system)], "sounds": [sound(view) for view in views]}]  # fmt: skip
+    sections = [{"section": "00", "roc": None, "histograms": [], "maps": [], **section}]
+    path = Path(f"results/{system}/report/here/fan.json")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"sections": sections, "clips": clips}))
+    return path
+
+
+def put_scores(system: str, **values: str) -> Path:
+    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here", "seed": "1"} | values
+    path = Path(f"results/{system}/scores.csv")
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, SCORE_COLUMNS)
+        writer.writeheader()
+        writer.writerows([{**row, "machine": "fan", "section": "00"}, {**row, "machine": "all"}])
+    return path
+
+
+def make(**parts: Path) -> PageReader:
+    """Make the page of some systems without trainings and costs."""
+    settings = {
+        "systems": [{**SYSTEM, "name": name} for name in parts],
+        "datasets": {"here": ["fan"]},
+        "recipes": {"models": {"centre-123456": list(parts)}},
+        "recorded": ["here"],
+        "config": {"seeds": [1], "report": {"clips": 1, "points": 10}},
+    }
+    report([put_scores(name) for name in parts], list(parts.values()), Path("results/report.html"), settings)
+    return PageReader(Path("results/report.html").read_text())
+
+
+def test_names_of_files_are_text_and_nothing_else() -> None:
+    page = make(toy=put_part("toy", HOSTILE, "raw"))
+    assert HOSTILE in page.text
+    assert len(page.all("script")) == 1
+    assert "<b>=1" in page.text
+    assert not page.all("b")
+    assert page.all("audio")[0]["aria-label"] == f"fan, {HOSTILE}, raw"
+
+
+def test_without_labels_histories_and_records_the_page_says_so() -> None:
+    page = make(toy=put_part("toy", "a.wav", "raw"))
+    assert page.table("All variants")[0][:3] == ["toy", "a", "–"]
+    assert "label unknown, domain unknown" in page.text
+    assert "No ROC curves of fan" in page.text
+    assert "nothing was learnt or the file is gone: gain-123456, centre-123456." in " ".join(page.text.split())
+    assert {row[1] for row in page.table("Cost by stage")} == {"0"}  # jobs with a record
+
+
+def test_a_clip_of_two_systems_is_on_the_page_once_with_all_its_views() -> None:
+    page = make(
+        one=put_part("one", "a.wav", "raw", "separated/gain-123456"), two=put_part("two", "a.wav", "raw", "separated/x")
+    )
+    heard = [player["aria-label"] for player in page.all("audio")]
+    assert heard == [f"fan, a.wav, {view}" for view in ("raw", "separated/gain-123456", "separated/x")]
+    assert "for one/a" in page.text
+    assert "for two/a" in page.text
+
+
+def test_a_picture_that_there_is_none_of_is_named() -> None:
+    pictures = {"latent of toy": None, "x": PICTURE}
+    maps = [{"name": name, "variants": ["a"], "picture": drawn} for name, drawn in pictures.items()]
+    page = make(toy=put_part("toy", "a.wav", "raw", maps=maps))
+    assert "No map of latent of toy" in page.text
+    assert [image["alt"] for image in page.all("img")] == ["A picture."] * 2  # the map, the spectrogram
