@@ -56,12 +56,10 @@ class _Parts:
 
 
 def _dataset(rows: list[tables.Row], name: str, machines: list[str]) -> Block:
-    overview = tables.overview(rows, name)
     return {
         "name": name,
         "machines": machines,
-        "overview": overview,
-        "compared": tables.any_reported(overview),
+        "overview": tables.overview(rows, name),
         "by_machine": tables.by_machine(rows, name),
     }
 
