@@ -268,10 +268,14 @@ class Graph:
         folder = f"results/{variant.system}/{variant.name}/{dataset}"
         return folder if len(self.config["seeds"]) == 1 else f"{folder}/seed_{variant.seed}"
 
+    def scored_file(self, variant: Variant, dataset: str, machine: str, section: str, prefix: str) -> str:
+        """Return one file of what `score` makes of a section: the prefix is one of `SCORED`."""
+        return f"{self.score_folder(variant, dataset)}/{prefix}_{machine}_section_{section}_{SCORED[prefix]}"
+
     def score_files(self, system: str, prefix: str) -> list[str]:
-        """Return all files of a system that begin so, one of `SCORED`, in the order of its table's rows."""
+        """Return all files of a system that begin so, in the order of its table's rows."""
         return [
-            f"{self.score_folder(v, d)}/{prefix}_{m}_section_{s}_{SCORED[prefix]}"
+            self.scored_file(v, d, m, s, prefix)
             for v in self.variants.values()
             if v.system == system
             for d, m, s in self.places
