@@ -1,6 +1,6 @@
-"""What a variant's scores rest on: its models and those they start from, the views that are heard, and their separators.
+"""What a variant's scores rest on: its models and those they start from, the views they hear, their separators.
 
-The one descent through resolved recipes. Standard library only: rules ask here when the graph is built.
+The one descent through resolved recipes. Rules ask here when the graph is built: nothing heavy is imported.
 """
 
 from collections.abc import Iterator
