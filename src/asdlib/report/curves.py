@@ -13,6 +13,7 @@ LOSS = ("loss", ("loss", "validation_loss"))
 IMPROVEMENT = ("SI-SDR improvement in dB", ("si_sdr_improvement",))
 WATCHED = {"linewidth": 0.8, "linestyle": "--", "markerfacecolor": "none", "alpha": 0.7}
 MARKED = 12  # epochs of a line, at most
+ABREAST = 2  # places on a line of the legend: their names may be long
 History = dict[str, list[float | None]]
 
 
@@ -35,14 +36,14 @@ def training_curves(name: str, histories: dict[str, History], early_stop: bool) 
     """
     known = {column for history in histories.values() for column, values in history.items() if any(values)}
     panels = [panel for panel in (LOSS, IMPROVEMENT) if known & set(panel[1])]
-    figure, all_axes = new_figure(len(panels), height=max(2.3, 0.15 * len(histories) + 0.3))
+    figure, all_axes = new_figure(len(panels), height=2.2 + 0.16 * -(-len(histories) // ABREAST))
     for (title, columns), axes in zip(panels, all_axes, strict=True):
         for number, (place, history) in enumerate(histories.items()):
             for column, style in zip(columns, ({"label": place, "linewidth": 1.3}, WATCHED), strict=False):
                 _line(axes, history, column, number, **style)
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    joint_legend(figure, all_axes, loc="outside right upper")
+    joint_legend(figure, all_axes, loc="outside lower center", ncols=ABREAST)
     said = " ".join(_said(place, history, early_stop) for place, history in histories.items())
     return picture(figure, f"Training of {name}. {said}")
 

@@ -30,7 +30,7 @@ Picture = dict[str, Any]  # source (a data address), alt, width and height (pixe
 
 
 def joint_legend(figure: Figure, panels: Iterable[Any], **place: Any) -> None:
-    """Put one legend for all panels beside them, where it hides nothing; `place` is matplotlib's."""
+    """Put one legend for all panels around them, where it hides nothing; `place` is matplotlib's."""
     handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
