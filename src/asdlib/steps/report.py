@@ -12,6 +12,7 @@ from asdlib.report.page import write_page
 from asdlib.report.parts import joined_clips, read_part
 
 Block = dict[str, Any]
+UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # by a separator without metrics of its own
 _log = logging.getLogger(__name__)
 
 
@@ -85,7 +86,7 @@ def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
             if own
         ],
         "separation": [
-            {"key": key, "place": place, **figures_of(history, key in system["early_stop"])}
+            {"key": key, "place": place, **UNMEASURED, **figures_of(history, key in system["early_stop"])}
             for key, own in separators.items()
             for place, history in own.items()
         ],
