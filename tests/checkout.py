@@ -156,8 +156,11 @@ def add_toy_machines(checkout: Checkout, *machines: str, folder: str = "recordin
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return this environment without what would lead Snakemake or its jobs to another checkout or profile."""
-    dropped = ("ASDLIB", "PYTHONPATH", "SNAKEMAKE_PROFILE")
+    """Return this environment without what would lead Snakemake or its jobs to another checkout or profile.
+
+    Nor what keeps them from storing compiled code: dozens of processes would compile the checkout's library anew.
+    """
+    dropped = ("ASDLIB", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNAKEMAKE_PROFILE")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 

@@ -68,7 +68,7 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for page in WITH_COMMANDS:
         for line in page.read_text().splitlines():
-            match = re.search(r"(?:^|[`\s])(snakemake (?:results/|submission |-)[^`]*)", line)
+            match = re.search(r"(?:^|[`\s])(snakemake (?:results/|submission |report |-)[^`]*)", line)
             if match and not line.lstrip("# ").startswith("snakemake --lint"):
                 found.append((name_of(page), match[1].strip()))
     return found
@@ -94,7 +94,9 @@ def test_the_documents_show_commands():
 def test_a_target_stands_before_options_that_swallow_words(page, command):
     words = shlex.split(command)[1:]
     assert not swallowed(words), f"{page}: {command}"
-    targets = [place for place, word in enumerate(words) if word.startswith("results/") or word == "submission"]
+    targets = [
+        place for place, word in enumerate(words) if word.startswith("results/") or word in ("submission", "report")
+    ]
     assert targets in ([], [0]), f"{page}: {command}"
     for option, value in pairwise(words):
         if option == "--workflow-profile":

@@ -1,5 +1,6 @@
 """What a package holds, as the config says it: the shipped systems on the challenge's sets; nothing is computed."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from checkout import ROOT
 from refusals import refused
 
 from asdlib import entries
+from asdlib.errors import AsdError
 from asdlib.graph import Graph
 from asdlib.yaml_files import parse_yaml, read_yaml
 
@@ -104,6 +106,15 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     fan = {"machine": "fan", "section": "00", "auc_source": "70.5", "auc_target": "60.0", "pauc": "50.0"}
     assert entry["figures"] == [fan]
     assert [row["machine"] for row in entry["evaluated"]] == ["ToyPet"]
+    newer = Path("results/baseline/mse/dcase2025_dev/anomaly_score_fan_section_00_test.csv")
+    newer.parent.mkdir(parents=True)
+    newer.touch()
+    os.utime(newer, (table.stat().st_mtime + 1,) * 2)
+    entry = entries.settings(chosen)["entries"][0]
+    assert (entry["figures"], len(entry["evaluated"])) == ([], 1)
+    table.write_text("variant,dataset\n")
+    with pytest.raises(AsdError, match=r"scores\.csv: has no column auc_source: delete it and run again"):
+        entries.settings(chosen)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

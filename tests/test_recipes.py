@@ -360,6 +360,14 @@ def test_no_systems(tmp_path: Path) -> None:
         _ = Recipes(tmp_path).systems
 
 
+@pytest.mark.parametrize(("system", "variant"), [("models", "v"), ("toy", "report")])
+def test_a_name_that_a_folder_of_results_has(tmp_path: Path, system: str, variant: str) -> None:
+    content = {"report": "r", "title": "t", "variants": {variant: {"branches": [{"model": "m", "backend": "b"}]}}}
+    (tmp_path / f"{system}.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(AsdError, match=rf"{system}\.yaml: the name is taken by a folder of results: choose another"):
+        _ = Recipes(tmp_path).systems
+
+
 def test_a_model_may_start_from_several(systems: Systems) -> None:
     recipes = systems(toy=changed("models", "tuned", "init", value=["joint", "plain"]))
     assert recipes.resolve("models", "tuned", 1).init == [

@@ -27,7 +27,10 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("", "--cores all"),
         ("system3 --gpus 2", "results/system3/scores.csv --cores all --resources gpu=2"),
         ("--gpus 0 --cores 4 baseline system5 report",
-         "results/baseline/scores.csv results/system5/scores.csv report --cores 4 --resources gpu=0"),
+         "results/baseline/scores.csv results/system5/scores.csv report --cores 4 --resources gpu=0 "
+         "--config 'systems=[baseline,system5]'"),
+        ("baseline report --config systems=[system3]",
+         "results/baseline/scores.csv report --cores all --config 'systems=[system3]'"),
         ("submission --slurm --dry-run", "submission --workflow-profile profiles/slurm --dry-run"),
         ("baseline --data my/pumps --configfile config/demo.yaml config/config.yaml --config device=cpu seeds=[1,2]",
          "results/baseline/scores.csv --cores all --configfile config/demo.yaml config/config.yaml "

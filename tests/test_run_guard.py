@@ -17,6 +17,12 @@ FILES = {
 RULES = 'rule a:\n    output:\n        "a",  # the one\n    shell:\n        "touch {output}"\n'
 
 
+def forget() -> None:
+    """Read files anew, as another process would."""
+    codehash.normalised.cache_clear()
+    codehash._tree.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small library, and a run of it that is under way."""
@@ -25,11 +31,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / "asdlib" / name).write_text(text)
     monkeypatch.setattr(codehash, "PACKAGE", tmp_path / "asdlib")
     monkeypatch.setenv(run_guard.VARIABLE, "")
-    codehash.normalised.cache_clear()
+    forget()
     run_guard.begin("settings", run_guard.library_files())
-    codehash.normalised.cache_clear()  # a job is another process
+    forget()  # a job is another process
     yield tmp_path / "asdlib"
-    codehash.normalised.cache_clear()
+    forget()
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -67,7 +73,7 @@ def test_what_means_something_stops_until_it_is_restored(package: Path, old: str
     edit(package / "models" / "knn.py", old, new)
     stopped(package)
     edit(package / "models" / "knn.py", new, old)
-    codehash.normalised.cache_clear()
+    forget()
     run_guard.check_library()
 
 

@@ -101,7 +101,13 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes(), str(path))
+    """Return a file's syntax tree without docstrings (comments never were in it)."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    for node in ast.walk(tree):
+        has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if has_docstring and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]  # never compiled: an empty body does no harm
+    return tree
 
 
 @cache
@@ -124,10 +130,5 @@ def _imports(module: str) -> frozenset[str]:
 
 @cache
 def normalised(path: Path) -> str:
-    """Return a file's syntax tree as text, without docstrings (comments never were in it)."""
-    tree = ast.parse(path.read_bytes(), str(path))
-    for node in ast.walk(tree):
-        has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if has_docstring and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]  # never compiled: an empty body does no harm
-    return ast.unparse(tree)
+    """Return a file's code as text, the same for the same syntax tree."""
+    return ast.unparse(_tree(path))

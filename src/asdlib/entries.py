@@ -5,7 +5,7 @@ Standard library only: this runs when the graph is built. Everything is decided 
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from asdlib.errors import AsdError
 from asdlib.graph import Graph
@@ -93,8 +93,8 @@ def settings(graph: Graph) -> dict[str, Any]:
                 "branches": len(variant.branches),
                 "networks": _networks(graph, variant),
                 "meta": block["meta"].get(f"{variant.system}/{variant.name}", {}),
-                "figures": _figures(variant, block["development"]),
-                "evaluated": _figures(variant, block["dataset"]),
+                "figures": _figures(graph, variant, block["development"]),
+                "evaluated": _figures(graph, variant, block["dataset"]),
             }
             for number, variant in enumerate(variants(graph), start=1)
         ],
@@ -138,22 +138,35 @@ def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
     return found
 
 
-def _figures(variant: Variant, dataset: str) -> list[dict[str, str]]:
+def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:
     """Return the rows that the system's last table has of this variant, seed and dataset: AUCs and pAUC in percent.
 
     The table is no input of the package: that would train on the development set whoever only wants to submit. So a
-    row counts only if it was made by the recipes that are submitted.
+    row counts only if it was made by the recipes that are submitted, and of the scores that are there.
     """
     path = Path("results") / variant.system / "scores.csv"
-    if not path.is_file():
+    if not path.is_file() or _older(path, graph.score_folder(variant, dataset)):
         return []
     with path.open(newline="", encoding="utf-8") as handle:
         rows = [
             row
-            for row in csv.DictReader(handle)
+            for row in _table(handle, path)
             if (row["variant"], row["dataset"], row["seed"]) == (variant.name, dataset, str(variant.seed))
             and row["recipe"] == variant.recipe
             and row["section"]
             and all(row[name] for name in FIGURES)
         ]
     return [{name: row[name] for name in ("machine", "section", *FIGURES)} for row in rows]
+
+
+def _older(table: Path, scores: str) -> bool:
+    """Tell whether scores were made again after a table."""
+    return any(path.stat().st_mtime > table.stat().st_mtime for path in Path(scores).glob("anomaly_score_*.csv"))
+
+
+def _table(handle: TextIO, path: Path) -> list[dict[str, str]]:
+    reader = csv.DictReader(handle)
+    missing = {"variant", "dataset", "machine", "section", "seed", "recipe", *FIGURES} - set(reader.fieldnames or ())
+    if missing:
+        raise AsdError(f"{path}: has no column {min(missing)}: delete it and run again")
+    return list(reader)

@@ -30,7 +30,7 @@ def lease(gpus: int) -> None:
     folder = _folder()
     taken = _take(folder, visible, gpus)
     if not taken:
-        _log.info("all GPUs are in use: waiting until one is free (locks in %s)", folder)
+        _log.warning("all GPUs are in use: waiting until one is free (locks in %s)", folder)
     while not taken:
         time.sleep(WAIT)
         taken = _take(folder, visible, gpus)

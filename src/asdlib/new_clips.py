@@ -4,6 +4,7 @@ They take the workflow's own road, step by step, in one process and a temporary 
 in `results` changes.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import separate
 
+_log = logging.getLogger(__name__)
 FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips must share with the training clips
 
 
@@ -49,6 +51,7 @@ def score_clips(graph: Graph, place: Place, recordings: Sequence[Path]) -> Score
 
     Raises AsdError for a recording that `prepare` would refuse, and for a config of another clip format than the run's.
     """
+    _refuse_augmented(place)
     _refuse_other_format(graph, place)
     with TemporaryDirectory(prefix="asdlib-score-") as folder:
         road = _Road(graph, place, Path(folder))
@@ -96,10 +99,6 @@ class _Road:
         return out
 
     def _audio(self, view: str) -> Path:
-        if view.startswith("augmented/"):
-            raise AsdError(
-                f"{self._place.variant.system}: scores {view}, which no new clip has: choose another variant"
-            )
         out = self._path("audio", view)
         if not out.exists():
             (separator,) = separators_of(self._graph, view, self._place.dataset, self._place.machine)
@@ -112,10 +111,17 @@ class _Road:
         return path
 
 
+def _refuse_augmented(place: Place) -> None:
+    for view in (view for branch in place.variant.branches for view in branch.views):
+        if view.startswith("augmented/"):
+            raise AsdError(f"{place.variant.system}: scores {view}, which no new clip has: choose another variant")
+
+
 def _refuse_other_format(graph: Graph, place: Place) -> None:
     """Compare the clip format, which is no part of any key, with that of the run's own clips, if they are kept."""
     path = Path(f"results/audio/raw/{place.dataset}/{place.machine}.parquet")
     if not path.exists():
+        _log.warning("%s: is gone, so nobody knows whether its clips were as long as these", path)
         return
     made = ClipTable(path).recipe
     for name in FORMAT:

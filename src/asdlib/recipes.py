@@ -34,6 +34,8 @@ GIVEN = {"augmentations": {"seed": 0}}
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
 # What decides which public weights a checkpoint's block means; a pin and a licence change no result.
 PUBLIC = ("repository", "revision", "file")
+# Folders of results that are no system's, and targets; a variant's are beside `report`.
+TAKEN = {*SECTIONS, "audio", "benchmarks", "embeddings", "features", "logs", "report", "submission"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,11 @@ class Recipes:
         files = sorted(self.folder.glob("*.yaml"))
         if not files:
             raise AsdError(f"{self.folder}: holds no system's YAML file: restore config/systems")
-        return {path.stem: load_yaml(path, schema="system") for path in files}
+        found = {path.stem: load_yaml(path, schema="system") for path in files}
+        for path in files:
+            if path.stem in TAKEN or "report" in found[path.stem]["variants"]:
+                raise AsdError(f"{path}: the name is taken by a folder of results: choose another")
+        return found
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], dict[str, Any]]:

@@ -66,7 +66,8 @@ def artefacts(checkout: Checkout) -> dict[str, bytes]:
         str(path.relative_to(results)): path.read_bytes()
         for path in sorted(results.rglob("*"))
         if path.is_file() and not path.name.startswith(".") and path.name not in ("training.csv", "metrics.csv")
-        and path.relative_to(results).parts[0] not in ("logs", "benchmarks") and not {"tiny", "noise"} & {*path.parts}
+        and path.relative_to(results).parts[0] not in ("logs", "benchmarks", "report.html")
+        and not path.is_relative_to(results / "toy" / "report") and not {"tiny", "noise"} & {*path.parts}
     }  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
         stats.gamma.fit(sample),
         stats.gamma.fit(sample, mean**2 / variance, loc=location, scale=variance / mean),
     )
-    return _quantile(min(fits, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic), quantile)
+    found = [fit for fit in fits if np.isfinite(fit).all()]
+    return _quantile(min(found, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic), quantile)
 
 
 def _quantile(fit: tuple[float, float, float], quantile: float) -> float:

@@ -33,15 +33,22 @@ def run(args: argparse.Namespace) -> None:
 
     require_workflow()
     refuse_swallowed(args.configfile, args.config)
-    targets = [_target(word) for word in args.targets]
-    entries = [*([f"data={args.data}"] if args.data else []), *args.config]
+    systems = sorted(path.stem for path in Path("config/systems").glob("*.yaml"))
+    targets = [_target(word, systems) for word in args.targets]
+    entries = [*([f"data={args.data}"] if args.data else []), *_shown(args, systems), *args.config]
     call = arguments(targets, _options(args), args.configfile, entries)
     print(as_text(call), flush=True)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *call])
 
 
-def _target(word: str) -> str:
-    systems = sorted(path.stem for path in Path("config/systems").glob("*.yaml"))
+def _shown(args: argparse.Namespace, systems: list[str]) -> list[str]:
+    """Return the setting by which a report shows the systems that are named beside it."""
+    named = [word for word in args.targets if word in systems]
+    given = any(entry.startswith("systems=") for entry in args.config)
+    return [f"systems=[{','.join(named)}]"] if "report" in args.targets and named and not given else []
+
+
+def _target(word: str, systems: list[str]) -> str:
     if word in systems:
         return f"results/{word}/scores.csv"
     if word not in RULES and "/" not in word:
