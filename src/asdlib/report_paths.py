@@ -58,7 +58,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
             }
             for variant in variants
         ],
-        "maps": _maps(variants, dataset, machine),
+        "maps": _maps(graph, variants, dataset, machine),
         **graph.config["report"],
     }
 
@@ -69,17 +69,16 @@ def first_variants(graph: Graph, system: str) -> list[Variant]:
     return [v for v in graph.variants.values() if v.system == system and v.seed == seed]
 
 
-def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
     """Return the embeddings to draw, one that variants share once, with the representation that the backend reads."""
     found: dict[tuple, dict[str, Any]] = {}
     for variant in variants:
-        for branch in variant.branches:
+        read = [(branch, view) for branch in variant.branches for view in branch.views]
+        for (branch, view), path in zip(read, graph.embeddings_of(variant, dataset, machine), strict=True):
             representation = branch.backend.settings.get("representation")
-            for view in branch.views:
-                path = f"results/embeddings/{branch.model.key}/{view}/{dataset}/{machine}.parquet"
-                name = f"{representation or 'representations'} of {branch.model.key}, {view}"
-                block = {"path": path, "representation": representation, "name": name, "variants": []}
-                found.setdefault((path, representation), block)["variants"].append(variant.name)
+            name = f"{representation or 'representations'} of {branch.model.key}, {view}"
+            block = {"path": path, "representation": representation, "name": name, "variants": []}
+            found.setdefault((path, representation), block)["variants"].append(variant.name)
     return list(found.values())
 
 
