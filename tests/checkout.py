@@ -16,7 +16,7 @@ from toy import make_machine
 ROOT = Path(__file__).resolve().parents[1]
 TOY_SYSTEM = ROOT / "tests" / "workflow" / "toy_system"
 NEEDED = ("Snakefile", "workflow", "config", "src", "profiles", "envs", "resources/reported",
-          "resources/costs.yaml", "resources/zenodo.lock.json")  # fmt: skip
+          "resources/costs.yaml", "resources/zenodo.lock.json", "pyproject.toml")  # fmt: skip
 TOY_CLASSES = {
     "separators": ("toy_gain", "ToyGain"),
     "augmentations": ("toy_mix", "ToyMix"),

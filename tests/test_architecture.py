@@ -25,6 +25,7 @@ FLOORS = (
     {"commands"},
     {"new_clips"},
     {"planning", "entries", "report_paths"},
+    {"lineage"},
     {"steps", "graph"},
     {"networks", "leftovers", "report", "scoring", "submission_check"},
     {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",

@@ -13,7 +13,8 @@ from toy import make_machine
 
 from asdlib import recipes
 from asdlib.errors import AsdError
-from asdlib.graph import Graph, backends_of, from_text
+from asdlib.graph import Graph, backends_of
+from asdlib.yaml_files import from_text
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = {

@@ -1,5 +1,6 @@
 """What the report is made of, for the systems as they are: nothing is listed by hand."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from asdlib import report_paths
 from asdlib.graph import Graph
+from asdlib.lineage import public_for, recipes_of, separators_for, trained_for
 from asdlib.recipes import merge
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,13 +16,21 @@ SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yam
 LONGEST = 131_072  # bytes of one argument that Linux takes: a rule's whole command is one
 
 
+def read(name: str) -> dict:
+    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+
+
+SHIPPED = read("datasets") | read("checkpoints") | read("config")
+
+
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     """All systems on the demo, under three seeds."""
-    config: dict = {}
-    for name in ("datasets", "checkpoints", "config", "demo"):
-        config = merge(config, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()))
-    return Graph({**config, "systems": SYSTEMS, "seeds": [1, 2, 3]}, ROOT)
+    return Graph({**merge(SHIPPED, read("demo")), "systems": SYSTEMS, "seeds": [1, 2, 3]}, ROOT)
+
+
+def with_systems(graph: Graph, *systems: str) -> Graph:
+    return Graph({**graph.config, "systems": list(systems)}, ROOT)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -34,16 +44,76 @@ def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, syste
     assert "results/audio/raw/demo/bearing.parquet" in drawn
 
 
-def test_an_ancestry_goes_down_to_the_leaves(graph: Graph) -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("data", ["demo", "dcase2025_dev"])
+def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system: str, data: str) -> None:
+    """Separators that models only hear on their corpora have no clips of another dataset."""
+    chosen = Graph({**SHIPPED, "data": data}, ROOT)
+    for variant in report_paths.first_variants(chosen, system):
+        rests_on = {path.split("/")[2] for path in trained_for(chosen, variant, data, "fan")
+                    if re.fullmatch(f"results/separators/[^/]+/{data}/fan/.*", path)}  # fmt: skip
+        assert set(separators_for(chosen, variant, data, "fan")) == rests_on
+    settings = report_paths.illustrate_settings(chosen, system, data, "fan")
+    drawn = {view.split("/")[1] for variant in settings["variants"] for view in variant["separators"]}
+    assert set(report_paths.report_settings(with_systems(chosen, system))["systems"][0]["separators"]) == drawn
+
+
+def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
+    """The demo is in no corpus of the shipped recipes, 2025's development set is."""
+    elsewhere, within = (Graph({**SHIPPED, "data": data}, ROOT) for data in ("demo", "dcase2025_dev"))
+    wanted = [report_paths.illustrated(one, "system4", name, "fan") for one, name in
+              ((elsewhere, "demo"), (within, "dcase2025_dev"))]  # fmt: skip
+    assert [any("/separated/" in path for path in paths) for paths in wanted] == [False, True]
+
+
+def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     """Every recipe that serves a variant is an ancestor of one, and has its place among the costs; but backends."""
-    found = {key for variant in graph.variants.values() for key in report_paths.ancestry(graph, variant)}
+    found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
     assert found == {key for key in graph.table if key[0] != "backends"}
     recipes = report_paths.report_settings(graph)["recipes"]
     assert {(section, key) for section, keys in recipes.items() for key in keys} == found
 
 
+def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
+    """The systems that are not asked for have corpora and public weights: none of them is this page's."""
+    shipped = Graph(SHIPPED, ROOT)
+    alone = report_paths.report_settings(with_systems(shipped, "system3"))
+    assert alone["recorded"] == ["dcase2025_dev"]
+    assert "checkpoints" not in alone["recipes"]
+    learned = report_paths.report_settings(with_systems(shipped, "system4"))
+    assert learned["recorded"][0] == "dcase2025_dev"
+    assert {"dcase2020_dev", "corpus"} < set(learned["recorded"])
+    assert "demo_older" not in learned["recorded"]
+    assert all(used_by == ["system4"] for used_by in learned["recipes"]["checkpoints"].values())
+    files = {
+        path for variant in report_paths.first_variants(shipped, "system4") for path in public_for(shipped, variant)
+    }
+    assert set(learned["recipes"]["checkpoints"]) == {path.split("/")[2] for path in files}
+
+
+def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None:
+    shipped = with_systems(Graph(SHIPPED, ROOT), "system4")
+    assert report_paths.report_settings(shipped)["config"]["checkpoints"] == {}
+    assert list(report_paths.report_settings(shipped)["config"]["datasets"]) == ["dcase2025_dev"]
+    pinned = {"checkpoints": {"eat_base": {"sha256": "0" * 64}}, "datasets": {"dcase2020_dev": {"machines": ["fan"]}}}
+    own = with_systems(Graph(merge(SHIPPED, pinned), ROOT), "system4")
+    settings = report_paths.report_settings(own)["config"]
+    assert {name: block["sha256"] for name, block in settings["checkpoints"].items()} == {"eat_base": "0" * 64}
+    assert settings["datasets"]["dcase2020_dev"]["machines"] == ["fan"]
+    again = Graph(merge(SHIPPED, settings), ROOT)
+    assert report_paths.report_settings(again) == report_paths.report_settings(own)
+
+
+def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
+    for system in report_paths.report_settings(graph)["systems"]:
+        recipes = [("separators", key) for key in system["separators"]] + [("models", key) for key in system["models"]]
+        stops = [key for section, key in recipes if graph.recipe(section, key).settings["training"].get("early_stop")]
+        assert system["early_stop"] == stops
+        assert bool(stops) == (system["name"] in ("system3", "system4"))
+
+
 def test_a_system_that_is_not_asked_for_is_not_needed(graph: Graph) -> None:
-    alone = Graph({**graph.config, "systems": ["system3"]}, ROOT)
+    alone = with_systems(graph, "system3")
     assert {path.split("/")[1] for path in report_paths.part_paths(alone)} == {"system3"}
     settings = report_paths.report_settings(alone)
     assert [system["name"] for system in settings["systems"]] == ["system3"]

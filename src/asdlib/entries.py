@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from asdlib.errors import AsdError
 from asdlib.graph import Graph
+from asdlib.lineage import separators_of
 from asdlib.recipes import Variant
 
 FIGURES = ("auc_source", "auc_target", "pauc")
@@ -45,7 +46,7 @@ def score_files(graph: Graph) -> list[str]:
     """Return the score and decision files that go into the package."""
     dataset = graph.config["submission"]["dataset"]
     return [
-        f"{graph.score_folder(variant, dataset)}/{kind}_{machine}_section_{section}_test.csv"
+        graph.scored_file(variant, dataset, machine, section, kind)
         for variant in variants(graph)
         for machine, section in _places(graph)
         for kind in ("anomaly_score", "decision_result")
@@ -131,18 +132,10 @@ def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for machine in graph.machines(dataset):
         models = [graph.checkpoint(branch.model, dataset, machine) for branch in variant.branches]
-        keys = [_separator(graph, view) for branch in variant.branches for view in branch.views]
-        separators = [f"results/separators/{key}/{dataset}/{machine}/model.safetensors" for key in keys if key]
+        views = [view for branch in variant.branches for view in branch.views]
+        separators = [path for view in views for path in separators_of(graph, view, dataset, machine)]
         found[machine] = list(dict.fromkeys([*separators, *models]))
     return found
-
-
-def _separator(graph: Graph, view: str) -> str | None:
-    """Return the key of the separator that makes a view of a clip."""
-    kind, _, key = view.partition("/")
-    if kind == "augmented":
-        return graph.recipe("augmentations", key).separator
-    return key if kind == "separated" else None
 
 
 def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ class Graph:
     """A checked config, its datasets and its resolved recipes under every seed."""
 
     def __init__(self, config: dict[str, Any], root: Path):
-        config = {key: from_text(key, value) for key, value in config.items()}
+        config = {key: yaml_files.from_text(key, value) for key, value in config.items()}
         yaml_files.check(config, "config", "config")
         config = canonical(config)
         self.config = config
@@ -268,10 +268,14 @@ class Graph:
         folder = f"results/{variant.system}/{variant.name}/{dataset}"
         return folder if len(self.config["seeds"]) == 1 else f"{folder}/seed_{variant.seed}"
 
+    def scored_file(self, variant: Variant, dataset: str, machine: str, section: str, prefix: str) -> str:
+        """Return one file of what `score` makes of a section: the prefix is one of `SCORED`."""
+        return f"{self.score_folder(variant, dataset)}/{prefix}_{machine}_section_{section}_{SCORED[prefix]}"
+
     def score_files(self, system: str, prefix: str) -> list[str]:
-        """Return all files of a system that begin so, one of `SCORED`, in the order of its table's rows."""
+        """Return all files of a system that begin so, in the order of its table's rows."""
         return [
-            f"{self.score_folder(v, d)}/{prefix}_{m}_section_{s}_{SCORED[prefix]}"
+            self.scored_file(v, d, m, s, prefix)
             for v in self.variants.values()
             if v.system == system
             for d, m, s in self.places
@@ -301,20 +305,6 @@ class Graph:
     def source_code(self, dataset: str) -> str:
         """Hash the code that fetches or makes a dataset's recordings."""
         return self.code("download", ("sources", self.all_datasets[dataset].source["kind"]))
-
-
-def from_text(key: str, value: Any) -> Any:
-    """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
-
-    Some blocks are left alone: sections, names, revisions and words on people are text that may look like numbers.
-    """
-    if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
-        return value
-    if isinstance(value, dict):
-        return {name: from_text(key, inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [from_text(key, inner) for inner in value]
-    return yaml_files.parse_yaml(value, f"config: {key}") if isinstance(value, str) else value
 
 
 def backends_of(variant: Variant) -> list[tuple[str, str]]:

@@ -17,7 +17,8 @@ from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.graph import Graph
-from asdlib.planning.trained import Place, separators_of
+from asdlib.lineage import separators_of
+from asdlib.planning.trained import Place
 from asdlib.recipes import Recipe
 from asdlib.scoring import fit_variant, read_views
 from asdlib.steps.embed import embed

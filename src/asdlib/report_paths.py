@@ -1,17 +1,17 @@
 """What the page is made of: paths and settings of the rules `illustrate` and `report`, from the graph."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from asdlib.graph import CORPUS, JOINT, Graph
-from asdlib.recipes import Recipe, Variant, as_list, key_of
+from asdlib.lineage import models_of, recipes_of, separators_for
+from asdlib.recipes import Recipe, Variant, canonical
+from asdlib.yaml_files import read_yaml
 
 SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
 TEMPLATES = Path(__file__).parent / "report" / "templates"
-NESTED = {"frontend": "frontends", "separator": "separators", "init": "models"}  # keys of resolved recipes within one
-VIEWS = {"separated": "separators", "augmented": "augmentations"}
-Key = tuple[str, str]  # (section, key)
 
 
 def part_path(system: str, dataset: str, machine: str) -> str:
@@ -48,23 +48,19 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
         "variants": [
             {
                 "variant": variant.name,
-                "training_scores": {s: training_score(graph, variant, dataset, machine, s) for s in sections},
+                "training_scores": {
+                    s: graph.scored_file(variant, dataset, machine, s, "training_score") for s in sections
+                },
                 "separators": {
                     f"separated/{key}": f"results/audio/separated/{key}/{dataset}/{machine}.parquet"
-                    for section, key in ancestry(graph, variant)
-                    if section == "separators"
+                    for key in separators_for(graph, variant, dataset, machine)
                 },
             }
             for variant in variants
         ],
-        "maps": _maps(variants, dataset, machine),
+        "maps": _maps(graph, variants, dataset, machine),
         **graph.config["report"],
     }
-
-
-def training_score(graph: Graph, variant: Variant, dataset: str, machine: str, section: str) -> str:
-    """Return the file of a variant's threshold and training scores."""
-    return f"{graph.score_folder(variant, dataset)}/training_score_{machine}_section_{section}_train.json"
 
 
 def first_variants(graph: Graph, system: str) -> list[Variant]:
@@ -73,17 +69,16 @@ def first_variants(graph: Graph, system: str) -> list[Variant]:
     return [v for v in graph.variants.values() if v.system == system and v.seed == seed]
 
 
-def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
     """Return the embeddings to draw, one that variants share once, with the representation that the backend reads."""
     found: dict[tuple, dict[str, Any]] = {}
     for variant in variants:
-        for branch in variant.branches:
+        read = [(branch, view) for branch in variant.branches for view in branch.views]
+        for (branch, view), path in zip(read, graph.embeddings_of(variant, dataset, machine), strict=True):
             representation = branch.backend.settings.get("representation")
-            for view in branch.views:
-                path = f"results/embeddings/{branch.model.key}/{view}/{dataset}/{machine}.parquet"
-                name = f"{representation or 'representations'} of {branch.model.key}, {view}"
-                block = {"path": path, "representation": representation, "name": name, "variants": []}
-                found.setdefault((path, representation), block)["variants"].append(variant.name)
+            name = f"{representation or 'representations'} of {branch.model.key}, {view}"
+            block = {"path": path, "representation": representation, "name": name, "variants": []}
+            found.setdefault((path, representation), block)["variants"].append(variant.name)
     return list(found.values())
 
 
@@ -96,79 +91,81 @@ def report_settings(graph: Graph) -> dict[str, Any]:
     It travels on a command line, whose length is limited: paths are left for the step to put together.
     """
     config = graph.config
-    datasets = {name: config["datasets"][name] for name in graph.datasets if name in config["datasets"]}
+    corpora = _corpora(graph)
+    declared = {name: config["datasets"][name] for name in graph.datasets if name in config["datasets"]}
+    blocks = {
+        "datasets": declared | _changed(graph, "datasets", corpora),
+        "checkpoints": _changed(graph, "checkpoints", config["checkpoints"]),
+    }
     return {
         "systems": [_system(graph, name) for name in config["systems"]],
         "datasets": {name: list(dataset.machines) for name, dataset in graph.datasets.items()},
-        "recipes": _recipes(graph, config["systems"]),
-        "recorded": [*graph.all_datasets, CORPUS],
-        "config": {name: config[name] for name in SHOWN_SETTINGS} | {"datasets": datasets},
+        "recipes": _recipes(graph),
+        "recorded": list(dict.fromkeys([*graph.datasets, *corpora, *([CORPUS] if corpora else [])])),
+        "config": {name: config[name] for name in SHOWN_SETTINGS} | blocks,
     }
 
 
 def _system(graph: Graph, name: str) -> dict[str, Any]:
-    """Return a system's title and its trainings under the first seed: the joint ones with their places."""
-    keys = dict.fromkeys(key for variant in first_variants(graph, name) for key in ancestry(graph, variant))
+    """Return a system's title and its trainings under the first seed: the joint models with their places.
+
+    `early_stop` are those of the trainings that keep the weights of their best epoch.
+    """
+    variants = first_variants(graph, name)
+    places = list(dict.fromkeys((dataset, machine) for dataset, machine, _ in graph.places))
+    separators = dict.fromkeys(key for v in variants for place in places for key in separators_for(graph, v, *place))
+    models = {model.key: model for v in variants for model in models_of(graph, v)}
+    trained = [*(graph.recipe("separators", key) for key in separators), *models.values()]
     content = graph.recipes.systems[name]
     return {
         "name": name,
         "title": content["title"],
         "report": content["report"],
-        "separators": [key for section, key in keys if section == "separators"],
-        "models": {key: _joint_places(graph, key) for section, key in keys if section == "models"},
+        "separators": list(separators),
+        "models": {key: _joint_places(graph, model) for key, model in models.items()},
+        "early_stop": [recipe.key for recipe in trained if recipe.settings.get("training", {}).get("early_stop")],
     }
 
 
-def _joint_places(graph: Graph, key: str) -> list[str]:
+def _joint_places(graph: Graph, model: Recipe) -> list[str]:
     """Return <dataset>/<place> of a joint model's trainings; none for a model that each machine has of its own."""
-    recipe = graph.recipe("models", key)
-    if recipe.settings["scope"] != JOINT:
+    if model.settings["scope"] != JOINT:
         return []
-    paths = [Path(graph.checkpoint(recipe, dataset, JOINT)) for dataset in graph.datasets]
+    paths = [Path(graph.checkpoint(model, dataset, JOINT)) for dataset in graph.datasets]
     return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in paths))
 
 
-def _recipes(graph: Graph, systems: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Return {section: {key: the systems that use it}} of every recipe of the systems, under all seeds."""
+def _chosen(graph: Graph) -> list[Variant]:
+    """Return the variants of the run's systems under all seeds."""
+    return [variant for variant in graph.variants.values() if variant.system in graph.config["systems"]]
+
+
+def _corpora(graph: Graph) -> list[str]:
+    """Return the datasets that models of the run's systems name as theirs."""
+    named = [name for variant in _chosen(graph) for model in models_of(graph, variant) for name in model.corpus]
+    return list(dict.fromkeys(named))
+
+
+def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
+    """Return {section: {key: the systems that use it}} of every recipe of the run's systems, under all seeds.
+
+    The section `checkpoints` has the names of the public weights that models start from.
+    """
     users: dict[str, dict[str, list[str]]] = {}
-    for variant in graph.variants.values():
-        for section, key in ancestry(graph, variant) if variant.system in systems else ():
+    for variant in _chosen(graph):
+        public = [("checkpoints", model.public["name"]) for model in models_of(graph, variant) if model.public]
+        for section, key in [*recipes_of(graph, variant), *public]:
             used_by = users.setdefault(section, {}).setdefault(key, [])
             if variant.system not in used_by:
                 used_by.append(variant.system)
     return {section: dict(sorted(keys.items())) for section, keys in users.items()}
 
 
-def ancestry(graph: Graph, variant: Variant) -> tuple[Key, ...]:
-    """Return (section, key) of every recipe that a variant is built from."""
-    found: dict[Key, None] = {}
-    for branch in variant.branches:
-        _gather(branch.model, found)
-        for view in branch.views:
-            _gather_view(graph, view, found)
-    return tuple(found)
-
-
-def _gather_view(graph: Graph, view: str, found: dict[Key, None]) -> None:
-    kind, _, key = view.partition("/")
-    if kind in VIEWS:
-        _gather(graph.recipe(VIEWS[kind], key), found)
-
-
-def _gather(recipe: Recipe, found: dict[Key, None]) -> None:
-    """Add a recipe and, from its resolved settings, everything that it is built from."""
-    _gather_settings(recipe.section, recipe.settings, found)
-
-
-def _gather_settings(section: str, settings: dict[str, Any], found: dict[Key, None]) -> None:
-    found[section, key_of(settings)] = None
-    for name, nested_section in NESTED.items():
-        for nested in as_list(settings.get(name)):
-            _gather_settings(nested_section, nested, found)
-    views = settings.get("audio") or {}
-    for view, nested in views.items() if section == "models" else ():
-        if nested:
-            _gather_settings(VIEWS[view.partition("/")[0]], nested, found)
+def _changed(graph: Graph, section: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the named blocks (datasets or checkpoints) that are not as the repository ships them."""
+    shipped = canonical(read_yaml(graph.root / "config" / f"{section}.yaml"))[section]
+    blocks = graph.config[section]
+    return {name: blocks[name] for name in names if blocks[name] != shipped.get(name)}
 
 
 def template_hash() -> str:

@@ -67,6 +67,20 @@ def parse_yaml(text: str, where: str) -> Any:
         raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: mend it there") from error
 
 
+def from_text(key: str, value: Any) -> Any:
+    """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
+
+    Some blocks are left alone: sections, names, revisions and words on people are text that may look like numbers.
+    """
+    if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
+        return value
+    if isinstance(value, dict):
+        return {name: from_text(key, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [from_text(key, inner) for inner in value]
+    return parse_yaml(value, f"config: {key}") if isinstance(value, str) else value
+
+
 def check(content: Any, schema: str, where: str) -> None:
     """Refuse `content` that does not follow a schema: one line naming `where` and the key."""
     from jsonschema import Draft202012Validator

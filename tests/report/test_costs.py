@@ -8,6 +8,9 @@ import pytest
 from asdlib.report.costs import STAGES, Cost, costs, total
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+RULES = "\n".join(
+    path.read_text() for path in (Path(__file__).resolve().parents[2] / "workflow" / "rules").glob("*.smk")
+)
 MODELS = {"models": {"toy-123456": ["toy"]}}
 
 
@@ -29,7 +32,7 @@ def test_times_are_summed_and_memory_is_the_largest() -> None:
     record("embed/toy-123456/raw/here/fan.tsv", "1.5", "300.0", "2.0")
     record("embed/toy-123456/raw/here/pump.tsv", "2.5", "200.0", "1.0")
     put("results/embeddings/toy-123456/raw/here/fan.parquet", "12345")
-    assert costs(MODELS, [], ["here"]) == [Cost("embed", "toy-123456", ["toy"], 2, 4.0, 3.0, 300.0, 5)]
+    assert costs(MODELS, [], ["here"]) == [Cost("embed", "toy-123456", ["toy"], 2, 4.0, 3.0, 300 * 2**20, 5)]
 
 
 def test_another_dataset_s_jobs_are_not_counted() -> None:
@@ -44,7 +47,7 @@ def test_a_missing_record_is_not_counted_and_what_was_not_measured_is_nothing() 
     assert (cost.jobs, cost.seconds, cost.disk) == (0, 0.0, 5)
     record("embed/toy-123456/raw/here/fan.tsv", "0.1", "NA", "-")
     (cost,) = costs(MODELS, [], ["here"])
-    assert (cost.jobs, cost.seconds, cost.memory_mb, cost.cpu_seconds) == (1, 0.1, 0.0, 0.0)
+    assert (cost.jobs, cost.seconds, cost.memory, cost.cpu_seconds) == (1, 0.1, 0.0, 0.0)
 
 
 def test_tables_are_of_all_datasets() -> None:
@@ -60,6 +63,21 @@ def test_one_row_a_stage() -> None:
 
 
 def test_every_rule_s_results_are_known() -> None:
-    rules = Path(__file__).resolve().parents[2] / "workflow" / "rules"
-    names = {name for path in rules.glob("*.smk") for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)}
-    assert set(STAGES) == names - {"fetch_checkpoint", "submission", "report"}  # no system's, or the page itself
+    names = set(re.findall(r"^rule (\w+):", RULES, re.MULTILINE))
+    assert set(STAGES) == names - {"submission", "report"}  # another package, and the page itself
+
+
+@pytest.mark.parametrize("rule", STAGES)
+def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(rule: str) -> None:
+    """Machine, model, system and all else have one name, which is a dataset's as well."""
+    body = re.search(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)[1]
+    output = re.search(r'output:[^"]*"([^"]+)"', body)[1]
+    benchmark = re.search(r'benchmark:\s+"results/benchmarks/([^"]+)"', body)[1]
+    names = dict.fromkeys(re.findall(r"{(\w+)}", output + benchmark), "fan")
+    values = names | {"dataset": "here", "audio": "separated/fan", "seeded": "/seed_1"}
+    record(benchmark.format(**values), "1", "1", "1")
+    put(output.format(**values) + ("/a.wav" if rule == "download" else ""), "1234")
+    recipes = {stage.section: {"fan": ["fan"]} for stage in STAGES.values() if stage.section}
+    (cost,) = costs(recipes, ["fan"], ["there", "here"])
+    assert (cost.rule, cost.jobs, cost.disk) == (rule, 1, 4)
+    assert bool(costs(recipes, ["fan"], ["fan", "raw", "separated", "models"])) == ("dataset" not in names)

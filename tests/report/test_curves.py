@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from asdlib.report.curves import read_history, training_curves
+import pytest
+
+from asdlib.optimisation import best_epoch
+from asdlib.report import curves
+from asdlib.report.curves import figures_of, read_history, training_curves
 
 
 def test_a_history_without_epochs_or_file_is_none(tmp_path: Path) -> None:
@@ -15,5 +19,30 @@ def test_curves_say_the_last_epoch(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("epoch,loss,validation_loss,si_sdr_improvement\n1,3.0,,0.5\n2,2.5,,1.25\n")
     history = read_history(tmp_path / "metrics.csv")
     assert history["validation_loss"] == [None, None]
-    alt = training_curves("toy-123456", {"here/fan": history})["alt"]
-    assert alt == "Training of toy-123456. here/fan, 2 epochs: loss 2.5, SI-SDR improvement 1.25."
+    alt = training_curves("toy-123456", {"here/fan": history}, early_stop=False)["alt"]
+    assert alt == "Training of toy-123456. here/fan, epoch 2 of 2: loss 2.5, SI-SDR improvement 1.25."
+
+
+WATCHED = {"epoch": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.0, 1.0], "validation_loss": [5.0, 2.0, 2.0, 9.0]}
+
+
+def test_a_training_that_stops_early_shows_the_epoch_that_it_kept() -> None:
+    row = figures_of(WATCHED, early_stop=True)
+    assert (row["epoch"], row["epochs"], row["loss"]) == (2, 4, 3.0)
+    assert row["epoch"] - 1 == best_epoch(WATCHED["validation_loss"])  # the training's own rule
+    assert figures_of(WATCHED, early_stop=False)["loss"] == 1.0
+    assert "epoch 2 of 4: loss 3, validation loss 2." in training_curves("toy", {"fan": WATCHED}, True)["alt"]
+
+
+def test_no_two_lines_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many places as two years' sets have machines, with a panel that only the last of them has."""
+    monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
+    histories = {f"here/{number}": WATCHED for number in range(14)}
+    histories["here/last"] = WATCHED | {"si_sdr_improvement": [1.0, 2.0, 3.0, 4.0]}
+    figure = training_curves("toy", histories, early_stop=False)
+    looks = [(line.get_marker(), line.get_linestyle(), line.get_markerfacecolor() == "none")
+             for line in figure.axes[0].get_lines()]  # fmt: skip
+    assert len(looks) == len(set(looks)) == 2 * 15
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == list(histories)
+    assert len(figure.axes[1].get_lines()) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from asdlib.data.tables import clip_rows, writing
+from asdlib.report import maps
 from asdlib.report.maps import embedding_map
 
 
@@ -54,3 +55,16 @@ def test_what_has_no_plane_has_no_map(table: Path, representation: str | None) -
 
 def test_too_few_clips_have_no_map(table: Path) -> None:
     assert embedding_map(table, "latent", "00", 1, "") is None
+
+
+def test_no_two_groups_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "picture", lambda figure, alt: figure)
+    kinds = [("train", "normal"), ("test", "normal"), ("test", "anomaly"), ("test", None)]
+    clips = [{"kind": kind, "label": label, "domain": domain} for kind, label in kinds
+             for domain in ("source", "target", None)]  # fmt: skip
+    (axes,) = maps._draw(clips, {"plane": np.zeros((len(clips), 2))}, "").axes
+    looks = [
+        (str(group.get_paths()[0].vertices), len(group.get_facecolor()), len(group.get_edgecolor()))
+        for group in axes.collections
+    ]
+    assert len(looks) == len(set(looks)) == len(clips)

@@ -42,6 +42,13 @@ def test_several_seeds_show_mean_and_standard_deviation() -> None:
     assert [line["row"]["seed"] for line in tables.full(rows, "here")] == ["1", "2", "mean", "sd"]
 
 
+def test_seeds_follow_each_other_as_numbers() -> None:
+    rows = [row(seed=seed, variant=name, recipe=f"{name}-{seed}" if seed != "mean" else "")
+            for seed in ("10", "9", "mean") for name in ("b", "a")]  # fmt: skip
+    assert tables.seeds(rows) == ["9", "10"]
+    assert tables.recipes(rows) == [("b", "9", "b-9"), ("b", "10", "b-10"), ("a", "9", "a-9"), ("a", "10", "a-10")]
+
+
 def test_machines_are_columns_and_sections_only_where_there_are_several() -> None:
     rows = [row(machine=m, section=s, hmean="50.0") for m, s in (("fan", "00"), ("pump", "00"))]
     assert tables.by_machine(rows, "here")["places"] == ["fan", "pump"]

@@ -12,7 +12,8 @@ from asdlib.steps.tabulate import SCORE_COLUMNS
 
 PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
 HOSTILE = '<script>alert("1")</script>&amp;.wav'
-SYSTEM = {"title": "A toy", "report": "", "separators": ["gain-123456"], "models": {"centre-123456": []}}
+SYSTEM = {"title": "A toy", "report": "", "separators": ["gain-123456"], "models": {"centre-123456": []},
+          "early_stop": ["gain-123456"]}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,26 +41,28 @@ def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
     return path
 
 
-def put_scores(system: str, **values: str) -> Path:
-    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here", "seed": "1"} | values
+def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
+    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here"}
     path = Path(f"results/{system}/scores.csv")
     with path.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, SCORE_COLUMNS)
         writer.writeheader()
-        writer.writerows([{**row, "machine": "fan", "section": "00"}, {**row, "machine": "all"}])
+        for seed in seeds:
+            own = {**row, "seed": seed, "recipe": f"centre-{seed}"}
+            writer.writerows([{**own, "machine": "fan", "section": "00"}, {**own, "machine": "all"}])
     return path
 
 
-def make(**parts: Path) -> PageReader:
-    """Make the page of some systems without trainings and costs."""
+def make(seeds: tuple[int, ...] = (1,), **parts: Path) -> PageReader:
+    """Make the page of some systems without costs."""
     settings = {
         "systems": [{**SYSTEM, "name": name} for name in parts],
         "datasets": {"here": ["fan"]},
         "recipes": {"models": {"centre-123456": list(parts)}},
         "recorded": ["here"],
-        "config": {"seeds": [1], "report": {"clips": 1, "points": 10}},
+        "config": {"seeds": list(seeds), "report": {"clips": 1, "points": 10}},
     }
-    report([put_scores(name) for name in parts], list(parts.values()), Path("results/report.html"), settings)
+    report([put_scores(name, seeds) for name in parts], list(parts.values()), Path("results/report.html"), settings)
     return PageReader(Path("results/report.html").read_text())
 
 
@@ -97,3 +100,16 @@ def test_a_picture_that_there_is_none_of_is_named() -> None:
     page = make(toy=put_part("toy", "a.wav", "raw", maps=maps))
     assert "No map of latent of toy" in page.text
     assert [image["alt"] for image in page.all("img")] == ["A picture."] * 2  # the map, the spectrogram
+
+
+def test_trainings_are_of_the_first_seed_at_the_epoch_that_was_kept_and_recipes_of_every_seed() -> None:
+    history = Path("results/separators/gain-123456/here/fan/metrics.csv")
+    history.parent.mkdir(parents=True)
+    history.write_text("epoch,loss,validation_loss,si_sdr,si_sdr_improvement\n1,3,2,1.5,0.5\n2,2,3,1.25,0.25\n")
+    page = make(seeds=(9, 10), toy=put_part("toy", "a.wav", "raw"))
+    assert page.table("Separators") == [["gain-123456", "here/fan", "1 of 2", "1.50", "+0.50"]]
+    assert "epoch 1 of 2: loss 3, validation loss 2, SI-SDR improvement 0.5" in page.all("img")[0]["alt"]
+    assert page.table("The keys that made") == [["toy", "a", "9", "centre-9"], ["toy", "a", "10", "centre-10"]]
+    said = " ".join(page.text.split())
+    assert "what separation gained, seed 9" in said
+    assert "validation thin and dashed, seed 9" in said

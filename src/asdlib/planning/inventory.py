@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.graph import Graph
-from asdlib.planning.trained import models_of, public_for, trained_for
+from asdlib.lineage import models_of, public_for, trained_for
 from asdlib.recipes import Variant
 
 Count = dict[str, int]  # "there", and "needed"

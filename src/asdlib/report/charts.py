@@ -16,7 +16,7 @@ from asdlib.report.images import (
     LINES,
     VERMILLION,
     Picture,
-    legend_below,
+    joint_legend,
     new_figure,
     picture,
     styled,
@@ -102,7 +102,7 @@ def histograms(variant: Scores) -> Picture:
                       histtype="stepfilled" if filled else "step", label=legend, **shape)  # fmt: skip
         axes.axvline(variant.threshold, color=BLACK, linewidth=1.4, linestyle="--", label="decision threshold")
         axes.set(title=f"{domain or UNKNOWN} domain", xlabel="anomaly score", ylabel="clips in percent")
-    legend_below(figure, axes, 2)
+    joint_legend(figure, panels, loc="outside lower center", ncols=2)
     return picture(figure, _said(variant))
 
 

@@ -3,31 +3,44 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 BENCHMARKS = "results/benchmarks"
+MIB = 2**20  # bytes; Snakemake's memory is in these
 SYSTEMS = "systems"
-# Each rule's section of recipes (or SYSTEMS, or none), in the order of the stages, and the files that it makes; `{}` is
-# the recipe's key, or the system.
+
+
+class Stage(NamedTuple):
+    """Whose jobs a rule's are (a section of recipes, SYSTEMS, or nobody's), and patterns of records and of results."""
+
+    section: str | None
+    records: str  # below BENCHMARKS/<rule>
+    results: str
+
+
+# In the order in which they come.
 STAGES = {
-    "download": (None, "resources/**/*"),
-    "prepare": (None, "results/audio/raw/**/*"),
-    "prepare_noise": (None, "results/audio/noise/*"),
-    "train_separator": ("separators", "results/separators/{}/**/*"),
-    "separate": ("separators", "results/audio/separated/{}/**/*"),
-    "augment": ("augmentations", "results/audio/augmented/{}/**/*"),
-    "extract_features": ("frontends", "results/features/{}/**/*"),
-    "train_model": ("models", "results/models/{}/**/*"),
-    "embed": ("models", "results/embeddings/{}/**/*"),
-    "score": (SYSTEMS, "results/{}/**/*_section_*"),
-    "tabulate": (SYSTEMS, "results/{}/*.csv"),
-    "illustrate": (SYSTEMS, "results/{}/report/**/*"),
+    "download": Stage(None, "{dataset}/*.tsv", "resources/{dataset}/**/*"),
+    "prepare": Stage(None, "{dataset}/*.tsv", "results/audio/raw/{dataset}/*"),
+    "prepare_noise": Stage(None, "{dataset}.tsv", "results/audio/noise/{dataset}.parquet"),
+    "train_separator": Stage("separators", "{key}/{dataset}/*.tsv", "results/separators/{key}/{dataset}/**/*"),
+    "separate": Stage("separators", "{key}/{dataset}/*.tsv", "results/audio/separated/{key}/{dataset}/*"),
+    "augment": Stage("augmentations", "{key}/{dataset}/*.tsv", "results/audio/augmented/{key}/{dataset}/*"),
+    # Between key and dataset: the audio, raw or <kind>/<recipe>.
+    "extract_features": Stage("frontends", "{key}/**/{dataset}/*.tsv", "results/features/{key}/**/{dataset}/*"),
+    "fetch_checkpoint": Stage("checkpoints", "{key}/*.tsv", "resources/checkpoints/{key}/*"),
+    "train_model": Stage("models", "{key}/{dataset}/*.tsv", "results/models/{key}/{dataset}/**/*"),
+    "embed": Stage("models", "{key}/**/{dataset}/*.tsv", "results/embeddings/{key}/**/{dataset}/*"),
+    # Between system and dataset: the variant; below the dataset: the seed, if there are several.
+    "score": Stage(SYSTEMS, "{key}/*/{dataset}/**/*.tsv", "results/{key}/*/{dataset}/**/*_section_*"),
+    "tabulate": Stage(SYSTEMS, "{key}.tsv", "results/{key}/*.csv"),
+    "illustrate": Stage(SYSTEMS, "{key}/{dataset}/*.tsv", "results/{key}/report/{dataset}/*"),
 }
-OF_ALL_DATASETS = ("tabulate",)
 
 
 @dataclass
 class Cost:
-    """The jobs of one stage and recipe: how many left a record, their times (s), peak memory (MB) and disk (bytes)."""
+    """The jobs of one stage and recipe: how many left a record, their times (s), peak memory and disk (bytes)."""
 
     rule: str
     recipe: str
@@ -35,25 +48,24 @@ class Cost:
     jobs: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    memory_mb: float = 0.0
+    memory: float = 0.0
     disk: int = 0
 
 
 def costs(recipes: dict[str, dict[str, list[str]]], systems: list[str], datasets: list[str]) -> list[Cost]:
     """Return the cost of each stage and recipe that left a record or results for the datasets.
 
-    `recipes` are {section: {key: the systems that use it}}. A missing record costs a job its figures and nothing else:
-    it is not counted.
+    `recipes` are {section: {key: the systems that use it}}, public weights in a section `checkpoints`. A missing record
+    costs a job its figures and nothing else: it is not counted.
     """
     users = {**recipes, SYSTEMS: {name: [name] for name in systems}, None: {"": systems}}
     found = []
-    for rule, (section, results) in STAGES.items():
-        for recipe, used_by in users.get(section, {}).items():
-            cost = Cost(rule, recipe, used_by)
-            for path in _of_datasets(rule, _records(rule, recipe), datasets):
+    for rule, stage in STAGES.items():
+        for key, used_by in users.get(stage.section, {}).items():
+            cost = Cost(rule, key, used_by)
+            for path in _files(f"{BENCHMARKS}/{rule}/{stage.records}", key, datasets):
                 _add(cost, path)
-            files = _of_datasets(rule, results.format(recipe), datasets)
-            cost.disk = sum(path.stat().st_size for path in files)
+            cost.disk = sum(path.stat().st_size for path in _files(stage.results, key, datasets))
             found.append(cost)
     return [cost for cost in found if cost.jobs or cost.disk]
 
@@ -66,24 +78,15 @@ def total(parts: list[Cost]) -> list[Cost]:
         row.jobs += part.jobs
         row.seconds += part.seconds
         row.cpu_seconds += part.cpu_seconds
-        row.memory_mb = max(row.memory_mb, part.memory_mb)
+        row.memory = max(row.memory, part.memory)
         row.disk += part.disk
     return list(rows.values())
 
 
-def _records(rule: str, recipe: str) -> str:
-    """Return a pattern of the benchmark files of a stage and recipe."""
-    if rule in OF_ALL_DATASETS:
-        return f"{BENCHMARKS}/{rule}/{recipe}.tsv"
-    return f"{BENCHMARKS}/{rule}/{recipe}/**/*.tsv" if recipe else f"{BENCHMARKS}/{rule}/**/*.tsv"
-
-
-def _of_datasets(rule: str, pattern: str, datasets: list[str]) -> list[Path]:
-    """Return the files that match and are of the datasets: the name of one is a part of their paths."""
-    files = sorted(path for path in Path().glob(pattern) if path.is_file())
-    if rule in OF_ALL_DATASETS:
-        return files
-    return [path for path in files if {part.removesuffix(path.suffix) for part in path.parts[1:]} & set(datasets)]
+def _files(pattern: str, key: str, datasets: list[str]) -> list[Path]:
+    """Return the files that match a stage's pattern for a recipe and any of the datasets."""
+    found = {path for dataset in datasets for path in Path().glob(pattern.format(key=key, dataset=dataset))}
+    return sorted(path for path in found if path.is_file())
 
 
 def _add(cost: Cost, path: Path) -> None:
@@ -93,7 +96,7 @@ def _add(cost: Cost, path: Path) -> None:
             cost.jobs += 1
             cost.seconds += _number(row.get("s"))
             cost.cpu_seconds += _number(row.get("cpu_time"))
-            cost.memory_mb = max(cost.memory_mb, _number(row.get("max_rss")))
+            cost.memory = max(cost.memory, MIB * _number(row.get("max_rss")))
 
 
 def _number(text: str | None) -> float:

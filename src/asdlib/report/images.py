@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, GREY, BLACK = "#e69f00", "#56b4e9", "#8a8a8a", "#1d1f21"
 LINES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", "-.", ":")  # beside colour: a line is never told apart by its colour alone
+MARKERS = "os^vDPX*<>phd8H"  # where there are more lines than dashes; no pair of marker and colour comes twice in 120
 STYLE = {
     "font.size": 8.5, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.edgecolor": "#767676", "axes.linewidth": 0.8, "axes.grid": True, "grid.color": "#e8e8e8",
@@ -27,10 +29,13 @@ LOSSY = {"quality": 70, "method": 4}
 Picture = dict[str, Any]  # source (a data address), alt, width and height (pixels)
 
 
-def legend_below(figure: Figure, axes: Any, columns: int) -> None:
-    """Put one legend for all panels under them, where it hides nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+def joint_legend(figure: Figure, panels: Iterable[Any], **place: Any) -> None:
+    """Put one legend for all panels around them, where it hides nothing; `place` is matplotlib's."""
+    handles: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(list(handles.values()), list(handles), **place)
 
 
 def data_address(kind: str, content: bytes) -> str:

@@ -8,18 +8,19 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 
 from asdlib.data.tables import ClipTable
-from asdlib.report.images import BLUE, GREY, VERMILLION, Picture, legend_below, new_figure, picture, styled
+from asdlib.report.images import BLACK, BLUE, GREY, VERMILLION, Picture, joint_legend, new_figure, picture, styled
 
 FEWEST = 8  # clips of which t-SNE can make anything
 KEPT = 50  # principal components that t-SNE starts from
 PERPLEXITY = 30.0
-COLOURS = {"source": BLUE, "target": VERMILLION, None: GREY}
+# Face and edge by domain: filled, hollow, and filled with a dark edge. No domain is told apart by its colour alone.
+DOMAINS = {"source": (BLUE, "none"), "target": ("none", VERMILLION), None: (GREY, BLACK)}
 # Marker, size and opacity by what a clip is; None: a test clip without a label.
-MARKERS = {"train": (".", 10, 0.5), "normal": ("o", 16, 0.9), "anomaly": ("x", 20, 0.9), None: ("s", 14, 0.9)}
+MARKERS = {"train": ("o", 5, 0.5), "normal": ("D", 16, 0.9), "anomaly": ("X", 26, 0.9), None: ("s", 16, 0.9)}
 
 
 def embedding_map(path: Path, representation: str | None, section: str, most: int, title: str) -> Picture | None:
-    """Draw one section's clips by domain (colour) and label (marker), by PCA and by t-SNE; None where there is no map.
+    """Draw one section's clips by domain (colour, filled or hollow) and label (marker), by PCA and t-SNE; None: no map.
 
     `representation` is the one that the backend reads; None: all of them side by side. Of more than `most` training
     clips, as many are drawn, evenly spaced. There is no map of a single number a clip, nor of values without end.
@@ -63,10 +64,11 @@ def _draw(clips: list[dict], planes: dict[str, np.ndarray], title: str) -> Pictu
         for kind, domain in order:
             marker, size, opacity = MARKERS[kind]
             points = plane[groups[kind, domain]]
-            axes.scatter(points[:, 0], points[:, 1], size, COLOURS[domain], marker=marker, alpha=opacity,
-                         linewidths=1.0 if marker == "x" else 0, label=_name(kind, domain))  # fmt: skip
+            face, edge = DOMAINS[domain]
+            axes.scatter(points[:, 0], points[:, 1], size, facecolors=face, edgecolors=edge, marker=marker,
+                         alpha=opacity, linewidths=0.8, label=_name(kind, domain))  # fmt: skip
         axes.set(title=name, xticks=[], yticks=[])
-    legend_below(figure, panels[0], 3)
+    joint_legend(figure, panels, loc="outside lower center", ncols=3)
     counts = "; ".join(f"{len(groups[group])} {_name(*group)}" for group in order)
     return picture(figure, f"Map of {title} by {' and by '.join(planes)}: {counts}.")
 

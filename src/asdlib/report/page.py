@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
-import math
-from importlib.metadata import version
+import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from asdlib.data.files import atomic
 from asdlib.report.tables import FIGURES
 
-PACKAGES = ("asdlib", "torch", "scikit-learn", "numpy", "librosa", "snakemake")
+PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
+PACKAGES = ("torch", "scikit-learn", "numpy", "librosa", "snakemake")
+UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def write_page(out: Path, **content: Any) -> None:
     """Write the page piece by piece: its clips may be larger than what one wants to hold in memory."""
     pieces = (
-        environment()
-        .get_template("page.html")
-        .generate(figures=list(FIGURES.values()), versions={name: version(name) for name in PACKAGES}, **content)
+        environment().get_template("page.html").generate(figures=list(FIGURES.values()), versions=versions(), **content)
     )
     with atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
         handle.writelines(pieces)
@@ -40,11 +41,24 @@ def environment() -> Environment:
     return made
 
 
+def versions() -> dict[str, str]:
+    """Return the library's version, and those of the packages that are installed where the page is made.
+
+    The library runs from a checkout that need not be installed. A job's own environment has no Snakemake.
+    """
+    found = {"asdlib": tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def size(count: float) -> str:
-    """Return bytes for the eye."""
-    units = ("B", "kB", "MB", "GB", "TB")
-    power = min(int(math.log10(max(count, 1)) / 3), len(units) - 1)
-    return f"{count / 1000**power:.3g} {units[power]}"
+    """Return bytes for the eye: three digits, and the unit that the rounded number asks for."""
+    power = 0
+    while power < len(UNITS) - 1 and float(f"{count / 1000**power:.3g}") >= 1000:
+        power += 1
+    return f"{count / 1000**power:.3g} {UNITS[power]}"
 
 
 def duration(seconds: float) -> str:

@@ -60,9 +60,16 @@ def any_reported(lines: list[dict[str, Any]]) -> bool:
     return any(figure["reported"] != DASH for line in lines for figure in line["figures"])
 
 
+def recipes(rows: list[Row]) -> list[tuple[str, str, str]]:
+    """Return (variant, seed, recipe) of a system's rows, seeds as numbers follow each other."""
+    found = {(row["variant"], row["seed"], row["recipe"]) for row in rows if row["seed"] not in (MEAN, SD)}
+    order = list(dict.fromkeys(row["variant"] for row in rows))
+    return sorted(found, key=lambda line: (order.index(line[0]), int(line[1])))
+
+
 def seeds(rows: list[Row]) -> list[str]:
-    """Return the seeds that a table holds."""
-    return sorted({row["seed"] for row in rows} - {MEAN, SD})
+    """Return the seeds that a table holds, as numbers follow each other."""
+    return sorted({row["seed"] for row in rows} - {MEAN, SD}, key=int)
 
 
 def _joined(rows: list[Row]) -> list[tuple[Row, Row | None]]:

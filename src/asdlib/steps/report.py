@@ -7,11 +7,12 @@ from typing import Any
 
 from asdlib.report import tables
 from asdlib.report.costs import costs, total
-from asdlib.report.curves import History, last, read_history, training_curves
+from asdlib.report.curves import History, figures_of, read_history, training_curves
 from asdlib.report.page import write_page
 from asdlib.report.parts import joined_clips, read_part
 
 Block = dict[str, Any]
+UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # by a separator without metrics of its own
 _log = logging.getLogger(__name__)
 
 
@@ -78,9 +79,17 @@ def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
         **system,
         "tables": full,
         "compared": {name: tables.any_reported(lines) for name, lines in full.items()},
-        "recipes": list(dict.fromkeys((row["variant"], row["recipe"]) for row in own if row["recipe"])),
-        "trainings": [{"key": key, "picture": training_curves(key, own)} for key, own in histories.items() if own],
-        "separation": [_separation(key, place, own[place]) for key, own in separators.items() for place in own],
+        "recipes": tables.recipes(own),
+        "trainings": [
+            {"key": key, "picture": training_curves(key, own, key in system["early_stop"])}
+            for key, own in histories.items()
+            if own
+        ],
+        "separation": [
+            {"key": key, "place": place, **UNMEASURED, **figures_of(history, key in system["early_stop"])}
+            for key, own in separators.items()
+            for place, history in own.items()
+        ],
         "silent": [key for key, own in histories.items() if not own],
     }
 
@@ -89,13 +98,3 @@ def _histories(section: str, key: str, places: list[str], name: str) -> dict[str
     """Return the histories that there are of a recipe, by place."""
     histories = {place: read_history(Path("results", section, key, place, name)) for place in places}
     return {place: history for place, history in histories.items() if history}
-
-
-def _separation(key: str, place: str, history: History) -> Block:
-    return {
-        "key": key,
-        "place": place,
-        "epochs": len(history["epoch"]),
-        "si_sdr": last(history, "si_sdr"),
-        "improvement": last(history, "si_sdr_improvement"),
-    }

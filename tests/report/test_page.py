@@ -1,0 +1,35 @@
+"""The page's own words: versions, sizes and times."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+
+from asdlib.report import page
+
+
+def test_a_package_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a job's own environment: no Snakemake, and the library from its checkout."""
+
+    def of_the_environment(name: str) -> str:
+        if name in ("asdlib", "snakemake"):
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(page, "version", of_the_environment)
+    found = page.versions()
+    assert "snakemake" not in found
+    assert found["numpy"] == version("numpy")
+    assert found["asdlib"] == version("asdlib")
+
+
+@pytest.mark.parametrize(("count", "said"), [
+    (0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1234, "1.23 kB"), (999_400_000, "999 MB"), (999_600_000, "1 GB"),
+    (300 * 2**20, "315 MB"), (5e12, "5 TB"),
+])  # fmt: skip
+def test_a_size_has_the_unit_of_what_it_is_rounded_to(count: float, said: str) -> None:
+    assert page.size(count) == said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (61, "1 min"), (3700, "1 h 02 min")])
+def test_a_time_is_seconds_or_hours_and_minutes(seconds: float, said: str) -> None:
+    assert page.duration(seconds) == said
