@@ -1,6 +1,7 @@
 """Take a picture of one part of a report, in Debian's chromium.
 
-python docs/pictures/take.py results/report.html system3-demo-ToyCar docs/pictures/report.png
+python docs/pictures/take.py results/report.html baseline-demo-ToyCar docs/pictures/report.png
+python docs/pictures/take.py results/report.html machines docs/pictures/machines.png
 """
 
 import shutil
