@@ -23,6 +23,14 @@ def test_curves_say_the_last_epoch(tmp_path: Path) -> None:
     assert alt == "Training of toy-123456. here/fan, epoch 2 of 2: loss 2.5, SI-SDR improvement 1.25."
 
 
+def test_a_loss_of_nothing_is_a_loss() -> None:
+    history = {"epoch": [1.0], "loss": [0.0], "validation_loss": [None]}
+    assert (
+        training_curves("toy", {"fan": history}, early_stop=False)["alt"]
+        == "Training of toy. fan, epoch 1 of 1: loss 0."
+    )
+
+
 WATCHED = {"epoch": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.0, 1.0], "validation_loss": [5.0, 2.0, 2.0, 9.0]}
 
 

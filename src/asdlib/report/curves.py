@@ -34,7 +34,12 @@ def training_curves(name: str, histories: dict[str, History], early_stop: bool) 
 
     `early_stop` as in `kept_epoch`.
     """
-    known = {column for history in histories.values() for column, values in history.items() if any(values)}
+    known = {
+        column
+        for history in histories.values()
+        for column, values in history.items()
+        if any(value is not None for value in values)
+    }
     panels = [panel for panel in (LOSS, IMPROVEMENT) if known & set(panel[1])]
     figure, all_axes = new_figure(len(panels), height=2.2 + 0.16 * -(-len(histories) // ABREAST))
     for (title, columns), axes in zip(panels, all_axes, strict=True):
