@@ -18,7 +18,7 @@ import torch
 from measure import machine, run
 from recordings import write_machine
 
-from asdlib.blocks.linear import matrix_product
+from asdlib.layers.linear import matrix_product
 
 STAGES = ("prepare", "extract_features", "train_model", "embed", "score", "tabulate")
 VECTORS = 309 * 900  # of 1,000 clips of 10 s, less the tenth that is only watched

@@ -17,11 +17,11 @@ import pyarrow as pa
 import torch
 from measure import machine
 
-from asdlib.blocks.clips import Clips
-from asdlib.devices import choose_device
+from asdlib.examples.clips import Clips
 from asdlib.models.dismae import Dismae
-from asdlib.optimisation import build_optimizer
-from asdlib.training_settings import Training
+from asdlib.runtime.devices import choose_device
+from asdlib.training.optimisation import build_optimizer
+from asdlib.training.settings import Training
 
 SIZES = {"base": {}, "tiny": {"width": 192, "heads": 3, "decoder_depth": 1, "decoder_heads": 8}}
 SETTINGS = Training(epochs=1, batch_size=1, learning_rate=1e-4, optimizer="adamw", weight_decay=0.05, clip_norm=1.0)

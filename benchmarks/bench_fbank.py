@@ -15,8 +15,8 @@ from measure import machine
 from own_process import busy, place, timed
 from torch import Tensor
 
-from asdlib.devices import choose_device
 from asdlib.frontends.fbank import Fbank
+from asdlib.runtime.devices import choose_device
 
 RATE, SECONDS = 16000, 10
 OURS = {

@@ -18,16 +18,16 @@ from full_size import resolved
 from measure import machine
 from own_process import alone, memory, peaks, place, timed
 
-from asdlib import checkpoints
-from asdlib.blocks.mixtures import MixturePairs
-from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import CLIP_FIELDS, ROWS, clip_rows, writing
-from asdlib.devices import choose_device
-from asdlib.networks import build_separator
-from asdlib.optimisation import build_optimizer
-from asdlib.separation_settings import Pairs
+from asdlib.runtime.devices import choose_device
+from asdlib.separation.mixtures import MixturePairs
+from asdlib.separation.settings import Pairs
 from asdlib.steps.separate import separate
-from asdlib.training_settings import Training
+from asdlib.training.build import build_separator
+from asdlib.training.optimisation import build_optimizer
+from asdlib.training.settings import Training
+from asdlib.weights import checkpoints
+from asdlib.weights.checkpoints import Checkpoint
 
 RATE, SECONDS = 16000, 10
 

@@ -23,13 +23,13 @@ from own_process import alone, busy, matrix_peak, memory, peaks, place, timed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from asdlib.blocks.clips import Batch
-from asdlib.devices import choose_device
+from asdlib.examples.clips import Batch
 from asdlib.frontends import FRONTENDS
 from asdlib.models import MODELS
-from asdlib.optimisation import build_optimizer
-from asdlib.recipe_keys import arguments
-from asdlib.training_settings import Training
+from asdlib.runtime.devices import choose_device
+from asdlib.training.optimisation import build_optimizer
+from asdlib.training.settings import Training
+from asdlib.workflow.arguments import arguments
 
 SAMPLES = 160000  # 10 s
 CLASSES = {"classes": [f"class {number}" for number in range(100)]}

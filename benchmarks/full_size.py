@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from asdlib.recipes import Recipes
+from asdlib.workflow.recipes import Recipes
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 

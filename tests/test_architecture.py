@@ -11,7 +11,7 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from asdlib.recipes import SECTIONS, Recipes, as_list, key_of
+from asdlib.workflow.recipes import SECTIONS, Recipes, as_list, key_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "asdlib"
@@ -23,21 +23,20 @@ SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
 FLOORS = (
     {"cli"},
     {"commands"},
-    {"new_clips"},
-    {"planning", "entries", "report_paths"},
-    {"lineage"},
-    {"steps", "graph"},
-    {"networks", "leftovers", "report", "scoring", "submission_check"},
-    {"sources", "separators", "augmentations", "models", "backends", "frontends", "fitting", "evaluation", "datasets",
-     "recipes", "run_lock", "run_guard"},
-    {"training", "checkpoints", "signatures", "submission", "submission_meta", "parameter_counts", "jackknife",
-     "reported"},
-    {"batches", "optimisation"},
-    {"blocks", "losses", "public_weights", "codehash", "yaml_files", "metrics", "training_settings", "devices",
-     "fabric"},
-    {"data", "pretrained", "separation_settings", "seeding", "job_environment", "gpu_leases"},
-    {"errors", "recipe_keys"},
-)  # fmt: skip
+    {"steps", "planning"},
+    {"report", "submission"},
+    {"evaluation"},
+    {"scoring"},
+    {"training"},
+    {"separators", "augmentations", "models", "backends", "frontends"},
+    {"separation", "examples", "losses"},
+    {"layers"},
+    {"weights"},
+    {"runtime"},
+    {"workflow"},
+    {"data"},
+    {"errors"},
+)
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 RULES = dict(
     re.findall(
@@ -94,8 +93,10 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
     program = (
         "import sys, yaml\n"
         "from pathlib import Path\n"
-        "from asdlib import entries, job_environment, run_lock\n"
-        "from asdlib.graph import Graph\n"
+        "from asdlib.report import inputs\n"
+        "from asdlib.runtime import guard, job_environment, lock\n"
+        "from asdlib.submission import inputs\n"
+        "from asdlib.workflow.graph import Graph\n"
         "load = lambda name: yaml.safe_load(Path('config', name).read_text())\n"
         "files = [load(name + '.yaml') for name in ('datasets', 'checkpoints', 'config')]\n"
         "graph = Graph({key: value for file in files for key, value in file.items()}, Path.cwd())\n"
@@ -109,7 +110,7 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
 
 
 def test_tables_and_metrics_work_without_torch() -> None:
-    modules = [path for path in SOURCES if part_of(path) in ("data", "metrics", "submission", "reported")]
+    modules = [path for path in SOURCES if part_of(path) in ("data", "evaluation", "submission", "workflow")]
     names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules]
     program = f"import sys, {', '.join(names)}\nprint('torch' in sys.modules)"
     command = [sys.executable, "-c", program]
@@ -177,7 +178,7 @@ def test_no_result_depends_on_the_environment(path: Path) -> None:
 
     `run_guard` decides whether a job runs at all, `gpu_leases` on which of several GPUs.
     """
-    if path.name in ("job_environment.py", "run_guard.py", "gpu_leases.py"):
+    if path.name in ("job_environment.py", "guard.py", "gpu_leases.py"):
         return
     read = [node.lineno for node in ast.walk(ast.parse(path.read_bytes()))
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")]  # fmt: skip
@@ -187,7 +188,7 @@ def test_no_result_depends_on_the_environment(path: Path) -> None:
 def test_a_system_s_name_is_in_its_own_files_alone() -> None:
     """No stage knows a report: neither rules nor steps nor the graph name one."""
     names = "|".join([path.stem for path in SYSTEMS] + [r"system\d"])
-    for path in [*(ROOT / "workflow").rglob("*.smk"), *STEPS, PACKAGE / "graph.py", PACKAGE / "recipes.py"]:
+    for path in [*(ROOT / "workflow").rglob("*.smk"), *STEPS, *(PACKAGE / "workflow").glob("*.py")]:
         code = "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
         strings = re.findall(rf"['\"/]({names})['\"/.]", code)
         assert not strings, path

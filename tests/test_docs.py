@@ -14,8 +14,8 @@ import yaml
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
-from asdlib.reported import load_reported, recomputed_overall
-from asdlib.yaml_files import check
+from asdlib.evaluation.reported import load_reported, recomputed_overall
+from asdlib.workflow.yaml_files import check
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("config/*.md"))]
@@ -160,7 +160,7 @@ def test_every_key_of_a_systems_file_is_explained():
 
 
 def test_every_training_setting_is_named():
-    tree = ast.parse((ROOT / "src/asdlib/training_settings.py").read_text())
+    tree = ast.parse((ROOT / "src/asdlib/training/settings.py").read_text())
     fields = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
     row = next(row for row in key_tables()[1] if "models.<name>.training" in row[0])
     assert set(spans(row[1])) == fields

@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, leftovers, plan, run, score, systems, table
+from asdlib.commands import evaluate, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError
 
 COMMANDS = {
     "evaluate": evaluate,
-    "leftovers": leftovers,
+    "orphans": orphans,
     "plan": plan,
     "run": run,
     "score": score,

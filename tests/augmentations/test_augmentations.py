@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from audio_tables import audio_table, noise_clips
+from helpers.audio_tables import audio_table, noise_clips
 
 from asdlib.augmentations import AUGMENTATIONS
 from asdlib.data.tables import CLIP_FIELDS, ROWS, ClipTable

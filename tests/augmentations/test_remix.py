@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_tables import audio_table, noise_clips
+from helpers.audio_tables import audio_table, noise_clips
 
 from asdlib.augmentations.remix import Remix
-from asdlib.blocks.mixing import rms
 from asdlib.errors import AsdError
+from asdlib.separation.mixing import rms
 
 TIME = np.arange(1000) / 1000
 

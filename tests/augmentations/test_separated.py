@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_tables import audio_table, noise_clips
+from helpers.audio_tables import audio_table, noise_clips
 
 from asdlib.augmentations.separated import Separated
 from asdlib.errors import AsdError

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from refusals import refused
+from helpers.refusals import refused
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.prototypes import Prototypes

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from hostile_server import HostileServer
+from helpers.hostile_server import HostileServer
 
-from asdlib.data.http import Retry
+from asdlib.data.fetching.http import Retry
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asdlib.blocks.dual_view import DualView
+from asdlib.examples.dual_view import DualView
 from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum

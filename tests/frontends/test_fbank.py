@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from refusals import refused
+from helpers.refusals import refused
 
 from asdlib.frontends.fbank import Fbank
 

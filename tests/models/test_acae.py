@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from asdlib.blocks.clips import Batch, Clips
 from asdlib.data.tables import clip_rows
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
 from asdlib.models.acae import Acae
 
 OFFICIAL = {"channels": [16, 32, 64, 128], "pools": [[2, 4], [2, 4], [2, 2], [1, 2]]}

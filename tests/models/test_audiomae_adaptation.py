@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from refusals import refused
-from system4_helpers import ADAPTATION, SMALL, begun, clips, published_audiomae, stored, trained
+from helpers.refusals import refused
+from helpers.system4_models import ADAPTATION, SMALL, begun, clips, published_audiomae, stored, trained
 
-from asdlib.blocks.audiomae import normalised
-from asdlib.blocks.clips import Batch
-from asdlib.blocks.patches import patchify
+from asdlib.examples.clips import Batch
+from asdlib.layers.encoders.audiomae import normalised
+from asdlib.layers.patches import patchify
 from asdlib.models.audiomae_adaptation import AudioMaeAdaptation, draw_rectangles
 
 SIZES = {"mask_bins": [64, 128], "mask_frames": [256, 768], **SMALL, "decoder_width": 16, "decoder_heads": 2}

@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from condition_clips import BANDS, condition_clips
+from helpers.condition_clips import BANDS, condition_clips
 from torch import nn
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.nearest_neighbours import NearestNeighbours
-from asdlib.blocks.clips import Batch, Clips
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
 from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from models_helpers import clips
+from helpers.model_clips import clips
 
-from asdlib.blocks.clips import Batch
+from asdlib.examples.clips import Batch
 from asdlib.models.dense_autoencoder import DenseAutoencoder, FrameVectors
 
 

@@ -3,12 +3,12 @@
 import pyarrow as pa
 import pytest
 import torch
-from dismae_clips import TOY, built, clips, whole
+from helpers.dismae_clips import TOY, built, clips, whole
 
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.masking import removed, structured_keep
-from asdlib.blocks.patches import patchify
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
+from asdlib.layers.masking import removed, structured_keep
+from asdlib.layers.patches import patchify
 from asdlib.models.dismae import Dismae
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from dismae_clips import built, clips
+from helpers.dismae_clips import built, clips
 
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.transformer import Block
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
+from asdlib.layers.transformer import Block
 from asdlib.models.dismae import Dismae
-from asdlib.training import Trainer
-from asdlib.training_settings import Training
+from asdlib.training.settings import Training
+from asdlib.training.trainer import Trainer
 
 SETTINGS = Training(
     epochs=3, batch_size=1, learning_rate=1e-3, optimizer="adamw", betas=[0.9, 0.95], weight_decay=0.05, clip_norm=1.0,

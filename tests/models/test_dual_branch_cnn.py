@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
-from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.data.tables import clip_rows
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
 from asdlib.frontends.dual_view import DualViewRow
+from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.models.dual_branch_cnn import DualBranchCnn
+from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 
 TINY = {
     "samples": 512,

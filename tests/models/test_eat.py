@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from eat_files import save_fairseq
-from refusals import refused
+from helpers.eat_files import save_fairseq
+from helpers.refusals import refused
 
-from asdlib.blocks.block_masks import visible_blocks
-from asdlib.blocks.clips import Batch, Clips
 from asdlib.data.tables import clip_rows
+from asdlib.examples.clips import Batch, Clips
 from asdlib.models.eat import Eat, ema_decay
-from asdlib.training import Trainer
-from asdlib.training_settings import Training
+from asdlib.models.eat_block_masks import visible_blocks
+from asdlib.training.settings import Training
+from asdlib.training.trainer import Trainer
 
 SIZES = {"frames": 64, "bands": 64, "width": 16, "depth": 2, "heads": 2, "decoder_depth": 2, "decoder_groups": 4}
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import torch
-from eat_files import save_fairseq
-from refusals import refused
+from helpers.eat_files import save_fairseq
+from helpers.refusals import refused
 
-from asdlib.blocks.clips import Clips
-from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import clip_rows
+from asdlib.examples.clips import Clips
 from asdlib.models.eat import Eat
 from asdlib.models.eat_classifier import EatClassifier
+from asdlib.weights.checkpoints import Checkpoint
 
 SIZES = {"frames": 64, "bands": 32, "width": 16, "depth": 2, "heads": 2}
 

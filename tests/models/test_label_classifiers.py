@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from refusals import refused
-from system4_helpers import (
+from helpers.refusals import refused
+from helpers.system4_models import (
     ADAPTATION,
     AUDIOMAE,
     BEATS,
@@ -20,11 +20,11 @@ from system4_helpers import (
     trained,
 )
 
-from asdlib import checkpoints
-from asdlib.blocks.clips import Batch
+from asdlib.examples.clips import Batch
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
 from asdlib.models.beats_classifier import BeatsClassifier
-from asdlib.networks import restore_model
+from asdlib.training.build import restore_model
+from asdlib.weights import checkpoints
 
 ALL_YEARS, THIS_YEAR = clips(("fan", "pump", "valve")), clips(("fan", "gearbox"))
 HEADS = {"audiomae_classifier": {"head", "fc_norm"}, "beats_classifier": {"head", "pooling"}}  # behind the encoder

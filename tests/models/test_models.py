@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from asdlib.blocks.clips import Batch, Clips
 from asdlib.data.tables import clip_rows
+from asdlib.examples.clips import Batch, Clips
 from asdlib.models import MODELS
 
 # Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from refusals import refused
-from system4_helpers import AUDIOMAE, BEATS, FUSION, SMALL, begun, changed, clips, stored, trained
+from helpers.refusals import refused
+from helpers.system4_models import AUDIOMAE, BEATS, FUSION, SMALL, begun, changed, clips, stored, trained
 
-from asdlib.blocks.audiomae import normalised
-from asdlib.blocks.clips import Batch
+from asdlib.examples.clips import Batch
+from asdlib.layers.encoders.audiomae import normalised
 from asdlib.models.ssl_fusion import SslFusion
 
 SINGLE = clips()

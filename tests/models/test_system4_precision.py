@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from system4_helpers import ADAPTATION, AUDIOMAE, BEATS, FUSION, TUNED, begun, clips
+from helpers.system4_models import ADAPTATION, AUDIOMAE, BEATS, FUSION, TUNED, begun, clips
 from torch import Tensor, nn
 
-from asdlib.blocks.clips import Batch
+from asdlib.examples.clips import Batch
 
 SINGLE, PAIRS = clips(), clips(shape=(48, 2, 128))
 

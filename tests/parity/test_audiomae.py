@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 from torch import Tensor
 
-from asdlib.blocks.audiomae import normalised
-from asdlib.blocks.audiomae_decoder import MaskedAutoencoder, masked_error
-from asdlib.blocks.clips import Batch
-from asdlib.blocks.masking import keep_smallest, removed
-from asdlib.blocks.patches import patchify
+from asdlib.examples.clips import Batch
 from asdlib.frontends.fbank import Fbank
+from asdlib.layers.encoders.audiomae import normalised
+from asdlib.layers.masking import keep_smallest, removed
+from asdlib.layers.patches import patchify
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
+from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
 
 FOLDER = golden("audiomae_tiny")
 CFG = json.loads((FOLDER / "config.json").read_text())["cfg"]

@@ -5,13 +5,13 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 from torch import Tensor
 
-from asdlib.blocks.beats import MEAN, STD, Beats, all_padding, distance_buckets
 from asdlib.frontends.fbank import Fbank
-from asdlib.pretrained.beats import encoder_weights
+from asdlib.layers.encoders.beats import MEAN, STD, Beats, all_padding, distance_buckets
+from asdlib.weights.published.beats import encoder_weights
 
 FOLDER = golden("beats_tiny")
 CFG = json.loads((FOLDER / "config.json").read_text())["cfg"]

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.separation import si_sdr
+from asdlib.separation.estimates import si_sdr
+from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.conv_tasnet import ConvTasNet
 
 FOLDER = golden("conv_tasnet_tiny")

@@ -7,13 +7,13 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from asdlib.blocks.domain_head import DomainHead
-from asdlib.blocks.masking import keep_smallest, removed
-from asdlib.blocks.patches import patchify
+from asdlib.layers.masking import keep_smallest, removed
+from asdlib.layers.patches import patchify
+from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
 
 FOLDER = golden("dismae_tiny")

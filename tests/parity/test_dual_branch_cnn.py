@@ -5,13 +5,13 @@ import re
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
-from asdlib.blocks.spectra import magnitude_spectrogram
 from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
+from asdlib.layers.spectra import magnitude_spectrogram
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 
 FOLDER = golden("dual_branch_cnn_tiny")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file, save_file
 
-from asdlib.blocks.block_masks import visible_blocks
-from asdlib.blocks.eat import EatEncoder
+from asdlib.layers.encoders.eat import EatEncoder
 from asdlib.models.eat import Eat, ema_decay
-from asdlib.pretrained.eat import read_eat
+from asdlib.models.eat_block_masks import visible_blocks
+from asdlib.weights.published.eat import read_eat
 
 FOLDER = golden("eat_tiny")
 BUILDER = json.loads((FOLDER / "config.json").read_text())["builder"]

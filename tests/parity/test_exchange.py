@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
-from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
+from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 
 FOLDER = golden("mixup_statex_featex")
 CONFIG = json.loads((FOLDER / "config.json").read_text())

@@ -8,7 +8,7 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
 from asdlib.frontends.fbank import Fbank

@@ -3,7 +3,7 @@
 import json
 
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
 from asdlib.losses.hybrid_continuity import (

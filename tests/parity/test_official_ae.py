@@ -6,14 +6,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.thresholds import gamma_quantile
-from asdlib.blocks.clips import Batch
 from asdlib.data.recordings import read_wav
+from asdlib.examples.clips import Batch
 from asdlib.frontends.log_mel import LogMel
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import golden
+from helpers.golden import golden
 
-from asdlib.evaluation import evaluate
-from asdlib.jackknife import evaluator_ci95
-from asdlib.metrics import official_score, precision_recall_f1, section_metrics
-from asdlib.submission import read_decisions, read_scores
+from asdlib.evaluation.evaluator import evaluate
+from asdlib.evaluation.jackknife import evaluator_ci95
+from asdlib.evaluation.metrics import official_score, precision_recall_f1, section_metrics
+from asdlib.scoring.score_files import read_decisions, read_scores
 
 SETS = sorted(path.parents[1] for path in golden("official_metrics").glob("*/expected/expected.json"))
 

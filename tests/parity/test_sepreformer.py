@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 from torch import Tensor
 

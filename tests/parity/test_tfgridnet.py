@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from golden import golden
+from helpers.golden import golden
 from safetensors.torch import load_file
 from torch import Tensor
 

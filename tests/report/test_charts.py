@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asdlib.metrics import section_metrics
+from asdlib.evaluation.metrics import section_metrics
 from asdlib.report.charts import Scores, histograms, roc_curves
 
 RNG = np.random.default_rng(0)

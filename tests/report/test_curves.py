@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from asdlib.optimisation import best_epoch
 from asdlib.report import curves
 from asdlib.report.curves import figures_of, read_history, training_curves
+from asdlib.training.optimisation import best_epoch
 
 
 def test_a_history_without_epochs_or_file_is_none(tmp_path: Path) -> None:

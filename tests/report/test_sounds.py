@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_tables import audio_table, noise_clips
+from helpers.audio_tables import audio_table, noise_clips
 
 from asdlib.errors import AsdError
 from asdlib.report.sounds import encode, read_clips, sounds_of

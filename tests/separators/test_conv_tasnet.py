@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from separation_toys import RATE, check_that_it_learns
+from helpers.separation_toys import RATE, check_that_it_learns
 
 from asdlib.errors import AsdError
 from asdlib.separators.conv_tasnet import ConvTasNet
-from asdlib.training_settings import Training
+from asdlib.training.settings import Training
 
 TINY = {"n_filters": 32, "bn_chan": 16, "hid_chan": 32, "skip_chan": 16, "n_blocks": 4, "n_repeats": 1}
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asdlib.blocks.mixtures import Mixtures
+from asdlib.separation.mixtures import Mixtures
 from asdlib.separators import SEPARATORS
 
 # Toy arguments for each kind; a new separator is tested the day it has a row here.

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from separation_toys import RATE, check_that_it_learns
+from helpers.separation_toys import RATE, check_that_it_learns
 
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.sepreformer_layers import GlobalBlock, LocalBlock, SourceAttention
-from asdlib.blocks.sepreformer_stages import RelativePositions
 from asdlib.errors import AsdError
+from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.sepreformer import VARIANTS, SepReformer
-from asdlib.training_settings import Training
+from asdlib.separators.sepreformer_layers import GlobalBlock, LocalBlock, SourceAttention
+from asdlib.separators.sepreformer_stages import RelativePositions
+from asdlib.training.settings import Training
 
 TINY = {
     "channels": 16, "stages": 2, "encoder_channels": 16, "heads": 2, "local_kernel": 5, "positions": 20,

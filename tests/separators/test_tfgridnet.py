@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from separation_toys import RATE, check_that_it_learns
+from helpers.separation_toys import RATE, check_that_it_learns
 
-from asdlib.blocks.levels import at_unit_level
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.tfgridnet_layers import GridNetBlock, HeadNorm
 from asdlib.errors import AsdError
 from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
+from asdlib.separation.levels import at_unit_level
+from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.tfgridnet import TFGridNet
-from asdlib.training_settings import Training
+from asdlib.separators.tfgridnet_layers import GridNetBlock, HeadNorm
+from asdlib.training.settings import Training
 
 TINY = {
     "n_fft": 128, "hop": 64, "blocks": 1, "channels": 8, "lstm_hidden": 16, "heads": 2, "attention_size": 130,

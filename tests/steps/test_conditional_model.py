@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from condition_clips import BANDS, condition_clips
+from helpers.condition_clips import BANDS, condition_clips
 
-from asdlib import checkpoints
-from asdlib.blocks.clips import Clips
 from asdlib.data.tables import ClipTable, writing
+from asdlib.examples.clips import Clips
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
-from asdlib.training import Trainer
+from asdlib.training.trainer import Trainer
+from asdlib.weights import checkpoints
 
 FAN = {("fan", "1", "source"): 8, ("fan", "2", "source"): 8, ("fan", "3", "target"): 3}
 SLIDER = {("slider", None, "source"): 8, ("slider", None, "target"): 3}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile_server import HostileServer, Misdeed
+from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import fetch_checkpoint

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from toy import PREPARE, RATE, make_machine, sound, write_wav
+from helpers.toy_recordings import PREPARE, RATE, make_machine, sound, write_wav
 
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError

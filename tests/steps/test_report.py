@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from page_reader import PageReader
+from helpers.page_reader import PageReader
 
 from asdlib.steps.report import report
 from asdlib.steps.tabulate import SCORE_COLUMNS

@@ -11,8 +11,8 @@ from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
+from asdlib.scoring.score_files import read_decisions, read_scores
 from asdlib.steps.score import score
-from asdlib.submission import read_decisions, read_scores
 
 CALIBRATION = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from refusals import refused
+from helpers.refusals import refused
 
 from asdlib.steps import train_model as step
 

@@ -9,21 +9,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from helpers.toy_recordings import PREPARE, make_machine, sound, write_wav
 from torch import Tensor, nn
-from toy import PREPARE, make_machine, sound, write_wav
 
-from asdlib import checkpoints
 from asdlib.augmentations import AUGMENTATIONS
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.noise_pool import recordings
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
+from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.noise_pool import recordings
 from asdlib.separators import SEPARATORS
 from asdlib.steps.augment import augment
 from asdlib.steps.prepare import prepare
 from asdlib.steps.prepare_noise import prepare_noise
 from asdlib.steps.separate import separate
 from asdlib.steps.train_separator import train_separator
+from asdlib.weights import checkpoints
 
 FORMAT = {**PREPARE, "seconds": 0.5}
 SETTINGS = {

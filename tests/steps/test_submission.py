@@ -9,12 +9,12 @@ import pytest
 import torch
 import yaml
 
-from asdlib.checkpoints import Checkpoint, save
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
-from asdlib.parameter_counts import count_parameters
+from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.steps.submission import submission
-from asdlib.submission import write_decisions, write_scores
+from asdlib.weights.checkpoints import Checkpoint, save
+from asdlib.weights.parameter_counts import count_parameters
 
 MACHINES = ("ToyPet", "ToyRCCar")
 NAMES = [f"section_00_{number:04d}.wav" for number in range(3)]

@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
+from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.steps.tabulate import tabulate
-from asdlib.submission import write_decisions, write_scores
 
 MACHINES = ("fan", "valve")
 CELLS = [(domain, label) for domain in ("source", "target") for label in ("normal", "anomaly")]

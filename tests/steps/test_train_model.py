@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from condition_clips import BANDS, condition_clips
+from helpers.condition_clips import BANDS, condition_clips
 
 from asdlib.data.tables import writing
 from asdlib.errors import AsdError

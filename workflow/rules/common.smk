@@ -1,4 +1,4 @@
-"""Paths and recipes: what the rules' wildcards stand for. Decisions live in asdlib.graph, where they are tested."""
+"""Paths and recipes: what the rules' wildcards stand for. Decisions live in asdlib.workflow.graph, where they are tested."""
 
 import os
 import re
@@ -7,17 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from asdlib import (
-    entries,
-    job_environment,
-    report_paths,
-    run_guard,
-    run_lock,
-    yaml_files,
-)
 from asdlib.errors import AsdError
-from asdlib.graph import CORPUS, Graph, backends_of
-from asdlib.recipes import public_source
+from asdlib.report import inputs as report_inputs
+from asdlib.runtime import guard, job_environment, lock
+from asdlib.submission import inputs as submission_inputs
+from asdlib.workflow import yaml_files
+from asdlib.workflow.graph import CORPUS, Graph, backends_of
+from asdlib.workflow.recipes import public_source
 from snakemake.exceptions import WorkflowError
 
 job_environment.export(workflow.basedir)
@@ -27,25 +23,25 @@ try:
         yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
     graph = Graph(config, workflow.basedir)
     graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
-    entries.check(graph)
-    settings_hash = run_guard.settings_hash(
+    submission_inputs.check(graph)
+    settings_hash = guard.settings_hash(
         [graph.config, graph.recipes.systems], graph.root
     )
-    library_files = run_guard.library_files()
+    library_files = guard.library_files()
     if workflow.is_main_process:
-        run_lock.clear_stale_locks()
+        lock.clear_stale_locks()
     else:  # a job on a cluster
-        run_guard.check_settings(settings_hash)
+        guard.check_settings(settings_hash)
 except AsdError as error:
     raise WorkflowError(str(error)) from None
 
 
 onstart:
     try:
-        run_lock.check_writable(Path("results"))
+        lock.check_writable(Path("results"))
     except AsdError as error:
         raise WorkflowError(str(error)) from None
-    run_guard.begin(settings_hash, library_files)
+    guard.begin(settings_hash, library_files)
 
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"

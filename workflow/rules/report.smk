@@ -10,7 +10,7 @@ Makes    results/<system>/report/<dataset>/<machine>.json, results/report.html
 rule illustrate:
     input:
         clips="results/{system}/clips.csv",
-        drawn=lambda w: report_paths.illustrated(graph, w.system, w.dataset, w.machine),
+        drawn=lambda w: report_inputs.illustrated(graph, w.system, w.dataset, w.machine),
     output:
         "results/{system}/report/{dataset}/{machine}.json",
     log:
@@ -23,7 +23,7 @@ rule illustrate:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: report_paths.illustrate_settings(
+        settings=lambda w: report_inputs.illustrate_settings(
             graph, w.system, w.dataset, w.machine
         ),
         code=graph.code("illustrate"),
@@ -36,7 +36,7 @@ rule illustrate:
 rule report:
     input:
         scores=expand("results/{system}/scores.csv", system=graph.config["systems"]),
-        parts=report_paths.part_paths(graph),
+        parts=report_inputs.part_paths(graph),
     output:
         report(
             "results/report.html",
@@ -55,8 +55,8 @@ rule report:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: report_paths.report_settings(graph),
-        templates=report_paths.template_hash(),
+        settings=lambda w: report_inputs.report_settings(graph),
+        templates=report_inputs.template_hash(),
         code=graph.code("report"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/report.py"'

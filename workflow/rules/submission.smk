@@ -9,10 +9,10 @@ Makes    results/submission/task2/<author>_<institute>_task2_<n>/ and results/su
 # Gather the chosen variants' files, describe each system, check everything.
 rule submission:
     input:
-        lambda w: entries.score_files(graph),
-        lambda w: entries.clip_files(graph),
-        lambda w: entries.network_files(graph),
-        lambda w: entries.report_file(graph),
+        lambda w: submission_inputs.score_files(graph),
+        lambda w: submission_inputs.clip_files(graph),
+        lambda w: submission_inputs.network_files(graph),
+        lambda w: submission_inputs.report_file(graph),
     output:
         folder=directory("results/submission/task2"),
         archive="results/submission/task2.zip",
@@ -27,7 +27,7 @@ rule submission:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: entries.settings(graph),
+        settings=lambda w: submission_inputs.settings(graph),
         code=graph.code("submission"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/submission.py"'

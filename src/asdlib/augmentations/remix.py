@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from asdlib.blocks.made_clips import made_clips
-from asdlib.blocks.mixing import FULL_SCALE, PEAK, QUIETEST_NOISE, draw_crop, noise_gain, rms
-from asdlib.blocks.noise_pool import noise_pool
+from asdlib.augmentations.made_clips import made_clips
 from asdlib.data.tables import ROWS, ClipTable
 from asdlib.errors import AsdError
-from asdlib.separation_settings import check_snr
+from asdlib.separation.mixing import FULL_SCALE, PEAK, QUIETEST_NOISE, draw_crop, noise_gain, rms
+from asdlib.separation.noise_pool import noise_pool
+from asdlib.separation.settings import check_snr
 
 _log = logging.getLogger(__name__)
 

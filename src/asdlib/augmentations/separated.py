@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from asdlib.blocks.made_clips import made_clips
+from asdlib.augmentations.made_clips import made_clips
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 

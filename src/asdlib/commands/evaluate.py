@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asdlib.errors import AsdError
 
 if TYPE_CHECKING:
-    from asdlib.evaluation import ScoredSection
+    from asdlib.evaluation.evaluator import ScoredSection
 
 HELP = "check submission files and print their official metrics"
 
@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the figures: a table in percent, or all of them as JSON; without labels, only that the files are right."""
-    from asdlib.evaluation import read_sections, summarise
-    from asdlib.jackknife import official_ci95
-    from asdlib.submission_check import labelled
+    from asdlib.evaluation.evaluator import read_sections, summarise
+    from asdlib.evaluation.jackknife import official_ci95
+    from asdlib.submission.check import labelled
 
     sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
     if args.clips and not labelled(sections):
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
     """The sections of a folder whose names are those of the prepared clips; a package's folder holds nothing else."""
-    from asdlib.submission_check import check_files, check_scores, clips_to_score
+    from asdlib.submission.check import check_files, check_scores, clips_to_score
 
     tables = sorted(clips.glob("*.parquet"))
     if not tables:
@@ -63,7 +63,7 @@ def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
 
 
 def table(result: dict) -> str:
-    """The figures of `asdlib.evaluation.evaluate` as an aligned text table, in percent."""
+    """The figures of `asdlib.evaluation.evaluator.evaluate` as an aligned text table, in percent."""
     heads = ("AUC (source)", "AUC (target)", "pAUC", "F1 score (source)", "F1 score (target)")
     rows = [
         (machine, section, *(f"{100 * values[head]:.2f}" for head in heads))

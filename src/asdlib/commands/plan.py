@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line per system and one for all together, or the same as JSON."""
-    from asdlib.graph import Graph
     from asdlib.planning.dry_run import dry_run
     from asdlib.planning.rows import plan
-    from asdlib.planning.run_config import read_config
+    from asdlib.workflow.config import read_config
+    from asdlib.workflow.graph import Graph
 
     graph = Graph(read_config(args.configfile, args.config), Path())
     systems = _chosen(args.systems, list(graph.recipes.systems))

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Become Snakemake: its exit code is the command's, and Ctrl-C reaches it."""
-    from asdlib.planning.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
+    from asdlib.workflow.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
 
     require_workflow()
     refuse_swallowed(args.configfile, args.config)

@@ -14,9 +14,9 @@ from asdlib.commands.evaluate import aligned
 from asdlib.errors import AsdError
 
 if TYPE_CHECKING:
-    from asdlib.graph import Graph
-    from asdlib.new_clips import Scores
+    from asdlib.commands.new_clips import Scores
     from asdlib.planning.trained import Place
+    from asdlib.workflow.graph import Graph
 
 HELP = "score recordings of a machine with what a run has trained"
 COLUMNS = ("clip", "anomaly_score", "threshold", "decision", "percentile")
@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one row per clip, in the order of the clips."""
-    from asdlib.graph import Graph
-    from asdlib.planning.run_config import read_config
+    from asdlib.workflow.config import read_config
+    from asdlib.workflow.graph import Graph
 
     config = read_config(args.configfile, args.config)
     if args.device:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     _refuse_missing(graph, place, args)
     clips = _files(args.clips)
 
-    from asdlib.new_clips import score_clips  # slow to import, for torch: whatever can be refused has been
+    from asdlib.commands.new_clips import score_clips  # slow to import, for torch: whatever can be refused has been
 
     found = score_clips(graph, place, clips)
     if found.cut or found.padded:
@@ -92,8 +92,8 @@ def _one(option: str, asked: str | None, known: Sequence[str]) -> str:
 
 def _refuse_missing(graph: "Graph", place: "Place", args: argparse.Namespace) -> None:
     """Say what to run if something was not made yet; a table that is there would not make what it rests on again."""
-    from asdlib.planning.snakemake_call import arguments, as_text
     from asdlib.planning.trained import needed_to_score
+    from asdlib.workflow.snakemake_call import arguments, as_text
 
     missing = [path for path in needed_to_score(graph, place) if not Path(path).exists()]
     if not missing:

@@ -23,18 +23,18 @@ def run(args: argparse.Namespace) -> None:
     """Print a few lines per system, or all of them as JSON."""
     if not (args.root / "Snakefile").is_file():
         raise AsdError(f"{args.root.resolve()}: has no Snakefile: name the workflow's folder with --root")
-    from asdlib.graph import Graph
-    from asdlib.planning.inventory import inventory
-    from asdlib.planning.run_config import read_config
+    from asdlib.planning.progress import progress
+    from asdlib.workflow.config import read_config
+    from asdlib.workflow.graph import Graph
 
     files = [path.resolve() for path in args.configfile]
     with chdir(args.root):  # a config's paths are meant from there
-        systems = inventory(Graph(read_config(files, args.config), Path()))
+        systems = progress(Graph(read_config(files, args.config), Path()))
     print(json.dumps({"systems": systems}, indent=1) if args.json else "\n\n".join(map(text, systems)))
 
 
 def text(system: dict[str, Any]) -> str:
-    """Return an entry of `asdlib.planning.inventory.inventory` as lines."""
+    """Return an entry of `asdlib.planning.progress.progress` as lines."""
     width = max(len(variant["name"]) for variant in system["variants"])
     lines = [system["name"], f"  {system['title']}", f"  {system['report']}"]
     for variant in system["variants"]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from asdlib.blocks.spectra import magnitude_spectrogram
+from asdlib.layers.spectra import magnitude_spectrogram
 
 
 class AveragedSpectrogram:

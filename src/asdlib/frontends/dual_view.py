@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from asdlib.blocks.dual_view import DualView
-from asdlib.blocks.spectra import tiled
+from asdlib.examples.dual_view import DualView
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
+from asdlib.layers.spectra import tiled
 
 
 class DualViewRow:

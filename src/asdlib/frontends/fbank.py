@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from asdlib.blocks.linear import matrix_product
 from asdlib.errors import AsdError
+from asdlib.layers.linear import matrix_product
 
 FLOOR = torch.finfo(torch.float32).eps  # under the logarithm: digital silence is -15.94
 PRE_EMPHASIS = 0.97

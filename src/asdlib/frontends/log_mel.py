@@ -8,7 +8,7 @@ import torch
 from librosa.filters import mel
 from torch import Tensor
 
-from asdlib.blocks.linear import matrix_product
+from asdlib.layers.linear import matrix_product
 
 FLOOR = 2.220446049250313e-16  # the machine epsilon of float64: digital silence is -156.5 dB
 

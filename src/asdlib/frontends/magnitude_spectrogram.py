@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from asdlib.blocks.spectra import magnitude_spectrogram, tiled, whole_frames, without_mean
+from asdlib.layers.spectra import magnitude_spectrogram, tiled, whole_frames, without_mean
 
 
 class MagnitudeSpectrogram:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asdlib.blocks.spectra import magnitude_spectrum, tiled
+from asdlib.layers.spectra import magnitude_spectrum, tiled
 
 
 class MagnitudeSpectrum:

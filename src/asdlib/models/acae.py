@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.classes import class_names, class_numbers
-from asdlib.blocks.clip_statistics import band_scaling, training_statistics
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
+from asdlib.examples.classes import class_names, class_numbers
+from asdlib.examples.clip_statistics import band_scaling, training_statistics
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
 from asdlib.losses.noisy_arcmix import NoisyArcMix
 
 _log = logging.getLogger(__name__)

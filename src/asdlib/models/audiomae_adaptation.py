@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.adapters import load_part
-from asdlib.blocks.audiomae import COLUMNS, PATCH, ROWS, normalised
-from asdlib.blocks.audiomae_decoder import MaskedAutoencoder, masked_error
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.patches import patchify
-from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
-from asdlib.pretrained.audiomae import read_audiomae
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
+from asdlib.layers.adapters import load_part
+from asdlib.layers.encoders.audiomae import COLUMNS, PATCH, ROWS, normalised
+from asdlib.layers.patches import patchify
+from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
+from asdlib.weights.published.audiomae import read_audiomae
 
 DECODER = ("decoder_", "mask_token")  # how its weights are named
 _log = logging.getLogger(__name__)

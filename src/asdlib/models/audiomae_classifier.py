@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from asdlib.blocks.adapters import adapt, load_part
-from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
-from asdlib.blocks.clips import Batch
-from asdlib.blocks.label_classifier import LabelClassifier
-from asdlib.checkpoints import Checkpoint
-from asdlib.pretrained.audiomae import read_audiomae
+from asdlib.examples.clips import Batch
+from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.encoders.audiomae import NORM_EPS, AudioMae, normalised
+from asdlib.models.label_classifier import LabelClassifier
+from asdlib.weights.checkpoints import Checkpoint
+from asdlib.weights.published.audiomae import read_audiomae
 
 
 class AudioMaeClassifier(LabelClassifier):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from asdlib.blocks.adapters import adapt, load_part
-from asdlib.blocks.beats import Beats
-from asdlib.blocks.clips import Batch
-from asdlib.blocks.label_classifier import LabelClassifier
-from asdlib.blocks.pooling import AttentivePooling
-from asdlib.checkpoints import Checkpoint
-from asdlib.pretrained.beats import read_beats
-from asdlib.pretrained.files import check_keys
+from asdlib.examples.clips import Batch
+from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.encoders.beats import Beats
+from asdlib.layers.pooling import AttentivePooling
+from asdlib.models.label_classifier import LabelClassifier
+from asdlib.weights.checkpoints import Checkpoint
+from asdlib.weights.published.beats import read_beats
+from asdlib.weights.published.files import check_keys
 
 
 class BeatsClassifier(LabelClassifier):

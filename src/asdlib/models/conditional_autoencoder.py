@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.linear import Linear
-from asdlib.blocks.window_autoencoder import WindowAutoencoder
 from asdlib.errors import AsdError
+from asdlib.layers.linear import Linear
+from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
 class ConditionalAutoencoder(WindowAutoencoder):

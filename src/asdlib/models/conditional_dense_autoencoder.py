@@ -6,9 +6,9 @@ The report (§3) says no more than that; sizes are the official baseline's (docs
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.dense import dense_layers
-from asdlib.blocks.linear import Linear
-from asdlib.blocks.window_autoencoder import WindowAutoencoder
+from asdlib.layers.dense import dense_layers
+from asdlib.layers.linear import Linear
+from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
 class ConditionalDenseAutoencoder(WindowAutoencoder):

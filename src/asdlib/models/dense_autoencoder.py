@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.dense import dense_layers
-from asdlib.blocks.linear import Linear
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
+from asdlib.layers.dense import dense_layers
+from asdlib.layers.linear import Linear
 
 
 class FrameVectors:

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.domain_head import DomainHead
-from asdlib.blocks.domain_rounds import DomainRounds
-from asdlib.blocks.level_range import level_range, scaled
-from asdlib.blocks.masking import removed, structured_keep
-from asdlib.blocks.patches import patchify
-from asdlib.blocks.transformer import initialise
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.domain_rounds import DomainRounds
+from asdlib.examples.level_range import level_range, scaled
+from asdlib.layers.masking import removed, structured_keep
+from asdlib.layers.patches import patchify
+from asdlib.layers.transformer import initialise
+from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
 
 DOMAINS = ("machine_type", "condition")

@@ -7,11 +7,11 @@ are the published ones; the grid of patches need not be square.
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.domain_head import DomainHead
-from asdlib.blocks.masking import removed
-from asdlib.blocks.patches import PatchEmbedding, place_tokens, sine_cosine_positions, take_tokens
-from asdlib.blocks.transformer import Block, initialise
+from asdlib.layers.masking import removed
+from asdlib.layers.patches import PatchEmbedding, place_tokens, sine_cosine_positions, take_tokens
+from asdlib.layers.transformer import Block, initialise
 from asdlib.losses.dismae import adaptive_contrast, first_of_each, masked_error, swapped_errors
+from asdlib.models.dismae_domain_head import DomainHead
 
 NORM_EPS = 1e-6
 

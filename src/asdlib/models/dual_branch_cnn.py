@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.class_densities import ClassDensities
-from asdlib.blocks.classes import class_names, class_numbers
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.dual_view import DualView
-from asdlib.blocks.exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
-from asdlib.blocks.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
-from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
+from asdlib.examples.classes import class_names, class_numbers
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.dual_view import DualView
+from asdlib.examples.whole_clips import WholeClips
+from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
+from asdlib.models.dual_branch_densities import ClassDensities
+from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
 
 _log = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.block_masks import visible_blocks
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.eat import PATCH, EatDecoder, EatEncoder, load_exactly
-from asdlib.blocks.patches import place_tokens, take_tokens
-from asdlib.blocks.whole_clips import WholeClips
 from asdlib.errors import AsdError
-from asdlib.pretrained.eat import read_eat
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
+from asdlib.layers.encoders.eat import PATCH, EatDecoder, EatEncoder, load_exactly
+from asdlib.layers.patches import place_tokens, take_tokens
+from asdlib.models.eat_block_masks import visible_blocks
+from asdlib.weights.published.eat import read_eat
 
 NOISE = 0.01  # deviation of what the decoder finds in the place of a masked patch
 REDUCTIONS = ("sum", "mean")

@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.classes import class_names, class_numbers
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.eat import PATCH, EatEncoder
-from asdlib.blocks.pooling import AttentiveStatisticsPooling
-from asdlib.blocks.whole_clips import WholeClips
-from asdlib.checkpoints import Checkpoint
 from asdlib.errors import AsdError
+from asdlib.examples.classes import class_names, class_numbers
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
+from asdlib.layers.encoders.eat import PATCH, EatEncoder
+from asdlib.layers.pooling import AttentiveStatisticsPooling
 from asdlib.losses.arcface import ArcFace
 from asdlib.models.eat import refuse_shape
-from asdlib.pretrained.eat import read_eat
+from asdlib.weights.checkpoints import Checkpoint
+from asdlib.weights.published.eat import read_eat
 
 
 class EatClassifier(nn.Module):

@@ -8,15 +8,15 @@ tokens are joined in time and pooled by attention (eq. 5 and 6), or each encoder
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.adapters import adapt, load_part
-from asdlib.blocks.audiomae import NORM_EPS, AudioMae, normalised
-from asdlib.blocks.beats import Beats
-from asdlib.blocks.clips import Batch, Clips
-from asdlib.blocks.label_classifier import LabelClassifier
-from asdlib.blocks.pooling import AttentivePooling
-from asdlib.blocks.whole_clips import WholeClips
-from asdlib.checkpoints import Checkpoint
 from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
+from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.encoders.audiomae import NORM_EPS, AudioMae, normalised
+from asdlib.layers.encoders.beats import Beats
+from asdlib.layers.pooling import AttentivePooling
+from asdlib.models.label_classifier import LabelClassifier
+from asdlib.weights.checkpoints import Checkpoint
 
 POOLINGS = ("attention", "mean")
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from asdlib.data.layout import FOLDERS, parse
-from asdlib.graph import Graph
+from asdlib.workflow.graph import Graph
 
 DECLARED = "as declared"
 GUESSED = "assumed to be as many as in 2025"
@@ -98,7 +98,7 @@ def _places(places: set[tuple[str, str]]) -> str:
 
 def _made_by_source(source: dict | None, machine: str) -> Counter[str] | None:
     """Return what a source that makes recordings will make; None for one that fetches them."""
-    from asdlib.sources import SOURCES  # slow to import: what is declared need not wait for it
+    from asdlib.data.sources import SOURCES  # slow to import: what is declared need not wait for it
 
     if source is None or not hasattr(SOURCES[source["kind"]], "count"):
         return None

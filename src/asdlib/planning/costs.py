@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from asdlib import yaml_files
-from asdlib.recipes import Recipe
+from asdlib.workflow import yaml_files
+from asdlib.workflow.recipes import Recipe
 
 # Changes to a recipe that a cost is scaled by, or does not depend on; after any other it is another network.
 SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "audio"}

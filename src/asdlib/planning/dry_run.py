@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdlib.errors import AsdError
-from asdlib.planning.snakemake_call import arguments
+from asdlib.workflow.snakemake_call import arguments
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
 _FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")

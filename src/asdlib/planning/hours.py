@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from asdlib.graph import Graph
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
-from asdlib.recipes import Recipe
-from asdlib.separation_settings import Pairs
-from asdlib.training_settings import Training
+from asdlib.separation.settings import Pairs
+from asdlib.training.settings import Training
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import Recipe
 
 # Which recipe a rule's jobs compute with (section, wildcard), and which of its costs is theirs.
 COMPUTED_WITH = {

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from asdlib.graph import Graph
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job, needed_for
 from asdlib.planning.hours import Hours, Time
 from asdlib.planning.sizes import GB, Sizes
+from asdlib.workflow.graph import Graph
 
 ALL = "all"
 COSTS = "resources/costs.yaml"

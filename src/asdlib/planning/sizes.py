@@ -3,12 +3,12 @@
 from functools import cache
 from math import prod
 
-from asdlib.graph import JOINT, Graph
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
 from asdlib.planning.hours import training_clips
-from asdlib.recipe_keys import arguments
+from asdlib.workflow.arguments import arguments
+from asdlib.workflow.graph import JOINT, Graph
 
 GB = 1e9
 SAMPLE = 2  # bytes, int16

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from asdlib.graph import Graph
-from asdlib.lineage import separators_of
-from asdlib.recipes import Variant
+from asdlib.workflow.ancestry import separators_of
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import Variant
 
 
 @dataclass(frozen=True)

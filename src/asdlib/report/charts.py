@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from asdlib.errors import AsdError
-from asdlib.metrics import DOMAINS, auc, clips_of_auc
+from asdlib.evaluation.metrics import DOMAINS, auc, clips_of_auc
 from asdlib.report.images import (
     BLACK,
     BLUE,

@@ -64,7 +64,7 @@ def _line(axes: Any, history: History, column: str, number: int, **style: Any) -
 
 
 def kept_epoch(history: History, early_stop: bool) -> int:
-    """Return the index of the epoch whose weights the training kept (asdlib.training).
+    """Return the index of the epoch whose weights the training kept (asdlib.training.trainer).
 
     That is the first with the lowest validation loss if the recipe's training has `early_stop`, else the last.
     """

@@ -6,8 +6,8 @@ network and loss are asteroid's.
 
 from torch import Tensor, nn
 
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.separation import separate_clips, separation_metrics, window_samples
+from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.mixtures import Mixtures
 
 
 class ConvTasNet(nn.Module):

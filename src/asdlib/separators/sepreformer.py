@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.blocks.levels import at_unit_level, level
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.separation import separate_clips, separation_metrics, window_samples
-from asdlib.blocks.sepreformer_stages import Sizes, SourceSeparator
 from asdlib.errors import AsdError
 from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
+from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.levels import at_unit_level, level
+from asdlib.separation.mixtures import Mixtures
+from asdlib.separators.sepreformer_stages import Sizes, SourceSeparator
 
 SOURCES = 2  # machine, noise
 

@@ -8,12 +8,12 @@ these as they are.
 import torch
 from torch import Tensor, nn
 
-from asdlib.blocks.levels import at_unit_level, level
-from asdlib.blocks.mixtures import Mixtures
-from asdlib.blocks.separation import separate_clips, separation_metrics, window_samples
-from asdlib.blocks.tfgridnet_layers import EPS, GridNetBlock
 from asdlib.errors import AsdError
 from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
+from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.levels import at_unit_level, level
+from asdlib.separation.mixtures import Mixtures
+from asdlib.separators.tfgridnet_layers import EPS, GridNetBlock
 
 
 class TFGridNet(nn.Module):

@@ -5,7 +5,7 @@ from typing import Any
 
 from asdlib.augmentations import AUGMENTATIONS
 from asdlib.data.tables import ClipTable, writing
-from asdlib.recipe_keys import arguments
+from asdlib.workflow.arguments import arguments
 
 
 def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, settings: dict[str, Any]) -> None:

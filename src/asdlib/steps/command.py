@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from asdlib import run_guard
 from asdlib.errors import AsdError
-from asdlib.job_environment import is_first
+from asdlib.runtime import guard
+from asdlib.runtime.job_environment import is_first
 
 FORMAT = "%(asctime)s %(message)s"
 progress = logging.getLogger("asdlib.progress")  # shown on a terminal too, everything else only in the log
@@ -38,7 +38,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {log}: cannot be written ({error.strerror}): make room, or make the folder writable")
     signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
     try:
-        run_guard.check_library()
+        guard.check_library()
         step(**options)
     except AsdError as error:
         _fail(f"error: {error}", terminal)

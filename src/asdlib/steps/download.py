@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from asdlib.sources import SOURCES
+from asdlib.data.sources import SOURCES
 
 
 def download(machine: str, folder: Path, settings: dict[str, Any], network: dict[str, Any], lock: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asdlib import checkpoints
-from asdlib.blocks.clips import Batch
 from asdlib.data.tables import ClipTable, writing
-from asdlib.devices import choose_device
-from asdlib.networks import restore_model
+from asdlib.examples.clips import Batch
+from asdlib.runtime.devices import choose_device
+from asdlib.training.build import restore_model
+from asdlib.weights import checkpoints
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import torch
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
-from asdlib.recipe_keys import arguments
+from asdlib.workflow.arguments import arguments
 
 _log = logging.getLogger(__name__)
 

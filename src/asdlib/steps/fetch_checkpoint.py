@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from asdlib.data.http import Retry, checksum_of, fetch
+from asdlib.data.fetching.http import Retry, checksum_of, fetch
 from asdlib.errors import AsdError
-from asdlib.public_weights import verify
+from asdlib.weights.pins import verify
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)

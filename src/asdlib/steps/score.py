@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.files import atomic
-from asdlib.scoring import FittedVariant, file_names, fit_variant, read_views
-from asdlib.submission import write_decisions, write_scores
+from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant, read_views
+from asdlib.scoring.score_files import write_decisions, write_scores
 
 _log = logging.getLogger(__name__)
 

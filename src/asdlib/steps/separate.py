@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asdlib import checkpoints
-from asdlib.checkpoints import Checkpoint
 from asdlib.data.tables import ClipTable, writing
-from asdlib.devices import choose_device
-from asdlib.networks import restore_separator
+from asdlib.runtime.devices import choose_device
+from asdlib.training.build import restore_separator
+from asdlib.weights import checkpoints
+from asdlib.weights.checkpoints import Checkpoint
 
 _log = logging.getLogger(__name__)
 

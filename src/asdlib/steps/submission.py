@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.files import atomic
-from asdlib.parameter_counts import count_parameters
-from asdlib.submission import DECISIONS, SCORES, submission_path
-from asdlib.submission_check import check_figures, check_files, check_scores, clips_to_score
-from asdlib.submission_meta import meta_file
+from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
+from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
+from asdlib.submission.meta import meta_file
+from asdlib.weights.parameter_counts import count_parameters
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows: the same content gives the same bytes
 _log = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ _progress = logging.getLogger("asdlib.progress")  # shown on a terminal, too
 def submission(folder: Path, archive: Path, settings: dict[str, Any]) -> None:
     """Write the folder `task2` of the package and the zip file `archive` that holds it.
 
-    `settings` (asdlib.entries) name the variants, their files and what is known of them. Every system's folder is
-    checked before anything appears; AsdError names the first file that is not as the challenge takes it.
+    `settings` (asdlib.submission.inputs) name the variants, their files and what is known of them. Every system's
+    folder is checked before anything appears; AsdError names the first file that is not as the challenge takes it.
     """
     places = clips_to_score(map(Path, settings["clips"]))
     for (machine, section), clips in places.items():

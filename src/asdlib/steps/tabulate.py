@@ -11,9 +11,9 @@ from typing import Any
 from asdlib.data.files import atomic
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
-from asdlib.metrics import harmonic_mean, section_metrics
-from asdlib.reported import ALL, Reported, load_reported, recomputed_overall
-from asdlib.submission import DECISIONS, SCORES, read_decisions, read_scores, submission_path
+from asdlib.evaluation.metrics import harmonic_mean, section_metrics
+from asdlib.evaluation.reported import ALL, Reported, load_reported, recomputed_overall
+from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 
 FIGURES = ("auc_source", "auc_target", "pauc", "hmean")
 SCORE_COLUMNS = (

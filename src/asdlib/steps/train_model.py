@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from asdlib import checkpoints
-from asdlib.blocks.clips import load_clips
-from asdlib.devices import choose_device
 from asdlib.errors import AsdError
-from asdlib.fitting import Job, Task, fit
-from asdlib.networks import build_model, start
-from asdlib.public_weights import verify
+from asdlib.examples.clips import load_clips
+from asdlib.runtime.devices import choose_device
+from asdlib.training.build import build_model, start
+from asdlib.training.job import Job, Task, fit
+from asdlib.weights import checkpoints
+from asdlib.weights.pins import verify
 
 _log = logging.getLogger(__name__)
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 
-from asdlib import checkpoints
-from asdlib.blocks.separation_data import separation_data
-from asdlib.checkpoints import Checkpoint
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
-from asdlib.devices import choose_device
-from asdlib.fitting import Job, Task, fit
-from asdlib.networks import build_separator
-from asdlib.separation_settings import Pairs
-from asdlib.training import write_history
+from asdlib.runtime.devices import choose_device
+from asdlib.separation.settings import Pairs
+from asdlib.separation.sources import separation_data
+from asdlib.training.build import build_separator
+from asdlib.training.job import Job, Task, fit
+from asdlib.training.trainer import write_history
+from asdlib.weights import checkpoints
+from asdlib.weights.checkpoints import Checkpoint
 
 _log = logging.getLogger(__name__)
 

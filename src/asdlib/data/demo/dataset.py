@@ -1,0 +1,206 @@
+"""The demo dataset: machine sounds made on the spot, in the layout of DCASE 2025 Task 2.
+
+A clip depends on the settings, its machine and its name only: a larger dataset holds the smaller one, clips
+may be made in any order, and the same settings give the same bytes.
+"""
+
+import csv
+import dataclasses
+import io
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from asdlib.data.demo import machines
+from asdlib.data.demo.machines import Condition
+from asdlib.data.demo.room import record
+from asdlib.data.demo.signal import Array, Run, stream
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+
+MACHINES: tuple[str, ...] = tuple(machines.MACHINES)
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # its multiples fill [0, 1) evenly, however many are taken
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Size and character of the demo dataset. A difficulty of 0 is an obvious anomaly, 1 an inaudible one.
+
+    `train_target` is 2, not a hundredth of the source clips: there are two target conditions, and one clip
+    has neither a neighbour to interpolate with nor a variance.
+    """
+
+    seed: int = 2025
+    train_source: int = 99
+    train_target: int = 2
+    test_per_cell: int = 10  # for each of normal and anomaly, source and target
+    supplements: int = 10
+    seconds: float = 10.0
+    odd_lengths: float = 0.05  # share of the clips that last 0.6 to 1.2 times `seconds`
+    sample_rate: int = 16000
+    snr_db: float = 3.0
+    difficulty: tuple[float, float] = (0.0, 0.8)  # easiest and hardest anomaly
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "DemoSettings":
+        """Settings from a block of the config; unknown keys and wrong values are refused by name."""
+        fields = {field.name: field.default for field in dataclasses.fields(cls)}
+        for key, value in values.items():
+            if key not in fields:
+                raise AsdError(f"demo.{key}: unknown setting: use one of {', '.join(fields)}")
+            _check_type(key, value, fields[key])
+        return cls(**{key: tuple(value) if key == "difficulty" else value for key, value in values.items()})
+
+    def fetch(self, machine: str, folder: Path, *_: Any) -> None:
+        """Make the machine's folder, as every source does (asdlib.data.sources)."""
+        synthesise(machine, folder, self)
+
+    def count(self, machine: str) -> Counter[str]:
+        """Return how many clips of each kind `fetch` makes, as `asdlib.data.layout` calls them."""
+        names = {"machine": "clean", "noise": "noise"}
+        return Counter(names.get(clip.kind, clip.split) for clip in plan(machine, self))
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no dataset."""
+        rules = {
+            "seed": (self.seed >= 0, "zero or more"),
+            "train_source": (self.train_source >= 1, "one or more"),
+            "train_target": (self.train_target >= 0, "zero or more"),
+            "test_per_cell": (self.test_per_cell >= 0, "zero or more"),
+            "supplements": (self.supplements >= 0, "zero or more"),
+            "seconds": (0.5 <= self.seconds <= 600, "between 0.5 and 600"),
+            "odd_lengths": (0 <= self.odd_lengths <= 1, "between 0 and 1"),
+            "sample_rate": (8000 <= self.sample_rate <= 192000, "between 8000 and 192000"),
+            "snr_db": (-40 <= self.snr_db <= 40, "between -40 and 40"),
+            "difficulty": (0 <= self.difficulty[0] <= self.difficulty[1] <= 1, "two in order, in [0, 1]"),
+        }
+        for key, (holds, demand) in rules.items():
+            if not holds:
+                raise AsdError(f"demo.{key}: {getattr(self, key)} makes no dataset: give {demand}")
+
+
+def _check_type(key: str, value: object, default: object) -> None:
+    """Refuse a value of another type than the setting's default (whole numbers are numbers too)."""
+    numbers = value if isinstance(default, tuple) and isinstance(value, list | tuple) else [value]
+    wanted = int if isinstance(default, int) else (int, float)
+    fits = all(isinstance(number, wanted) and not isinstance(number, bool) for number in numbers)
+    if not fits or len(numbers) != (2 if isinstance(default, tuple) else 1):
+        words = {int: "a whole number", float: "a number", tuple: "two numbers"}[type(default)]
+        raise AsdError(f"demo.{key}: {value!r} is not {words}: give one like {default}")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One file to be made: where it goes, what it is called, and what can be heard on it."""
+
+    split: str  # train, test or supplemental
+    name: str  # file name without .wav
+    identity: str  # what its random numbers depend on
+    condition: Condition
+    domain: str = "source"
+    kind: str = "mixture"  # or machine (clean) or noise (background only)
+    fault: str = ""
+    strength: float = 0.0
+
+
+def synthesise(machine: str, folder: Path, settings: DemoSettings | Mapping[str, Any] | None = None) -> None:
+    """Write the whole folder of one demo machine: train/, test/, supplemental/ and attributes_00.csv.
+
+    The folder appears complete or not at all. `settings` may be a block of the config; AsdError names what is
+    wrong in it.
+    """
+    settings = settings if isinstance(settings, DemoSettings) else DemoSettings.of(settings or {})
+    clips = list(plan(machine, settings))
+    with atomic(Path(folder)) as temporary:
+        for clip in clips:
+            path = temporary / clip.split / f"{clip.name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_wav(path, render(machine, clip, settings), settings.sample_rate)
+        _write_attributes(temporary / "attributes_00.csv", machine, clips)
+
+
+def plan(machine: str, settings: DemoSettings) -> Iterator[Clip]:
+    """All clips of one machine: training, test, supplements."""
+    if machine not in MACHINES:
+        raise AsdError(f"demo.machines: there is no machine {machine!r}: choose among {', '.join(MACHINES)}")
+    for domain, count in (("source", settings.train_source), ("target", settings.train_target)):
+        yield from (_clip(machine, domain, "train", "normal", index, settings) for index in range(count))
+    for domain in ("source", "target"):
+        for label in ("normal", "anomaly"):
+            cell = range(settings.test_per_cell)
+            yield from (_clip(machine, domain, "test", label, index, settings) for index in cell)
+    yield from (_supplement(machine, index) for index in range(1, settings.supplements + 1))
+
+
+def _clip(machine: str, domain: str, split: str, label: str, index: int, settings: DemoSettings) -> Clip:
+    made = machines.MACHINES[machine]
+    condition = _condition(made.source if domain == "source" else made.target, index)
+    name = f"section_00_{domain}_{split}_{label}_{index:04d}"
+    clip = Clip(split, f"{name}_{_suffix(machine, condition)}", f"{machine}/{name}", condition, domain)
+    if label == "normal":
+        return clip
+    easy, hard = settings.difficulty
+    start = 0.5 if domain == "source" else 0.75
+    difficulty = easy + (hard - easy) * ((start + index * _GOLDEN) % 1.0)
+    return dataclasses.replace(clip, fault=made.faults[index % len(made.faults)], strength=1.0 - difficulty)
+
+
+def _supplement(machine: str, index: int) -> Clip:
+    made = machines.MACHINES[machine]
+    condition = _condition(made.source, index)
+    name = f"section_00_{made.supplement}_{index:04d}"
+    suffix = "" if made.supplement == "noise" else f"_{_suffix(machine, condition)}"
+    return Clip("supplemental", name + suffix, f"{machine}/{name}", condition, kind=made.supplement)
+
+
+def _condition(choices: tuple[Condition, ...], index: int) -> Condition:
+    """Conditions in turn, with a step every four clips so that each of four faults meets each condition."""
+    return choices[(index + index // 4) % len(choices)]
+
+
+def _suffix(machine: str, condition: Condition) -> str:
+    """The part of a clip's name that tells its attributes."""
+    if not machines.MACHINES[machine].attributes:
+        return "noAttribute"
+    return "_".join(part for pair in condition.attributes.items() for part in pair)
+
+
+def render(machine: str, clip: Clip, settings: DemoSettings) -> Array:
+    """Samples of one clip in [-0.9, 0.9], float [samples]."""
+    rng = stream(settings.seed, f"{clip.identity}/setting")
+    speed, load = clip.condition.speed * rng.normal(1.0, 0.015), clip.condition.load * rng.normal(1.0, 0.06)
+    snr = settings.snr_db + rng.uniform(-1.5, 1.5)
+    odd, factor = rng.uniform() < settings.odd_lengths, rng.uniform(0.6, 1.2)
+    samples = round(settings.seconds * settings.sample_rate * (factor if odd else 1.0))
+    run = Run(samples, settings.sample_rate, settings.seed, clip.identity, speed, load)
+    run = dataclasses.replace(run, fault=clip.fault, strength=clip.strength)
+    wave = None if clip.kind == "noise" else machines.MACHINES[machine].sound(run)
+    background = None if clip.kind == "machine" else clip.condition.background
+    return record(run, wave, background, clip.condition.microphone, snr)
+
+
+def _write_wav(path: Path, wave: Array, rate: int) -> None:
+    content = io.BytesIO()  # by way of memory: a full disk is then an OSError, which `atomic` explains
+    soundfile.write(content, np.rint(wave * 32767.0).astype(np.int16), rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(content.getvalue())
+
+
+def _write_attributes(path: Path, machine: str, clips: list[Clip]) -> None:
+    """Attributes of training and test clips, in the style that the machine has (the real data know three)."""
+    made = machines.MACHINES[machine]
+    count = len(made.source[0].attributes) if made.attributes else 0
+    header = ["file_name", *(f"d{number}{part}" for number in range(1, count + 1) for part in "pv")]
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(header)
+        for clip in sorted(clips, key=lambda clip: (clip.split, clip.name)):
+            if clip.split != "supplemental":
+                first = f"{machine}/{clip.split}/{clip.name}.wav" if made.style == "path" else clip.name
+                pairs = list(clip.condition.attributes.items())[:count]
+                writer.writerow([first, *(text for pair in pairs for text in pair)])

@@ -1,0 +1,139 @@
+"""A machine's recordings from Zenodo: which archives, what they must be, and how they become a folder.
+
+The record number and the archive's name are in the config (config/datasets.yaml); its size and md5 are in the
+lock file, or are asked from the record's API once and pinned there.
+"""
+
+import logging
+import shutil
+import urllib.parse
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from asdlib.data.fetching.archives import unpack
+from asdlib.data.fetching.http import Retry, checksum_of, fetch, fetch_json
+from asdlib.data.fetching.pins import Pin, pin, read_pins
+from asdlib.data.files import atomic, locked
+from asdlib.errors import AsdError
+
+LOG = logging.getLogger(__name__)
+BASE = "https://zenodo.org"
+AT_ONCE = 4  # connections of one machine; Zenodo limits the requests per minute, and machines run in parallel
+
+
+def download_machine(
+    dataset: Mapping[str, Any],
+    machine: str,
+    folder: Path,
+    *,
+    archives_dir: Path,
+    lock_file: Path,
+    base: str = BASE,
+    retry: Retry | None = None,
+    parallel: int = AT_ONCE,
+    finish: Callable[[Path], None] | None = None,
+) -> None:
+    """Fetch, verify and unpack all archives of one machine; `folder`, the machine's own, appears whole.
+
+    `dataset` is the dataset's block of the config. Archives are kept as `<archives_dir>/<record>/<file>` and
+    not fetched again; `parallel` of them are fetched at once. `finish` is called with the still hidden
+    folder, for example to add the ground truth. Raises AsdError if an archive is missing, changed, damaged
+    or out of reach.
+    """
+    archives = machine_archives(dataset, machine)
+    with locked(folder):
+        pins = pinned(archives, lock_file, base=base, retry=retry)
+        with ThreadPoolExecutor(parallel) as pool:
+            jobs = [
+                pool.submit(_obtain, record, name, pins[f"{record}/{name}"], archives_dir, base, retry)
+                for record, name in archives
+            ]
+        paths = [job.result() for job in jobs]
+        _remove_leftovers(folder)
+        with atomic(folder) as hidden:
+            hidden.mkdir()
+            for path in paths:
+                unpack(path, hidden, strip=machine)
+            if finish:
+                finish(hidden)
+
+
+def machine_archives(dataset: Mapping[str, Any], machine: str) -> list[tuple[int, str]]:
+    """Return (record, file name) of every archive of one machine, in the order of the config."""
+    if machine not in dataset.get("machines", [machine]):
+        raise AsdError(f"{machine}: no machine of this dataset: choose from {', '.join(dataset['machines'])}")
+    return [
+        (archive["record"], archive.get("rename", {}).get(machine, archive["file"].format(machine=machine)))
+        for archive in dataset["source"]["archives"]
+    ]
+
+
+def pinned(
+    archives: list[tuple[int, str]], lock_file: Path, *, base: str = BASE, retry: Retry | None = None
+) -> dict[str, Pin]:
+    """Return the pins (`<record>/<file>` → md5 and size); what the lock file lacks is asked and pinned."""
+    pins = read_pins(lock_file, "archives")
+    for record in sorted({record for record, name in archives if f"{record}/{name}" not in pins}):
+        pins = pin(lock_file, "archives", record_files(record, base=base, retry=retry))
+    for record, name in archives:
+        if f"{record}/{name}" not in pins:
+            listed = ", ".join(sorted(key.partition("/")[2] for key in pins if key.startswith(f"{record}/")))
+            raise AsdError(f"{name}: not in record {record}, which has {listed}: correct `source` in the config")
+    return pins
+
+
+def record_files(record: int, *, base: str = BASE, retry: Retry | None = None) -> dict[str, Pin]:
+    """Ask the API for a record's files: `<record>/<file>` → md5 and size.
+
+    Understands both forms of the answer: a list `files`, and `entries` (below `files`, or at `…/files`).
+    """
+    address = f"{base.rstrip('/')}/api/records/{record}"
+    for url in (address, f"{address}/files"):
+        listed = _listed(fetch_json(url, retry=retry))
+        if listed:
+            return {f"{record}/{entry['key']}": _pin(url, entry) for entry in listed}
+    raise AsdError(f"{address}: the record lists no files: check the record number and the base address")
+
+
+def archive_url(record: int, name: str, *, base: str = BASE) -> str:
+    """Return the public address of one file of a record."""
+    return f"{base.rstrip('/')}/records/{record}/files/{urllib.parse.quote(name)}"
+
+
+def _listed(answer: Any) -> list[dict[str, Any]]:
+    """Find the file entries in an answer of the API; empty if it has none."""
+    files = answer.get("files", answer) if isinstance(answer, dict) else []
+    entries = files.get("entries", []) if isinstance(files, dict) else files
+    entries = list(entries.values()) if isinstance(entries, dict) else entries
+    return [entry for entry in entries if isinstance(entry, dict) and "key" in entry]
+
+
+def _pin(url: str, entry: dict[str, Any]) -> Pin:
+    kind, _, digest = str(entry.get("checksum", "")).rpartition(":")
+    if kind not in ("", "md5") or len(digest) != 32:
+        raise AsdError(f"{url}: {entry['key']} has no md5 (found {entry.get('checksum')!r}): the API has changed")
+    return {"md5": digest.lower(), "size": entry.get("size")}
+
+
+def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str, retry: Retry | None) -> Path:
+    """Return the path of a verified archive, fetching it unless it is already there."""
+    path = archives_dir / str(record) / name
+    checksum = f"md5:{expected['md5']}"
+    if path.exists() and checksum_of(path, "md5") == checksum:
+        LOG.info("%s: already here", path)
+        return path
+    if path.exists():
+        LOG.warning("%s: not the archive that is pinned (md5); fetching it again", path)
+        path.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fetch(archive_url(record, name, base=base), path, size=expected["size"], checksum=checksum, retry=retry)
+    return path
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove hidden folders that a killed job left; the lock on `folder` says that nobody is filling one."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)

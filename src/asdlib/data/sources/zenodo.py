@@ -1,0 +1,57 @@
+"""Recordings from Zenodo, and the ground truth of evaluation sets from its public place."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from asdlib.data.fetching.ground_truth import fetch_truth
+from asdlib.data.fetching.http import Retry
+from asdlib.data.fetching.zenodo import download_machine
+
+
+@dataclass(frozen=True)
+class Zenodo:
+    """A dataset's archives: `{record: <number>, file: "…{machine}….zip", rename: {<machine>: <file>}}` each."""
+
+    archives: list[dict]
+
+    def fetch(self, machine: str, folder: Path, dataset: dict[str, Any], network: dict[str, Any], lock: Path) -> None:
+        """Make `folder` the machine's own, whole: fetched, verified, unpacked, the ground truth added if asked for."""
+        block = {**dataset, "source": {"archives": self.archives}, "machines": [machine]}
+        retry = Retry(network["attempts"], network["backoff"], timeout=network["timeout"])
+        store = folder.parent / "archives"
+        add_truth = partial(_add_truth, block, machine, store, lock, network["github"], network["zenodo"], retry)
+        download_machine(
+            block,
+            machine,
+            folder,
+            archives_dir=store,
+            lock_file=lock,
+            base=network["zenodo"],
+            retry=retry,
+            parallel=network["parallel"],
+            finish=add_truth if dataset["ground_truth"] else None,
+        )
+
+
+def _add_truth(
+    block: dict[str, Any],
+    machine: str,
+    store: Path,
+    lock: Path,
+    github: str,
+    zenodo: str,
+    retry: Retry,
+    folder: Path,
+) -> None:
+    fetch_truth(
+        block,
+        machine,
+        folder,
+        cache=store / "truth",
+        lock_file=lock,
+        github=github,
+        zenodo=zenodo,
+        retry=retry,
+    )

@@ -1,0 +1,150 @@
+"""The official metric of DCASE Task 2 (2022 and later): AUC per domain, partial AUC, and their harmonic mean.
+
+Labels are 0 (normal) or 1 (anomaly), domains "source" or "target", a higher score is stranger; all values are
+fractions in [0, 1]. The intervals of these figures are in `asdlib.evaluation.jackknife`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_auc_score
+
+from asdlib.errors import AsdError
+
+DOMAINS = ("source", "target")
+MAX_FPR = 0.1  # the pAUC covers false positive rates from 0 to here
+EPSILON = float(np.finfo(np.float64).eps)  # the floor of every harmonic mean and denominator
+
+
+@dataclass(frozen=True, slots=True)
+class SectionMetrics:
+    """The ranking metrics of one machine and section."""
+
+    auc_source: float
+    auc_target: float
+    pauc: float
+    auc_all: float  # reported by the evaluator, not scored
+
+    @property
+    def scored(self) -> tuple[float, float, float]:
+        """The three values that enter the official score."""
+        return self.auc_source, self.auc_target, self.pauc
+
+    @property
+    def hmean(self) -> float:
+        """The official score of this section alone."""
+        return harmonic_mean(self.scored)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionMetrics:
+    """Precision, recall and F1 score of the decisions on one domain's clips."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the ROC curve; ties count one half.
+
+    Raises AsdError if there is one class only, or a score is NaN or infinite.
+    """
+    labels, scores = checked(labels, scores)
+    return float(roc_auc_score(labels, _ranks(scores)))
+
+
+def pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> float:
+    """Area under the ROC curve up to `max_fpr`, standardised (McClish): chance is 0.5, the best is 1.
+
+    Raises AsdError as `auc` does.
+    """
+    labels, scores = checked(labels, scores)
+    return float(roc_auc_score(labels, _ranks(scores), max_fpr=max_fpr))
+
+
+def section_metrics(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> SectionMetrics:
+    """The metrics of one section, from its N clips: three arrays of shape (N,).
+
+    The AUC of a domain sets the normal clips of that domain against the anomalies of *both* domains; the pAUC
+    uses all clips. Raises AsdError if a domain has no normal clip, or as `auc` does.
+    """
+    labels, scores = checked(labels, scores)
+    in_use = {domain: clips_of_auc(labels, domains, domain) for domain in DOMAINS}
+    areas = {domain: auc(labels[use], scores[use]) for domain, use in in_use.items()}
+    return SectionMetrics(areas["source"], areas["target"], pauc(labels, scores), auc(labels, scores))
+
+
+def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[np.bool_]:
+    """Mask (N,) of the clips in AUC (`domain`): its normal clips, and all anomalies."""
+    labels, domains = np.asarray(labels), np.asarray(domains)
+    unknown = sorted(set(domains.tolist()) - set(DOMAINS))
+    if unknown or domains.shape != labels.shape:
+        wrong = f"{unknown[0]!r} is no domain" if unknown else f"{domains.size} for {labels.size} clips"
+        raise AsdError(f"domains: {wrong}: give 'source' or 'target' for each clip")
+    normal = (labels == 0) & (domains == domain)
+    if not normal.any():
+        raise AsdError(f"labels: no normal clip of the {domain} domain: its AUC needs at least one")
+    return normal | (labels == 1)
+
+
+def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:
+    """Decision metrics of the clips given (the official lines take one domain's clips at a time).
+
+    A denominator of 0 is raised to `EPSILON`, so that a figure without any positive is 0 and not an error.
+    """
+    labels, decisions = _binary(labels, "labels"), _binary(decisions, "decisions")
+    if labels.shape != decisions.shape:
+        raise AsdError(f"decisions: {decisions.size} values for {labels.size} clips: give one for each clip")
+    hits = int(np.sum(labels & decisions))
+    precision = hits / max(int(decisions.sum()), EPSILON)
+    recall = hits / max(int(labels.sum()), EPSILON)
+    return DecisionMetrics(precision, recall, 2 * precision * recall / max(precision + recall, EPSILON))
+
+
+def harmonic_mean(values: Iterable[float]) -> float:
+    """Harmonic mean of values that are first raised to `EPSILON`; AsdError for no values, NaN or infinity."""
+    array = np.asarray(list(values), dtype=np.float64)
+    if not array.size or not np.isfinite(array).all():
+        raise AsdError("harmonic mean: no values, or some not finite: leave out what was not scored")
+    return float(array.size / np.sum(1.0 / np.maximum(array, EPSILON)))
+
+
+def official_score(values: Iterable[float]) -> float:
+    """The official score: harmonic mean of all AUC (source), AUC (target) and pAUC in one flat list.
+
+    Values are fractions; a value outside [0, 1] (a percentage, say) raises AsdError.
+    """
+    values = list(values)
+    wrong = [value for value in values if not 0 <= value <= 1]
+    if wrong:
+        raise AsdError(f"official score: {wrong[0]} is not a fraction: give values between 0 and 1")
+    return harmonic_mean(values)
+
+
+def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Labels and scores as arrays of shape (N,); AsdError unless both classes occur and scores are finite."""
+    labels = _binary(labels, "labels")
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.shape != labels.shape:
+        raise AsdError(f"scores: {scores.size} values for {labels.size} clips: give one for each clip")
+    if not np.isfinite(scores).all():
+        raise AsdError(f"scores: {np.sum(~np.isfinite(scores))} are NaN or infinite: give finite scores")
+    if not 0 < labels.sum() < labels.size:
+        kind = "anomalous" if labels.any() else "normal"
+        raise AsdError(f"labels: no clip that is not {kind}: a ROC curve needs normal and anomalous clips")
+    return labels, scores
+
+
+def _binary(values: ArrayLike, name: str) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1 or not np.isin(array, (0, 1)).all():
+        raise AsdError(f"{name}: not a list of 0 and 1: give 0 (normal) or 1 (anomaly) for each clip")
+    return array.astype(np.int64)
+
+
+def _ranks(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    # The ROC curve depends on the order alone; ranks keep differences of huge scores from overflowing.
+    return np.unique(scores, return_inverse=True)[1]

@@ -1,0 +1,177 @@
+"""BEATs, the encoder (Chen et al., ICML 2023), under the parameter names of its public checkpoints.
+
+Post-norm transformer over 16 × 16 patches of a log-mel spectrogram, with a convolutional position and a relative
+position bias that every query gates. One table of that bias serves all layers; it is kept once, in the first.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.layers.transformer import initialise
+
+PATCH = 16
+MEAN, STD = 15.41663, 6.55582  # of the log-mel of 16-bit samples, over the data BEATs was trained on
+KERNEL, GROUPS = 128, 16  # of the convolutional position
+
+
+class Beats(nn.Module):
+    """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width): eight frequencies of one time, then the next.
+
+    `gradient_decay` multiplies the gradient at every layer on its way down; the output does not depend on it.
+    """
+
+    def __init__(
+        self,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        hidden: int | None = None,
+        patch_width: int = 512,
+        buckets: int = 320,
+        max_distance: int = 800,
+        gradient_decay: float = 1.0,
+    ):
+        super().__init__()
+        self.patch_embedding = nn.Conv2d(1, patch_width, PATCH, stride=PATCH, bias=False)
+        self.layer_norm = nn.LayerNorm(patch_width)
+        self.post_extract_proj = nn.Linear(patch_width, width)
+        self.encoder = Encoder(width, depth, heads, hidden or 4 * width, buckets, max_distance, gradient_decay)
+        initialise(self.post_extract_proj)
+
+    def forward(self, log_mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tokens (B, tokens, width) and which of them are padding (B, tokens); `frames` (B,) are the real ones.
+
+        `log_mel` is of samples in 16-bit steps and not normalised. Frames that fill no patch are left out.
+        """
+        patches = self.patch_embedding(((log_mel - MEAN) / (2 * STD))[:, None])  # (B, patch width, times, 8)
+        tokens = patches.flatten(2).transpose(1, 2)
+        tokens = self.post_extract_proj(self.layer_norm(tokens))
+        padding = all_padding(torch.arange(log_mel.shape[1], device=frames.device) >= frames[:, None], tokens.shape[1])
+        return self.encoder(tokens, padding), padding
+
+
+class Encoder(nn.Module):
+    """Tokens (B, tokens, width) with their position, through all layers."""
+
+    def __init__(
+        self, width: int, layers: int, heads: int, hidden: int, buckets: int, max_distance: int, gradient_decay: float
+    ):
+        super().__init__()
+        self.buckets = buckets
+        self.max_distance = max_distance
+        self.gradient_decay = gradient_decay
+        self.pos_conv = nn.Sequential(PositionalConvolution(width), nn.GELU())
+        self.layer_norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(Layer(width, heads, hidden, layers) for _ in range(layers))
+        self.layers[0].self_attn.relative_attention_bias = nn.Embedding(buckets, heads)
+
+    def forward(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """Return (B, tokens, width); tokens of `padding` (B, tokens) are seen by none."""
+        tokens = tokens.masked_fill(padding[:, :, None], 0.0)
+        tokens = self.layer_norm(tokens + self.pos_conv(tokens.transpose(1, 2)).transpose(1, 2))
+        bias = self.position_bias(tokens.shape[1])
+        for layer in self.layers:
+            if self.gradient_decay != 1.0 and tokens.requires_grad:
+                tokens.register_hook(lambda gradient: gradient * self.gradient_decay)
+            tokens = layer(tokens, bias, padding)
+        return tokens
+
+    def position_bias(self, count: int) -> Tensor:
+        """Return the ungated bias of every query and key, (heads, tokens, tokens)."""
+        table = self.layers[0].self_attn.relative_attention_bias
+        position = torch.arange(count, device=table.weight.device)
+        buckets = distance_buckets(position[None, :] - position[:, None], self.buckets, self.max_distance)
+        return table(buckets).permute(2, 0, 1)
+
+
+class PositionalConvolution(nn.Module):
+    """Grouped convolution over the sequence (B, width, tokens), its weight normalised tap by tap."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        weight = torch.empty(width, width // GROUPS, KERNEL).normal_(std=math.sqrt(4 / (KERNEL * width)))
+        self.weight_v = nn.Parameter(weight)
+        self.weight_g = nn.Parameter(weight.norm(dim=(0, 1), keepdim=True))  # (1, 1, taps)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Return (B, width, tokens); an even kernel gives one more, which is dropped."""
+        weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(0, 1), keepdim=True))
+        return functional.conv1d(sequence, weight, self.bias, padding=KERNEL // 2, groups=GROUPS)[..., :-1]
+
+
+class Layer(nn.Module):
+    """Attention and MLP, each normed after its residual; the residual weighs (2 · layers)^¼ (DeepNorm)."""
+
+    def __init__(self, width: int, heads: int, hidden: int, layers: int):
+        super().__init__()
+        self.alpha = (2 * layers) ** 0.25
+        self.self_attn = GatedAttention(width, heads)
+        self.self_attn_layer_norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.final_layer_norm = nn.LayerNorm(width)
+        initialise(self)
+        attention = self.self_attn
+        for damped in (attention.v_proj, attention.out_proj, self.fc1, self.fc2):
+            damped.weight.data *= (8 * layers) ** -0.25  # DeepNorm's start for an encoder (Wang et al., 2022)
+
+    def forward(self, tokens: Tensor, bias: Tensor, padding: Tensor) -> Tensor:
+        """Return (B, tokens, width)."""
+        tokens = self.self_attn_layer_norm(self.alpha * tokens + self.self_attn(tokens, bias, padding))
+        return self.final_layer_norm(self.alpha * tokens + self.fc2(functional.gelu(self.fc1(tokens))))
+
+
+class GatedAttention(nn.Module):
+    """Multi-head self-attention whose relative position bias is gated by the projected query."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.q_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+        self.grep_linear = nn.Linear(width // heads, 8)
+        self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
+
+    def forward(self, tokens: Tensor, bias: Tensor, padding: Tensor) -> Tensor:
+        """Let every token attend to all that are no padding; `bias` (heads, tokens, tokens) is ungated."""
+        query, key, value = (self._heads(project(tokens)) for project in (self.q_proj, self.k_proj, self.v_proj))
+        biased = (self.gate(query) * bias).masked_fill(padding[:, None, None], -math.inf)  # (B, heads, tokens, tokens)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=biased.to(query.dtype))
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
+
+    def gate(self, query: Tensor) -> Tensor:
+        """Return the factor on each query's bias, (B, heads, tokens, 1), from (B, heads, tokens, head width)."""
+        a, b = self.grep_linear(query).unflatten(-1, (2, 4)).sum(-1, keepdim=True).sigmoid().unbind(-2)
+        return a * (b * self.grep_a - 1) + 2
+
+    def _heads(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def distance_buckets(relative: Tensor, buckets: int, max_distance: int) -> Tensor:
+    """Return the bucket of every relative position, key less query: near ones singly, far ones by their logarithm.
+
+    In float32, as the official code: values at the boundaries depend on the rounding.
+    """
+    half = buckets // 2
+    single = half // 2
+    distance = relative.abs()
+    share = torch.log(distance.float() / single) / math.log(max_distance / single)
+    far = (single + (share * (half - single)).long()).clamp_max(half - 1)
+    return (relative > 0).long() * half + torch.where(distance < single, distance, far)
+
+
+def all_padding(mask: Tensor, chunks: int) -> Tensor:
+    """Reduce a mask (B, items; True = padding) to `chunks` equal pieces: padding is what holds nothing else.
+
+    The official reduction, from samples to frames and from frames to tokens alike. The last items that no piece takes
+    are left out; of a time step that is padding in part, the eight tokens share the frames in their order.
+    """
+    whole = mask.shape[1] - mask.shape[1] % chunks
+    return mask[:, :whole].unflatten(1, (chunks, -1)).all(-1)

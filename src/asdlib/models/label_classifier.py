@@ -1,0 +1,77 @@
+"""Telling compound labels apart: what system4's discriminative models have in common (its report, §2.1, eq. 2)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.errors import AsdError
+from asdlib.examples.classes import class_names, class_numbers
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.whole_clips import WholeClips
+
+HEAD_STD = 2e-5  # of a new head's weights, as AudioMAE's fine-tuning has it
+
+
+def compound_labels(clips: Clips) -> list[str]:
+    """Return each training clip's machine type and attributes as one label, as in `fan, load=medium, rpm=1800`.
+
+    The year is no part of it: what is recorded under one name in several years is one class.
+    """
+    return class_names(clips, domain=False)
+
+
+class LabelClassifier(nn.Module):
+    """A clip's embedding and a linear layer that names its compound label; cross-entropy.
+
+    A class of this kind says the `width` of its embedding and gives `embedding(batch) -> (B, width)`.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width
+
+    def survey(self, clips: Clips) -> dict[str, Any]:
+        """Return the labels there are, sorted."""
+        classes = sorted(set(compound_labels(clips)))
+        if len(classes) < 2:
+            raise AsdError(f"models: all training clips have one label ({classes[0]}): add machines or attributes")
+        return {"classes": classes}
+
+    def grow(self, facts: dict[str, Any]) -> None:
+        """Build the head for the labels."""
+        self.classes = facts["classes"]
+        self.head = nn.Linear(self.width, len(self.classes))
+        nn.init.trunc_normal_(self.head.weight, std=HEAD_STD)
+        nn.init.zeros_(self.head.bias)
+
+    def take_head(self, weights: dict[str, Tensor], classes: list[str]) -> None:
+        """Take over the rows of an earlier head for the labels that both know."""
+        earlier = {name: row for row, name in enumerate(classes)}
+        with torch.no_grad():
+            for row, name in enumerate(self.classes):
+                if name in earlier:
+                    self.head.weight[row] = weights["head.weight"][earlier[name]]
+                    self.head.bias[row] = weights["head.bias"][earlier[name]]
+
+    def examples(self, clips: Clips) -> WholeClips:
+        """Return whole clips with their labels."""
+        return WholeClips(clips, class_numbers(compound_labels(clips), self.classes))
+
+    def embedding(self, batch: Batch) -> Tensor:
+        """Return one vector a clip, (B, width)."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the cross-entropy of the labels (eq. 2)."""
+        return functional.cross_entropy(self.head(self.embedding(batch)), batch.labels)
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the share of clips whose label is found."""
+        return {"accuracy": (self.head(self.embedding(batch)).argmax(1) == batch.labels).float().mean()}
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `embedding` (B, width)."""
+        return {"embedding": self.embedding(batch)}

@@ -1,0 +1,82 @@
+"""What autoencoders of spectrogram windows share: scaling, conditions, examples, loss and the error of a clip."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asdlib.examples.clip_statistics import band_scaling, training_statistics
+from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.frame_windows import RandomWindows, window_frames, window_starts
+from asdlib.layers.linear import Linear
+from asdlib.models.conditions import Clustering, ConditionInference, survey_conditions, training_conditions
+
+
+class WindowAutoencoder(nn.Module):
+    """Reconstructs windows (B, frames, bands) of clips, given the clips' condition unless `conditional` is false.
+
+    A network of it has `build(bands)`, which makes its layers, and `forward(windows, condition)`. `frames` is the
+    length of a window, `hop` the distance of windows in a clip that is scored, `condition` the width of what the
+    one-hot condition is turned into; `clusters` and `components` say how machines without attributes are divided.
+    """
+
+    def __init__(self, frames: int, hop: int, conditional: bool, condition: int, clusters: int, components: int):
+        super().__init__()
+        self.frames = frames
+        self.hop = hop
+        self.conditional = conditional
+        self.width = condition if conditional else 0
+        self.clustering = Clustering(clusters, components)
+
+    def survey(self, clips: Clips) -> dict[str, Any]:
+        """Learn the scaling of the bands and the conditions, and how to infer them, from the training clips."""
+        statistics = training_statistics(clips)
+        facts: dict[str, Any] = {"bands": band_scaling(statistics, clips.frames)}
+        if self.conditional:
+            facts["conditions"] = survey_conditions(clips, statistics, self.clustering)
+        return facts
+
+    def grow(self, facts: dict[str, Any]) -> None:
+        """Make the layers: how many bands and conditions there are, only the clips can tell."""
+        for name, values in facts["bands"].items():
+            self.register_buffer(name, torch.tensor(values), persistent=False)
+        if self.conditional:
+            self.names = facts["conditions"]["names"]
+            self.inference = ConditionInference(facts["conditions"])
+            self.condition = Linear(len(self.names), self.width)
+        self.build(len(self.mean))
+
+    def examples(self, clips: Clips) -> RandomWindows:
+        """Return windows at random places, with the conditions of their clips."""
+        if not self.conditional:
+            return RandomWindows(clips, self.frames)
+        labels = training_conditions(clips, training_statistics(clips), self.names, self.clustering)
+        return RandomWindows(clips, self.frames, labels)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean squared error of the scaled windows."""
+        windows = self.scale(batch.features)
+        return functional.mse_loss(self(windows, self.describe(batch.labels)), windows)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `error`: every band's mean squared error over all windows of each clip, (B, bands)."""
+        found = self.inference(batch.features, batch.frames) if self.conditional else None
+        errors = []
+        for row, frames in enumerate(batch.frames.tolist()):
+            inside = window_frames(window_starts(frames, self.frames, self.hop), frames, self.frames)
+            windows = self.scale(batch.features[row, inside.to(batch.features.device)])
+            condition = self.describe(None if found is None else found[row].expand(len(windows)))
+            errors.append((self(windows, condition) - windows).square().mean((0, 1)))
+        return {"error": torch.stack(errors)}
+
+    def scale(self, features: Tensor) -> Tensor:
+        """Return features with every band at mean 0 and deviation 1 over the training clips."""
+        return (features - self.mean) / self.std
+
+    def describe(self, labels: Tensor | None) -> Tensor | None:
+        """Return conditions (B,) as vectors (B, width); None for a network without."""
+        if not self.conditional:
+            return None
+        return self.condition(functional.one_hot(labels, len(self.names)).float())

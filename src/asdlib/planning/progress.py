@@ -1,0 +1,60 @@
+"""What is there of every system: its table, its trained and public weights, its recordings."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from asdlib.workflow.ancestry import models_of, public_for, trained_for
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import Variant
+
+Count = dict[str, int]  # "there", and "needed"
+
+
+def progress(graph: Graph) -> list[dict[str, Any]]:
+    """Return one entry a system: its description, its variants with their recipes, and counts of what is there.
+
+    A variant has one recipe per seed. Paths are the run's own, so the current folder is the workflow's.
+    """
+    entries = []
+    for name, content in graph.recipes.systems.items():
+        variants = [variant for variant in graph.variants.values() if variant.system == name]
+        trained = {
+            path for variant in variants for place in _places(graph) for path in trained_for(graph, variant, *place)
+        }
+        entries.append(
+            {
+                "name": name,
+                "report": content["report"],
+                "title": content["title"],
+                "variants": [
+                    {
+                        "name": variant,
+                        "note": block.get("note", ""),
+                        "recipes": [one.recipe for one in variants if one.name == variant],
+                    }
+                    for variant, block in content["variants"].items()
+                ],
+                "scores": Path(f"results/{name}/scores.csv").is_file(),
+                "trained": _count(trained),
+                "public_weights": _count({path for variant in variants for path in public_for(graph, variant)}),
+                "recordings": _count(_recordings(graph, variants)),
+            }
+        )
+    return entries
+
+
+def _places(graph: Graph) -> set[tuple[str, str]]:
+    return {(dataset, machine) for dataset, machine, _ in graph.places}
+
+
+def _recordings(graph: Graph, variants: list[Variant]) -> set[str]:
+    """Return the folders of recordings that a system's scores rest on, corpora included."""
+    corpora = {name for variant in variants for model in models_of(graph, variant) for name in model.corpus}
+    names = corpora | set(graph.datasets)
+    return {str(graph.all_datasets[name].recordings(machine)) for name in names for machine in graph.machines(name)}
+
+
+def _count(paths: Iterable[str]) -> Count:
+    found = [Path(path).exists() for path in paths]
+    return {"there": sum(found), "needed": len(found)}

@@ -1,0 +1,174 @@
+"""What the page is made of: paths and settings of the rules `illustrate` and `report`, from the graph."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
+from asdlib.workflow.graph import CORPUS, JOINT, Graph
+from asdlib.workflow.recipes import Recipe, Variant, canonical
+from asdlib.workflow.yaml_files import read_yaml
+
+SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def part_path(system: str, dataset: str, machine: str) -> str:
+    """Return the file of a system's illustrations of one machine."""
+    return f"results/{system}/report/{dataset}/{machine}.json"
+
+
+def part_paths(graph: Graph) -> list[str]:
+    """Return the illustrations that the run's report joins."""
+    places = list(dict.fromkeys((dataset, machine) for dataset, machine, _ in graph.places))
+    return [part_path(system, *place) for system in graph.config["systems"] for place in places]
+
+
+def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[str]:
+    """Return everything that a machine's illustrations are drawn from."""
+    settings = illustrate_settings(graph, system, dataset, machine)
+    paths = [settings["audio"], *(block["path"] for block in settings["maps"])]
+    for variant in settings["variants"]:
+        paths += [*variant["training_scores"].values(), *variant["separators"].values()]
+    return list(dict.fromkeys(paths))
+
+
+def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -> dict[str, Any]:
+    """Return what a machine's illustrations show: of the first seed, the variants and their embeddings."""
+    variants = first_variants(graph, system)
+    sections = list(graph.datasets[dataset].machines[machine])
+    return {
+        "system": system,
+        "dataset": dataset,
+        "machine": machine,
+        "seed": graph.config["seeds"][0],
+        "sections": sections,
+        "audio": f"results/audio/raw/{dataset}/{machine}.parquet",
+        "variants": [
+            {
+                "variant": variant.name,
+                "training_scores": {
+                    s: graph.scored_file(variant, dataset, machine, s, "training_score") for s in sections
+                },
+                "separators": {
+                    f"separated/{key}": f"results/audio/separated/{key}/{dataset}/{machine}.parquet"
+                    for key in separators_for(graph, variant, dataset, machine)
+                },
+            }
+            for variant in variants
+        ],
+        "maps": _maps(graph, variants, dataset, machine),
+        **graph.config["report"],
+    }
+
+
+def first_variants(graph: Graph, system: str) -> list[Variant]:
+    """Return a system's variants under the first seed: those that are drawn."""
+    seed = graph.config["seeds"][0]
+    return [v for v in graph.variants.values() if v.system == system and v.seed == seed]
+
+
+def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+    """Return the embeddings to draw, one that variants share once, with the representation that the backend reads."""
+    found: dict[tuple, dict[str, Any]] = {}
+    for variant in variants:
+        read = [(branch, view) for branch in variant.branches for view in branch.views]
+        for (branch, view), path in zip(read, graph.embeddings_of(variant, dataset, machine), strict=True):
+            representation = branch.backend.settings.get("representation")
+            name = f"{representation or 'representations'} of {branch.model.key}, {view}"
+            block = {"path": path, "representation": representation, "name": name, "variants": []}
+            found.setdefault((path, representation), block)["variants"].append(variant.name)
+    return list(found.values())
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def report_settings(graph: Graph) -> dict[str, Any]:
+    """Return what the page shows beside its inputs: systems, datasets, recipes and the run's config.
+
+    It travels on a command line, whose length is limited: paths are left for the step to put together.
+    """
+    config = graph.config
+    corpora = _corpora(graph)
+    declared = {name: config["datasets"][name] for name in graph.datasets if name in config["datasets"]}
+    blocks = {
+        "datasets": declared | _changed(graph, "datasets", corpora),
+        "checkpoints": _changed(graph, "checkpoints", config["checkpoints"]),
+    }
+    return {
+        "systems": [_system(graph, name) for name in config["systems"]],
+        "datasets": {name: list(dataset.machines) for name, dataset in graph.datasets.items()},
+        "recipes": _recipes(graph),
+        "recorded": list(dict.fromkeys([*graph.datasets, *corpora, *([CORPUS] if corpora else [])])),
+        "config": {name: config[name] for name in SHOWN_SETTINGS} | blocks,
+    }
+
+
+def _system(graph: Graph, name: str) -> dict[str, Any]:
+    """Return a system's title and its trainings under the first seed: the joint models with their places.
+
+    `early_stop` are those of the trainings that keep the weights of their best epoch.
+    """
+    variants = first_variants(graph, name)
+    places = list(dict.fromkeys((dataset, machine) for dataset, machine, _ in graph.places))
+    separators = dict.fromkeys(key for v in variants for place in places for key in separators_for(graph, v, *place))
+    models = {model.key: model for v in variants for model in models_of(graph, v)}
+    trained = [*(graph.recipe("separators", key) for key in separators), *models.values()]
+    content = graph.recipes.systems[name]
+    return {
+        "name": name,
+        "title": content["title"],
+        "report": content["report"],
+        "separators": list(separators),
+        "models": {key: _joint_places(graph, model) for key, model in models.items()},
+        "early_stop": [recipe.key for recipe in trained if recipe.settings.get("training", {}).get("early_stop")],
+    }
+
+
+def _joint_places(graph: Graph, model: Recipe) -> list[str]:
+    """Return <dataset>/<place> of a joint model's trainings; none for a model that each machine has of its own."""
+    if model.settings["scope"] != JOINT:
+        return []
+    paths = [Path(graph.checkpoint(model, dataset, JOINT)) for dataset in graph.datasets]
+    return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in paths))
+
+
+def _chosen(graph: Graph) -> list[Variant]:
+    """Return the variants of the run's systems under all seeds."""
+    return [variant for variant in graph.variants.values() if variant.system in graph.config["systems"]]
+
+
+def _corpora(graph: Graph) -> list[str]:
+    """Return the datasets that models of the run's systems name as theirs."""
+    named = [name for variant in _chosen(graph) for model in models_of(graph, variant) for name in model.corpus]
+    return list(dict.fromkeys(named))
+
+
+def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
+    """Return {section: {key: the systems that use it}} of every recipe of the run's systems, under all seeds.
+
+    The section `checkpoints` has the names of the public weights that models start from.
+    """
+    users: dict[str, dict[str, list[str]]] = {}
+    for variant in _chosen(graph):
+        public = [("checkpoints", model.public["name"]) for model in models_of(graph, variant) if model.public]
+        for section, key in [*recipes_of(graph, variant), *public]:
+            used_by = users.setdefault(section, {}).setdefault(key, [])
+            if variant.system not in used_by:
+                used_by.append(variant.system)
+    return {section: dict(sorted(keys.items())) for section, keys in users.items()}
+
+
+def _changed(graph: Graph, section: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the named blocks (datasets or checkpoints) that are not as the repository ships them."""
+    shipped = canonical(read_yaml(graph.root / "config" / f"{section}.yaml"))[section]
+    blocks = graph.config[section]
+    return {name: blocks[name] for name in names if blocks[name] != shipped.get(name)}
+
+
+def template_hash() -> str:
+    """Hash the page's templates: no code, but a change of theirs makes another page."""
+    content = b"".join(path.name.encode() + path.read_bytes() for path in sorted(TEMPLATES.iterdir()))
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,172 @@
+"""What a package for the challenge holds: the chosen variants, the files of each, and what the workflow knows of it.
+
+Standard library only: this runs when the graph is built. Everything is decided by the config's block `submission`.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any, TextIO
+
+from asdlib.errors import AsdError
+from asdlib.workflow.ancestry import separators_of
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import Variant
+
+FIGURES = ("auc_source", "auc_target", "pauc")
+NEEDED = ("variants", "author", "institute", "authors")
+MOST = 4  # systems of one team
+
+
+def check(graph: Graph) -> None:
+    """Refuse, before anything runs, a block that names variants but is not whole."""
+    if graph.config["submission"]["variants"]:
+        report_file(graph)
+        settings(graph)
+
+
+def variants(graph: Graph) -> list[Variant]:
+    """Return the chosen variants in the order of their numbers, under the run's first seed.
+
+    Raises AsdError, naming the key, for a block that does not say who submits what.
+    """
+    block = graph.config["submission"]
+    for key in NEEDED:
+        if not block[key]:
+            raise AsdError(f"config: submission.{key}: is missing: a package needs it (docs/submission.md)")
+    if sum(author.get("corresponding", False) for author in block["authors"]) != 1:
+        raise AsdError("config: submission.authors: `corresponding: true` stands with exactly one author: mark one")
+    if len(block["variants"]) > MOST:
+        raise AsdError(f"config: submission.variants: {len(block['variants'])} of them: the challenge takes {MOST}")
+    for name in [*block["variants"], *block["meta"]]:
+        _known(graph, name)
+    return [graph.variants[(*name.split("/"), graph.config["seeds"][0])] for name in block["variants"]]
+
+
+def score_files(graph: Graph) -> list[str]:
+    """Return the score and decision files that go into the package."""
+    dataset = graph.config["submission"]["dataset"]
+    return [
+        graph.scored_file(variant, dataset, machine, section, kind)
+        for variant in variants(graph)
+        for machine, section in _places(graph)
+        for kind in ("anomaly_score", "decision_result")
+    ]
+
+
+def clip_files(graph: Graph) -> list[str]:
+    """Return the prepared clips of every machine: they tell the names, and the labels where there are any."""
+    dataset = graph.config["submission"]["dataset"]
+    return [f"results/audio/raw/{dataset}/{machine}.parquet" for machine in graph.machines(dataset)]
+
+
+def network_files(graph: Graph) -> list[str]:
+    """Return all trained weights behind the package's scores."""
+    found = [path for variant in variants(graph) for paths in _networks(graph, variant).values() for path in paths]
+    return list(dict.fromkeys(found))
+
+
+def report_file(graph: Graph) -> list[str]:
+    """Return the technical report, if the config names one."""
+    path = graph.config["submission"]["report"]
+    if path and not Path(path).is_file():
+        raise AsdError(f"config: submission.report: {path}: no such file: correct the path, or leave it out (null)")
+    return [path] if path else []
+
+
+def settings(graph: Graph) -> dict[str, Any]:
+    """Everything that decides what is in the package besides the files of the functions above."""
+    block = graph.config["submission"]
+    label = f"{block['author']}_{block['institute']}_task2"
+    return {
+        "label": label,
+        "authors": block["authors"],
+        "clips": clip_files(graph),
+        "declared_clips": (graph.all_datasets[block["dataset"]].clips or {}).get("test"),
+        "sample_rate": graph.config["prepare"]["sample_rate"],
+        "report": block["report"],
+        "development": {"dataset": block["development"], "machines": _development_machines(graph)},
+        "entries": [
+            {
+                "label": f"{label}_{number}",
+                "scores": graph.score_folder(variant, block["dataset"]),
+                "title": graph.recipes.systems[variant.system]["title"],
+                "branches": len(variant.branches),
+                "networks": _networks(graph, variant),
+                "meta": block["meta"].get(f"{variant.system}/{variant.name}", {}),
+                "figures": _figures(graph, variant, block["development"]),
+                "evaluated": _figures(graph, variant, block["dataset"]),
+            }
+            for number, variant in enumerate(variants(graph), start=1)
+        ],
+    }
+
+
+def _known(graph: Graph, name: str) -> None:
+    known = [f"{system}/{variant}" for system, variant, _ in graph.variants]
+    if name not in known:
+        raise AsdError(f"config: submission: {name}: there is no such variant: use one of: {', '.join(known)}")
+
+
+def _places(graph: Graph) -> list[tuple[str, str]]:
+    dataset = graph.all_datasets[graph.config["submission"]["dataset"]]
+    return [(machine, section) for machine, sections in dataset.machines.items() for section in sections]
+
+
+def _development_machines(graph: Graph) -> list[str]:
+    """Return the machines whose figures the meta file asks for."""
+    name = graph.config["submission"]["development"]
+    if name in graph.all_datasets:
+        return graph.machines(name)
+    declared = graph.config["datasets"].get(name, {}).get("machines")
+    if not declared:
+        known = ", ".join(graph.config["datasets"])
+        raise AsdError(
+            f"config: submission.development: there is no dataset {name!r} with machines: use one of: {known}"
+        )
+    return declared
+
+
+def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
+    """Return {machine: the weights that one of its clips passes through}."""
+    dataset = graph.config["submission"]["dataset"]
+    found: dict[str, list[str]] = {}
+    for machine in graph.machines(dataset):
+        models = [graph.checkpoint(branch.model, dataset, machine) for branch in variant.branches]
+        views = [view for branch in variant.branches for view in branch.views]
+        separators = [path for view in views for path in separators_of(graph, view, dataset, machine)]
+        found[machine] = list(dict.fromkeys([*separators, *models]))
+    return found
+
+
+def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:
+    """Return the rows that the system's last table has of this variant, seed and dataset: AUCs and pAUC in percent.
+
+    The table is no input of the package: that would train on the development set whoever only wants to submit. So a
+    row counts only if it was made by the recipes that are submitted, and of the scores that are there.
+    """
+    path = Path("results") / variant.system / "scores.csv"
+    if not path.is_file() or _older(path, graph.score_folder(variant, dataset)):
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = [
+            row
+            for row in _table(handle, path)
+            if (row["variant"], row["dataset"], row["seed"]) == (variant.name, dataset, str(variant.seed))
+            and row["recipe"] == variant.recipe
+            and row["section"]
+            and all(row[name] for name in FIGURES)
+        ]
+    return [{name: row[name] for name in ("machine", "section", *FIGURES)} for row in rows]
+
+
+def _older(table: Path, scores: str) -> bool:
+    """Tell whether scores were made again after a table."""
+    return any(path.stat().st_mtime > table.stat().st_mtime for path in Path(scores).glob("anomaly_score_*.csv"))
+
+
+def _table(handle: TextIO, path: Path) -> list[dict[str, str]]:
+    reader = csv.DictReader(handle)
+    missing = {"variant", "dataset", "machine", "section", "seed", "recipe", *FIGURES} - set(reader.fieldnames or ())
+    if missing:
+        raise AsdError(f"{path}: has no column {min(missing)}: delete it and run again")
+    return list(reader)

@@ -1,0 +1,117 @@
+"""The meta file of a submitted system, `<label>.meta.yaml`.
+
+The fields are those of the challenge's template for 2025, as far as public submissions show them (docs/submission.md).
+A field that nobody has given is null and says so in a comment; one that the config sets to null does not apply to the
+system, which the template writes as null as well.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from asdlib.evaluation.metrics import harmonic_mean
+
+FIGURES = ("auc_source", "auc_target", "pauc")
+AUTHOR = (
+    "lastname", "firstname", "email", "corresponding", "affiliation", "institution", "department", "location"
+)  # fmt: skip
+# field: what the template expects
+SUBMISSION = {
+    "name": "a full name for the table of results",
+    "abbreviation": "at most 10 characters",
+}
+DESCRIPTION = {
+    "input_sampling_rate": "such as 16kHz",
+    "data_augmentation": "all methods, comma separated, such as mixup, pitch shifting",
+    "front_end": "preprocessing, such as source separation, HPSS",
+    "acoustic_features": "such as log-mel energies, spectrogram, raw waveform",
+    "embeddings": "of pre-trained networks, such as BEATs, EAT",
+    "machine_learning_method": "all methods, such as AE, CNN, k-NN, ensemble",
+    "aggregation_method": "over time, such as average, maximum",
+    "domain_adaptation_method": "such as fine-tuning",
+    "domain_generalization_method": "such as mixup, feature disentanglement",
+    "ensemble_method_subsystem_count": "a number",
+    "decision_making": "how an ensemble decides, such as average",
+    "attribute_usage": "what attributes are used for, such as auxiliary classification",
+    "external_data_usage": "such as pre-trained model, embeddings",
+    "development_data_usage": "such as development, pre-training, fine-tuning",
+}
+COMPLEXITY = {"total_parameters": "a number", "MACS": "multiply-accumulate operations of one clip"}
+SYSTEM = {"external_datasets": "a list of {name, url}", "source_code": "address of the code"}
+REMINDER = "  # TO BE FILLED IN: "
+
+
+class MetaFile:
+    """A meta file's lines, and the fields that are still to be filled in."""
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+        self._lines: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The file."""
+        return "\n".join(self._lines) + "\n"
+
+    def head(self, *lines: str) -> None:
+        """Add lines as they are."""
+        self._lines += lines
+
+    def fields(self, indent: int, values: dict[str, Any], hints: dict[str, str]) -> None:
+        """Add a line for each field of `hints`."""
+        for name, hint in hints.items():
+            value = values.get(name)
+            if isinstance(value, list) and value:
+                self.block(indent, name, value)
+                continue
+            reminder = "" if name in values else REMINDER + hint
+            self._lines.append(f"{' ' * indent}{name}: {json.dumps(value, ensure_ascii=False)}{reminder}")
+            self.open += [name] if reminder else []
+
+    def block(self, indent: int, name: str, value: list[dict[str, Any]]) -> None:
+        """Add a list."""
+        body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+        self._lines += [f"{' ' * indent}{name}:", textwrap.indent(body.rstrip(), " " * (indent + 2))]
+
+
+def meta_file(
+    label: str, authors: list[dict[str, Any]], given: dict[str, Any], known: dict[str, Any],
+    machines: Iterable[str], rows: list[dict[str, str]],
+) -> MetaFile:  # fmt: skip
+    """Write the meta file of one system.
+
+    `given` are the fields that the config states and `known` those that the workflow found; the config's word counts.
+    `rows` are the development set's figures in percent, one a machine and section.
+    """
+    values = {**known, **given}
+    meta = MetaFile()
+    meta.head("# Submission information", "submission:", f"  label: {json.dumps(label)}")
+    meta.fields(2, values, SUBMISSION)
+    meta.block(2, "authors", [_ordered(author) for author in authors])
+    meta.head("", "# System information", "system:", "  description:")
+    meta.fields(4, values, DESCRIPTION)
+    meta.head("  complexity:")
+    meta.fields(4, values, COMPLEXITY)
+    meta.fields(2, values, SYSTEM)
+    meta.head("", "# System results: percent", "results:", "  development_dataset:")
+    for machine in machines:
+        meta.head(f"    {json.dumps(machine)}:")
+        meta.fields(6, _figures(machine, rows), dict.fromkeys(FIGURES, "percent"))
+    return meta
+
+
+def _ordered(block: dict[str, Any]) -> dict[str, Any]:
+    """Return an author, or an affiliation, in the template's order."""
+    present = [name for name in AUTHOR if name in block]
+    return {name: _ordered(block[name]) if isinstance(block[name], dict) else block[name] for name in present}
+
+
+def _figures(machine: str, rows: list[dict[str, str]]) -> dict[str, float]:
+    """Return a machine's figures; those of several sections are joined by harmonic means."""
+    found = [row for row in rows if row["machine"] == machine]
+    if not found:
+        return {}
+    return {name: round(harmonic_mean([float(row[name]) for row in found]), 4) for name in FIGURES}

@@ -1,0 +1,285 @@
+"""The training loop: one, visible, on Lightning Fabric.
+
+Everything random depends on the seed and the epoch alone, and the state is stored after every epoch. A training that
+was killed goes on from its last epoch and ends with the same weights as one that was not.
+"""
+
+import csv
+import logging
+import math
+import pickle
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+from asdlib.examples.seeding import seed_everything
+from asdlib.training.batches import Batches, Examples, shuffled, split
+from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
+from asdlib.training.optimisation import (
+    best_epoch,
+    build_optimizer,
+    learning_rate,
+    refuse_unwatched,
+    set_learning_rate,
+    stopped,
+)
+from asdlib.training.settings import Training
+
+_progress = logging.getLogger("asdlib.progress")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of a training's log."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    learning_rate: float
+    clips_per_second: float
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)  # what the network's `metrics` say of watched examples
+
+
+@dataclass
+class State:
+    """Where a training stands: everything that a resumed one needs."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    losses: Tensor | None = None  # of the last epoch's batches
+    best: dict[str, Tensor] | None = None  # the weights of the best epoch, if the training may stop early
+
+    @property
+    def watched(self) -> list[float | None]:
+        """The epochs' validation losses."""
+        return [epoch.validation_loss for epoch in self.epochs]
+
+
+class Trainer:
+    """Trains one network; `store` is where the state of an unfinished training is kept.
+
+    `identity` names the settings, code and inputs: a stored state of another identity is thrown away.
+    """
+
+    def __init__(self, settings: Training, seed: int, device: torch.device, store: Path, identity: str):
+        self.settings = settings
+        self.seed = seed
+        self.store = Path(store)
+        self.identity = identity
+        bf16 = settings.precision == "bf16" and device.type == "cuda"
+        _refuse_devices(settings, device)
+        self.fabric = Fabric(
+            accelerator=device.type,
+            devices=settings.devices,
+            # unused parameters: some losses leave out a part of the network
+            strategy="auto" if settings.devices == 1 else DDPStrategy(find_unused_parameters=True),
+            # a job starts its own processes: a scheduler's variables are not its business
+            plugins=[LightningEnvironment(), *([Autocast(device.type)] if bf16 else [])],
+        )
+        _log.info("computing on %s in %s", self.fabric.device, "bf16" if bf16 else "float32")
+
+    def launch(self) -> bool:
+        """Start the further processes of a training on several devices; tell whether this is the first of them.
+
+        Each runs the job's command from its beginning and comes here too. The first one alone writes.
+        """
+        self.fabric.launch()
+        return self.fabric.is_global_zero
+
+    def train(self, network: nn.Module, examples: Examples, clips: int) -> tuple[dict[str, Tensor], list[Epoch]]:
+        """Train in place; return what `network.finish` gives (calibration samples) and the epochs' log.
+
+        `clips` is the number of clips behind the examples, for the speed that is shown.
+        """
+        chosen, validation = self._parts(examples)
+        refuse_unwatched(self.settings, validation)
+        optimizer = build_optimizer(network, self.settings)
+        model, optimizer = self.fabric.setup(network, optimizer)
+        for method in ("loss", "metrics"):
+            if hasattr(network, method):
+                model.mark_forward_method(method)
+        state = self._resume(model, optimizer)
+        while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
+            batches = self._begin(network, examples, chosen, len(state.epochs))
+            state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
+            if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
+                state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+            if self.fabric.is_global_zero:
+                self._show(state)
+                self._keep(model, optimizer, state)
+        if state.best is not None:
+            network.load_state_dict(state.best)
+            _log.info(
+                "the weights of epoch %d are kept: its validation loss is the lowest", best_epoch(state.watched) + 1
+            )
+        network.eval()
+        if not hasattr(network, "finish") or not self.fabric.is_global_zero:
+            return {}, state.epochs
+        final = self._begin(network, examples, chosen, len(state.epochs) - 1)
+        seed_everything(self.seed, len(state.epochs))
+        return network.finish(final, validation, state.losses.to(self.fabric.device)), state.epochs
+
+    def done(self) -> None:
+        """Remove the stored state: the result is safe elsewhere."""
+        self.store.unlink(missing_ok=True)
+
+    def _parts(self, examples: Examples) -> tuple[Tensor, Batches]:
+        """Return the examples to learn from and the batches that are only watched."""
+        if hasattr(examples, "validation"):
+            held_out = examples.validation
+            return torch.arange(len(examples)), self._batches(held_out, torch.arange(len(held_out)))
+        if self.settings.validation and getattr(examples, "regrouped", False):
+            raise AsdError(
+                "training.validation: each epoch puts the clips together anew, so that watched ones would be learned "
+                "from: leave it at 0"
+            )
+        chosen, watched = split(len(examples), self.settings.validation, self.seed)
+        return chosen, self._batches(examples, watched)
+
+    def _begin(self, network: nn.Module, examples: Examples, chosen: Tensor, epoch: int) -> Batches:
+        """Tell network and examples, where they care, that an epoch begins; return its batches."""
+        if hasattr(examples, "begin_epoch"):
+            examples.begin_epoch(epoch)
+        if hasattr(network, "begin_epoch"):
+            network.begin_epoch(epoch, self.settings.epochs)
+        steps = self.settings.steps_per_epoch
+        count = steps and steps * self.settings.accumulate * self.settings.batch_size
+        return self._batches(examples, shuffled(chosen, epoch, self.seed, count))
+
+    def _batches(self, examples: Examples, order: Tensor) -> Batches:
+        return Batches(examples, order, self.settings.batch_size, self.fabric.device)
+
+    def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
+        """Go through all batches once, then look at the validation examples; an example is so many `clips`."""
+        epoch = len(state.epochs)
+        seed_everything(self.seed + self.fabric.global_rank, epoch)
+        start = time.monotonic()
+        losses = torch.zeros(len(batches), device=self.fabric.device)
+        steps = -(-len(batches) // self.settings.accumulate)
+        model.train()
+        parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size)
+        for index, (batch, weight) in enumerate(parts_of_batches):
+            step, part = divmod(index, self.settings.accumulate)
+            if part == 0:
+                total = steps * self.settings.epochs
+                rate = learning_rate(self.settings, epoch * steps + step, total, state.watched)
+                set_learning_rate(optimizer, rate)
+                optimizer.zero_grad(set_to_none=True)
+                parts = min(self.settings.accumulate, len(batches) - index)
+            with self.fabric.no_backward_sync(model, enabled=part < parts - 1):
+                with self.fabric.autocast():
+                    loss = model.loss(batch) * weight
+                self.fabric.backward(loss / parts if parts > 1 else loss)
+            losses[index] = loss.detach()
+            if part == parts - 1:
+                self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
+        state.losses = self.fabric.all_reduce(losses, reduce_op="mean").cpu()
+        mean = float(state.losses.mean())
+        if not math.isfinite(mean):
+            raise AsdError(
+                f"training: the loss is {mean} in epoch {epoch + 1}: lower training.learning_rate or set clip_norm"
+            )
+        seconds = time.monotonic() - start
+        with self.fabric.autocast():
+            watched, metrics = _watch(model, validation)
+        speed = round(clips * batches.examples / seconds, 1)
+        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), metrics)
+
+    def _step(self, model, optimizer, step: int, steps: int) -> None:
+        if self.settings.clip_norm is not None:
+            self.fabric.clip_gradients(model, optimizer, max_norm=self.settings.clip_norm)
+        optimizer.step()
+        if hasattr(model.module, "after_step"):
+            model.module.after_step(step, steps)
+
+    def _show(self, state: State) -> None:
+        last = state.epochs[-1]
+        left = (self.settings.epochs - last.epoch) * sum(e.seconds for e in state.epochs) / len(state.epochs)
+        watched = {} if last.validation_loss is None else {"validation": last.validation_loss, **last.metrics}
+        _progress.info(
+            "epoch %d/%d  loss %.4g%s  %.0f clips/s  %s left",
+            last.epoch, self.settings.epochs, last.loss, "".join(f"  {name} {x:.4g}" for name, x in watched.items()),
+            last.clips_per_second, _duration(left),
+        )  # fmt: skip
+
+    def _keep(self, model, optimizer, state: State) -> None:
+        content = {
+            "identity": self.identity,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epochs": [asdict(epoch) for epoch in state.epochs],
+            "losses": state.losses,
+            "best": state.best,
+        }
+        with atomic(self.store) as temporary:
+            torch.save(content, temporary)
+
+    def _resume(self, model, optimizer) -> State:
+        """Load the stored state, if there is one of the same settings, code and inputs."""
+        if not self.store.is_file():
+            return State()
+        try:
+            content = torch.load(self.store, map_location=self.fabric.device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            _log.warning("%s: cannot be read (%s): training starts again", self.store, error)
+            return State()
+        if content["identity"] != self.identity:
+            _log.warning("%s: belongs to other settings, code or inputs: training starts again", self.store)
+            return State()
+        model.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+        epochs = [Epoch(**row) for row in content["epochs"]]
+        _log.info("resuming after epoch %d", len(epochs))
+        return State(epochs, content["losses"].cpu(), content["best"])
+
+
+def _refuse_devices(settings: Training, device: torch.device) -> None:
+    """Refuse more devices than there are, or than a batch can be shared by."""
+    if not 1 <= settings.devices <= settings.batch_size:
+        raise AsdError(
+            f"training.devices: {settings.devices}: give 1 to {settings.batch_size}, the examples of a batch"
+        )
+    if device.type == "cuda" and settings.devices > torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise AsdError(f"training.devices: {settings.devices}: the job has {found} GPU(s): give it more, or set fewer")
+
+
+def write_history(path: Path, epochs: list[Epoch]) -> None:
+    """Write a training's log, one row an epoch, the network's own metrics behind; without epochs the head alone."""
+    own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
+    rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
+    with atomic(path) as temporary, temporary.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@torch.no_grad()
+def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
+    """Return the mean loss of the watched examples and the means of the network's own metrics."""
+    if not len(batches):
+        return None, {}
+    model.eval()
+    measured = []
+    for batch in batches:
+        loss = model.loss(batch)
+        measured.append({"": loss} | (model.metrics(batch) if hasattr(model.module, "metrics") else {}))
+    weights = torch.tensor(batches.sizes, dtype=torch.float64) / batches.examples
+    means = {
+        name: float((torch.stack([row[name] for row in measured]).double().cpu() * weights).sum())
+        for name in measured[0]
+    }
+    return means.pop(""), means
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"

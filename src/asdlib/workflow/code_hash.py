@@ -1,0 +1,190 @@
+"""What a stage's code is: a hash of every line of asdlib that its step imports, comments and docstrings left out.
+
+Snakemake sees a rule's text and its params, not the library behind them. Each rule therefore carries this hash as a
+param. Imports are followed as they are written; nothing is imported, so the graph is built without torch.
+
+A registry (`asdlib.backends`, `asdlib.models`, …: a plain dictionary from a recipe's `kind` to its class) is not
+followed: of all its entries a stage only runs the one that its recipe names, and `registry_module` finds that one.
+
+Code is hashed without its address: an import counts by what the imported module says, not by where it stands. Moving a
+module to another folder, and the imports of it with it, re-runs nothing.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from asdlib.errors import AsdError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+REGISTRIES = {
+    "sources": "SOURCES",
+    "frontends": "FRONTENDS",
+    "augmentations": "AUGMENTATIONS",
+    "separators": "SEPARATORS",
+    "models": "MODELS",
+    "backends": "BACKENDS",
+}
+FOLDERS = {"sources": "data/sources"}  # of the registries that do not lie at the top of the package
+
+
+def hash_of(*modules: str) -> str:
+    """Hash the code of `modules` (dotted names below asdlib) and of all of asdlib that they import."""
+    found = {_linked(module) for module in closure(*modules) if _text(module)}  # an empty package says nothing
+    return _digest("\0".join(sorted(found)))[:16]
+
+
+def closure(*modules: str) -> list[str]:
+    """Return `modules` and every asdlib module they import, directly or not, registries left out."""
+    todo, seen = list(modules), set()
+    while todo:
+        module = todo.pop()
+        if module in seen or module in _registry_packages():
+            continue
+        seen.add(module)
+        todo += _imports(module)
+    return sorted(seen)
+
+
+def registry_module(section: str, kind: str) -> str:
+    """Return the dotted name of the module that defines `kind` in a registry, e.g. ("backends", "knn")."""
+    return _registry(section)[kind][0]
+
+
+def registry_class(section: str, kind: str) -> ast.ClassDef:
+    """Return the syntax tree of the class that a registry lists as `kind`."""
+    return class_tree(*_registry(section)[kind])
+
+
+def class_tree(module: str, name: str) -> ast.ClassDef:
+    """Return the syntax tree of a class of asdlib."""
+    for node in _tree(_path(module)).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node
+    raise AsdError(f"{module}: has no class {name}: define it there")
+
+
+def kinds(section: str) -> list[str]:
+    """Return the kinds that a registry offers."""
+    return sorted(_registry(section))
+
+
+@cache
+def _registry(section: str) -> dict[str, tuple[str, str]]:
+    """Read a registry's file: {kind: (module, class)} from its imports and its one dictionary."""
+    tree = _tree(PACKAGE / FOLDERS.get(section, section) / "__init__.py")
+    origin = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    for node in tree.body:
+        target = node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(target, ast.Name) and target.id == REGISTRIES[section] and isinstance(node.value, ast.Dict):
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            return {key.value: origin[value.id] for key, value in pairs}
+    raise AsdError(f"{_package(section)}: has no dictionary {REGISTRIES[section]}: restore it")
+
+
+def _registry_packages() -> set[str]:
+    return {_package(section) for section in REGISTRIES}
+
+
+def _package(section: str) -> str:
+    return f"asdlib.{FOLDERS.get(section, section).replace('/', '.')}"
+
+
+@cache
+def _path(module: str) -> Path | None:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    for path in (base / "__init__.py", base.with_suffix(".py")):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """Return a file's syntax tree without docstrings (comments never were in it)."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    for node in ast.walk(tree):
+        has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if has_docstring and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]  # never compiled: an empty body does no harm
+    return tree
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Return the modules of asdlib that a module imports, packages on the way included."""
+    found = set()
+    for node in ast.walk(_tree(_path(module))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "asdlib":  # importing a.b.c runs a and a.b as well
+                prefixes = (".".join(parts[: i + 1]) for i in range(len(parts)))
+                found.update(prefix for prefix in prefixes if _path(prefix))
+    return frozenset(found)
+
+
+@cache
+def normalised(path: Path) -> str:
+    """Return a file's code as text, the same for the same syntax tree."""
+    return ast.unparse(_tree(path))
+
+
+@cache
+def _linked(module: str) -> str:
+    """Hash a module's text and, for every name that it imports from asdlib, the text of the module that has it."""
+    links = {
+        f"{alias.name} {_digest(_text(_origin(node.module, alias.name)))}"
+        for node in _own_imports(_tree(_path(module)))
+        for alias in node.names
+        if node.module not in _registry_packages()
+    }
+    return _digest("\0".join([_text(module), *sorted(links)]))
+
+
+@cache
+def _text(module: str) -> str:
+    """Return a module's code as text that does not say where in asdlib its imports come from."""
+    tree = _tree(_path(module))
+    addresses = {node: node.module for node in _own_imports(tree)}
+    for node in addresses:
+        node.module = "asdlib"
+    try:
+        first = sorted(
+            ast.unparse(ast.ImportFrom("asdlib", [alias], 0))
+            for node in tree.body
+            if node in addresses
+            for alias in node.names
+        )
+        rest = ast.unparse(ast.Module([node for node in tree.body if node not in addresses], []))
+    finally:
+        for node, module_name in addresses.items():
+            node.module = module_name
+    return "\n".join([*first, rest]).strip()
+
+
+def _own_imports(tree: ast.Module) -> list[ast.ImportFrom]:
+    """Return the statements `from asdlib… import …` of a module, those inside functions included."""
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level)
+    return [node for node in found if node.module.split(".")[0] == "asdlib"]
+
+
+def _origin(module: str, name: str) -> str:
+    """Return the module that `from <module> import <name>` brings, or takes the name from."""
+    inner = f"{module}.{name}"
+    return inner if _path(inner) else module
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

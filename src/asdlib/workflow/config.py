@@ -1,0 +1,40 @@
+"""The config that Snakemake would see."""
+
+from pathlib import Path
+from typing import Any
+
+from asdlib.errors import AsdError
+from asdlib.workflow import yaml_files
+from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
+
+DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
+
+
+def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
+    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions.
+
+    Raises AsdError outside of the workflow's folder.
+    """
+    require_workflow()
+    refuse_swallowed(files, entries)
+    from snakemake.settings.types import ConfigSettings
+    from snakemake.utils import update_config
+
+    config: dict[str, Any] = {}
+    for name in DEFAULTS:
+        update_config(config, yaml_files.read_yaml(Path("config", f"{name}.yaml")))
+    for path in files:
+        yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
+    update_config(config, ConfigSettings(config=_parsed(entries), configfiles=files).overwrite_config)
+    return config
+
+
+def _parsed(entries: list[str]) -> dict[str, Any]:
+    if not entries:
+        return {}  # Snakemake's command line takes a second or two to import
+    from snakemake.cli import parse_config
+
+    try:
+        return parse_config(entries)
+    except ValueError as error:
+        raise AsdError(f"--config: {' '.join(str(error).split())}") from error

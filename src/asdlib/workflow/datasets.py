@@ -1,0 +1,184 @@
+"""Datasets as blocks of the config: which machines and sections there are, and where the recordings come from.
+
+Standard library only: this runs whenever the graph is built.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asdlib.data.layout import FOLDERS
+from asdlib.errors import AsdError
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
+_SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
+_TEST_FOLDERS = ("test", "source_test", "target_test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of the run. `folder` is set for recordings in place, `source` for those that a job must fetch."""
+
+    name: str
+    machines: dict[str, tuple[str, ...]]  # machine → sections
+    folder: Path | None
+    source: dict[str, Any] | None
+    year: int | None
+    ground_truth: dict[str, Any] | None
+    noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
+    clips: dict[str, int] | None = None  # of one section of a machine, as declared: nothing but a plan asks
+
+    def recordings(self, machine: str) -> Path:
+        """Return the folder that holds a machine's train, test and supplemental folders."""
+        return self.folder / machine if self.folder else Path("resources") / self.name / machine
+
+
+def select(config: dict[str, Any]) -> dict[str, Dataset]:
+    """Return the datasets that `config["data"]` asks for: declared names, or folders in DCASE layout."""
+    asked = config["data"] if isinstance(config["data"], list) else [config["data"]]
+    chosen: dict[str, Dataset] = {}
+    for entry in asked:
+        dataset = _declared(entry, config) if entry in config["datasets"] else _from_folder(entry, config)
+        if dataset.name in chosen:
+            raise AsdError(f"config: data: two datasets are named {dataset.name}: rename a folder, or name it once")
+        chosen[dataset.name] = dataset
+    return chosen
+
+
+def declared(name: str, config: dict[str, Any], asked_by: str) -> Dataset:
+    """Return a dataset of the config by its name."""
+    if name not in config["datasets"]:
+        raise AsdError(f"{asked_by}: there is no dataset {name!r}: use one of: {', '.join(sorted(config['datasets']))}")
+    return _declared(name, config)
+
+
+def fingerprint(folder: Path) -> str:
+    """Fingerprint a machine's files by relative name, size and modification time, without reading them."""
+    return _digest(_walk(folder))
+
+
+def pool_fingerprint(folder: Path) -> str:
+    """Fingerprint the recordings of a noise pool in the same way."""
+    return _digest((entry.name, _status(entry)) for entry in _entries(folder) if entry.name.endswith(".wav"))
+
+
+def _digest(files: Iterable[tuple[str, os.stat_result]]) -> str:
+    digest = hashlib.sha256()
+    for path, status in sorted(files):
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _declared(name: str, config: dict[str, Any]) -> Dataset:
+    block = config["datasets"][name]
+    where = f"config: datasets.{name}"
+    pool = _noise_pool(block, config, where)
+    if "folder" in block:
+        return _read_folder(name, Path(block["folder"]).expanduser(), f"{where}.folder", block, pool)
+    sections = _declared_sections(name, block, block["machines"])
+    clips = block.get("clips")
+    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool, clips)
+
+
+def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:
+    """Return the dataset's own noise pool, else the run's, if there is any."""
+    if block.get("noise_pool"):
+        given, where = block["noise_pool"], f"{where}.noise_pool"
+    elif config["noise_pool"]:
+        given, where = config["noise_pool"], "config: noise_pool"
+    else:
+        return None
+    folder = Path(given).expanduser()
+    if not folder.is_dir() or not any(entry.name.endswith(".wav") for entry in _entries(folder)):
+        raise AsdError(f"{where}: {folder} is not a folder with .wav files of noise: correct the path")
+    return folder
+
+
+def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) -> dict[str, tuple[str, ...]]:
+    sections = block.get("sections", ["00"])
+    per_machine = sections if isinstance(sections, dict) else dict.fromkeys(machines, sections)
+    for machine in machines:
+        if not per_machine.get(machine):
+            raise AsdError(f"config: datasets.{name}.sections: machine {machine} has none: add them")
+    return {machine: tuple(per_machine[machine]) for machine in machines}
+
+
+def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
+    folder = Path(entry).expanduser()
+    if not entry or not folder.is_dir():
+        names = ", ".join(sorted(config["datasets"]))
+        raise AsdError(
+            f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
+        )
+    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would take the name of what a link leads to)
+    if not re.fullmatch(NAME, name):
+        raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
+    if name in config["datasets"]:
+        raise AsdError(
+            f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"
+        )
+    return _read_folder(name, folder, "config: data", {}, _noise_pool({}, config, "config: data"))
+
+
+def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], pool: Path | None) -> Dataset:
+    if not folder.is_dir():
+        raise AsdError(f"{where}: {folder} is not a folder: correct the path")
+    found = sorted(entry.name for entry in _entries(folder) if _is_machine(entry))
+    machines = block.get("machines", found)
+    if not machines:
+        raise AsdError(f"{where}: {folder} holds no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
+    for machine in machines:
+        if machine not in found:
+            raise AsdError(
+                f"{where}: {folder / machine} has neither train nor test: add recordings, or drop the machine"
+            )
+        if not re.fullmatch(NAME, machine) or machine == "all":
+            raise AsdError(
+                f"{where}: {folder / machine}: not a usable machine name: use letters, digits and ._+- (not 'all')"
+            )
+    if "sections" in block:
+        sections = _declared_sections(name, block, machines)
+    else:
+        sections = {machine: _sections(folder / machine) for machine in machines}
+    return Dataset(name, sections, folder, None, block.get("year"), None, pool)
+
+
+def _is_machine(folder: os.DirEntry) -> bool:
+    return folder.is_dir() and any(Path(folder, place).is_dir() for place in ("train", *_TEST_FOLDERS))
+
+
+def _sections(machine: Path) -> tuple[str, ...]:
+    """Return the sections (2020: machine IDs) of the test clips, 00 if no name tells."""
+    names = [entry.name for place in _TEST_FOLDERS if (machine / place).is_dir() for entry in _entries(machine / place)]
+    found = {match.group(1) for name in names if (match := _SECTION.match(name))}
+    return tuple(sorted(found)) or ("00",)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield name and status of a machine's recordings and tables; nothing else in its folder matters."""
+    for entry in _entries(folder):
+        if entry.name in FOLDERS and entry.is_dir():
+            yield from ((f"{entry.name}/{inner.name}", _status(inner)) for inner in _entries(entry))
+        elif entry.name.endswith(".csv"):
+            yield entry.name, _status(entry)
+
+
+def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
+    """List a folder, hidden entries left out (os.scandir: 15,000 files at every start, Path would double the time)."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise AsdError(f"{os.fspath(folder)}: cannot be read ({error.strerror}): check its permissions") from error
+
+
+def _status(entry: os.DirEntry) -> os.stat_result:
+    """Return the status of a file, or of a link that leads nowhere: its machine's own job will complain."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)

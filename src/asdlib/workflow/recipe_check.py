@@ -1,0 +1,95 @@
+"""Recipes checked against the classes they configure, read from the source and never imported.
+
+A recipe's keys are the arguments of the class that its `kind` names. An unknown key, a missing one or a value of the
+wrong type is refused before anything runs.
+"""
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+from asdlib.errors import AsdError
+from asdlib.workflow import code_hash
+
+# Blocks of a recipe that are dataclasses of their own, and where those are.
+BLOCKS = {
+    "training": ("asdlib.training.settings", "Training"),
+    "pairs": ("asdlib.separation.settings", "Pairs"),
+}
+_TYPES = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+    "None": (type(None),),
+}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a constructor: its annotation as written (None if it has none), and whether it must be given."""
+
+    name: str
+    annotation: ast.expr | None
+    required: bool
+
+
+def check(section: str, block: dict[str, Any], reserved: set[str], where: str) -> None:
+    """Refuse a recipe whose keys or types are not those of its class; `where` names file and recipe."""
+    kind = block.get("kind")
+    if kind not in code_hash.kinds(section):
+        known = ", ".join(code_hash.kinds(section)) or "none yet"
+        raise AsdError(f"{where}.kind: there is no {section} kind {kind!r}: use one of: {known}")
+    settings = {key: value for key, value in block.items() if key not in reserved}
+    check_arguments(code_hash.registry_class(section, kind), settings, where)
+    for key, place in BLOCKS.items():
+        if key in block:
+            check_arguments(code_hash.class_tree(*place), block[key], f"{where}.{key}")
+
+
+def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:
+    """Refuse settings that the class's constructor would not take."""
+    known = {argument.name: argument for argument in constructor(tree)}
+    for key, value in settings.items():
+        if key not in known:
+            raise AsdError(f"{where}.{key}: unknown key: use one of: {', '.join(sorted(known)) or 'none'}")
+        annotation = known[key].annotation
+        if annotation is not None and not _fits(value, annotation):
+            raise AsdError(f"{where}.{key}: {value!r} is not of type {ast.unparse(annotation)}: correct the value")
+    for argument in known.values():
+        if argument.required and argument.name not in settings:
+            raise AsdError(f"{where}.{argument.name}: is missing: add it")
+
+
+def constructor(tree: ast.ClassDef) -> list[Argument]:
+    """Return the constructor's arguments: those of `__init__`, or a dataclass's fields."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            return _arguments(node.args)
+    fields = [node for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    return [Argument(node.target.id, node.annotation, node.value is None) for node in fields]
+
+
+def _arguments(args: ast.arguments) -> list[Argument]:
+    positional = args.args[1:]  # without self
+    optional = len(args.defaults)
+    found = [Argument(arg.arg, arg.annotation, i < len(positional) - optional) for i, arg in enumerate(positional)]
+    keyword = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    return found + [Argument(arg.arg, arg.annotation, default is None) for arg, default in keyword]
+
+
+def _fits(value: Any, annotation: ast.expr) -> bool:
+    if isinstance(annotation, ast.BinOp):  # int | None
+        return _fits(value, annotation.left) or _fits(value, annotation.right)
+    if isinstance(annotation, ast.Subscript):  # list[int]
+        items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        inner = annotation.slice
+        inner = inner.elts[-1] if isinstance(inner, ast.Tuple) else inner
+        return _fits(value, annotation.value) and all(_fits(item, inner) for item in items)
+    name = ast.unparse(annotation)
+    allowed = _TYPES.get(name)
+    if allowed is None:
+        return True  # a type of ours: its own constructor checks it
+    return isinstance(value, allowed) and (name == "bool" or not isinstance(value, bool))

@@ -1,0 +1,94 @@
+"""The command line: what it prints, and how it fails."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asdlib.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+
+
+def plain() -> list[str]:
+    folder = ROOT / "tests" / "golden" / "official_metrics" / "set_1_plain"
+    return ["evaluate", "--scores", str(folder / "submission"), "--truth", str(folder)]
+
+
+def test_evaluate_prints_json(capsys):
+    assert main([*plain(), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result.keys() == {"machines", "overall", "official_score"}
+    assert result["official_score"] == pytest.approx(0.6224972781586642, rel=0, abs=1e-12)
+
+
+def test_evaluate_prints_a_table(capsys):
+    assert main(plain()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["ToyCar", "00", "70.66", "62.66", "54.47", "40.00", "38.89"]
+    assert len({len(line) for line in lines[:5]}) == 1  # aligned
+    assert lines[-1].startswith("official score 62.25 ± ")
+
+
+def test_errors_are_one_line_and_code_2(tmp_path, capsys):
+    assert main(["evaluate", "--scores", str(tmp_path), "--truth", str(tmp_path / "no")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"asdlib: error: {tmp_path}/no: no such folder")
+    assert err.count("\n") == 1
+
+
+def test_systems_lists_what_the_config_declares(capsys):
+    assert main(["systems", "--json", "--root", str(ROOT)]) == 0
+    systems = json.loads(capsys.readouterr().out)["systems"]
+    variants = {system["name"]: [variant["name"] for variant in system["variants"]] for system in systems}
+    assert variants["baseline"] == ["mse", "mahalanobis"]
+    assert main(["systems", "--root", str(ROOT), "--config", "seeds=[1,2]"]) == 0
+    first = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert first[0] == "baseline"
+    assert [line.split()[0] for line in first[3:-1]] == ["mse", first[4].split()[0], "mahalanobis", first[6].split()[0]]
+    assert len({line.split()[-3] for line in first[3:-1]}) == 2  # a model per seed, which both variants read
+    assert re.search(r"^  scores.csv .*; trained weights \d+ of 14; machines' recordings \d of 7$", first[-1])
+
+
+def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["systems"]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["systems"]) == 2
+    assert "has no Snakefile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert COMMANDS[command].HELP in capsys.readouterr().out
+
+
+def test_no_command_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "usage: asdlib" in capsys.readouterr().err
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = "import asdlib.cli, sys; print({'numpy', 'sklearn', 'torch', 'yaml'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout == "set()\n"
+
+
+def test_systems_imports_no_torch():
+    """A second, not ten."""
+    code = "import asdlib.cli, sys; asdlib.cli.main(['systems', '--root', '..']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout.endswith("\nFalse\n")
+
+
+def test_evaluate_imports_no_torch():
+    code = "import asdlib.evaluation.evaluator, asdlib.evaluation.reported, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout == "False\n"

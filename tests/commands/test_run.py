@@ -1,0 +1,74 @@
+"""`asdlib run`: the words that Snakemake is called with."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.checkout import ROOT
+from test_docs import swallowed
+
+from asdlib.cli import main
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that would have been called, Python's own first."""
+    words: list[str] = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(os, "execv", lambda program, argv: words.extend(argv))
+    return words
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "--cores all"),
+        ("system3 --gpus 2", "results/system3/scores.csv --cores all --resources gpu=2"),
+        ("--gpus 0 --cores 4 baseline system5 report",
+         "results/baseline/scores.csv results/system5/scores.csv report --cores 4 --resources gpu=0 "
+         "--config 'systems=[baseline,system5]'"),
+        ("baseline report --config systems=[system3]",
+         "results/baseline/scores.csv report --cores all --config 'systems=[system3]'"),
+        ("submission --slurm --dry-run", "submission --workflow-profile profiles/slurm --dry-run"),
+        ("baseline --data my/pumps --configfile config/demo.yaml config/config.yaml --config device=cpu seeds=[1,2]",
+         "results/baseline/scores.csv --cores all --configfile config/demo.yaml config/config.yaml "
+         "--config data=my/pumps device=cpu 'seeds=[1,2]'"),
+        ("results/audio/raw/demo/fan.parquet --data demo",
+         "results/audio/raw/demo/fan.parquet --cores all --config data=demo"),
+    ],
+)  # fmt: skip
+def test_targets_come_first(called: list[str], capsys, given: str, expected: str) -> None:
+    assert main(["run", *given.split()]) == 0
+    assert capsys.readouterr().out == f"snakemake {expected}\n"
+    assert called[:3] == [sys.executable, "-m", "snakemake"]
+    assert called[3:] == expected.replace("'", "").split()
+    assert not swallowed(called[3:])
+    assert "profiles/slurm" not in called or (ROOT / "profiles/slurm/config.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("systme3", "systme3: is nothing to make: use baseline, system1, "),
+        ("--slurm --gpus 2", "--slurm: leave --cores and --gpus out: "),
+        ("--config data=demo system3", "--config: system3: is no key=value: name it before the options"),
+        ("--configfile config/demo.yaml system3", "--configfile: system3: is no file: "),
+        ("--slurm --cores 2", "--slurm: leave --cores and --gpus out: "),
+    ],
+)
+def test_wrong_calls_start_nothing(called: list[str], capsys, given: str, complaint: str) -> None:
+    assert main(["run", *given.split()]) == 2
+    assert capsys.readouterr().err.startswith(f"asdlib: error: {complaint}")
+    assert called == []
+
+
+def test_the_exit_code_is_snakemakes(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text("rule all:\n    shell: 'exit 3'\n")
+    command = [sys.executable, "-m", "asdlib.cli", "run", "--cores", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("snakemake --cores 1\n")
+    assert "Error in rule all" in done.stdout + done.stderr

@@ -1,0 +1,203 @@
+"""`asdlib score`: what it refuses, and how it prints. That its scores are the run's own is shown for every system in
+tests/end_to_end/test_systems.py."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.checkout import ROOT
+from helpers.refusals import files
+from helpers.toy_recordings import RATE, make_machine, write_wav
+
+from asdlib.cli import main
+from asdlib.commands import new_clips
+from asdlib.commands.new_clips import Scores
+from asdlib.data.clip_audio import write_audio
+from asdlib.data.layout import Clip
+from asdlib.planning.trained import Place, needed_to_score
+from asdlib.workflow.config import read_config
+from asdlib.workflow.graph import Graph
+
+SETTINGS = """
+data: [recordings, others]
+device: cpu
+prepare: {seconds: 1.0}
+"""
+PLACE = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
+HUM = 0.1 * np.sin(np.arange(RATE) / 10)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workflow with a fan, a pump of two sections, and a second dataset that has a pump as well; nothing is run."""
+    folder = tmp_path / "run"
+    shutil.copytree(ROOT / "config", folder / "config", ignore=shutil.ignore_patterns("system*.yaml"))
+    (folder / "settings.yaml").write_text(SETTINGS)
+    (folder / "Snakefile").touch()
+    sizes = {"train": 1, "target": 1, "test": 1, "seconds": 0.1}
+    make_machine(folder / "recordings" / "fan", **sizes)
+    for name in ("recordings", "others"):
+        make_machine(folder / name / "pump", **sizes, sections=("00", "01"))
+    write_wav(folder / "my.wav", HUM)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def ran(here: Path) -> Path:
+    """The same with what a run leaves, by name only: whatever is refused is refused before that is read."""
+    graph = Graph(read_config([Path("settings.yaml")], []), Path())
+    variant = graph.variant("baseline", "mse", "")
+    for name in needed_to_score(graph, Place(variant, "recordings", "fan", "00")):
+        path = here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return here
+
+
+def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
+    """Run the command, which must refuse in one line and leave nothing behind, and return the line."""
+    before = files(Path())
+    assert main(["score", *arguments, "--configfile", "settings.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert files(Path()) == before
+    return err.removeprefix("asdlib: error: ").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"--system": "system9"}, "--system: system9: the config has no such: use: baseline"),
+        ({"--variant": "9"}, "--variant: 9: the config has no such: use: mse, mahalanobis"),
+        ({"--variant": None}, "--variant: there are several: name one of: mse, mahalanobis"),
+        ({"--machine": "drone"}, "--machine: drone: the config has no such: use: fan, pump"),
+        ({"--machine": "pump"}, "--dataset: there are several: name one of: recordings, others"),
+        ({"--machine": "pump", "--dataset": "others"}, "--section: there are several: name one of: 00, 01"),
+        ({"--dataset": "others"}, "--dataset: others: the config has no such: use: recordings"),
+        ({"--seed": "7"}, "--seed: 7: the config has no such: use: 13711"),
+    ],
+)
+def test_what_is_not_in_the_config_is_named(here: Path, capsys, changed: dict, complaint: str) -> None:
+    options = dict(zip(PLACE[::2], PLACE[1::2], strict=True)) | changed
+    words = [word for option, value in options.items() if value for word in (option, value)]
+    assert refused(capsys, *words, "my.wav").startswith(complaint)
+
+
+def test_what_was_not_trained_is_named_with_the_run_that_makes_it(here: Path, capsys) -> None:
+    told = refused(capsys, *PLACE, "my.wav")
+    assert told.startswith("results/models/dense_ae-")
+    call = "snakemake results/baseline/scores.csv --cores all --configfile settings.yaml"
+    assert told.endswith(f"model.safetensors: was not made with this config: run `{call}` first")
+
+
+def test_beside_a_finished_table_the_files_themselves_are_what_to_run(ran: Path, capsys) -> None:
+    """Snakemake makes nothing again for a table that is there."""
+    (ran / "results/baseline").mkdir()
+    (ran / "results/baseline/scores.csv").touch()
+    (lost,) = Path().glob("results/embeddings/*/raw/recordings/fan.parquet")
+    lost.unlink()
+    told = refused(capsys, *PLACE, "my.wav")
+    assert f"run `snakemake {lost} --cores all --configfile settings.yaml` first" in told
+
+
+def not_a_number(path: Path) -> None:
+    write_wav(path, np.full(RATE, np.nan), subtype="FLOAT")
+
+
+def truncated(path: Path) -> None:
+    write_wav(path, HUM)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "truncated": (truncated, "my.wav: is truncated (40 bytes short): copy or download it again"),
+    "rate": (lambda path: write_wav(path, HUM, 8000), "my.wav: is sampled at 8000 Hz, expected 16000: convert it, "),
+    "stereo": (lambda path: write_wav(path, np.stack([HUM, HUM], 1)), "my.wav: has 2 channels, expected 1: convert "),
+    "silent": (lambda path: write_wav(path, 0 * HUM), "my.wav: is digital silence: replace or remove it, or set "),
+    "nan": (not_a_number, "my.wav: holds NaN or infinite samples: replace or remove the file"),
+    "text": (lambda path: path.write_text("hello, I am no sound"), "my.wav: is not a WAV file: replace or remove it"),
+    "absent": (Path.unlink, "my.wav: cannot be read (No such file or directory): check the file and its "),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_recording_is_refused_in_one_line(ran: Path, capsys, kind: str) -> None:
+    spoil, complaint = BAD[kind]
+    spoil(Path("my.wav"))
+    assert refused(capsys, *PLACE, "my.wav").startswith(complaint)
+
+
+@pytest.mark.parametrize(("given", "place"), [("empty", "empty"), ("-", "standard input")])
+def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, place: str) -> None:
+    Path("empty").mkdir()
+    Path("empty/notes.txt").touch()
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    told = refused(capsys, *PLACE, given)
+    assert told == f"{place}: names no recording: give .wav files, or folders that hold some"
+
+
+def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -> None:
+    settings = {"sample_rate": RATE, "seconds": 2.0, "resample": False, "downmix": False, "allow_silent": False}
+    table = Path("results/audio/raw/recordings/fan.parquet")
+    write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, "toy", "fan", settings)
+    assert f"prepare.seconds: is 1.0, but {table} was made with 2.0" in refused(capsys, *PLACE, "my.wav")
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the recordings that the command asks scores of; the scores are made up."""
+    names: list[str] = []
+
+    def score_clips(graph: Graph, place: Place, recordings: list[Path]) -> Scores:
+        names.extend(map(str, recordings))
+        scores = np.linspace(1, 3, len(recordings), dtype=np.float32)
+        return Scores(scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2)
+
+    monkeypatch.setattr(new_clips, "score_clips", score_clips)
+    return names
+
+
+def score(*arguments: str) -> None:
+    assert main(["score", *PLACE, *arguments, "--configfile", "settings.yaml"]) == 0
+
+
+def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
+    score("b.wav", "a.wav")
+    head, first, second, empty, *notes = capsys.readouterr().out.splitlines()
+    assert head.split() == ["clip", "anomaly_score", "threshold", "decision", "percentile"]
+    assert first.split() == ["b.wav", "1", "2.5", "normal", "50.0"]
+    assert second.split() == ["a.wav", "3", "2.5", "anomaly", "100.0"]
+    assert empty == ""
+    assert notes[0].startswith("baseline mse, recordings/fan section 00. Percentile: how many of the 20 ")
+    assert notes[1] == "the threshold is above 90.0 % of them."
+
+
+def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
+    score("b.wav", "a.wav", "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[1] == {"clip": "a.wav", "anomaly_score": "3.0", "threshold": "2.5", "decision": "1",
+                       "percentile": "100.0"}  # fmt: skip
+    score("b.wav", "a.wav", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["clips"][1] == {"clip": "a.wav", "anomaly_score": 3.0, "decision": 1, "percentile": 100.0}
+    assert (told["system"], told["variant"], told["machine"], told["threshold"]) == ("baseline", "mse", "fan", 2.5)
+    assert told["recipe"].startswith("dense_ae-")
+
+
+def test_folders_and_lists_stand_for_their_recordings(asked: list[str], monkeypatch, caplog) -> None:
+    for name in ("b.WAV", "a.wav", ".hidden.wav", "notes.txt"):
+        write_wav(Path("new") / name, HUM)
+    monkeypatch.setattr("sys.stdin", io.StringIO("c d.wav\n\nmy.wav\n"))
+    score("my.wav", "new", "-")
+    assert asked == ["my.wav", "new/a.wav", "new/b.WAV", "c d.wav", "my.wav"]
+    assert caplog.messages == ["0 clips cut and 3 padded to 1 s"]

@@ -1,0 +1,190 @@
+"""Fetching from a server that drops, lies and refuses."""
+
+import errno
+import hashlib
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from helpers.hostile_server import HostileServer, Misdeed
+
+from asdlib.data.fetching import http
+from asdlib.data.fetching.http import Retry, fetch, fetch_json
+from asdlib.errors import AsdError
+
+BODY = bytes(range(256)) * 400  # 102,400 bytes
+MD5 = "md5:" + hashlib.md5(BODY).hexdigest()
+SIZE = len(BODY)
+
+
+@pytest.fixture
+def url(server: HostileServer) -> str:
+    server.files["/f.zip"] = BODY
+    return server.base + "/f.zip"
+
+
+def part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def test_an_honest_file_arrives_in_one_request(server, url, retry, tmp_path):
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+    assert server.ranges("/f.zip") == [None]
+    assert not part_of(tmp_path / "f.zip").exists()
+
+
+@pytest.mark.parametrize("known", ["size and md5", "md5", "nothing"])
+def test_dropped_connections_resume_where_they_stopped(server, url, retry, waits, tmp_path, known):
+    server.misdeeds["/f.zip"] = [Misdeed(drop_after=30_000), Misdeed(drop_after=20_000)]
+    size = SIZE if "size" in known else None
+    fetch(url, tmp_path / "f.zip", size=size, checksum=MD5 if "md5" in known else None, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+    assert server.ranges("/f.zip") == [None, "bytes=30000-", "bytes=50000-"]
+    assert len(waits) == 2
+
+
+def test_a_part_of_an_earlier_run_is_completed(server, url, retry, tmp_path):
+    part_of(tmp_path / "f.zip").write_bytes(BODY[:70_000])
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+    assert server.ranges("/f.zip") == ["bytes=70000-"]
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_a_complete_part_needs_no_more_bytes(url, retry, tmp_path, size):
+    part_of(tmp_path / "f.zip").write_bytes(BODY)  # killed just before the rename; 416 if the size is unknown
+    fetch(url, tmp_path / "f.zip", size=size, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+HARMLESS = {
+    "ignores the range": Misdeed(ignore_range=True),
+    "sends another range": Misdeed(wrong_range=True),
+    "refuses the range": Misdeed(status=416),
+    "429": Misdeed(status=429, headers={"Retry-After": "7"}),
+    "503": Misdeed(status=503),
+    "drops at once": Misdeed(drop_after=0),
+    "claims too much": Misdeed(claim=SIZE + 5_000),
+    "claims too little": Misdeed(claim=10_000),
+}
+
+
+@pytest.mark.parametrize("misdeed", HARMLESS.values(), ids=HARMLESS.keys())
+@pytest.mark.parametrize("already", [0, 40_000])
+def test_it_gets_the_file_in_spite_of_one_misdeed(server, url, retry, tmp_path, misdeed, already):
+    if already:
+        part_of(tmp_path / "f.zip").write_bytes(BODY[:already])
+    server.misdeeds["/f.zip"] = [misdeed]
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+def test_too_long_a_part_is_thrown_away(url, retry, tmp_path):
+    part_of(tmp_path / "f.zip").write_bytes(BODY + b"!")
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+WRONG = {
+    "wrong bytes": (Misdeed(body=b"x" * SIZE), "checksum is md5:.*expected " + MD5),
+    "too many bytes": (Misdeed(body=BODY + b"x" * 3_000_000), f"more than the {SIZE} bytes"),
+}
+
+
+@pytest.mark.parametrize(("misdeed", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_file_is_refused_and_leaves_nothing(server, url, retry, tmp_path, misdeed, message):
+    server.misdeeds["/f.zip"] = [misdeed]
+    with pytest.raises(AsdError, match=message) as caught:
+        fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert "f.zip" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("f.zip*"))
+
+
+def test_a_wrong_size_is_refused_without_a_checksum(url, retry, tmp_path):
+    with pytest.raises(AsdError, match=r"f\.zip: size is 102400, expected 102401 bytes"):
+        fetch(url, tmp_path / "f.zip", size=SIZE + 1, retry=retry)
+
+
+def test_more_than_the_limit_is_never_written(server, url, retry, tmp_path):
+    with pytest.raises(AsdError, match="more than the 1000 allowed"):
+        fetch(url, tmp_path / "f.zip", limit=1000, retry=retry)
+    assert not (tmp_path / "f.zip").exists()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_final_status_is_not_tried_again(server, url, retry, waits, tmp_path, status):
+    server.misdeeds["/f.zip"] = [Misdeed(status=status)] * 2
+    with pytest.raises(AsdError, match=f"f.zip: the server says {status}"):
+        fetch(url, tmp_path / "f.zip", retry=retry)
+    assert len(server.requests) == 1
+    assert not waits
+
+
+def test_patience_has_an_end_and_the_part_stays(server, url, retry, waits, tmp_path):
+    server.misdeeds["/f.zip"] = [Misdeed(drop_after=30_000)] + [Misdeed(status=503)] * 9
+    with pytest.raises(AsdError, match=r"gave up after 4 attempts \(HTTP 503"):
+        fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert len(waits) == retry.attempts - 1
+    assert part_of(tmp_path / "f.zip").read_bytes() == BODY[:30_000]
+
+
+def test_progress_restores_patience(server, url, retry, tmp_path, monkeypatch):
+    monkeypatch.setattr(http, "CHUNK", 10_000)
+    server.misdeeds["/f.zip"] = [Misdeed(drop_after=10_000)] * 9
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)  # 9 drops, 4 attempts
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+def test_waits_grow_with_jitter_up_to_the_longest():
+    slept: list[float] = []
+    patience = Retry(base=1.0, longest=10.0, sleep=slept.append)
+    for failures in range(1, 7):
+        patience.wait(failures, asked=0)
+    for wait, middle in zip(slept, [1, 2, 4, 8, 16, 32], strict=True):
+        assert min(0.5 * middle, 10) <= wait <= min(1.5 * middle, 10)
+
+
+@pytest.mark.parametrize(("header", "low", "high"), [("7", 7, 7), ("date", 30, 60), ("soon", 0, 0.01)])
+def test_retry_after_is_honoured(server, url, retry, waits, tmp_path, header, low, high):
+    value = formatdate(http.time.time() + 60, usegmt=True) if header == "date" else header
+    server.misdeeds["/f.zip"] = [Misdeed(status=429, headers={"Retry-After": value})]
+    fetch(url, tmp_path / "f.zip", retry=retry)
+    assert low <= waits[0] <= high
+
+
+def test_nobody_listens(server, retry, tmp_path):
+    server.server_close()
+    with pytest.raises(AsdError, match=r"gave up after 4 attempts \(connection failed"):
+        fetch(server.base + "/f.zip", tmp_path / "f.zip", retry=retry)
+
+
+def test_a_full_disk_is_not_a_broken_connection(url, retry, waits, tmp_path, monkeypatch):
+    class Full:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(http, "_open_part", lambda part, start: Full())
+    with pytest.raises(AsdError, match="No space left on device"):
+        fetch(url, tmp_path / "f.zip", retry=retry)
+    assert not waits
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://localhost/x", "zenodo.org/x"])
+def test_only_http_is_fetched(address, retry, tmp_path):
+    with pytest.raises(AsdError, match="only http and https"):
+        fetch(address, tmp_path / "x", retry=retry)
+
+
+def test_json(server, retry):
+    server.files |= {"/good": b'{"a": 1}', "/bad": b"<html>"}
+    assert fetch_json(server.base + "/good", retry=retry) == {"a": 1}
+    with pytest.raises(AsdError, match="/bad: the answer is no JSON"):
+        fetch_json(server.base + "/bad", retry=retry)

@@ -1,0 +1,254 @@
+"""A machine's recordings from a record, with its lock file."""
+
+import hashlib
+import io
+import json
+import multiprocessing
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.hostile_server import HostileServer, Misdeed
+
+from asdlib.data.fetching.pins import pin, read_pins
+from asdlib.data.fetching.zenodo import download_machine, machine_archives, record_files
+from asdlib.errors import AsdError
+
+BLOCKS = yaml.safe_load((Path(__file__).parents[3] / "config/datasets.yaml").read_text())["datasets"]
+CONFIG = {name: block for name, block in BLOCKS.items() if block["source"]["kind"] == "zenodo"}
+LOCK = Path(__file__).parents[3] / "resources/zenodo.lock.json"
+DATASET = {
+    "source": {
+        "kind": "zenodo",
+        "archives": [
+            {"record": 11, "file": "{machine}_train.zip"},
+            {"record": 12, "file": "{machine}_test.zip"},
+        ],
+    },
+    "machines": ["fan", "pump"],
+}
+EXPECTED = {"train/a.wav": b"fan a", "attributes_00.csv": b"file_name\n", "test/b.wav": b"fan b"}
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return target.getvalue()
+
+
+def publish(server: HostileServer, record: int, archives: dict[str, bytes], form: str = "files") -> None:
+    """Put a record on the server, with the API's answer in one of its three forms."""
+    entries = [
+        {"key": name, "size": len(data), "checksum": "md5:" + hashlib.md5(data).hexdigest()}
+        for name, data in archives.items()
+    ]
+    api = f"/api/records/{record}"
+    answers = {
+        "files": {api: {"id": record, "files": entries}},
+        "entries": {api: {"files": {"enabled": True, "entries": {entry["key"]: entry for entry in entries}}}},
+        "apart": {api: {"id": record, "files": []}, f"{api}/files": {"enabled": True, "entries": entries}},
+    }
+    server.files |= {path: json.dumps(answer).encode() for path, answer in answers[form].items()}
+    server.files |= {f"/records/{record}/files/{name}": data for name, data in archives.items()}
+
+
+@pytest.fixture
+def place(server, retry, tmp_path):
+    """The server has both machines; returns the arguments of a download."""
+    for record, part in ((11, "train/a.wav"), (12, "test/b.wav")):
+        archives = {
+            f"{machine}_{part.partition('/')[0]}.zip": packed(
+                {f"{machine}/{part}": f"{machine} {part[-5]}".encode()}
+                | ({f"{machine}/attributes_00.csv": b"file_name\n"} if record == 11 else {})
+            )
+            for machine in ("fan", "pump")
+        }
+        publish(server, record, archives)
+    return {
+        "archives_dir": tmp_path / "archives",
+        "lock_file": tmp_path / "zenodo.lock.json",
+        "base": server.base + "/",
+        "retry": retry,
+    }
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_train_and_test_archives_become_one_folder_and_are_pinned(server, place, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert content(tmp_path / "set/fan") == EXPECTED
+    pins = read_pins(place["lock_file"], "archives")
+    assert sorted(pins) == ["11/fan_train.zip", "11/pump_train.zip", "12/fan_test.zip", "12/pump_test.zip"]
+    data = server.files["/records/12/files/fan_test.zip"]
+    assert pins["12/fan_test.zip"] == {"md5": hashlib.md5(data).hexdigest(), "size": len(data)}
+
+
+def test_the_lock_file_is_stable_text(place, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    first = place["lock_file"].read_text()
+    assert first == json.dumps(json.loads(first), indent=2, sort_keys=True) + "\n"
+    download_machine(DATASET, "pump", tmp_path / "set/pump", **place)
+    assert place["lock_file"].read_text() == first
+
+
+def test_pinned_archives_that_are_there_need_no_network(server, place, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    server.requests.clear()
+    download_machine(DATASET, "fan", tmp_path / "again/fan", **place)
+    assert content(tmp_path / "again/fan") == EXPECTED
+    assert not server.requests
+
+
+def test_a_spoilt_archive_is_fetched_again(server, place, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    (place["archives_dir"] / "11/fan_train.zip").write_bytes(b"spoilt")
+    download_machine(DATASET, "fan", tmp_path / "again/fan", **place)
+    assert content(tmp_path / "again/fan") == EXPECTED
+
+
+def test_a_killed_download_goes_on(server, place, tmp_path):
+    archive = server.files["/records/11/files/fan_train.zip"]
+    part = place["archives_dir"] / "11/fan_train.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(archive[:50])
+    left = tmp_path / "set/.fan.12345.part"
+    left.mkdir(parents=True)
+    (left / "half.wav").write_bytes(b"x")
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert server.ranges("/records/11/files/fan_train.zip") == ["bytes=50-"]
+    assert content(tmp_path / "set/fan") == EXPECTED
+    assert not left.exists()
+
+
+def test_it_survives_a_bad_day_of_the_server(server, place, tmp_path):
+    server.misdeeds |= {
+        "/api/records/11": [Misdeed(status=503), Misdeed(drop_after=3)],
+        "/records/11/files/fan_train.zip": [
+            Misdeed(drop_after=60),
+            Misdeed(status=429),
+            Misdeed(ignore_range=True),
+        ],
+        "/records/12/files/fan_test.zip": [Misdeed(claim=20), Misdeed(wrong_range=True)],
+    }
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert content(tmp_path / "set/fan") == EXPECTED
+
+
+def test_a_changed_archive_is_refused_and_no_folder_appears(server, place, tmp_path):
+    server.files["/records/12/files/fan_test.zip"] = bytes(len(server.files["/records/12/files/fan_test.zip"]))
+    with pytest.raises(AsdError, match=r"fan_test\.zip: checksum is md5:.*expected md5:"):
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert not (tmp_path / "set/fan").exists()
+    assert not (place["archives_dir"] / "12/fan_test.zip").exists()
+    assert (place["archives_dir"] / "11/fan_train.zip").exists()  # kept for the next try
+
+
+def test_a_record_that_contradicts_the_lock_file_is_refused(place, tmp_path):
+    pin(place["lock_file"], "archives", {"11/pump_train.zip": {"md5": "0" * 32, "size": None}})
+    with pytest.raises(AsdError, match=r"11/pump_train\.zip: md5 is .* but 0+ is pinned"):
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert "11/fan_train.zip" not in read_pins(place["lock_file"], "archives")
+
+
+def test_a_pin_without_a_size_is_enough(server, place, tmp_path):
+    for record, name in ((11, "fan_train.zip"), (12, "fan_test.zip")):
+        data = server.files[f"/records/{record}/files/{name}"]
+        md5 = hashlib.md5(data).hexdigest()
+        pin(place["lock_file"], "archives", {f"{record}/{name}": {"md5": md5, "size": None}})
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    assert content(tmp_path / "set/fan") == EXPECTED
+    assert not [path for path, _ in server.requests if path.startswith("/api/")]
+
+
+@pytest.mark.parametrize("form", ["files", "entries", "apart"])
+def test_every_form_of_the_answer_are_understood(server, retry, form):
+    publish(server, 7, {"a.zip": b"abc"}, form)
+    found = record_files(7, base=server.base, retry=retry)
+    assert found == {"7/a.zip": {"md5": hashlib.md5(b"abc").hexdigest(), "size": 3}}
+
+
+ANSWERS = {
+    "no files": ({"files": []}, "the record lists no files"),
+    "another checksum": (
+        {"files": [{"key": "a.zip", "checksum": "crc32:1234", "size": 1}]},
+        "a.zip has no md5",
+    ),
+    "a list": ([], "the record lists no files"),
+}
+
+
+@pytest.mark.parametrize(("answer", "message"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_answers_that_make_no_sense(server, retry, answer, message):
+    server.files["/api/records/7"] = server.files["/api/records/7/files"] = json.dumps(answer).encode()
+    with pytest.raises(AsdError, match=message):
+        record_files(7, base=server.base, retry=retry)
+
+
+def test_names_that_do_not_exist(server, place, tmp_path):
+    with pytest.raises(AsdError, match="washer: no machine of this dataset: choose from fan, pump"):
+        download_machine(DATASET, "washer", tmp_path / "set/washer", **place)
+    dataset = {"machines": ["fan"], "source": {"archives": [{"record": 11, "file": "dev_{machine}.zip"}]}}
+    with pytest.raises(AsdError, match=r"dev_fan\.zip: not in record 11, which has fan_train\.zip, pump_train\.zip"):
+        download_machine(dataset, "fan", tmp_path / "set/fan", **place)
+    dataset["source"]["archives"][0]["record"] = 99
+    with pytest.raises(AsdError, match="records/99: the server says 404"):
+        download_machine(dataset, "fan", tmp_path / "set/fan", **place)
+
+
+def test_a_failing_finish_leaves_no_folder(place, tmp_path):
+    def finish(folder: Path) -> None:
+        assert (folder / "train/a.wav").exists()
+        raise AsdError("truth: missing: none")
+
+    with pytest.raises(AsdError, match="truth: missing"):
+        download_machine(DATASET, "fan", tmp_path / "set/fan", finish=finish, **place)
+    assert not (tmp_path / "set/fan").exists()
+
+
+def test_jobs_that_pin_at_once_lose_nothing(tmp_path):
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        pool.starmap(pin, [(tmp_path / "l.json", "truth", {f"file{n}": {"sha256": str(n)}}) for n in range(40)])
+    assert len(read_pins(tmp_path / "l.json", "truth")) == 40
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"archives": []}', '{"archives": {"a": 1}}'])
+def test_a_broken_lock_file(tmp_path, text):
+    (tmp_path / "l.json").write_text(text)
+    with pytest.raises(AsdError, match=r"l\.json: not a lock file"):
+        read_pins(tmp_path / "l.json", "archives")
+
+
+def test_every_public_dataset_names_its_archives():
+    assert sorted(CONFIG) == sorted(f"dcase{year}_{half}" for year in range(2020, 2026) for half in ("dev", "eval"))
+    for name, dataset in CONFIG.items():
+        assert len(set(dataset["machines"])) == len(dataset["machines"])
+        for machine in dataset["machines"]:
+            archives = machine_archives(dataset, machine)
+            assert len(archives) == (1 if name.endswith("_dev") else 2)
+            assert all(machine in archive and archive.endswith(".zip") for _, archive in archives)
+            sections = dataset["sections"]
+            assert sections[machine] if isinstance(sections, dict) else sections
+        assert ("ground_truth" in dataset) == name.endswith("_eval")
+    assert machine_archives(CONFIG["dcase2024_eval"], "3DPrinter")[0] == (
+        11259435,
+        "eval_data_3DPrinter_train_r2.zip",
+    )
+
+
+def test_the_pins_in_the_repository_belong_to_the_config():
+    archives = {
+        f"{record}/{name}"
+        for dataset in CONFIG.values()
+        for machine in dataset["machines"]
+        for record, name in machine_archives(dataset, machine)
+    }
+    pins = read_pins(LOCK, "archives")
+    assert set(pins) <= archives
+    years = {name for name in archives if name.split("/")[0] in ("3678171", "3727685", "3841772")}
+    assert years <= set(pins)  # 2020: all are known
+    assert all(len(entry["md5"]) == 32 for entry in pins.values())

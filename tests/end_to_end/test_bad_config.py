@@ -1,0 +1,255 @@
+"""Bad configs, case by case: one line that names the file or the key and says the remedy, before anything runs."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers.checkout import ROOT
+from helpers.refusals import files, refused
+from helpers.toy_recordings import make_machine
+
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import merge
+
+Config = dict[str, Any]
+SYSTEM = yaml.safe_load((ROOT / "config" / "systems" / "baseline.yaml").read_text())
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with one system, and recordings at `mine`, without recordings at `empty`."""
+    make_machine(tmp_path / "mine" / "fan", train=1, target=0, test=1, seconds=0.01)
+    make_machine(tmp_path / "demo" / "fan", train=1, target=0, test=1, seconds=0.01)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "config" / "systems").mkdir(parents=True)
+    write(tmp_path, "baseline", SYSTEM)
+    return tmp_path
+
+
+def write(root: Path, name: str, content: Any) -> None:
+    text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+    (root / "config" / "systems" / f"{name}.yaml").write_text(text)
+
+
+def config(root: Path, **changed: Any) -> Config:
+    """Return the shipped config with `data` at `mine` and some keys replaced; a key set to `...` is left out."""
+    shipped: Config = {}
+    for name in ("datasets.yaml", "checkpoints.yaml", "config.yaml"):
+        shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
+    laid = shipped | {"data": str(root / "mine")} | changed
+    return {key: value for key, value in laid.items() if value is not ...}
+
+
+def build(root: Path, laid: Config) -> None:
+    """Do what the Snakefile does when it starts."""
+    graph = Graph(laid, root)
+    _ = graph.variants, graph.table
+
+
+def test_the_shipped_config_is_good(root):
+    build(root, config(root))
+
+
+SCHEMA = r" \(workflow/schemas/config\.schema\.yaml tells the form\)"
+PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": False, "allow_silent": False}
+ZENODO = {"kind": "zenodo", "archives": []}
+# case: keys of the config, and the complaint; ROOT stands for a temporary folder
+KEYS = {
+    "unknown key": (
+        {"sytems": ["baseline"]},
+        "config: sytems: unknown key: use one of: checkpoints, data, .*" + SCHEMA,
+    ),
+    "unknown inner key": ({"prepare": PREPARE | {"rate": 1}}, r"config: prepare\.rate: unknown key: use one of: .*"),
+    "missing key": ({"seeds": ...}, "config: seeds: is missing: add it" + SCHEMA),
+    "missing inner key": ({"prepare": {"seconds": 10}}, r"config: prepare\.\w+: is missing: add it" + SCHEMA),
+    "wrong type": ({"systems": "baseline"}, "config: systems: 'baseline' is not of type 'array': correct the value.*"),
+    "wrong inner type": (
+        {"prepare": PREPARE | {"seconds": "long"}},
+        r"config: prepare\.seconds: 'long' .*: correct .*",
+    ),
+    "no seeds": ({"seeds": []}, r"config: seeds: \[\] should be non-empty: correct the value.*"),
+    "seed twice": ({"seeds": [1, 1]}, r"config: seeds: \[1, 1\] has non-unique elements: correct the value.*"),
+    "negative seed": ({"seeds": [-1]}, r"config: seeds\.0: -1 is less than the minimum of 0: correct the value.*"),
+    "unknown device": ({"device": "tpu"}, r"config: device: 'tpu' is not one of \['auto', .*: correct the value.*"),
+    "no mirror": ({"download": {"zenodo": "mirror"}}, r"config: download\..*: .*: (add it|correct the value).*"),
+    "unknown system": ({"systems": ["sistem1"]}, r"config: systems: there is no config/systems/sistem1\.yaml: use: .*"),
+    "data at a wrong path": (
+        {"data": "ROOT/gone"},
+        "config: data: 'ROOT/gone' is neither a folder nor .*: use a path, .*",
+    ),
+    "data in an empty folder": (
+        {"data": "ROOT/empty"},
+        "config: data: ROOT/empty holds no machine: expected <machine>/.*",
+    ),
+    "data is one machine": (
+        {"data": "ROOT/mine/fan"},
+        "config: data: .*/fan holds no machine: expected <machine>/train.*",
+    ),
+    "data named like a dataset": (
+        {"data": "ROOT/demo"},
+        "config: data: ROOT/demo: demo is a declared dataset: rename .*",
+    ),
+    "data twice": ({"data": ["ROOT/mine", "ROOT/mine"]}, "config: data: two datasets are named mine: rename .*"),
+    "unknown source": (
+        {"data": "x", "datasets": {"x": {"source": {"kind": "ftp"}, "machines": ["fan"]}}},
+        r"config: datasets\.x\.source\.kind: there is no sources kind 'ftp': use one of: demo, zenodo",
+    ),
+    "unknown key of a source": (
+        {"data": "x", "datasets": {"x": {"source": ZENODO | {"records": 1}, "machines": ["fan"]}}},
+        r"config: datasets\.x\.source\.records: unknown key: use one of: archives",
+    ),
+    "dataset without a source": (
+        {"data": "x", "datasets": {"x": {"machines": ["fan"]}}},
+        r"config: datasets\.x: .*: correct the value.*",
+    ),
+    "machine called all": (
+        {"data": "x", "datasets": {"x": {"source": ZENODO, "machines": ["all"]}}},
+        r"config: datasets\.x\.machines\.0: 'all' does not match .*: correct the value.*",
+    ),
+    "override of an unknown recipe": (
+        {"override": {"models": {"dense_ea": {"hidden": 8}}}},
+        r"config: override\.models\.dense_ea: no system's file defines this recipe: fix the name",
+    ),
+    "override of an unknown setting": (
+        {"override": {"models": {"dense_ae": {"hiden": 8}}}},
+        r".*models\.dense_ae\.hiden: unknown key: use one of: .*hidden.*",
+    ),
+    "override in an unknown section": (
+        {"override": {"model": {}}},
+        r"config: override\.model: unknown key: use one of: .*",
+    ),
+    "override that is no block": (
+        {"override": {"models": {"dense_ae": 3}}},
+        r"config: override\.models\.dense_ae: 3 .*",
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "complaint"), KEYS.values(), ids=KEYS)
+def test_keys(root, keys, complaint):
+    laid = yaml.safe_load(yaml.safe_dump(config(root, **keys)).replace("ROOT", str(root)))
+    before = files(root)
+    refused(lambda: build(root, laid), complaint.replace("ROOT", re.escape(str(root))))
+    assert files(root) == before
+
+
+def changed(**sections: Any) -> Callable[[Path], None]:
+    """Lay changes over the system's file."""
+    return lambda root: write(root, "baseline", merge(SYSTEM, sections))
+
+
+def without(section: str, recipe: str, key: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        block = {name: value for name, value in SYSTEM[section][recipe].items() if name != key}
+        write(root, "baseline", SYSTEM | {section: SYSTEM[section] | {recipe: block}})
+
+    return change
+
+
+def text(change: Callable[[str], str]) -> Callable[[Path], None]:
+    return lambda root: write(root, "baseline", change(yaml.safe_dump(SYSTEM, sort_keys=False)))
+
+
+def variant(**keys: Any) -> Callable[[Path], None]:
+    branch = {"model": "dense_ae", "backend": "mahalanobis"}
+    return changed(variants={"mse": {"branches": [branch | keys]}})
+
+
+def copied(root: Path) -> None:
+    write(root, "other", SYSTEM)
+
+
+def emptied(root: Path) -> None:
+    (root / "config" / "systems" / "baseline.yaml").unlink()
+
+
+MODEL = r"FILE: models\.dense_ae"
+TRAINING = {"training": {"epochs": "many"}}
+CIRCLE = {"dense_ae": {"init": "other_ae"}, "other_ae": SYSTEM["models"]["dense_ae"] | {"init": "dense_ae"}}
+# case: what is wrong with the system's file, and the complaint; FILE stands for config/systems/baseline.yaml
+SYSTEMS = {
+    "no systems": (emptied, "SYSTEMS: holds no system's YAML file: restore config/systems"),
+    "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: mend it there"),
+    "empty file": (text(lambda old: ""), r"FILE: \(top level\): None is not of type 'object': correct the value.*"),
+    "key twice": (
+        text(lambda old: old + "title: again\n"),
+        r"FILE: title: is defined twice \(line \d+\): rename or remove one",
+    ),
+    "unknown section": (changed(modles={}), "FILE: modles: unknown key: use one of: .*models.*"),
+    "no title": (text(lambda old: old.replace("title", "name")), "FILE: (name: unknown key|title: is missing): .*"),
+    "recipe of another file's name": (
+        copied,
+        r".*/other\.yaml: \w+\.\w+: .*baseline\.yaml has a recipe of this name: rename one",
+    ),
+    "unknown kind": (
+        changed(models={"dense_ae": {"kind": "dense_ea"}}),
+        rf"{MODEL}\.kind: there is no models kind 'dense_ea': use one of: .*",
+    ),
+    "unknown setting": (
+        changed(models={"dense_ae": {"hiden": 8}}),
+        rf"{MODEL}\.hiden: unknown key: use one of: .*hidden.*",
+    ),
+    "setting of a wrong type": (
+        changed(models={"dense_ae": {"hidden": "8"}}),
+        rf"{MODEL}\.hidden: '8' is not of type int: correct the value",
+    ),
+    "missing setting": (
+        without("backends", "mahalanobis", "representation"),
+        r"FILE: backends\.mahalanobis\.representation: is missing: add it",
+    ),
+    "training of a wrong type": (
+        changed(models={"dense_ae": TRAINING}),
+        rf"{MODEL}\.training\.epochs: 'many' is not of type int: .*",
+    ),
+    "unknown training setting": (
+        changed(models={"dense_ae": {"training": {"epoch": 3}}}),
+        rf"{MODEL}\.training\.epoch: unknown key: use one of: .*epochs.*",
+    ),
+    "unknown dtype": (
+        changed(frontends={"logmel_128": {"dtype": "int8"}}),
+        r"FILE: frontends\.logmel_128\.dtype: 'int8' is not one of .*: correct .*",
+    ),
+    "missing model": (
+        variant(model="dense_ea"),
+        r"FILE: variants\.mse\S*: no recipe models\.dense_ea: define it, or name one of: dense_ae",
+    ),
+    "missing backend": (
+        variant(backend="knn"),
+        r"FILE: variants\.mse\S*: no recipe backends\.knn: define it, or name one of: .*mahalanobis.*",
+    ),
+    "missing frontend": (
+        changed(models={"dense_ae": {"frontend": "logmel"}}),
+        r"FILE: models\.dense_ae\.frontend: no recipe frontends\.logmel: define it, or .*",
+    ),
+    "bad view": (
+        variant(views=["seperated/x"]),
+        r"FILE: variants\.mse\S*: view 'seperated/x': use raw, separated/<separator> or .*",
+    ),
+    "view of a missing separator": (
+        variant(views=["separated/x"]),
+        r"FILE: variants\.mse\S*: no recipe separators\.x: define it, or name one of: none",
+    ),
+    "model built from itself": (
+        changed(models=CIRCLE),
+        r"FILE: models\.\w+_ae\.init: models\.\w+_ae is built from itself \(.* > .*\): break the circle",
+    ),
+    "unknown fusion": (
+        changed(variants={"mse": {"fusion": "max"}}),
+        r"FILE: variants\.mse\.fusion: 'max' is not one of \['mean'\]: .*",
+    ),
+    "variant without branches": (
+        changed(variants={"mse": {"branches": []}}),
+        r"FILE: variants\.mse\.branches: \[\] should be non-empty: .*",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "complaint"), SYSTEMS.values(), ids=SYSTEMS)
+def test_systems(root, spoil, complaint):
+    spoil(root)
+    folder = re.escape(str(root / "config" / "systems"))
+    complaint = complaint.replace("FILE", rf"{folder}/baseline\.yaml").replace("SYSTEMS", folder)
+    refused(lambda: build(root, config(root)), complaint)

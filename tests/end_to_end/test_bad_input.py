@@ -1,0 +1,197 @@
+"""Bad recordings, case by case: one line that names the file, says the remedy, and leaves nothing half-written.
+
+test_bad_artefacts.py has archives, disks and damaged results, test_bad_config.py the config, and
+test_bad_input_shown.py what a user sees of it all on a terminal.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.refusals import files, refused
+from helpers.toy_recordings import PREPARE, RATE, make_machine, write_wav
+
+from asdlib.steps.prepare import prepare
+
+TRAIN = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
+TEST = "test/section_00_target_test_anomaly_0001_spd_1_mic_target.wav"
+TABLE = "attributes_00.csv"
+HUM = 0.1 * np.sin(np.arange(1600) / 5)
+
+
+def wav(name: str, samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> Callable[[Path], object]:
+    return lambda fan: write_wav(fan / name, samples, rate, subtype)
+
+
+def content(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda fan: (fan / name).write_bytes(change((fan / name).read_bytes() if (fan / name).exists() else b""))
+
+
+def renamed(name: str, new: str) -> Callable[[Path], object]:
+    return lambda fan: (fan / name).rename(fan / new)
+
+
+def copied(name: str, new: str) -> Callable[[Path], object]:
+    return lambda fan: shutil.copy(fan / name, fan / new)
+
+
+def removed(name: str) -> Callable[[Path], object]:
+    return lambda fan: shutil.rmtree(fan / name) if (fan / name).is_dir() else (fan / name).unlink()
+
+
+def anonymous(truth: str) -> Callable[[Path], object]:
+    def change(fan: Path) -> None:
+        renamed(TEST, "test/section_00_0000.wav")(fan)
+        content(TABLE, lambda data: b"".join(line for line in data.splitlines(True) if TEST.encode() not in line))(fan)
+        (fan / "ground_truth.csv").write_text(truth)
+
+    return change
+
+
+# case: what is wrong with the recordings, and the complaint; FAN stands for the machine's folder
+RECORDINGS = {
+    "clip empty": (content(TRAIN, lambda data: b""), f"FAN/{TRAIN}: is empty: replace or remove the file"),
+    "clip truncated": (
+        content(TRAIN, lambda data: data[:-40]),
+        rf"FAN/{TRAIN}: is truncated \(40 bytes short\): copy or download it again",
+    ),
+    "clip cut in its header": (
+        content(TEST, lambda data: data[:20]),
+        rf"FAN/{TEST}: is truncated \(no audio data\): copy .* again",
+    ),
+    "clip without samples": (wav(TRAIN, HUM[:0]), f"FAN/{TRAIN}: holds no samples: replace or remove the file"),
+    "clip that is text": (
+        content(TEST, lambda data: b"a,b,c\n" * 99),
+        f"FAN/{TEST}: is not a WAV file: replace or remove it",
+    ),
+    "clip in RF64": (
+        content(TEST, lambda data: b"RF64" + data[4:]),
+        f"FAN/{TEST}: is a WAV file of the kind RF64: convert it to plain RIFF WAV",
+    ),
+    "clip in an unknown code": (
+        content(TEST, lambda data: data[:20] + b"\x99\x99" + data[22:]),
+        rf"FAN/{TEST}: cannot be read as WAV \(.*\): replace the file",
+    ),
+    "clip with NaN": (
+        wav(TRAIN, np.where(np.arange(1600) == 7, np.nan, HUM), subtype="FLOAT"),
+        f"FAN/{TRAIN}: holds NaN or infinite samples: replace or remove the file",
+    ),
+    "clip with infinity": (
+        wav(TEST, np.where(np.arange(1600) == 7, np.inf, HUM), subtype="DOUBLE"),
+        f"FAN/{TEST}: holds NaN or infinite samples: replace .*",
+    ),
+    "clip beyond full scale": (
+        wav(TEST, 3e4 * HUM, subtype="FLOAT"),
+        rf"FAN/{TEST}: exceeds full scale \(peak .*\): scale it down",
+    ),
+    "clip silent": (
+        wav(TEST, 0 * HUM),
+        f"FAN/{TEST}: is digital silence: replace or remove it, or set prepare.allow_silent: true",
+    ),
+    "clip at another rate": (
+        wav(TEST, HUM, rate=44100),
+        f"FAN/{TEST}: is sampled at 44100 Hz, expected 16000: convert it, or set prepare.resample: true",
+    ),
+    "clip in stereo": (
+        wav(TRAIN, np.stack([HUM, HUM], 1)),
+        f"FAN/{TRAIN}: has 2 channels, expected 1: convert it, or set prepare.downmix: true",
+    ),
+    "clip that is a link to nowhere": (
+        lambda fan: (fan / "test/section_00_source_test_normal_0009.wav").symlink_to("gone"),
+        r"FAN/test/.*_0009.wav: cannot be read \(No such file .*\): check the file and its permissions",
+    ),
+    "foreign name": (
+        renamed(TEST, "test/monday.wav"),
+        r"FAN/test/monday.wav: not a DCASE name: use section_<NN>_.*\.wav",
+    ),
+    "foreign supplement": (
+        copied(TEST, "supplemental/section_00_voice_0000.wav"),
+        "FAN/supplemental/section_00_voice_0000.wav: not a supplement's name: use section_.*",
+    ),
+    "anomaly among the training clips": (
+        renamed(TRAIN, TRAIN.replace("normal", "anomaly")),
+        "FAN/train/.*: an anomaly among the training clips: move it to test/, or rename it",
+    ),
+    "unlabelled training clip": (
+        renamed(TRAIN, "train/section_00_0000.wav"),
+        "FAN/train/.*: a clip without a label among the training clips: move .*",
+    ),
+    "test clip in train": (
+        renamed(TEST, TEST.replace("test/", "train/")),
+        "FAN/train/.*: lies in train/ but is named as a test clip: move or rename it",
+    ),
+    "training clip in test": (
+        renamed(TRAIN, TRAIN.replace("train/", "test/")),
+        "FAN/test/.*: lies in test/ but is named as a train clip: move or rename it",
+    ),
+    "clip twice, .wav and .WAV": (
+        copied(TEST, TEST.replace(".wav", ".WAV")),
+        r"FAN/test/.*: fan/test/.* has the same name: remove one of them",
+    ),
+    "no training clips": (
+        removed("train"),
+        "FAN/train: machine fan has no train clips: add recordings, or leave the machine out",
+    ),
+    "no test clips": (
+        removed("test"),
+        "FAN/test: machine fan has no test clips: add recordings, or leave the machine out",
+    ),
+    "no recordings": (removed("."), "FAN: there is no such folder: restore the recordings of fan"),
+    "no training clips of a section": (
+        lambda fan: make_machine(fan, train=0, target=0, seconds=0.1, sections=("01",)),
+        "FAN/train: machine fan has no train clips of section 01: add recordings, or leave the section out",
+    ),
+    "attributes missing": (
+        removed(TABLE),
+        f"FAN/{TABLE}: is missing: add it, or name clips without attributes …_noAttribute.wav",
+    ),
+    "attributes without a header": (
+        content(TABLE, lambda data: data.partition(b"\n")[2]),
+        f"FAN/{TABLE}: has no header file_name,d1p,d1v,…: add it",
+    ),
+    "attributes that are no text": (
+        content(TABLE, lambda data: b"\xff" + data),
+        rf"FAN/{TABLE}: is not a CSV file in UTF-8 \(.*\): save it again",
+    ),
+    "attributes with half a pair": (
+        content(TABLE, lambda data: data + b"x.wav,spd\n"),
+        rf"FAN/{TABLE}: line \d+: expected a file name and pairs of parameter and value: mend it",
+    ),
+    "attributes row twice": (
+        content(TABLE, lambda data: data + data.splitlines()[1]),
+        rf"FAN/{TABLE}: line \d+: .* has a row already: remove one",
+    ),
+    "attributes row without a clip": (
+        content(TABLE, lambda data: data + b"gone.wav,a,b\n"),
+        f"FAN/{TABLE}: row gone: there is no such clip: restore the clip or remove the row",
+    ),
+    "training clip without a row": (
+        copied(TRAIN, TRAIN.replace("0000", "0099")),
+        rf"FAN/{TABLE}: has no row for the training clip .*_0099_.*\.wav: add it",
+    ),
+    "ground truth without any row": (
+        anonymous("file_name,label,domain,attributes\n"),
+        "FAN/ground_truth.csv: has no row for section_00_0000.wav: complete or remove the file",
+    ),
+    "ground truth without a row": (
+        anonymous("file_name,label,domain,attributes\nx.wav,normal,source,\n"),
+        "FAN/ground_truth.csv: has no row for section_00_0000.wav: complete or remove the file",
+    ),
+    "ground truth with a wrong word": (
+        anonymous("file_name,label,domain,attributes\nx.wav,good,source,\n"),
+        r"FAN/ground_truth.csv:2: .*: correct it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "complaint"), RECORDINGS.values(), ids=RECORDINGS)
+def test_recordings(tmp_path, spoil, complaint):
+    fan = make_machine(tmp_path / "fan", train=2, target=1, seconds=0.1)
+    spoil(fan)
+    before, out = files(tmp_path), tmp_path / "results" / "fan.parquet"
+    sections = PREPARE | {"sections": ["00", "01"] if (fan / "attributes_01.csv").exists() else ["00"]}
+    refused(lambda: prepare(fan, "mine", "fan", out, sections), complaint.replace("FAN", re.escape(str(fan))))
+    assert files(tmp_path) == before, "something half-written was left"

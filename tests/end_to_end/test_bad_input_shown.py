@@ -1,0 +1,107 @@
+"""What a user sees of bad input on the terminal: our one line, and how far the other machines get."""
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers.checkout import Checkout, add_toy_machines, make_checkout
+
+pytestmark = pytest.mark.workflow
+
+TABLES = "results/baseline/scores.csv"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    made = make_checkout(tmp_path / "checkout")
+    add_toy_machines(made, "fan")
+    return made
+
+
+def lines(printed: str, start: str) -> list[str]:
+    return [line for line in printed.splitlines() if line.startswith(start)]
+
+
+CONFIGS = {
+    "unknown key": (["sytems=[baseline]"], "config: sytems: unknown key: use one of: .*"),
+    "wrong type": (["systems=baseline"], "config: systems: 'baseline' is not of type 'array': correct the value.*"),
+    "no seeds": (["seeds=[]"], r"config: seeds: \[\] should be non-empty: correct the value.*"),
+    "wrong path": (["data=gone"], "config: data: 'gone' is neither a folder nor a declared dataset: use a path, .*"),
+    "empty folder": (["data=results"], "config: data: results holds no machine: expected <machine>/train/.*"),
+}
+
+
+@pytest.mark.parametrize(("settings", "complaint"), CONFIGS.values(), ids=CONFIGS)
+def test_a_bad_config_is_one_line_without_a_traceback(checkout, settings, complaint):
+    (checkout.folder / "results").mkdir()
+    printed = checkout.run(TABLES, "--config", *settings, fails=True)
+    (line,) = lines(printed, "config: ")
+    assert re.fullmatch(complaint, line), printed
+    assert "Traceback" not in printed
+    assert len(printed.splitlines()) < 8, f"what Snakemake puts around it has grown:\n{printed}"
+    assert not any((checkout.folder / "results").iterdir())
+
+
+def test_a_bad_system_is_one_line_without_a_traceback(checkout):
+    checkout.edit("config/systems/baseline.yaml", "hidden: 128", "hiden: 128")
+    printed = checkout.run(TABLES, "--dry-run", fails=True)
+    assert (
+        len(re.findall(r"^/.*/config/systems/baseline\.yaml: models\.dense_ae\.hiden: unknown key: .*$", printed, re.M))
+        == 1
+    )
+    assert "Traceback" not in printed
+
+
+def test_other_machines_go_on(checkout):
+    """One whole machine and one per kind of broken recordings: all in one run with --keep-going."""
+    broken = {
+        "truncated": r"recordings/truncated/train/.*\.wav: is truncated \(40 bytes short\): copy or download it again",
+        "untested": "recordings/untested/test: machine untested has no test clips: add recordings, .*",
+        "unlisted": r"recordings/unlisted/attributes_00\.csv: is missing: add it, .*",
+    }
+    add_toy_machines(checkout, *broken)
+    recordings = checkout.folder / "recordings"
+    clip = min((recordings / "truncated" / "train").iterdir())
+    clip.write_bytes(clip.read_bytes()[:-40])
+    for path in (recordings / "untested" / "test").iterdir():
+        path.unlink()
+    (recordings / "unlisted" / "attributes_00.csv").unlink()
+
+    printed = checkout.run(TABLES, "--keep-going", fails=True)
+
+    for machine, complaint in broken.items():
+        (line,) = [line for line in lines(printed, "error: ") if f"/{machine}/" in line]
+        assert re.fullmatch(f"error: {complaint}", line)
+        made = {path.name for path in checkout.folder.glob(f"results/**/*{machine}*")} - {f"{machine}.log"}
+        assert not made, "something was made of a broken machine"
+    for variant in ("mse", "mahalanobis"):
+        folder = checkout.folder / "results" / "baseline" / variant / "toy"
+        assert {path.name for path in folder.iterdir()} == {
+            "anomaly_score_fan_section_00_test.csv",
+            "decision_result_fan_section_00_test.csv",
+            "training_score_fan_section_00_train.json",
+        }
+    assert not (checkout.folder / TABLES).exists(), "a table without all its machines"
+    assert not list(checkout.folder.glob("results/**/*.part"))
+
+
+DAMAGED = {
+    "audio": "results/audio/raw/toy/fan.parquet",
+    "model": "results/models/*/toy/fan/model.safetensors",
+}
+
+
+@pytest.mark.parametrize("pattern", DAMAGED.values(), ids=DAMAGED)
+def test_the_remedy_for_a_damaged_result_works(copy, pattern):
+    """A truncated result is refused by name; deleted, as the line says, it is made again with the same tables."""
+    before = {name: copy.read(f"results/toy/{name}") for name in ("scores.csv", "clips.csv")}
+    path = min(copy.folder.glob(pattern))
+    path.write_bytes(path.read_bytes()[:-100])
+    printed = copy.run("results/toy/scores.csv", fails=True)
+    name = re.escape(str(path.relative_to(copy.folder)))
+    assert re.search(rf"^error: {name}: is not a whole \w+ file \(.*\): delete it and run again$", printed, re.M), (
+        printed
+    )
+    path.unlink()
+    copy.run("results/toy/scores.csv")
+    assert {name: copy.read(f"results/toy/{name}") for name in before} == before

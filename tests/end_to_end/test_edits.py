@@ -1,0 +1,62 @@
+"""An edit while a run is under way: what would make the record wrong stops the later jobs, a comment does not."""
+
+from pathlib import Path
+
+import pytest
+from helpers.checkout import Checkout
+from helpers.halts import start, wait_for_halt
+
+pytestmark = pytest.mark.workflow
+
+TABLES = "results/toy/scores.csv"
+HALT = "score:decision_result_fan_section_00_test.csv"
+DISTANCE = "src/asdlib/backends/toy_distance.py"
+CHANGED = "changed while the run is under way: restore it, or start the run again"
+
+
+def guard_of(job: int) -> str:
+    """Return the run's fingerprint as a job finds it in its environment."""
+    variables = Path(f"/proc/{job}/environ").read_bytes().decode().split("\0")
+    return next(value for value in variables if value.startswith("ASDLIB_RUN=")).partition("=")[2]
+
+
+@pytest.fixture
+def changed(copy: Checkout) -> Checkout:
+    """The toy system after a change of setting: four scores and the table are to be made again."""
+    copy.edit("config/systems/toy.yaml", "scale: 1.0", "scale: 2.0")
+    return copy
+
+
+def test_an_edit_of_the_library_stops_the_later_jobs(changed: Checkout) -> None:
+    with start(changed, HALT, TABLES) as run:
+        wait_for_halt(changed, run)
+        changed.edit("src/asdlib/evaluation/metrics.py", "def section_metrics(", "unused = 1\n\n\ndef section_metrics(")
+        (changed.folder / "go_on").touch()
+        printed = run.finish(fails=True)
+    assert f"error: {changed.folder}/src/asdlib: was {CHANGED}\n" in printed
+    changed.run(TABLES)  # started again, it is another run
+
+
+def test_an_edit_of_a_comment_stops_nothing(changed: Checkout) -> None:
+    with start(changed, HALT, TABLES) as run:
+        wait_for_halt(changed, run)
+        changed.edit(
+            "src/asdlib/evaluation/metrics.py", "def section_metrics(", "# The official one.\ndef section_metrics("
+        )
+        (changed.folder / "go_on").touch()
+        run.finish()
+
+
+def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew(changed: Checkout) -> None:
+    """As a job on a cluster does: Snakemake starts itself there, with the environment and the arguments of the run."""
+    done = "results/audio/raw/toy/fan.parquet"
+    job = ("--mode", "remote", "--no-hooks", "--nolock", "--dry-run")
+    settings = ("--config", "seeds=[13711]", "ground_truth=false")
+    with start(changed, HALT, TABLES, *settings) as run:
+        half = wait_for_halt(changed, run)
+        guard = guard_of(int(half.name.rpartition("-")[2].removesuffix(".part")))
+        changed.start(done, *settings, *job, ASDLIB_RUN=guard).finish()
+        changed.edit("settings.yaml", "epochs: 2", "epochs: 9")
+        printed = changed.start(done, *settings, *job, ASDLIB_RUN=guard).finish(fails=True)
+        assert f"the config or a rule was {CHANGED}\n" in printed
+        assert "Traceback" not in printed

@@ -1,0 +1,81 @@
+"""A disk, a file or a clock that fails in the middle of a run: one clear line, and the same command goes on later.
+
+What each step says of a bad disk is checked in test_bad_artefacts.py, what a killed run leaves in test_crash.py.
+"""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from helpers.checkout import Checkout, add_toy_machines, make_checkout
+from helpers.halts import start, wait_for_halt
+
+pytestmark = pytest.mark.workflow
+
+AUDIO = "results/audio/raw/toy/fan.parquet"
+TABLES = "results/toy/scores.csv"
+REMEDY = "make room, or make the folder writable"
+
+
+def remount(disk: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+
+
+def test_a_disk_that_is_read_only_then_full_and_then_large(tmp_path: Path, tiny_disk: Path) -> None:
+    checkout = make_checkout(tmp_path / "checkout")
+    add_toy_machines(checkout, "fan")
+    (checkout.folder / "results").symlink_to(tiny_disk)
+
+    remount(tiny_disk, "ro")
+    printed = checkout.run(AUDIO, fails=True)
+    assert f"\nresults: cannot be written (Read-only file system): {REMEDY}\n" in printed
+    assert "Traceback" not in printed
+
+    remount(tiny_disk, "rw,size=128k")  # the log fits
+    printed = checkout.run(AUDIO, fails=True)
+    assert f"\nerror: {AUDIO}: cannot be written (No space left on device): {REMEDY}\n" in printed
+    assert "Traceback" not in printed
+    assert not list(tiny_disk.rglob("*.part"))
+
+    remount(tiny_disk, "size=64m")
+    checkout.run(AUDIO)
+    assert (tiny_disk / "audio" / "raw" / "toy" / "fan.parquet").is_file()
+
+
+def test_a_file_that_vanishes_between_two_jobs(copy: Checkout) -> None:
+    system = "config/systems/toy.yaml"
+    copy.edit(system, "backend: toy_distance}]}", "backend: toy_distance}], decision: {quantile: 0.8}}")
+    scores = copy.folder / "results" / "toy" / "joint" / "toy" / "anomaly_score_pump_section_00_test.csv"
+    before = scores.stat().st_mtime_ns
+    with start(copy, "score:decision_result_fan_section_00_test.csv", TABLES) as run:
+        wait_for_halt(copy, run)
+        while "1 of 3 steps" not in run.printed:  # pump's scores are there, fan's stand still, the table waits for both
+            assert run.process.poll() is None, run.printed
+            time.sleep(0.05)
+        assert scores.stat().st_mtime_ns != before
+        scores.unlink()
+        (copy.folder / "go_on").touch()
+        printed = run.finish(fails=True)
+    assert f"\n{scores.relative_to(copy.folder)} (missing locally, parent dir contents: " in printed  # Snakemake's own
+    assert "Traceback" not in printed
+    copy.run(TABLES)
+    assert copy.jobs(TABLES) == set()
+
+
+def test_a_clock_that_was_put_back(copy: Checkout) -> None:
+    """Snakemake refuses what it makes of a file from the future, for it could not tell old from new afterwards."""
+    target, settings = "results/audio/raw/tiny/fan.parquet", ("--config", "data=tiny")
+    recordings = copy.folder / "resources" / "tiny" / "fan" / ".snakemake_timestamp"  # by which it dates a folder
+    before = copy.read(target)
+    os.utime(recordings, (time.time() + 1e5,) * 2)
+    printed = copy.run(target, *settings, fails=True)
+    assert re.search(
+        f"^Output {target} has older modification time .* than input resources/tiny/fan \\(", printed, re.M
+    )
+    assert "Traceback" not in printed
+    os.utime(recordings)
+    copy.run(target, *settings)
+    assert copy.read(target) == before

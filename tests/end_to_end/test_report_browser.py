@@ -1,0 +1,99 @@
+"""The report in a real browser, from a file, as its reader opens it: on a desk, on a telephone and on paper."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers.checkout import Checkout
+from playwright.sync_api import Browser, Page, sync_playwright
+
+pytestmark = [pytest.mark.workflow, pytest.mark.browser]
+
+INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+LOCAL = ("file:", "data:", "blob:")
+OPEN_ALL = "document.querySelectorAll('details').forEach(part => part.open = true)"
+WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
+CLOSED = "() => document.querySelectorAll('details:not([open])').length"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's chromium; continuous integration installs it where it is missing and may."""
+    if not shutil.which("chromium") and "CI" in os.environ and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update"], check=True, timeout=300)
+        subprocess.run(INSTALL, check=True, timeout=600)
+    found = shutil.which("chromium")
+    if not found:
+        pytest.skip(f"NO BROWSER: the report was not opened. Remedy: {' '.join(INSTALL)}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, built: Checkout) -> Iterator[Page]:
+    """The toy run's page; at the end nothing may have been complained about, nor fetched."""
+    context = browser.new_context()
+    opened, complaints = context.new_page(), []
+    opened.on("console", lambda message: complaints.append(f"console: {message.text}"))
+    opened.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    opened.on("request", lambda request: complaints.append(request.url) if not request.url.startswith(LOCAL) else None)
+    opened.goto((built.folder / "results/report.html").as_uri())
+    yield opened
+    context.close()
+    assert not complaints
+
+
+def test_the_tables_are_there_and_every_picture_is_drawn(page: Page, built: Checkout) -> None:
+    overall = built.read("results/toy/scores.csv").decode().splitlines()[3].split(",")
+    assert f"{float(overall[8]):.2f}" in page.inner_text("table.overview")
+    page.evaluate(OPEN_ALL)
+    assert page.locator("table.full tbody tr").count() == 6
+    page.locator("img").evaluate_all(
+        "images => Promise.all(images.map(i => { i.loading = 'eager'; return i.decode(); }))"
+    )
+    assert page.locator("img").count() > 20
+    assert page.locator("img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+
+
+def test_a_player_plays_to_its_end(page: Page) -> None:
+    page.evaluate(OPEN_ALL)
+    end = page.locator("audio").first.evaluate("""player => new Promise((done, fail) => {
+        player.addEventListener("ended", () => done(player.currentTime));
+        player.addEventListener("error", () => fail(player.error.message));
+        player.muted = true;
+        player.play().catch(fail);
+    })""")
+    assert end == pytest.approx(1.0, abs=0.2)  # s, the toy's clips
+
+
+def test_a_link_opens_what_it_leads_to(page: Page) -> None:
+    page.evaluate("location.hash = 'clips-toy-pump'")
+    page.wait_for_selector("#clips-toy-pump audio", state="visible")
+
+
+def test_it_fits_a_telephone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate(OPEN_ALL)
+    content, window = page.evaluate(WIDTHS)
+    assert content <= window
+
+
+def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:
+    assert page.evaluate(CLOSED) > 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate(CLOSED) == 0
+    assert not page.locator("audio").first.is_visible()
+    assert page.locator(".clip img").first.is_visible()
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(CLOSED) > 0

@@ -1,0 +1,265 @@
+"""Exactly the jobs that a change concerns run again: one change at a time, and the jobs that a dry run then names.
+
+The toy system (toy_system/toy.yaml) has every kind of recipe, a joint model and one that starts from it. A change is
+made in a copy of a finished run; the copy lies at another path, so that moving a finished run is part of every case.
+"""
+
+import ast
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers.checkout import Checkout, make_checkout
+from helpers.toy_recordings import make_machine
+
+pytestmark = pytest.mark.workflow
+
+TABLES = "results/toy/scores.csv"
+TOY = "config/systems/toy.yaml"
+CLIP = "recordings/fan/train/section_00_source_train_normal_0001_spd_1_mic_source.wav"
+
+
+def jobs(*lines: str, machines: tuple[str, ...] = ("fan", "pump")) -> set[str]:
+    """Return the jobs of these lines, `*` standing for each machine."""
+    return {line.replace("*", machine) for line in lines for machine in machines}
+
+
+SCORES = jobs("score toy * 00 toy joint", "score toy * 00 toy both", "tabulate toy")
+TUNED = jobs("train_model toy toy_tuned *", "embed separated/toy_gain toy * toy_tuned")
+JOINT = jobs("train_model toy toy_joint all", "embed raw toy * toy_joint")
+RAW_FEATURES = "extract_features raw toy toy_levels *"
+OTHER_FEATURES = (
+    "extract_features separated/toy_gain toy toy_levels *",
+    "extract_features augmented/toy_mix toy toy_levels *",
+)
+SEPARATION = ("train_separator toy * toy_gain", "separate toy * toy_gain", "augment toy_mix toy *")
+BELOW_SEPARATOR = jobs(*SEPARATION, *OTHER_FEATURES) | JOINT | TUNED | SCORES
+BELOW_FEATURES = jobs(RAW_FEATURES, *OTHER_FEATURES) | JOINT | TUNED | SCORES
+EVERYTHING = jobs("prepare toy *", *SEPARATION) | BELOW_FEATURES
+# A machine's recordings reach the other machine through the joint model, and through the noise that separators mix.
+ONE_MACHINE = ("prepare toy *", *SEPARATION, RAW_FEATURES, *OTHER_FEATURES)
+FAN = jobs(*ONE_MACHINE, machines=("fan",)) | BELOW_SEPARATOR
+NEW_MACHINE = (
+    jobs(*ONE_MACHINE, "embed raw toy * toy_joint", "train_model toy toy_tuned *", machines=("valve",))
+    | jobs("embed separated/toy_gain toy * toy_tuned", "score toy * 00 toy joint", machines=("valve",))
+    | jobs("score toy * 00 toy both", machines=("valve",))
+)
+Change = Callable[[Checkout], None]
+
+
+def setting(old: str, new: str, path: str = TOY) -> Change:
+    """Change one value of a YAML or CSV file."""
+    return lambda checkout: checkout.edit(path, old, new)
+
+
+def body(path: str, function: str) -> Change:
+    """Change what a function does, as far as a syntax tree can tell."""
+
+    def change(checkout: Checkout) -> None:
+        file = checkout.folder / "src" / "asdlib" / path
+        lines = file.read_text().splitlines()
+        found = [node for node in ast.walk(ast.parse(file.read_text()))
+                 if isinstance(node, ast.FunctionDef) and node.name == function]  # fmt: skip
+        last = found[0].body[-1]
+        lines.insert(last.lineno - 1, f"{' ' * last.col_offset}pass")
+        file.write_text("\n".join(lines) + "\n")
+
+    return change
+
+
+def sources(checkout: Checkout) -> Iterator[Path]:
+    """Yield every file that `git checkout` could write anew."""
+    for name in ("Snakefile", "workflow", "config", "src", "profiles", "resources/reported"):
+        path = checkout.folder / name
+        yield from [path] if path.is_file() else (file for file in path.rglob("*") if file.suffix != ".pyc")
+
+
+def comment_everywhere(checkout: Checkout) -> None:
+    for path in filter(Path.is_file, sources(checkout)):
+        if path.suffix in (".py", ".smk", ".yaml") or path.name == "Snakefile":
+            path.write_text(path.read_text() + "\n# A comment.\n")
+
+
+def reword_docstrings(checkout: Checkout) -> None:
+    for path in (checkout.folder / "src").rglob("*.py"):
+        text = path.read_text()
+        path.write_text(text.replace('"""', '"""Reworded. ', 1) if text else '"""New."""\n')
+
+
+def touch_everything(checkout: Checkout) -> None:
+    for path in sources(checkout):
+        os.utime(path)
+
+
+def check_out_again(checkout: Checkout) -> None:
+    for path in list(filter(Path.is_file, sources(checkout))):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+
+
+def made_under_a_wrong_clock(checkout: Checkout) -> None:
+    """Date inputs after what was made of them, and the other way round."""
+    for folder, seconds in (("audio", 1e5), ("features", -1e5), ("models", 1e8), ("embeddings", -1e8)):
+        for path in (checkout.folder / "results" / folder).rglob("*.*"):
+            os.utime(path, (time.time() + seconds,) * 2)
+
+
+def louder(checkout: Checkout) -> None:
+    """Change a recording's samples; its size stays."""
+    path = checkout.folder / CLIP
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1, content[-1]]))
+
+
+def add_clip(checkout: Checkout) -> None:
+    shutil.copy(checkout.folder / CLIP, checkout.folder / CLIP.replace("_0001_", "_0009_"))
+    add_attributes_row = "section_00_source_train_normal_0009_spd_1_mic_source"
+    csv = checkout.folder / "recordings" / "fan" / "attributes_00.csv"
+    csv.write_text(f"{csv.read_text()}train/{add_attributes_row}.wav,spd,1,mic,source\n")
+
+
+def register_another_backend(checkout: Checkout) -> None:
+    package = checkout.folder / "src" / "asdlib" / "backends"
+    shutil.copy(package / "toy_distance.py", package / "other.py")
+    opening = "BACKENDS: dict[str, type] = {"
+    new = f'from asdlib.backends.other import ToyDistance as Other\n\n{opening}"other": Other, '
+    checkout.edit("src/asdlib/backends/__init__.py", opening, new)
+
+
+def name_recordings_absolutely(checkout: Checkout) -> None:
+    checkout.edit("settings.yaml", "{folder: recordings}", f"{{folder: {checkout.folder / 'recordings'}}}")
+
+
+CHANGES: dict[str, tuple[Change, set[str]]] = {
+    "nothing": (lambda checkout: None, set()),
+    # settings
+    "a backend's setting": (setting("scale: 1.0", "scale: 2.0"), SCORES),
+    "a variant's fusion": (
+        setting("backend: toy_distance}]}", "backend: toy_distance}], decision: {quantile: 0.8}}"),
+        jobs("score toy * 00 toy joint", "tabulate toy"),
+    ),
+    "a model's epochs": (
+        setting("epochs: 2,", "epochs: 1,"),
+        TUNED | jobs("score toy * 00 toy both", "tabulate toy"),
+    ),
+    "the epochs of the model that another starts from": (
+        setting("bands: 8\n    training: {epochs: 3", "bands: 8\n    training: {epochs: 4"),
+        JOINT | TUNED | SCORES,
+    ),
+    "a frontend's setting": (setting("power: 1.0", "power: 2.0"), BELOW_FEATURES),
+    "a frontend's dtype": (setting("float16", "float32"), BELOW_FEATURES),
+    "an augmentation's setting": (
+        setting("share: 0.5", "share: 0.25"),
+        jobs("augment toy_mix toy *", "extract_features augmented/toy_mix toy toy_levels *") | JOINT | TUNED | SCORES,
+    ),
+    "a separator's setting": (setting("start: 0.5", "start: 0.25"), BELOW_SEPARATOR),
+    "the clip length": (setting("prepare: {seconds: 1.0}", "prepare: {seconds: 0.5}", "settings.yaml"), EVERYTHING),
+    "a setting of another system": (setting("epochs: 2, batch", "epochs: 9, batch", "settings.yaml"), set()),
+    "device and download settings": (
+        setting("device: cpu", "device: auto\ndownload: {attempts: 2, zenodo: https://localhost}", "settings.yaml"),
+        set(),
+    ),
+    "scratch": (setting("device: cpu", "device: cpu\nscratch: $TMPDIR", "settings.yaml"), set()),
+    "keys in another order": (
+        setting(
+            "{kind: toy_distance, representation: latent, scale: 1.0}",
+            "{scale: 1.0, kind: toy_distance, representation: latent}",
+        ),
+        set(),
+    ),
+    # code
+    "a backend's code": (body("backends/toy_distance.py", "anomaly_score"), SCORES),
+    "another backend's code": (body("backends/smallest_distance.py", "anomaly_score"), set()),
+    "a model's code": (body("models/toy_centre.py", "embed"), JOINT | TUNED | SCORES),
+    "a frontend's code": (body("frontends/log_mel.py", "frames"), BELOW_FEATURES),
+    "a separator's code": (body("separators/toy_gain.py", "separate"), BELOW_SEPARATOR),
+    "the training loop's code": (
+        body("optimisation.py", "learning_rate"),
+        BELOW_SEPARATOR,
+    ),
+    "the code of all tables": (body("data/tables.py", "clip_rows"), EVERYTHING),
+    "the metric's code": (body("metrics.py", "section_metrics"), {"tabulate toy"}),
+    "a source's code, for recordings in a folder": (body("data/demo.py", "fetch"), set()),
+    "another entry in a registry": (register_another_backend, set()),
+    "comments": (comment_everywhere, set()),
+    "docstrings": (reword_docstrings, set()),
+    # files
+    "touch of every source": (touch_everything, set()),
+    "git checkout of every source": (check_out_again, set()),
+    "a clock that was wrong": (made_under_a_wrong_clock, set()),
+    "a recording": (louder, FAN),
+    # By design: a recording is known by its name, size and time, for reading all of them would take minutes.
+    "touch of a recording": (lambda checkout: os.utime(checkout.folder / CLIP), FAN),
+    "a recording added": (add_clip, FAN),
+    "a recording removed": (lambda checkout: (checkout.folder / CLIP).unlink(), FAN),
+    "a machine added": (
+        lambda checkout: make_machine(checkout.folder / "recordings" / "valve", train=5, seed=9),
+        NEW_MACHINE | BELOW_SEPARATOR,
+    ),
+    "the same recordings by another name": (name_recordings_absolutely, set()),
+    "a reported figure": (setting("61.0", "62.0", "resources/reported/toy.csv"), {"tabulate toy"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_reruns(change: str, copy: Checkout) -> None:
+    make, expected = CHANGES[change]
+    make(copy)
+    assert copy.jobs(TABLES) == expected
+
+
+TINY_CHANGES: dict[str, tuple[Change, set[str]]] = {
+    "nothing": (lambda checkout: None, set()),
+    "download settings": (setting("device: cpu", "download: {attempts: 2, parallel: 1}", "settings.yaml"), set()),
+    "the dataset's block": (
+        setting("train_source: 4", "train_source: 5", "settings.yaml"),
+        {"download tiny fan", "prepare tiny fan"},
+    ),
+    "the source's code": (body("data/demo.py", "fetch"), {"download tiny fan", "prepare tiny fan"}),
+    "another source's code": (body("sources/zenodo.py", "fetch"), set()),
+    "the code of prepare": (body("steps/prepare.py", "prepare"), {"prepare tiny fan"}),
+}
+
+
+@pytest.mark.parametrize("change", TINY_CHANGES)
+def test_reruns_of_a_fetched_dataset(change: str, copy: Checkout) -> None:
+    make, expected = TINY_CHANGES[change]
+    make(copy)
+    assert copy.jobs("results/audio/raw/tiny/fan.parquet", "--config", "data=tiny") == expected
+
+
+def test_going_back_to_an_old_setting_trains_nothing(copy: Checkout) -> None:
+    """A model and its embeddings carry the recipe's key in their paths; score files and tables have one path for all
+    settings, so they alone are made again."""
+    one_file = "results/toy/both/toy/anomaly_score_fan_section_00_test.csv"
+    scored = "score toy fan 00 toy both"
+    copy.edit(TOY, "epochs: 2,", "epochs: 1,")
+    copy.run(one_file)
+    copy.edit(TOY, "epochs: 1,", "epochs: 2,")
+    assert copy.jobs(one_file) == {scored}
+    assert copy.jobs(TABLES) == {scored, "tabulate toy"}
+
+
+def test_every_rule_of_the_graph_has_run(built: Checkout) -> None:
+    rules = {path.name for path in (built.folder / "results" / "benchmarks").iterdir()}
+    scripts = {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
+    # Elsewhere: the one needs a hub (tests/steps/test_fetch_checkpoint.py), the other entries (test_submission.py).
+    assert rules == scripts - {"fetch_checkpoint", "submission"}
+
+
+def test_public_weights_put_there_by_hand_survive_a_forced_run_and_can_be_pinned_later(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "run", "data: dcase2025_dev\n")
+    target = "resources/checkpoints/audiomae_base/pretrained.pth"
+    weights = checkout.folder / target
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    checkout.run(target, "--forceall")
+    assert weights.read_bytes() == b"weights"
+    pin = hashlib.sha256(b"weights").hexdigest()
+    checkout.edit("config/checkpoints.yaml", "pretrained.pth\n    sha256: null", f"pretrained.pth\n    sha256: '{pin}'")
+    assert checkout.jobs(target) == set()

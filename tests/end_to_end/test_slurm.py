@@ -1,0 +1,114 @@
+"""The workflow on a real SLURM: the same bytes as without, whatever happens to jobs, controller and Snakemake."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from helpers.checkout import Checkout, Run, add_toy_machines, make_checkout
+from helpers.halts import start as start_halting
+from helpers.halts import wait_for_halt
+from helpers.in_process import run_system
+from helpers.slurm_cluster import ask, configure, gpus, jobs, start, stop, stop_the_controller, wait_until
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
+
+TABLES = "results/baseline/scores.csv"
+THROUGH_SLURM = ("--workflow-profile", "profiles/slurm")
+SETTINGS = """
+data: demo
+override: {models: {dense_ae: {hidden: 8, training: {epochs: 2, batch_size: 64}}}}
+prepare: {seconds: 1.0}
+threads: 1
+datasets:
+  demo:
+    source: {train_source: 3, train_target: 2, test_per_cell: 1, supplements: 1, seconds: 1.0}
+    machines: [fan]
+"""
+# Too little for the first attempt: a job starts Snakemake, which starts torch. The second one gets twice as much.
+TIGHT = "set-resources: {extract_features: {mem_mb: 700 * attempt}}\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    start()
+    yield
+    stop()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    made = make_checkout(tmp_path_factory.mktemp("slurm") / "run", SETTINGS)
+    configure(made)
+    return made
+
+
+def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
+    """Start a run through SLURM; return it with the number of the job that stands still."""
+    run = start_halting(checkout, at, TABLES, *THROUGH_SLURM)
+    try:
+        wait_for_halt(checkout, run)
+        (number,) = jobs(checkout)
+    except AssertionError:
+        run.kill()
+        raise
+    return run, number
+
+
+def test_short_jobs_are_sent_together(checkout: Checkout) -> None:
+    add_toy_machines(checkout, "pump", "slider")
+    audio = [f"results/audio/raw/recordings/{machine}.parquet" for machine in ("pump", "slider")]
+    printed = checkout.run(*audio, *THROUGH_SLURM, "--config", "data=recordings")
+    assert re.search(r"Submitted array job with Snakemake IDs \d+,\d+", printed), printed
+    assert all((checkout.folder / path).is_file() for path in audio)
+
+
+def test_two_trainings_at_once_have_a_gpu_each(checkout: Checkout) -> None:
+    settings = ("--config", "data=recordings")
+    planned = checkout.run(TABLES, "--dry-run", *settings)
+    models = sorted(set(re.findall(r"results/models/\S+/(?:pump|slider)/model\.safetensors", planned)))
+    assert len(models) == 2
+    with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings) as run:
+        wait_until(lambda: len(gpus(checkout)) == 2, "both trainings have begun", run=run)
+        assert gpus(checkout) == {"0", "1"}
+    ask("scancel", *jobs(checkout))
+    wait_until(lambda: not jobs(checkout), "the cancelled jobs are gone")
+
+
+def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(checkout: Checkout) -> None:
+    with (checkout.folder / "profiles/slurm/config.yaml").open("a") as profile:
+        profile.write(TIGHT)
+    run, number = halt(checkout, "train_model:training.ckpt")
+    with run:
+        stop_the_controller()
+        start()
+        ask("scancel", number)
+        (checkout.folder / "go_on").touch()
+        printed = run.finish()
+    assert f"'{number}' failed, SLURM status is: 'CANCELLED'" in printed
+    assert "computing on cpu" in printed, "the cancelled job's log is not shown"
+    assert printed.count("Trying to restart job") == 2  # the one that was cancelled, and the one without memory
+
+    local = make_checkout(checkout.folder.parent / "local", SETTINGS)
+    run_system(local, TABLES)
+    for path in (TABLES, "results/baseline/clips.csv"):
+        assert checkout.read(path) == local.read(path)
+
+
+def test_a_killed_run_is_picked_up_and_a_job_past_its_time_is_tried_again(checkout: Checkout) -> None:
+    checkout.edit("settings.yaml", "epochs: 2", "epochs: 3")
+    (checkout.folder / "go_on").unlink(missing_ok=True)
+    run, number = halt(checkout, "embed:fan.parquet")
+    run.kill()
+    assert jobs(checkout) == [number]  # it lives on
+    ask("scancel", number)
+    wait_until(lambda: not jobs(checkout), "the cancelled job is gone")
+    trained = {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
+    run, number = halt(checkout, "embed:fan.parquet")
+    with run:
+        ask("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+        wait_until(lambda: number not in jobs(checkout), "the job's time is over")
+        (checkout.folder / "go_on").touch()
+        printed = run.finish()
+    assert f"'{number}' failed, SLURM status is: 'TIMEOUT'" in printed
+    assert trained == {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
+    assert checkout.jobs(TABLES) == set()

@@ -1,0 +1,55 @@
+"""Leave-one-out values against leaving each clip out in turn, and the width of the interval."""
+
+import math
+
+import numpy as np
+import pytest
+
+from asdlib.evaluation.jackknife import evaluator_ci95, leave_one_out_auc, leave_one_out_pauc, official_ci95
+from asdlib.evaluation.metrics import auc, official_score, pauc, section_metrics
+
+
+@pytest.mark.parametrize("size", [5, 12, 41, 83])
+@pytest.mark.parametrize("decimals", [8, 0, -3], ids=["continuous", "ties", "constant"])
+def test_leave_one_out(size: int, decimals: int):
+    rng = np.random.default_rng(size)
+    labels = rng.permutation(np.arange(size) % 2)
+    scores = np.round(rng.normal(size=size) + labels, decimals)
+    for fast, metric in ((leave_one_out_auc, auc), (leave_one_out_pauc, pauc)):
+        slow = [metric(np.delete(labels, i), np.delete(scores, i)) for i in range(size)]
+        np.testing.assert_allclose(fast(labels, scores), slow, rtol=0, atol=1e-14)
+
+
+def test_a_class_with_one_clip_has_no_interval():
+    labels, scores = [0, 0, 1], [1.0, 2.0, 3.0]
+    assert math.isnan(evaluator_ci95(labels, scores))
+    assert math.isnan(official_ci95([(labels, ["source", "target", "source"], scores)]))
+
+
+def draw(rng: np.random.Generator) -> list[tuple]:
+    labels, domains = np.tile([0, 1], 60), np.repeat(["source", "target"], 60)
+    return [(labels, domains, rng.normal(size=120) + gain * labels + 0.3 * (domains == "target")) for gain in (1, 2)]
+
+
+def official(sections: list[tuple]) -> float:
+    return official_score(value for clips in sections for value in section_metrics(*clips).scored)
+
+
+def test_the_interval_is_as_wide_as_the_score_varies():
+    rng = np.random.default_rng(5)
+    draws = [draw(rng) for _ in range(80)]
+    spread = np.std([official(sections) for sections in draws], ddof=1)
+    half_width = np.mean([official_ci95(sections) for sections in draws])
+    assert half_width == pytest.approx(1.96 * spread, rel=0.2)
+
+
+def test_the_official_interval_leaves_each_clip_out_of_its_own_section():
+    sections = draw(np.random.default_rng(8))
+    left_out = []
+    for index, clips in enumerate(sections):
+        for clip in range(len(clips[0])):
+            without = tuple(np.delete(column, clip) for column in clips)
+            left_out.append(official([*sections[:index], without, *sections[index + 1 :]]))
+    n = len(left_out)
+    expected = 1.9699 * np.sqrt((n - 1) * np.var(left_out))  # Student's 97.5 % quantile for 239 degrees of freedom
+    assert official_ci95(sections) == pytest.approx(expected, rel=1e-4)

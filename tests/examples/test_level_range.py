@@ -1,0 +1,57 @@
+"""Levels between 0 and 1: the percentiles of real frames, and nothing of the padding."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from asdlib.examples.clips import Clips
+from asdlib.examples.level_range import level_range, scaled
+
+
+def clips(features: torch.Tensor, frames: list[int]) -> Clips:
+    return Clips(pa.table({"frames": pa.array(frames, pa.int32())}), features)
+
+
+def levels(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * 12 - 40
+
+
+def test_the_range_is_that_of_the_percentiles() -> None:
+    given = clips(levels(6, 500, 64), [500] * 6)
+    expected = np.quantile(given.features[[0, 2, 5]].numpy(), [0.001, 0.999])
+    assert level_range(given, [0, 2, 5]) == pytest.approx(expected.tolist(), abs=0.2)
+
+
+def test_padding_does_not_set_the_range() -> None:
+    features = levels(2, 50, 16)
+    padded = torch.cat([features, torch.full((2, 30, 16), -156.5)], dim=1)
+    assert level_range(clips(padded, [50, 50]), [0, 1]) == level_range(clips(features, [50, 50]), [0, 1])
+
+
+def test_features_stored_in_half_precision_have_the_same_range() -> None:
+    features = levels(2, 50, 16)
+    single, half = (level_range(clips(given, [50, 50]), [0, 1]) for given in (features, features.half()))
+    assert half == pytest.approx(single, abs=0.11)
+
+
+def test_a_constant_level_is_no_division_by_zero() -> None:
+    low, high = level_range(clips(torch.full((1, 5, 4), -30.0), [5]), [0])
+    assert low == pytest.approx(-30, abs=0.11)
+    assert high - low == pytest.approx(1, abs=0.01)
+
+
+def test_levels_become_0_to_1_each_clip_in_its_own_range() -> None:
+    features = torch.tensor([[[-80.0, -60.0, -20.0, 0.0]], [[-80.0, -60.0, -20.0, 0.0]]])
+    ranges = torch.tensor([[-60.0, -20.0], [-80.0, 0.0]])
+    found = scaled(features, torch.tensor([1, 1]), ranges, 1)
+    torch.testing.assert_close(found, torch.tensor([[[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.25, 0.75, 1.0]]]))
+
+
+def test_padding_and_what_is_missing_are_silence() -> None:
+    features = levels(1, 6, 4)
+    ranges = torch.tensor([[-80.0, 0.0]])
+    found = scaled(features, torch.tensor([4]), ranges, 8)
+    assert found.shape == (1, 8, 4)
+    assert not found[:, 4:].any()
+    torch.testing.assert_close(found[:, :4], ((features[:, :4] + 80) / 80).clamp(0, 1))

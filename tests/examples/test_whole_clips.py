@@ -1,0 +1,40 @@
+"""Whole clips: rows and labels belong together."""
+
+import pyarrow as pa
+import torch
+
+from asdlib.data.tables import clip_rows
+from asdlib.examples.clips import Clips
+from asdlib.examples.whole_clips import WholeClips
+
+
+def clips() -> Clips:
+    common = {"section": "00", "split": "train", "label": "normal", "kind": "train", "frames": 5, "source_file": "x"}
+    rows = [
+        {**common, "clip": "a", "domain": "source", "attributes": {"spd": "2", "m-n": "X"}},
+        {**common, "clip": "b", "domain": "target", "attributes": {}},
+        {**common, "clip": "c", "domain": None, "attributes": {}},
+    ]
+    table = clip_rows(rows).append_column("machine", pa.array(["fan", "valve", "valve"]))
+    return Clips(table, torch.arange(30, dtype=torch.float16).view(3, 5, 2))
+
+
+def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
+    batch = WholeClips(clips(), torch.tensor([0, 1, 0])).batch(torch.tensor([2, 1]))
+    assert batch.features.dtype == torch.float32
+    assert torch.equal(batch.features, clips().features[[2, 1]].float())
+    assert batch.labels.tolist() == [0, 1]
+    assert batch.target.tolist() == [False, True]
+    assert batch.frames.tolist() == [5, 5]
+    assert WholeClips(clips()).batch(torch.tensor([0])).labels is None
+
+
+def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:
+    """A hundred thousand clips of EAT's size would be 52 GB; here all of them are the same clip in memory."""
+    count = 100_000
+    rows = [{"clip": "a", "domain": "source", "attributes": {}, "kind": "train", "frames": 1024}]
+    table = clip_rows(rows).take([0] * count)
+    corpus = Clips(table, torch.zeros(1, 1024, 128).expand(count, -1, -1))
+    examples = WholeClips(corpus)
+    assert len(examples) == count
+    assert examples.batch(torch.tensor([0, count - 1])).features.shape == (2, 1024, 128)

@@ -1,0 +1,170 @@
+"""A copy of everything the workflow needs, in a folder of its own, to run, to change and to break."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from helpers.toy_recordings import make_machine
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY_SYSTEM = ROOT / "tests" / "end_to_end" / "toy_system"
+NEEDED = ("Snakefile", "workflow", "config", "src", "profiles", "envs", "resources/reported",
+          "resources/costs.yaml", "resources/zenodo.lock.json", "pyproject.toml")  # fmt: skip
+TOY_CLASSES = {
+    "separators": ("toy_gain", "ToyGain"),
+    "augmentations": ("toy_mix", "ToyMix"),
+    "models": ("toy_centre", "ToyCentre"),
+    "backends": ("toy_distance", "ToyDistance"),
+}
+TOY_CLIPS = {"train": 5, "target": 2, "test": 2}
+SETTINGS = """
+data: toy
+device: cpu
+threads: 1
+prepare: {seconds: 1.0}
+override:
+  models:
+    dense_ae: {hidden: 8, training: {epochs: 2, batch_size: 64}}
+datasets:
+  toy: {folder: recordings}
+  tiny: # the demo, tiny: the only toy dataset that is downloaded
+    source: {kind: demo, train_source: 4, train_target: 2, test_per_cell: 1, supplements: 1, seconds: 1.0}
+    machines: [fan]
+"""
+Job = str  # "<rule> <what it is made for>", fingerprints left out
+_FINGERPRINT = re.compile(r"-[0-9a-f]{6}(?=[/ ]|$)")
+_JOB = re.compile(r"^(?:local)?rule (\w+):$|^    wildcards: (.*)$", re.MULTILINE)
+
+
+class Run:
+    """A running Snakemake in a process group of its own; as a context manager it leaves no process behind."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path):
+        self.process = process
+        self._log = log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text()
+
+    def kill(self) -> None:
+        """Kill it and all its jobs at once, as a power cut would."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # the group may outlive its leader and hold orphans only
+        self.process.wait(timeout=30)
+
+    def finish(self, fails: bool = False) -> str:
+        """Wait for its end and return what it printed."""
+        code = self.process.wait(timeout=600)
+        assert (code != 0) == fails, f"exit code {code}:\n{self.printed}"
+        return self.printed
+
+
+class Checkout:
+    """The workflow in `folder`, run by this Python. Settings of its own lie in `settings.yaml`."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def start(self, *arguments: str, **environment: str) -> Run:
+        """Start a plain call of Snakemake: target first, then options."""
+        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", "settings.yaml"]
+        log = self.folder / f"snakemake_{time.monotonic_ns()}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**_clean_environment(), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Run(process, log)
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run Snakemake to its end and return what it printed."""
+        with self.start(*arguments) as run:
+            return run.finish(fails)
+
+    def jobs(self, *arguments: str) -> set[Job]:
+        """Return the jobs that a dry run names, `all` left out: it alone has no wildcards."""
+        found, rule = set(), ""
+        for line in _JOB.finditer(self.run(*arguments, "--dry-run")):
+            rule = line[1] or rule
+            if line[2]:
+                found.add(_name(rule, line[2]))
+        return found
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace the one occurrence of a text in a file."""
+        text = (self.folder / path).read_text()
+        assert text.count(old) == 1, f"{path}: {old!r} occurs {text.count(old)} times"
+        (self.folder / path).write_text(text.replace(old, new))
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content."""
+        return (self.folder / path).read_bytes()
+
+    def copy_to(self, folder: Path) -> "Checkout":
+        """Copy everything, results and Snakemake's records included, modification times kept."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Checkout(folder)
+
+
+def make_checkout(folder: Path, settings: str = SETTINGS) -> Checkout:
+    """Copy the workflow into `folder`, without recordings and results."""
+    for name in NEEDED:
+        source, target = ROOT / name, Path(folder) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, target)
+    (Path(folder) / "settings.yaml").write_text(settings)
+    return Checkout(folder)
+
+
+def add_toy_system(checkout: Checkout) -> None:
+    """Add a system as docs/ describe it: one YAML file, one Python file per idea and its line in the registry."""
+    shutil.copy2(TOY_SYSTEM / "toy.yaml", checkout.folder / "config" / "systems")
+    for section, (module, name) in TOY_CLASSES.items():
+        package = checkout.folder / "src" / "asdlib" / section
+        shutil.copy2(TOY_SYSTEM / f"{module}.py", package)
+        opening = f"{section.upper()}: dict[str, type] = {{"
+        new = f'from asdlib.{section}.{module} import {name}\n\n{opening}"{module}": {name}, '
+        checkout.edit(f"src/asdlib/{section}/__init__.py", opening, new)
+
+
+def add_toy_machines(checkout: Checkout, *machines: str, folder: str = "recordings") -> None:
+    """Make recordings in DCASE layout."""
+    for number, machine in enumerate(machines):
+        make_machine(checkout.folder / folder / machine, **TOY_CLIPS, seed=number)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return this environment without what would lead Snakemake or its jobs to another checkout or profile.
+
+    Nor what keeps them from storing compiled code: dozens of processes would compile the checkout's library anew.
+    """
+    dropped = ("ASDLIB", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNAKEMAKE_PROFILE")
+    return {name: value for name, value in os.environ.items() if name not in dropped}
+
+
+def _name(rule: str, wildcards: str) -> Job:
+    """Name a job by its wildcards, in alphabetical order of their names."""
+    values = dict(pair.split("=", 1) for pair in wildcards.split(", "))
+    return " ".join([rule, *(_FINGERPRINT.sub("", values[name]) for name in sorted(values) if values[name])])

@@ -1,0 +1,36 @@
+"""Clips in memory whose sound depends on the condition that they were recorded under."""
+
+import pyarrow as pa
+import torch
+
+from asdlib.data.tables import clip_rows
+from asdlib.examples.clips import Clips
+
+BANDS = 16
+
+
+def condition_clips(
+    conditions: dict[tuple[str, str | None, str], int],
+    frames: int = 24,
+    seed: int = 0,
+    spread: float = 1.0,
+) -> Clips:
+    """Make so many clips of each (machine, speed, domain); without a speed they have no attributes.
+
+    Every condition has mean levels of its own in BANDS bands, `spread` dB apart or so; noise is ±0.1 dB around them.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    rows, features = [], []
+    for number, ((_, speed, domain), count) in enumerate(conditions.items()):
+        levels = spread * torch.randn(BANDS, generator=torch.Generator().manual_seed(100 + number)) - 40
+        for clip in range(count):
+            attributes = {} if speed is None else {"spd": speed}
+            rows.append({"clip": f"{number}_{clip}", "domain": domain, "attributes": attributes, "frames": frames,
+                         "kind": "train", "section": "00", "split": "train", "label": "normal"})  # fmt: skip
+            features.append(levels + 0.1 * torch.randn(frames, BANDS, generator=draw))
+    table = clip_rows([dict.fromkeys(("samples", "recorded_samples", "source_file")) | row for row in rows])
+    places = {"dataset": "toy", "machine": None, "view": "raw"}
+    for name, value in places.items():
+        column = [value or machine for (machine, _, _), count in conditions.items() for _ in range(count)]
+        table = table.append_column(name, pa.array(column))
+    return Clips(table, torch.stack(features))

@@ -1,0 +1,61 @@
+"""A training on several processes, run by tests/test_data_parallel.py: python data_parallel_job.py <folder> <devices>.
+
+Every process runs this script from its beginning, as those of a job run the job's own.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from asdlib.examples.clips import Batch
+from asdlib.training.batches import Batches
+from asdlib.training.job import Job, Task, fit
+
+
+class Points:
+    """53 examples on a noisy line: no number of processes divides all batches."""
+
+    def __init__(self) -> None:
+        self.values = torch.randn(53, 4, generator=torch.Generator().manual_seed(3))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Tensor) -> Batch:
+        chosen = self.values[indices]
+        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
+
+
+class Network(nn.Module):
+    """Nothing in it depends on how a batch is cut; one layer is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.unused = nn.Linear(2, 2)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return (self.layers(batch.features) - batch.features).square().mean()
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        return {"error": self.loss(batch)}
+
+    def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+        return {"losses": losses, "seen": torch.tensor([len(batch.features) for batch in training])}
+
+
+def main(folder: Path, devices: int) -> None:
+    training = {
+        "epochs": 3, "batch_size": 5, "accumulate": 2, "learning_rate": 0.01, "validation": 0.2, "clip_norm": 0.5,
+        "schedule": "plateau", "early_stop": 2, "devices": devices,
+    }  # fmt: skip
+    settings = {"name": "points", "seed": 7, "training": training}
+    weights = folder / "model.safetensors"
+    job = Job(settings, "code", [], weights, folder / "training.csv", torch.device("cpu"))
+    fit(job, lambda: Task(Network(), Points(), 53))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

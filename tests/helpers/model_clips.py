@@ -1,0 +1,11 @@
+"""Clips in memory for the models' tests."""
+
+import pyarrow as pa
+from torch import Tensor
+
+from asdlib.examples.clips import Clips
+
+
+def clips(features: Tensor, frames: list[int], domains: list[str]) -> Clips:
+    """Clips of given features (N, frames, bands), real frames and domains."""
+    return Clips(pa.table({"frames": pa.array(frames, pa.int32()), "domain": domains}), features)

@@ -1,0 +1,45 @@
+"""Spectra are NumPy's, short clips are repeated, and means are those of real frames."""
+
+import numpy as np
+import torch
+
+from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, tiled, whole_frames, without_mean
+from asdlib.models.dual_branch_exchange import mixed
+
+NOISE = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_short_clip_is_repeated_and_its_padding_overwritten() -> None:
+    waveforms = torch.tensor([[1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]])
+    expected = [[1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
+    assert tiled(waveforms, torch.tensor([3, 7])).tolist() == expected
+
+
+def test_the_spectrogram_is_numpys() -> None:
+    ours = magnitude_spectrogram(NOISE, 64, 32)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    theirs = np.abs(np.fft.rfft(NOISE[1, 96:160].numpy() * window))
+    assert ours.shape == (2, whole_frames(1000, 64, 32), 33)
+    np.testing.assert_allclose(ours[1, 3], theirs, atol=1e-4)
+    assert whole_frames(63, 64, 32) == 0
+
+
+def test_the_spectrum_is_numpys_without_nyquist() -> None:
+    ours = magnitude_spectrum(NOISE)
+    assert ours.shape == (2, 500)
+    np.testing.assert_allclose(ours[0], np.abs(np.fft.rfft(NOISE[0].numpy()))[:500], atol=1e-3)
+
+
+def test_the_mean_is_that_of_real_frames() -> None:
+    magnitudes = magnitude_spectrogram(NOISE, 64, 32)
+    ours = without_mean(magnitudes, torch.tensor([5, magnitudes.shape[1]]))
+    torch.testing.assert_close(ours[0], magnitudes[0] - magnitudes[0, :5].mean(0))
+    torch.testing.assert_close(ours[1], magnitudes[1] - magnitudes[1].mean(0))
+
+
+def test_mixing_sounds_is_not_mixing_magnitudes() -> None:
+    """Why a row holds the waveform."""
+    share = torch.tensor([0.5, 0.5])
+    sounds, magnitudes = magnitude_spectrum(mixed(NOISE, share)), mixed(magnitude_spectrum(NOISE), share)
+    assert (sounds <= magnitudes + 1e-3).all()
+    assert sounds.mean() < 0.8 * magnitudes.mean()

@@ -1,0 +1,363 @@
+"""`asdlib plan`: jobs as Snakemake names them, clips as they are counted, and what both come to."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from helpers.audio_tables import audio_table
+from helpers.checkout import add_toy_machines, make_checkout
+from helpers.toy_recordings import make_machine
+
+from asdlib.cli import main
+from asdlib.errors import AsdError
+from asdlib.planning.clip_counts import ClipCounts
+from asdlib.planning.costs import Costs
+from asdlib.planning.dry_run import Job, complaint, dry_run, needed_for, parse
+from asdlib.planning.hours import Hours, feature_place
+from asdlib.planning.rows import COSTS, plan
+from asdlib.planning.sizes import Sizes
+from asdlib.workflow.config import read_config
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import SECTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+PRINTED = """Building DAG of jobs...
+[Sat Nov 21 13:28:23 2026]
+localrule download:
+    output: resources/demo/fan
+    reason: Missing output files: resources/demo/fan
+    wildcards: dataset=demo, machine=fan
+    resources: tmpdir=/tmp, mem=1 GB
+rule separate:
+    input: results/audio/raw/demo/fan.parquet, results/separators/s-123456/demo/fan/model.safetensors
+    output: results/audio/separated/s-123456/demo/fan.parquet
+    wildcards: separator=s-123456, dataset=demo, machine=fan
+    resources: tmpdir=<TBD>, gpu=1, mem=1 GB
+rule score:
+    input: results/audio/separated/s-123456/demo/fan.parquet
+    output: a.csv, b.csv
+    wildcards: system=system3, seeded=, machine=fan
+Job stats:
+"""
+HOURS_OF_AUDIO = {2020: 153, 2021: 165, 2022: 139, 2023: 50, 2024: 49, 2025: 45}  # README of the RMIS benchmark
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def graph(monkeypatch: pytest.MonkeyPatch, *entries: str, files: tuple[Path, ...] = ()) -> Graph:
+    """Build the graph of the workflow's own config, as the command does."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.chdir(ROOT)
+        config = read_config(list(files), list(entries))
+    return Graph(config, ROOT)
+
+
+def configfile(folder: Path, **content) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def job(rule: str, *inputs: str, gpus: int = 0, **wildcards: str) -> Job:
+    return Job(rule, inputs, (), wildcards, gpus)
+
+
+def key(graph: Graph, section: str, name: str) -> str:
+    return graph.recipes.resolve(section, name, 13711).key
+
+
+def hours(graph: Graph, counts: ClipCounts | None = None) -> Hours:
+    return Hours(graph, counts or ClipCounts(graph, ()), Costs(ROOT / COSTS, graph.config["override"]))
+
+
+def sizes(graph: Graph) -> Sizes:
+    return Sizes(graph, ClipCounts(graph, ()), Costs(ROOT / COSTS, graph.config["override"]))
+
+
+# --- the dry run ----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_read_from_what_a_dry_run_prints():
+    download, separate, score = parse(PRINTED)
+    assert (download.rule, download.inputs, download.outputs) == ("download", (), ("resources/demo/fan",))
+    assert separate.inputs[1] == "results/separators/s-123456/demo/fan/model.safetensors"
+    assert (download.gpus, separate.gpus) == (0, 1)
+    assert score.outputs == ("a.csv", "b.csv")
+    assert score.wildcards == {"system": "system3", "seeded": "", "machine": "fan"}
+
+
+def test_a_target_needs_its_own_jobs_and_those_it_shares():
+    shared = Job("prepare", ("outside",), ("clips",), {}, 0)
+    one, other = Job("score", ("clips",), ("one",), {}, 0), Job("score", ("clips",), ("other",), {}, 0)
+    assert needed_for("one", [shared, one, other]) == [shared, one]
+    assert needed_for("other", [shared, one, other]) == [shared, other]
+    assert needed_for("done", [shared, one, other]) == []
+
+
+def test_snakemakes_complaint_is_one_line():
+    printed = 'Building DAG of jobs...\nWorkflowError in file "x.smk", line 22:\nconfig: data: is wrong:\n   mend it\n'
+    assert complaint(printed) == 'WorkflowError in file "x.smk", line 22: config: data: is wrong: mend it'
+    assert complaint("") == "stopped without a word"
+
+
+# --- counting clips -------------------------------------------------------------------------------------------------
+
+
+def test_declared_datasets_are_counted_by_their_declaration(here, monkeypatch):
+    files = (configfile(here, data=["dcase2025_dev", "dcase2022_eval"]),)
+    counts = ClipCounts(graph(monkeypatch, files=files), ())
+    assert counts.of("raw", "dcase2025_dev", "fan") == {"train": 1000, "test": 200, "clean": 100}
+    assert counts.of("raw", "dcase2022_eval", "fan") == {"train": 3000, "test": 600, "clean": 0}  # three sections
+    assert counts.said == "2 machines of dcase2022_eval, dcase2025_dev as declared"
+    assert counts.guessed
+
+
+@pytest.mark.parametrize("year", HOURS_OF_AUDIO)
+def test_the_declared_counts_fill_the_hours_of_their_year(year):
+    blocks = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())["datasets"].values()
+    clips = 0
+    for block in (block for block in blocks if block.get("year") == year):
+        listed = block["sections"]
+        sections = [listed[machine] if isinstance(listed, dict) else listed for machine in block["machines"]]
+        clips += sum(map(len, sections)) * sum(block["clips"].values())
+    assert clips * 10 / 3600 == pytest.approx(HOURS_OF_AUDIO[year], rel=0.25)  # clips of 2025 last 6 to 10 s
+
+
+def test_a_source_that_makes_recordings_says_how_many(here, monkeypatch):
+    counts = ClipCounts(graph(monkeypatch, "data=demo"), ())
+    assert counts.of("raw", "demo", "ToyCar") == {"train": 101, "test": 40, "clean": 10}
+    assert counts.of("raw", "demo", "bearing") == {"train": 101, "test": 40, "noise": 10}
+    assert not counts.guessed
+
+
+def test_what_nobody_declared_is_assumed_and_said(here, monkeypatch):
+    block = {"source": {"kind": "zenodo", "archives": []}, "machines": ["fan"], "sections": ["00", "01"]}
+    counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="mine", datasets={"mine": block}),)), ())
+    assert counts.of("raw", "mine", "fan") == {"train": 2000, "test": 400, "clean": 200}
+    assert counts.said == "1 machine of mine assumed to be as many as in 2025"
+
+
+def test_recordings_in_a_folder_are_counted(here, monkeypatch):
+    make_machine(here / "mine" / "fan", train=3, target=1, test=2, seconds=0.1, sections=("00", "01"))
+    chosen = {"folder": str(here / "mine"), "sections": ["01"]}
+    counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="own", datasets={"own": chosen}),)), ())
+    assert counts.of("raw", "own", "fan") == {"train": 4, "test": 8, "noise": 2}
+    assert counts.said == "1 machine of own in folders"
+
+
+def test_a_table_is_counted_unless_it_will_be_made_anew(here, monkeypatch):
+    path = Path("results/audio/raw/dcase2025_dev/fan.parquet")
+    path.parent.mkdir(parents=True)
+    silence = np.zeros(10, np.int16)
+    audio_table(path, {"train": [silence] * 3, "test": [silence], "noise": [silence] * 2})
+    plain = graph(monkeypatch)
+    assert ClipCounts(plain, ()).of("raw", "dcase2025_dev", "fan") == {"train": 3, "test": 1, "noise": 2}
+    assert ClipCounts(plain, {str(path)}).of("raw", "dcase2025_dev", "fan")["train"] == 1000
+
+
+def test_augmentations_make_as_many_clips_as_their_recipes_say(here, monkeypatch):
+    plain = graph(monkeypatch)
+    counts = ClipCounts(plain, ())
+    made = {
+        name: counts.of(f"augmented/{key(plain, 'augmentations', name)}", "dcase2025_dev", "fan")
+        for name in ("remix_10k", "noise_everywhere", "separated_conv_tasnet")
+    }
+    assert made == {
+        "remix_10k": {"train": 1429},
+        "noise_everywhere": {"train": 1000},
+        "separated_conv_tasnet": {"train": 1000},
+    }
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
+    plain = graph(monkeypatch)
+    fan = {"dataset": "dcase2025_dev", "machine": "fan"}
+    assert sizes(plain).of(job("download", **fan)) == 2 * 1300 * 320_000  # the archive stays
+    assert sizes(plain).of(job("prepare", **fan)) == 1300 * 160_000
+    logmel, fbank = (key(plain, "frontends", name) for name in ("logmel_128", "fbank_eat"))
+    features = job("extract_features", frontend=logmel, audio="raw", **fan)
+    assert sizes(plain).of(features) == 1300 * 313 * 128 * 4
+    mixed = f"augmented/{key(plain, 'augmentations', 'remix_10k')}"
+    assert sizes(plain).of(job("extract_features", frontend=fbank, audio=mixed, **fan)) == 1429 * 1024 * 128 * 2
+    model = key(plain, "models", "dense_ae")
+    assert sizes(plain).of(job("embed", model=model, audio="raw", **fan)) == 1200 * 3 * 4
+    assert sizes(plain).of(job("tabulate", system="baseline")) == 0
+
+
+def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):
+    plain = graph(monkeypatch)
+    frontend, model = key(plain, "frontends", "dual_view"), key(plain, "models", "dual_branch_cnn")
+    read = [f"results/features/{frontend}/raw/dcase2025_dev/{machine}.parquet" for machine in ("fan", "valve")]
+    joint = job("train_model", *read, model=model, dataset="dcase2025_dev", place="all")
+    assert sizes(plain).scratch(joint) == 2 * 1000 * 399_543 * 2
+    own = job("train_model", *read[:1], model=key(plain, "models", "dense_ae"), dataset="dcase2025_dev", place="fan")
+    assert sizes(plain).scratch(own) == 0
+
+
+# --- hours ----------------------------------------------------------------------------------------------------------
+
+
+def training(graph: Graph, name: str, machine: str = "fan") -> Job:
+    view = "results/features/logmel-123456/raw/dcase2025_dev/fan.parquet"
+    wildcards = {"model": key(graph, "models", name), "dataset": "dcase2025_dev", "place": machine}
+    return job("train_model", view, "resources/checkpoints/x/y.pt", gpus=1, **wildcards)
+
+
+def test_trainings_are_scaled_by_clips_and_epochs_or_steps(here, monkeypatch):
+    plain = graph(monkeypatch)
+    baseline = hours(plain).of(training(plain, "dense_ae"))
+    assert baseline.cpu == pytest.approx(2.8 + 0.0098 * 1000 * 100)
+    assert baseline.gpu == pytest.approx(2.8 + 98)
+    assert hours(plain).of(training(plain, "eat_2025", "all")).cpu == pytest.approx(2.8 + 12 * 160_000)
+    short = graph(
+        monkeypatch, files=(configfile(here, override={"models": {"dense_ae": {"training": {"epochs": 5}}}}),)
+    )
+    assert hours(short).of(training(short, "dense_ae")).cpu == pytest.approx(2.8 + 0.0098 * 1000 * 5)
+
+
+def test_a_separator_without_clean_sound_takes_no_time(here, monkeypatch):
+    plain = graph(monkeypatch, "data=[demo,dcase2025_dev]")
+    separator = key(plain, "separators", "conv_tasnet")
+    train = {
+        name: hours(plain).of(job("train_separator", separator=separator, dataset=name, machine="bearing"))
+        for name in ("demo", "dcase2025_dev")
+    }
+    assert train["demo"].cpu == 2.8  # of noise alone
+    assert train["dcase2025_dev"].cpu == pytest.approx(2.8 + 1.7 * 4 * 1000 * 100)
+    assert train["demo"].gpu == 0  # none was asked for
+
+
+def test_half_as_long_clips_take_half_the_time(here, monkeypatch):
+    plain = graph(monkeypatch, files=(configfile(here, prepare={"seconds": 5.0}),))
+    fan = {"dataset": "dcase2025_dev", "machine": "fan"}
+    assert hours(plain).of(job("prepare", **fan)).cpu == pytest.approx(0.1 + 0.0022 * 1300 / 2)
+    assert sizes(plain).of(job("prepare", **fan)) == 1300 * 80_000
+
+
+def test_another_network_has_no_known_cost(here, monkeypatch):
+    change = {"models": {"dense_ae": {"hidden": 8}}}
+    small = graph(monkeypatch, files=(configfile(here, override=change),))
+    time = hours(small).of(training(small, "dense_ae"))
+    assert (time.cpu, time.gpu, time.unknown) == (2.8, 2.8, "models.dense_ae")
+
+
+def test_places_of_features():
+    assert feature_place("results/features/f-1/augmented/a-1/demo/fan.parquet") == ("augmented/a-1", "demo", "fan")
+    assert feature_place("results/models/m-1/demo/all/model.safetensors") is None
+
+
+# --- the costs ------------------------------------------------------------------------------------------------------
+
+KEYS = {
+    "separators": {"train", "clip", "speedup", "weights"},
+    "augmentations": {"clip"},
+    "frontends": {"clip"},
+    "models": {"train", "clip", "speedup", "weights", "values"},
+}
+
+
+def test_costs_are_those_of_recipes_and_rules_that_exist():
+    costs = yaml.safe_load((ROOT / COSTS).read_text())
+    systems = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "systems").glob("*.yaml")]
+    for section in set(SECTIONS) - {"backends"}:
+        assert set(costs["recipes"][section]) <= {name for system in systems for name in system.get(section, {})}
+        for name, cost in costs["recipes"][section].items():
+            assert set(cost) == KEYS[section], name
+    checkpoints = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
+    assert set(costs["checkpoints"]) == set(checkpoints)
+    rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)
+    assert set(costs["start"]) == set(rules)
+
+
+def test_every_cost_says_where_it_comes_from():
+    for line in (ROOT / COSTS).read_text().splitlines():
+        value, _, source = line.partition(" # ")
+        if line.startswith("#") or not re.search(r": [*\d]|: &\w+ \d", value):
+            continue
+        assert re.search(r"^ours: |docs/\w+\.md", source), line
+        for page, section in re.findall(r"(docs/\w+\.md), ([^:;]+)", source):
+            assert re.search(rf"^## {re.escape(section.strip())}", (ROOT / page).read_text(), re.M), line
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_wrong_calls_are_one_line(here, monkeypatch, capsys):
+    assert main(["plan"]) == 2
+    assert "has no Snakefile: change to the workflow's folder" in capsys.readouterr().err
+    monkeypatch.chdir(ROOT)
+    assert main(["plan", "system9"]) == 2
+    assert "system9: there is no config/systems/system9.yaml: use: baseline, " in capsys.readouterr().err
+    assert main(["plan", "--config", "data=demo", "system3"]) == 2
+    assert "--config: system3: is no key=value: name it before" in capsys.readouterr().err
+    assert main(["plan", "--config", "data=nowhere"]) == 2
+    assert "config: data: 'nowhere' is neither a folder nor a declared dataset" in capsys.readouterr().err
+
+
+def test_an_error_of_snakemake_is_one_line(here):
+    (here / "Snakefile").write_text('raise WorkflowError("the shelf is empty:\\n  fill it")\n')
+    with pytest.raises(AsdError, match=r"^snakemake: WorkflowError in file .*: the shelf is empty: fill it$"):
+        dry_run(["x"], [], [])
+
+
+def test_a_row_a_system_and_one_for_all(here, monkeypatch):
+    plain = graph(monkeypatch)
+    prepare = Job("prepare", (), ("clips",), {"dataset": "dcase2025_dev", "machine": "fan"}, 0)
+    jobs = [prepare] + [
+        Job("tabulate", ("clips",), (f"results/{name}/scores.csv",), {"system": name}, 0)
+        for name in ("system3", "system5")
+    ]
+    rows = plan(plain, ["system3", "system5"], jobs).rows
+    assert [(row.system, row.jobs, row.trainings) for row in rows] == [
+        ("system3", 2, 0),
+        ("system5", 2, 0),
+        ("all", 3, 0),
+    ]
+    assert rows[0].disk_gb == rows[2].disk_gb == pytest.approx(0.208)
+    assert rows[2].gpu_hours is None
+    nothing = plan(plain, ["system3"], [])
+    assert [row.jobs for row in nothing.rows] == [0, 0]
+    assert nothing.rests_on == []
+
+
+@pytest.mark.workflow
+def test_the_jobs_are_those_that_would_run(tmp_path):
+    toy = make_checkout(tmp_path / "toy")
+    add_toy_machines(toy, "fan", "pump")
+    first = asked(toy.folder, "baseline", "--json", "--configfile", "settings.yaml")
+    (row, everything), rests_on = json.loads(first)["rows"], json.loads(first)["rests_on"]
+    assert row["system"] == "baseline"
+    assert {**row, "system": "all"} == everything
+    rules = Counter(name.split()[0] for name in toy.jobs("results/baseline/scores.csv"))
+    assert (row["jobs"], row["trainings"]) == (rules.total(), rules["train_model"])
+    assert row["gpu_hours"] is None  # device: cpu
+    assert row["unknown"] == ["models.dense_ae"]  # of another size here
+    assert rests_on[0] == "Clips of 1 s: 2 machines of toy in folders."
+    toy.run("results/audio/raw/toy/fan.parquet")
+    printed = asked(toy.folder, "baseline", "--configfile", "settings.yaml", "--config", "seeds=[1,2]").splitlines()
+    assert printed[0].split() == ["system", "jobs", "trainings", "disk", "GB", "CPU", "h", "GPU", "h"]
+    name, jobs, trainings, *_ = printed[1].split()
+    assert (name, int(jobs), int(trainings)) == ("baseline", 1 + 2 + 4 + 4 + 8 + 1, 4)
+    assert "Clips of 1 s: 1 machine of toy in folders; 1 machine of toy in tables." in printed
+
+
+def asked(folder: Path, *arguments: str) -> str:
+    """Return what `asdlib plan` prints in a folder."""
+    command = [sys.executable, "-m", "asdlib.cli", "plan", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout

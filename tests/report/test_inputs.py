@@ -1,0 +1,123 @@
+"""What the report is made of, for the systems as they are: nothing is listed by hand."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asdlib.report import inputs
+from asdlib.workflow.ancestry import public_for, recipes_of, separators_for, trained_for
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipes import merge
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
+LONGEST = 131_072  # bytes of one argument that Linux takes: a rule's whole command is one
+
+
+def read(name: str) -> dict:
+    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+
+
+SHIPPED = read("datasets") | read("checkpoints") | read("config")
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    """All systems on the demo, under three seeds."""
+    return Graph({**merge(SHIPPED, read("demo")), "systems": SYSTEMS, "seeds": [1, 2, 3]}, ROOT)
+
+
+def with_systems(graph: Graph, *systems: str) -> Graph:
+    return Graph({**graph.config, "systems": list(systems)}, ROOT)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, system: str) -> None:
+    drawn = set(inputs.illustrated(graph, system, "demo", "bearing"))
+    variants = inputs.first_variants(graph, system)
+    assert {variant.seed for variant in variants} == {1}
+    for variant in variants:
+        assert set(graph.embeddings_of(variant, "demo", "bearing")) <= drawn
+    assert set(graph.score_files(system, "training_score")) >= {path for path in drawn if "training_score" in path}
+    assert "results/audio/raw/demo/bearing.parquet" in drawn
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("data", ["demo", "dcase2025_dev"])
+def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system: str, data: str) -> None:
+    """Separators that models only hear on their corpora have no clips of another dataset."""
+    chosen = Graph({**SHIPPED, "data": data}, ROOT)
+    for variant in inputs.first_variants(chosen, system):
+        rests_on = {path.split("/")[2] for path in trained_for(chosen, variant, data, "fan")
+                    if re.fullmatch(f"results/separators/[^/]+/{data}/fan/.*", path)}  # fmt: skip
+        assert set(separators_for(chosen, variant, data, "fan")) == rests_on
+    settings = inputs.illustrate_settings(chosen, system, data, "fan")
+    drawn = {view.split("/")[1] for variant in settings["variants"] for view in variant["separators"]}
+    assert set(inputs.report_settings(with_systems(chosen, system))["systems"][0]["separators"]) == drawn
+
+
+def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
+    """The demo is in no corpus of the shipped recipes, 2025's development set is."""
+    elsewhere, within = (Graph({**SHIPPED, "data": data}, ROOT) for data in ("demo", "dcase2025_dev"))
+    wanted = [inputs.illustrated(one, "system4", name, "fan") for one, name in
+              ((elsewhere, "demo"), (within, "dcase2025_dev"))]  # fmt: skip
+    assert [any("/separated/" in path for path in paths) for paths in wanted] == [False, True]
+
+
+def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
+    """Every recipe that serves a variant is an ancestor of one, and has its place among the costs; but backends."""
+    found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
+    assert found == {key for key in graph.table if key[0] != "backends"}
+    recipes = inputs.report_settings(graph)["recipes"]
+    assert {(section, key) for section, keys in recipes.items() for key in keys} == found
+
+
+def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
+    """The systems that are not asked for have corpora and public weights: none of them is this page's."""
+    shipped = Graph(SHIPPED, ROOT)
+    alone = inputs.report_settings(with_systems(shipped, "system3"))
+    assert alone["recorded"] == ["dcase2025_dev"]
+    assert "checkpoints" not in alone["recipes"]
+    learned = inputs.report_settings(with_systems(shipped, "system4"))
+    assert learned["recorded"][0] == "dcase2025_dev"
+    assert {"dcase2020_dev", "corpus"} < set(learned["recorded"])
+    assert "demo_older" not in learned["recorded"]
+    assert all(used_by == ["system4"] for used_by in learned["recipes"]["checkpoints"].values())
+    files = {path for variant in inputs.first_variants(shipped, "system4") for path in public_for(shipped, variant)}
+    assert set(learned["recipes"]["checkpoints"]) == {path.split("/")[2] for path in files}
+
+
+def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None:
+    shipped = with_systems(Graph(SHIPPED, ROOT), "system4")
+    assert inputs.report_settings(shipped)["config"]["checkpoints"] == {}
+    assert list(inputs.report_settings(shipped)["config"]["datasets"]) == ["dcase2025_dev"]
+    pinned = {"checkpoints": {"eat_base": {"sha256": "0" * 64}}, "datasets": {"dcase2020_dev": {"machines": ["fan"]}}}
+    own = with_systems(Graph(merge(SHIPPED, pinned), ROOT), "system4")
+    settings = inputs.report_settings(own)["config"]
+    assert {name: block["sha256"] for name, block in settings["checkpoints"].items()} == {"eat_base": "0" * 64}
+    assert settings["datasets"]["dcase2020_dev"]["machines"] == ["fan"]
+    again = Graph(merge(SHIPPED, settings), ROOT)
+    assert inputs.report_settings(again) == inputs.report_settings(own)
+
+
+def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
+    for system in inputs.report_settings(graph)["systems"]:
+        recipes = [("separators", key) for key in system["separators"]] + [("models", key) for key in system["models"]]
+        stops = [key for section, key in recipes if graph.recipe(section, key).settings["training"].get("early_stop")]
+        assert system["early_stop"] == stops
+        assert bool(stops) == (system["name"] in ("system3", "system4"))
+
+
+def test_a_system_that_is_not_asked_for_is_not_needed(graph: Graph) -> None:
+    alone = with_systems(graph, "system3")
+    assert {path.split("/")[1] for path in inputs.part_paths(alone)} == {"system3"}
+    settings = inputs.report_settings(alone)
+    assert [system["name"] for system in settings["systems"]] == ["system3"]
+    assert {name for keys in settings["recipes"].values() for used in keys.values() for name in used} == {"system3"}
+
+
+def test_the_settings_fit_a_command_line(graph: Graph) -> None:
+    settings = inputs.report_settings(graph)
+    assert 5 * len(repr(settings)) < LONGEST  # every quotation mark becomes five characters

@@ -1,0 +1,59 @@
+"""Crops and levels: loud parts are found exactly, and a drawn SNR is the one that results."""
+
+import numpy as np
+import pytest
+
+from asdlib.separation.mixing import crop, draw_crop, loud_starts, noise_gain, rms
+
+
+def recording(length: int = 100, loud: slice = slice(40, 50)) -> np.ndarray:
+    samples = np.zeros(length, np.int16)
+    samples[loud] = 16384
+    return samples
+
+
+@pytest.mark.parametrize("length", [1, 7, 100, 250])
+def test_loud_starts_are_those_of_crops_above_the_minimum(length: int) -> None:
+    given = np.random.default_rng(0).integers(-3000, 3000, 100).astype(np.int16)
+    given[20:60] //= 100
+    minimum = 0.05
+    expected = [start for start in range(100) if rms(crop(given, length, start)) > minimum]
+    assert loud_starts(given, length, minimum).tolist() == expected
+
+
+def test_a_crop_wraps_at_the_recordings_end() -> None:
+    given = np.arange(5, dtype=np.int16) * 1024
+    assert (crop(given, 7, 3) * 32).tolist() == [3, 4, 0, 1, 2, 3, 4]
+    assert crop(given, 7, 3).dtype == np.float32
+
+
+def test_drawn_crops_are_loud_and_reach_every_loud_start_evenly() -> None:
+    rng = np.random.default_rng(0)
+    given = recording()
+    loud = loud_starts(given, 20, 0.1)
+    assert 0 < len(loud) < 50  # most crops are silent
+    drawn = [draw_crop(given, 20, 0.1, True, rng) for _ in range(3000)]
+    assert min(map(rms, drawn)) > 0.1
+    found = {crop(given, 20, start).tobytes(): 0 for start in loud}
+    for one in drawn:
+        found[one.tobytes()] += 1
+    different = len(found)  # some starts give equal crops: the whole burst at different places is not among them
+    assert different == len(loud)
+    assert min(found.values()) > 0.5 * 3000 / different
+
+
+def test_without_a_seam_no_crop_wraps_unless_the_recording_is_short() -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.arange(1000, 1100, dtype=np.int16)
+    drawn = [draw_crop(ramp, 30, 1e-4, False, rng) for _ in range(1000)]
+    assert all((np.diff(one) > 0).all() for one in drawn)
+    assert {int(one[0] * 32768) for one in drawn} == set(range(1000, 1071))
+    assert len(draw_crop(ramp, 250, 1e-4, False, rng)) == 250
+
+
+@pytest.mark.parametrize("snr", [-5.0, 0.0, 10.0])
+def test_the_gain_gives_the_snr(snr: float) -> None:
+    rng = np.random.default_rng(1)
+    machine, noise = rng.standard_normal(1000), 0.01 * rng.standard_normal(1000)
+    noise *= noise_gain(machine, noise, snr)
+    assert 10 * np.log10(np.mean(machine**2) / np.mean(noise**2)) == pytest.approx(snr)

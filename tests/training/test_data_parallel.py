@@ -1,0 +1,72 @@
+"""A training on several devices learns what one on a single device learns; here the devices are processes on a CPU."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from asdlib.errors import AsdError
+from asdlib.training.batches import Batches
+from asdlib.training.settings import Training
+from asdlib.training.trainer import Trainer
+from asdlib.weights import checkpoints
+
+HERE = Path(__file__).parent
+
+
+def train(folder: Path, devices: int) -> str:
+    """Train in `folder` and return what was printed."""
+    folder.mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{HERE}/../src", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, HERE.parent / "helpers" / "data_parallel_job.py", folder, str(devices)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "training.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+    train(tmp_path / "one", 1)
+    train(tmp_path / "two", 2)
+    one, two = (checkpoints.load(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, weights in one.weights.items():
+        torch.testing.assert_close(two.weights[name], weights, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(two.calibration["losses"], one.calibration["losses"], rtol=1e-4, atol=1e-6)
+    assert two.calibration["seen"].tolist() == one.calibration["seen"].tolist()
+    for first, second in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
+        for name in ("loss", "validation_loss", "error"):
+            assert float(second[name]) == pytest.approx(float(first[name]), rel=1e-4)
+    assert sorted(path.name for path in (tmp_path / "two").iterdir() if not path.name.startswith(".")) == [
+        "model.safetensors", "training.csv",
+    ]  # fmt: skip
+
+
+class Numbers:
+    def __len__(self) -> int:
+        return 7
+
+    def batch(self, indices: torch.Tensor) -> torch.Tensor:
+        return indices.float()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_the_parts_of_a_batch_weigh_what_they_hold(world: int) -> None:
+    batches = Batches(Numbers(), torch.arange(7), 5, torch.device("cpu"))
+    parts = zip(*(batches.parts(rank, world) for rank in range(world)), strict=True)
+    for whole, shared in zip(batches, parts, strict=True):
+        assert sum(float(part.mean()) * weight for part, weight in shared) / world == pytest.approx(float(whole.mean()))
+
+
+@pytest.mark.parametrize("devices", [0, 5])
+def test_impossible_numbers_of_devices_are_refused(tmp_path: Path, devices: int) -> None:
+    settings = Training(epochs=1, batch_size=4, learning_rate=0.1, devices=devices)
+    with pytest.raises(AsdError, match=rf"training\.devices: {devices}: give 1 to 4"):
+        Trainer(settings, 1, torch.device("cpu"), tmp_path / "training.ckpt", "")

@@ -1,0 +1,350 @@
+"""The training loop: reproducible, resumable, and honest about what it does."""
+
+import logging
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch
+from asdlib.training.batches import Batches, shuffled, split
+from asdlib.training.fabric import Autocast, Fabric
+from asdlib.training.optimisation import learning_rate, stopped
+from asdlib.training.settings import Training
+from asdlib.training.trainer import Trainer, write_history
+
+CPU = torch.device("cpu")
+SETTINGS = Training(epochs=4, batch_size=8, learning_rate=0.01, validation=0.2, clip_norm=1.0)
+
+
+class Points:
+    """Examples on a noisy line."""
+
+    def __init__(self, count: int = 50):
+        self.values = torch.randn(count, 4, generator=torch.Generator().manual_seed(3))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Tensor) -> Batch:
+        chosen = self.values[indices]
+        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
+
+
+class Toy(nn.Module):
+    """A network with dropout (draws from the global generator) and batch norm (state beside the weights)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 4))
+
+    def loss(self, batch: Batch) -> Tensor:
+        return (self.layers(batch.features) - batch.features).square().mean()
+
+    def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+        return {"losses": losses, "seen": torch.tensor([len(batch.features) for batch in training])}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def trainer(folder: Path, settings: Training = SETTINGS, seed: int = 7, identity: str = "this") -> Trainer:
+    return Trainer(settings, seed, CPU, folder / "training.ckpt", identity)
+
+
+def trained(folder: Path, **options) -> tuple[dict[str, Tensor], dict[str, Tensor], list]:
+    torch.manual_seed(0)
+    network = Toy()
+    calibration, epochs = trainer(folder, **options).train(network, Points(), clips=50)
+    return network.state_dict(), calibration, epochs
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    first, _, _ = trained(tmp_path / "a")
+    again, _, _ = trained(tmp_path / "b")
+    other, _, _ = trained(tmp_path / "c", seed=8)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    _, _, epochs = trained(tmp_path, settings=Training(epochs=30, batch_size=8, learning_rate=0.02))
+    assert epochs[-1].loss < 0.7 * epochs[0].loss
+
+
+@pytest.mark.parametrize("done", [1, 2, 3, 4])
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, done: int
+) -> None:
+    unbroken, calibration, epochs = trained(tmp_path / "unbroken")
+    keep = Trainer._keep
+
+    def keep_and_die(self, model, optimizer, state) -> None:
+        keep(self, model, optimizer, state)
+        if len(state.epochs) == done:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_keep", keep)
+    with caplog.at_level(logging.INFO, "asdlib.training.trainer"):
+        resumed, again, resumed_epochs = trained(tmp_path / "killed")
+    assert f"resuming after epoch {done}" in caplog.text
+    assert same(unbroken, resumed)
+    assert same(calibration, again)
+    assert [epoch.loss for epoch in epochs] == [epoch.loss for epoch in resumed_epochs]
+
+
+def test_a_state_of_another_identity_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    unbroken, _, _ = trained(tmp_path / "unbroken")
+    trained(tmp_path / "stale", seed=1, identity="other settings")
+    result, _, _ = trained(tmp_path / "stale")
+    assert "belongs to other settings" in caplog.text
+    assert same(unbroken, result)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+def test_a_torn_state_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes) -> None:
+    unbroken, _, _ = trained(tmp_path / "unbroken")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "training.ckpt").write_bytes(content)
+    result, _, _ = trained(tmp_path / "torn")
+    assert "training starts again" in caplog.text
+    assert same(unbroken, result)
+
+
+def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> None:
+    _, calibration, _ = trained(tmp_path)
+    assert calibration["seen"].sum() == 40  # 50 less the 20 % that are only watched
+    assert len(calibration["losses"]) == len(calibration["seen"])
+
+
+def test_the_seed_decides_the_split_and_nothing_is_in_both_parts() -> None:
+    training, watched = split(50, 0.2, 7)
+    assert sorted([*training.tolist(), *watched.tolist()]) == list(range(50))
+    assert len(watched) == 10
+    assert split(50, 0.2, 7)[1].tolist() == watched.tolist()
+    assert split(50, 0.2, 8)[1].tolist() != watched.tolist()
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1])])
+def test_a_single_left_over_example_joins_the_batch_before(count: int, sizes: list[int]) -> None:
+    batches = Batches(Points(), torch.arange(count), 8, CPU)
+    assert [len(batch.features) for batch in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+def test_a_diverging_training_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match=r"training: the loss is (nan|inf).*learning_rate"):
+        trained(tmp_path, settings=Training(epochs=50, batch_size=8, learning_rate=1e30))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": "sgdx"}, "training.optimizer"),
+        ({"schedule": "steps"}, "training.schedule"),
+        ({"schedule": "plateau"}, "training.schedule: needs a validation loss"),
+        ({"early_stop": 3}, "training.early_stop: needs a validation loss"),
+    ],
+)
+def test_unknown_choices_are_refused(tmp_path: Path, change: dict, message: str) -> None:
+    settings = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, **change}
+    with pytest.raises(AsdError, match=message):
+        trained(tmp_path, settings=Training(**settings))
+
+
+def test_too_few_examples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match="too few"):
+        trainer(tmp_path).train(Toy(), Points(1), clips=1)
+
+
+def test_the_learning_rate_warms_up_and_falls_by_a_cosine() -> None:
+    settings = Training(
+        epochs=26, batch_size=1, learning_rate=1.0, schedule="cosine", final_learning_rate=0.1, warmup_epochs=1
+    )
+    rates = [learning_rate(settings, step, 104) for step in range(105)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4] == 1.0
+    assert rates[54] == pytest.approx(0.55)  # half-way
+    assert rates[104] == pytest.approx(0.1)
+    assert all(later <= earlier for earlier, later in pairwise(rates[4:]))
+
+
+def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    step = torch.optim.Adam.step
+
+    def look(self, *args, **kwargs):
+        gradients = [p.grad.norm() for group in self.param_groups for p in group["params"]]
+        steps.append(float(torch.stack(gradients).norm()))
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", look)
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, clip_norm=1e-3)
+    trained(tmp_path, settings=settings)
+    assert steps
+    assert max(steps) <= 1.001e-3
+
+
+def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
+    """On a CPU here: a training in bf16 uses this plugin on CUDA alone."""
+    read = set()
+
+    class Listening(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            read.add((self.training, batch.features.dtype, self.layers(batch.features).dtype))
+            return super().loss(batch)
+
+    given = trainer(tmp_path)
+    given.fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
+    given.train(Listening(), Points(), clips=50)
+    assert read == {(learning, torch.float32, torch.bfloat16) for learning in (True, False)}
+
+
+class Following(Toy):
+    """A network that uses every optional part of the contract."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("teacher", torch.zeros(8, 4))
+        self.weight = 1.0
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        self.weight = 1 - epoch / epochs
+
+    def loss(self, batch: Batch) -> Tensor:
+        return self.weight * super().loss(batch)
+
+    def after_step(self, step: int, steps: int) -> None:
+        self.teacher.lerp_(self.layers[0].weight.detach(), 0.5 * (step + 1) / steps)
+
+    def parameter_groups(self) -> list[dict]:
+        first, *others = self.layers.parameters()
+        return [{"params": [first], "rate": 0.0}, {"params": others, "weight_decay": 0.1}]
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        return {"spread": batch.features.std()}
+
+
+class Redrawn(Points):
+    """Examples that are drawn anew every epoch and hold out their own."""
+
+    def __init__(self) -> None:
+        super().__init__(48)
+        self.validation = Points(9)
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.values = torch.randn(48, 4, generator=torch.Generator().manual_seed(100 + epoch))
+
+
+def test_a_killed_training_with_every_optional_part_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Training(
+        epochs=6, batch_size=4, accumulate=3, learning_rate=0.05, schedule="plateau", patience=1, early_stop=5,
+        steps_per_epoch=7,
+    )  # fmt: skip
+
+    def run(folder: Path) -> tuple[dict, list]:
+        torch.manual_seed(0)
+        network = Following()
+        _, epochs = trainer(folder, settings).train(network, Redrawn(), clips=48)
+        return network.state_dict(), epochs
+
+    unbroken, epochs = run(tmp_path / "unbroken")
+    keep = Trainer._keep
+
+    def keep_and_die(self, model, optimizer, state) -> None:
+        keep(self, model, optimizer, state)
+        if len(state.epochs) == 3:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_keep", keep)
+    resumed, again = run(tmp_path / "killed")
+    assert same(unbroken, resumed)
+    assert [(e.loss, e.metrics, e.learning_rate) for e in epochs] == [
+        (e.loss, e.metrics, e.learning_rate) for e in again
+    ]
+    assert unbroken["teacher"].any()
+    write_history(tmp_path / "training.csv", epochs)
+    assert (tmp_path / "training.csv").read_text().splitlines()[0].endswith("seconds,spread")
+
+
+def test_a_group_with_rate_zero_stands_still(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Following()
+    before = [parameter.detach().clone() for parameter in network.layers.parameters()]
+    trainer(tmp_path).train(network, Points(), clips=50)
+    first, second = list(network.layers.parameters())[:2]
+    assert torch.equal(first, before[0])
+    assert not torch.equal(second, before[1])
+
+
+class Line(nn.Linear):
+    def loss(self, batch: Batch) -> Tensor:
+        return (self(batch.features) - batch.features).square().mean()
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
+    def weights(folder: str, **settings) -> Tensor:
+        torch.manual_seed(0)
+        network = Line(4, 4)
+        trainer(tmp_path / folder, Training(epochs=2, learning_rate=0.01, **settings)).train(network, Points(48), 48)
+        return network.weight.detach()
+
+    whole = weights("whole", batch_size=16)
+    torch.testing.assert_close(weights("parts", batch_size=4, accumulate=4), whole)
+    assert not torch.allclose(weights("small", batch_size=4), whole)
+
+
+def test_steps_per_epoch_draw_in_shuffled_rounds() -> None:
+    order = shuffled(torch.arange(10), 0, 7, 25)
+    assert len(order) == 25
+    assert sorted(order[:10].tolist()) == sorted(order[10:20].tolist()) == list(range(10))
+    assert order[:10].tolist() != order[10:20].tolist()
+    assert shuffled(torch.arange(10), 1, 7, 4).tolist() != order[:4].tolist()
+
+
+def test_a_plateau_lowers_the_rate_and_then_stops() -> None:
+    settings = Training(
+        epochs=99, batch_size=1, learning_rate=1.0, schedule="plateau", patience=2, factor=0.5, early_stop=4
+    )
+    watched = [5.0, 4.0, 4.5, 4.0, 4.1, 4.2]
+    rates = [learning_rate(settings, epoch, 99, watched[:epoch]) for epoch in range(7)]
+    assert rates == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
+    assert [stopped(settings, watched[:epoch]) for epoch in range(7)] == [False] * 6 + [True]
+
+
+def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
+    class Wandering(Toy):
+        """Fits the examples for three epochs, then flees from them."""
+
+        def begin_epoch(self, epoch: int, epochs: int) -> None:
+            self.sign = 1.0 if epoch < 3 else -1.0
+
+        def loss(self, batch: Batch) -> Tensor:
+            loss = super().loss(batch)
+            return self.sign * loss if self.training else loss
+
+    torch.manual_seed(0)
+    network = Wandering()
+    settings = Training(epochs=50, batch_size=8, learning_rate=0.01, validation=0.2, early_stop=4)
+    _, epochs = trainer(tmp_path, settings).train(network, Points(), clips=50)
+    best = min(range(len(epochs)), key=lambda epoch: epochs[epoch].validation_loss)
+    assert len(epochs) == best + 5 < 50
+    watched = Points().batch(split(50, 0.2, 7)[1])
+    with torch.no_grad():
+        assert float(network.loss(watched)) == pytest.approx(epochs[best].validation_loss, rel=0.2)

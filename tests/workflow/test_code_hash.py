@@ -1,0 +1,228 @@
+"""The code hash: what changes it and what does not, on a small package; and the rules that make it true for asdlib."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asdlib.errors import AsdError
+from asdlib.workflow import code_hash
+from asdlib.workflow.code_hash import FOLDERS, REGISTRIES, closure, hash_of, kinds, registry_class, registry_module
+
+FILES = {
+    "__init__.py": "",
+    "errors.py": "class AsdError(Exception):\n    '''An error.'''\n",
+    "steps/__init__.py": "",
+    "steps/train.py": (
+        "'''Train.'''\n\n"
+        "from asdlib.layers import dense\n"
+        "from asdlib.models import MODELS\n\n\n"
+        "def train(kind):\n"
+        "    '''Train it.'''\n"
+        "    # build\n"
+        "    from asdlib.data.files import atomic\n"
+        "    return MODELS[kind](dense.width, atomic)\n"
+    ),
+    "steps/score.py": "import asdlib.data.files\n\n\ndef score():\n    return asdlib.data.files.atomic()\n",
+    "layers/__init__.py": "",
+    "layers/dense.py": "from asdlib.layers.width import width as width\n",
+    "layers/width.py": "width = 3\n",
+    "data/__init__.py": "",
+    "data/files.py": "def atomic():\n    return 1\n",
+    "data/unused.py": "x = 1\n",
+    "models/__init__.py": (
+        "from asdlib.models.one import One\n"
+        "from asdlib.models.two import Two as Second\n\n"
+        'MODELS: dict[str, type] = {"one": One, "two": Second}\n'
+    ),
+    "models/one.py": "class One:\n    '''One.'''\n\n    def loss(self):\n        return 1\n",
+    "models/two.py": "class Two:\n    pass\n",
+}
+TRAIN = ("asdlib.steps.train", "asdlib.models.one")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package named asdlib with two steps and a registry of two models."""
+    for name, text in FILES.items():
+        (tmp_path / "asdlib" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "asdlib" / name).write_text(text)
+    monkeypatch.setattr(code_hash, "PACKAGE", tmp_path / "asdlib")
+    _forget()
+    yield tmp_path / "asdlib"
+    _forget()
+
+
+def _forget() -> None:
+    for name in ("_registry", "_path", "_tree", "_imports", "_text", "_linked", "normalised"):
+        getattr(code_hash, name).cache_clear()
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    _forget()
+
+
+def test_closure_follows_every_form_of_import(package: Path) -> None:
+    assert closure("asdlib.steps.train") == [
+        "asdlib",
+        "asdlib.data",
+        "asdlib.data.files",
+        "asdlib.layers",
+        "asdlib.layers.dense",
+        "asdlib.layers.width",
+        "asdlib.steps.train",
+    ]
+    assert closure("asdlib.steps.score") == ["asdlib", "asdlib.data", "asdlib.data.files", "asdlib.steps.score"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("steps/train.py", "# build", "# build and return"),
+        ("steps/train.py", "    # build\n", "\n\n"),
+        ("steps/train.py", "'''Train.'''", "'''Train a model.'''"),
+        ("steps/train.py", "'''Train it.'''", '"""Another."""'),
+        ("steps/train.py", "    '''Train it.'''\n", ""),
+        (
+            "steps/train.py",
+            "MODELS[kind](dense.width, atomic)",
+            "MODELS[kind](\n        dense.width,\n        atomic)",
+        ),
+        ("models/one.py", "'''One.'''", "'''The one.'''"),
+        ("models/two.py", "pass", "x = 1"),
+        ("data/unused.py", "x = 1", "x = 2"),
+        ("steps/score.py", "return", "return 1 +"),
+        ("models/__init__.py", '"two": Second', '"two": Second, "three": One'),
+    ],
+)
+def test_what_leaves_the_hash_alone(package: Path, file: str, old: str, new: str) -> None:
+    before = hash_of(*TRAIN)
+    _edit(package / file, old, new)
+    assert hash_of(*TRAIN) == before
+
+
+def test_a_docstring_in_an_empty_module_leaves_the_hash_alone(package: Path) -> None:
+    before = hash_of(*TRAIN)
+    (package / "layers" / "__init__.py").write_text('"""Layers."""\n')
+    _forget()
+    assert hash_of(*TRAIN) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("steps/train.py", "def train(kind)", "def train(kind='one')"),
+        ("steps/train.py", "return MODELS", "print(kind)\n    return MODELS"),
+        ("steps/train.py", "def train", "@staticmethod\ndef train"),
+        ("layers/width.py", "3", "4"),
+        ("layers/dense.py", "from asdlib.layers.width import width as width", "width = 3"),
+        ("data/files.py", "return 1", "return '1'"),
+        ("models/one.py", "return 1", "return 2"),
+        ("models/one.py", "def loss(self):", "async def loss(self):"),
+    ],
+)
+def test_what_changes_the_hash(package: Path, file: str, old: str, new: str) -> None:
+    before = hash_of(*TRAIN)
+    _edit(package / file, old, new)
+    assert hash_of(*TRAIN) != before
+
+
+def test_a_moved_module_leaves_the_hash_alone(package: Path) -> None:
+    """An import of the name, one of the module, one inside a function; the statements are sorted anew."""
+    before = hash_of(*TRAIN)
+    for module in ("layers/dense.py", "layers/width.py", "data/files.py"):
+        target = package / "a_new_place" / "below" / Path(module).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (package / module).rename(target)
+    for folder in (package / "a_new_place", package / "a_new_place" / "below"):
+        (folder / "__init__.py").write_text("")
+    for path in package.rglob("*.py"):
+        text = path.read_text()
+        for old in ("asdlib.layers", "asdlib.data"):
+            text = text.replace(old, "asdlib.a_new_place.below")
+        path.write_text(text)
+    lines = (package / "steps/train.py").read_text().splitlines()
+    lines[2:4] = reversed(lines[2:4])
+    (package / "steps/train.py").write_text("\n".join(lines))
+    _forget()
+    assert "asdlib.a_new_place.below.files" in closure(*TRAIN)
+    assert hash_of(*TRAIN) == before
+
+
+def test_a_name_taken_from_another_module_changes_the_hash(package: Path) -> None:
+    """The two modules are among the step's code before and after: only which of them the name comes from is new."""
+    (package / "data/other.py").write_text("def atomic():\n    return 2\n\n\ndef more():\n    return 3\n")
+    _edit(package / "layers/width.py", "width = 3", "from asdlib.data.other import more\n\nwidth = more()")
+    before, modules = hash_of(*TRAIN), closure(*TRAIN)
+    _edit(package / "steps/train.py", "asdlib.data.files", "asdlib.data.other")
+    _edit(package / "layers/width.py", "asdlib.data.other import more", "asdlib.data.files import atomic")
+    assert closure(*TRAIN) == modules
+    assert hash_of(*TRAIN) != before
+
+
+def test_each_step_and_class_has_a_hash_of_its_own(package: Path) -> None:
+    hashes = {
+        hash_of("asdlib.steps.train", registry_module("models", "one")),
+        hash_of("asdlib.steps.train", registry_module("models", "two")),
+        hash_of("asdlib.steps.train"),
+        hash_of("asdlib.steps.score"),
+    }
+    assert len(hashes) == 4
+
+
+def test_registries_are_read_not_imported(package: Path) -> None:
+    assert kinds("models") == ["one", "two"]
+    assert registry_module("models", "two") == "asdlib.models.two"
+    assert registry_class("models", "two").name == "Two"
+
+
+def test_a_registry_that_names_a_missing_class(package: Path) -> None:
+    _edit(package / "models/one.py", "class One", "class Eins")
+    with pytest.raises(AsdError, match=r"^asdlib\.models\.one: has no class One"):
+        registry_class("models", "one")
+
+
+def test_a_registry_without_its_dictionary(package: Path) -> None:
+    _edit(package / "models/__init__.py", "MODELS: dict[str, type]", "TABLE: dict[str, type]")
+    with pytest.raises(AsdError, match=r"^asdlib\.models: has no dictionary MODELS"):
+        kinds("models")
+
+
+# --- asdlib itself --------------------------------------------------------------------------------------------------
+
+SOURCES = sorted(code_hash.PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("section", REGISTRIES)
+def test_a_registry_holds_imports_and_its_dictionary_alone(section: str) -> None:
+    """The hash leaves registries out, so nothing in them may matter but which class a kind stands for."""
+    docstring, *rest = ast.parse((code_hash.PACKAGE / FOLDERS.get(section, section) / "__init__.py").read_bytes()).body
+    assert isinstance(docstring, ast.Expr)
+    *imports, table = rest
+    assert all(isinstance(node, ast.ImportFrom) and not node.level for node in imports)
+    assert isinstance(table, ast.AnnAssign)
+    assert isinstance(table.value, ast.Dict)
+    assert all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in table.value.keys)
+    assert all(isinstance(value, ast.Name) for value in table.value.values)
+    for kind in kinds(section):
+        assert registry_class(section, kind)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(code_hash.PACKAGE)))
+def test_imports_are_such_that_the_hash_sees_them(path: Path) -> None:
+    """No relative import, no import by a computed name, no star."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: write the module's full name"
+            assert node.module != "importlib", f"line {node.lineno}: import by name"
+            assert all(alias.name != "*" for alias in node.names), f"line {node.lineno}: name what you import"
+        elif isinstance(node, ast.Import):
+            roots = {alias.name.partition(".")[0] for alias in node.names}
+            assert "importlib" not in roots, f"line {node.lineno}: import by name"
+            assert "asdlib" not in roots, f"line {node.lineno}: write `from asdlib… import …`"
+        elif isinstance(node, ast.Name):
+            assert node.id != "__import__", f"line {node.lineno}: import by name"

@@ -1,0 +1,86 @@
+"""YAML that is not what its schema says is refused in one line that names file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from asdlib.errors import AsdError
+from asdlib.workflow.yaml_files import check, load_yaml
+
+GOOD = """
+report: toy
+title: A toy
+models: {m: {kind: k, audio: [raw]}}
+variants: {v: {branches: [{model: m, backend: b}]}}
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+@pytest.fixture
+def load(tmp_path):
+    def read(text: str | bytes) -> dict:
+        (tmp_path / "toy.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load_yaml(tmp_path / "toy.yaml", "system")
+
+    return read
+
+
+def test_a_good_file_is_read(load):
+    assert load(GOOD)["models"] == {"m": {"kind": "k", "audio": ["raw"]}}
+
+
+def test_anchors_and_merges_work(load):
+    text = GOOD.replace("{m: {kind: k, audio: [raw]}}", "\n  m: &m {kind: k, size: 1}\n  n: {<<: *m, size: 2}")
+    assert load(text)["models"] == {"m": {"kind": "k", "size": 1}, "n": {"kind": "k", "size": 2}}
+
+
+BAD = {
+    "empty": ("", r"\(top level\): None is not of type 'object'"),
+    "a list": ("[1, 2]", r"\(top level\): \[1, 2\] is not of type 'object'"),
+    "not YAML": ("a: [b", r"is not YAML: .*line \d.*: mend it there"),
+    "a tab": ("a:\n\tb: 1", r"is not YAML: .*line 2"),
+    "not text": (b"\xff\xfe\x00", "is not YAML: "),
+    "code": ('!!python/object/apply:os.system ["true"]', "is not YAML: could not determine a constructor"),
+    "list as a key": ("[a]: 1", "is not YAML: .*unhashable key"),
+    "key twice": (GOOD + "report: other", r"report: is defined twice \(line 6\): rename or remove one"),
+    "inner key twice": (changed("kind: k,", "kind: k, kind: l,"), r"kind: is defined twice \(line 4\)"),
+    "recipe twice": (changed("{m: {", "{m: {kind: l}, m: {"), r"m: is defined twice \(line 4\)"),
+    "unknown key": (GOOD + "modles: {}", r"modles: unknown key: use one of: augmentations, backends, .*, variants"),
+    "unknown inner key": (changed("backend: b", "backend: b, view: [raw]"), r"variants\.v\.branches\.0\.view: unk"),
+    "missing key": (changed("title: A toy", ""), "title: is missing: add it"),
+    "missing inner key": (changed(", backend: b", ""), r"variants\.v\.branches\.0\.backend: is missing: add it"),
+    "missing kind": (changed("kind: k, ", ""), r"models\.m\.kind: is missing: add it"),
+    "wrong type": (changed("title: A toy", "title: 3"), "title: 3 is not of type 'string': correct the value"),
+    "wrong inner type": (changed("[raw]", "raw"), r"models\.m\.audio: 'raw' is not of type 'array'"),
+    "bad name": (changed("{v:", "{v-1:"), "variants: 'v-1' does not match"),
+    "no variants": (changed("{v: {branches: [{model: m, backend: b}]}}", "{}"), r"variants: \{\} should be non-empty"),
+    "a long value": (changed("title: A toy", f"title: [{'word, ' * 500}]"), r"title: \['word', .* … is not of type 's"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD.values(), ids=BAD)
+def test_bad_files_are_refused_in_one_line(load, text, problem):
+    with pytest.raises(AsdError, match=rf"^[^\n]*toy\.yaml: {problem}[^\n]*$") as error:
+        load(text)
+    assert len(str(error.value)) < 400
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(AsdError, match=r"gone\.yaml: cannot be read \(No such file or directory\): restore it"):
+        load_yaml(tmp_path / "gone.yaml", "system")
+
+
+def test_the_schema_is_named():
+    with pytest.raises(AsdError, match=r"^config: data: is missing: .*workflow/schemas/config\.schema\.yaml"):
+        check({}, "config", "config")
+
+
+def test_the_files_of_this_repository_are_good():
+    systems = sorted((Path(__file__).parents[2] / "config" / "systems").glob("*.yaml"))
+    assert systems
+    for path in systems:
+        load_yaml(path, "system")
