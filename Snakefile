@@ -28,4 +28,4 @@ include: "workflow/rules/submission.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{system}/scores.csv", system=graph.config["systems"]),
+        expand(paths.scores(), system=graph.config["systems"]),

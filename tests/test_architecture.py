@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from asdlib.workflow.recipes import SECTIONS, Recipes, as_list, key_of
+from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.recipes import REGISTRIES, VIEWS, Recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "asdlib"
@@ -93,20 +95,55 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
     program = (
         "import sys, yaml\n"
         "from pathlib import Path\n"
-        "from asdlib.report import inputs\n"
+        "import asdlib.report.inputs, asdlib.submission.inputs\n"
         "from asdlib.runtime import guard, job_environment, lock\n"
-        "from asdlib.submission import inputs\n"
+        "from asdlib.workflow import inputs, paths, settings, stage_code\n"
         "from asdlib.workflow.graph import Graph\n"
         "load = lambda name: yaml.safe_load(Path('config', name).read_text())\n"
         "files = [load(name + '.yaml') for name in ('datasets', 'checkpoints', 'config')]\n"
         "graph = Graph({key: value for file in files for key, value in file.items()}, Path.cwd())\n"
-        "graph.variants, graph.table, graph.code('train_model'), graph.code('score')\n"
+        "graph.variants, graph.table, stage_code.of_step('train_model'), stage_code.of_step('score')\n"
         "print(*sorted({'torch', 'numpy', 'pandas', 'pyarrow', 'scipy', 'librosa'} & set(sys.modules)))\n"
     )
     command = [sys.executable, "-c", program]
     path = {"PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run(command, cwd=ROOT, env=path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "workflow").glob("*.py")), ids=name_of)
+def test_the_workflow_s_part_needs_the_standard_library_and_yaml_alone(path: Path) -> None:
+    """Imports inside functions are those of commands, which may take their time."""
+    known = {*sys.stdlib_module_names, "yaml", "asdlib"}
+    tree = ast.parse(path.read_bytes())
+    modules = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert {module.partition(".")[0] for module in modules} <= known
+
+
+SPELLED = re.compile(r"(results|resources)/")
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "workflow" / "rules").glob("*.smk"))], ids=name_of)
+def test_one_module_spells_paths(path: Path) -> None:
+    """`workflow/paths.py` alone says where a file lies; docstrings and texts for people may say it too."""
+    if path == PACKAGE / "workflow" / "paths.py":
+        return
+    if path.suffix == ".smk":
+        spelled = re.findall(r"[\"'](?:results|resources)/[^\"']*[\"']", path.read_text())
+    else:
+        texts = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Constant)]
+        spelled = [node.value for node in texts if isinstance(node.value, str) and SPELLED.match(node.value)]
+    assert spelled == []
+
+
+LONGEST = 250  # lines of a file
+LONGEST_OF = {"workflow/graph.py": 150}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_OF.get(str(path.relative_to(PACKAGE)), LONGEST)
 
 
 def test_tables_and_metrics_work_without_torch() -> None:
@@ -205,15 +242,15 @@ def test_every_value_says_where_it_comes_from(path: Path) -> None:
     lines = path.read_text().splitlines()
     tree = yaml.compose(path.read_text())
     top = {key.value: value for key, value in tree.value}
-    blocks = [(section, *recipe) for section in SECTIONS if section in top for recipe in top[section].value]
+    blocks = [(registry, *recipe) for registry in REGISTRIES if registry in top for recipe in top[registry].value]
     blocks += [("variants", *variant) for variant in top["variants"].value]
-    for section, name, block in blocks:
+    for registry, name, block in blocks:
         for key, value in block.value:
-            if key.value in STRUCTURE or (section == "variants" and key.value in ("note", "branches")):
+            if key.value in STRUCTURE or (registry == "variants" and key.value in ("note", "branches")):
                 continue
             for number in _value_lines(value):
-                place = f"{path.name}:{number + 1}: {section}.{name.value}.{key.value}"
-                assert MARK.search(lines[number]), f"{place}: say where the value comes from: # §2.4, or # ours: why"
+                where = f"{path.name}:{number + 1}: {registry}.{name.value}.{key.value}"
+                assert MARK.search(lines[number]), f"{where}: say where the value comes from: # §2.4, or # ours: why"
 
 
 def _value_lines(node: yaml.Node) -> Iterator[int]:
@@ -235,19 +272,20 @@ def test_every_recipe_serves_a_variant() -> None:
     for system in recipes.systems:
         for variant in recipes.variants(system, seed=0):
             for branch in variant.branches:
-                used |= {branch.backend.key, *_keys_in(branch.model.key, branch.model.settings)}
+                used |= {branch.backend.key, *_keys_in(branch.model)}
                 used |= {view.rpartition("/")[2] for view in branch.views}
     unused = [name for name in recipes.blocks if recipes.resolve(*name, 0).key not in used]
     assert not unused
 
 
-def _keys_in(key: str, settings: dict) -> Iterator[str]:
+def _keys_in(recipe: Recipe) -> Iterator[str]:
     """Yield the keys of a recipe and of everything it is built from."""
-    yield key
-    nested = [settings.get("frontend"), settings.get("separator"), *as_list(settings.get("init"))]
-    nested += list((settings.get("audio") or {}).values())
-    for block in filter(None, nested):
-        yield from _keys_in(key_of(block), block)
+    yield recipe.key
+    views = [
+        Recipe(VIEWS[view.split("/")[0]], made) for view, made in (recipe.settings.get("views") or {}).items() if made
+    ]
+    for part in filter(None, [recipe.frontend, recipe.separator, *recipe.init, *views]):
+        yield from _keys_in(part)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*/config.yaml")), ids=name_of)
@@ -261,9 +299,10 @@ def test_profiles_hold_options_of_snakemake(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=name_of)
-def test_environments_install_the_library_under_its_pins(path: Path) -> None:
+def test_environments_install_what_the_library_needs_under_its_pins(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
-    pip = next(entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
-    for flag, _, place in (line.partition(" ") for line in pip):
-        if flag in ("-c", "-e"):
-            assert (path.parent / place).exists()
+    pins = next(entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
+    assert set(pins) <= set((ROOT / "constraints.txt").read_text().splitlines())
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    installed = {pin.partition("==")[0].lower() for pin in pins}
+    assert installed == {name.lower() for name in needed if not name.startswith("snakemake")}  # jobs run no Snakemake

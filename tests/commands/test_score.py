@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from asdlib.cli import main
 from asdlib.commands import new_clips
 from asdlib.commands.new_clips import Scores
 from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
 from asdlib.planning.trained import Place, needed_to_score
 from asdlib.workflow.config import read_config
@@ -144,9 +146,9 @@ def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, p
 
 
 def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -> None:
-    settings = {"sample_rate": RATE, "seconds": 2.0, "resample": False, "downmix": False, "allow_silent": False}
+    longer = ClipFormat(RATE, 2.0, resample=False, downmix=False, allow_silent=False)
     table = Path("results/audio/raw/recordings/fan.parquet")
-    write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, "toy", "fan", settings)
+    write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, asdict(longer), longer)
     assert f"prepare.seconds: is 1.0, but {table} was made with 2.0" in refused(capsys, *PLACE, "my.wav")
 
 

@@ -141,12 +141,12 @@ def make_checkout(folder: Path, settings: str = SETTINGS) -> Checkout:
 def add_toy_system(checkout: Checkout) -> None:
     """Add a system as docs/ describe it: one YAML file, one Python file per idea and its line in the registry."""
     shutil.copy2(TOY_SYSTEM / "toy.yaml", checkout.folder / "config" / "systems")
-    for section, (module, name) in TOY_CLASSES.items():
-        package = checkout.folder / "src" / "asdlib" / section
+    for registry, (module, name) in TOY_CLASSES.items():
+        package = checkout.folder / "src" / "asdlib" / registry
         shutil.copy2(TOY_SYSTEM / f"{module}.py", package)
-        opening = f"{section.upper()}: dict[str, type] = {{"
-        new = f'from asdlib.{section}.{module} import {name}\n\n{opening}"{module}": {name}, '
-        checkout.edit(f"src/asdlib/{section}/__init__.py", opening, new)
+        opening = f"{registry.upper()}: dict[str, type] = {{"
+        new = f'from asdlib.{registry}.{module} import {name}\n\n{opening}"{module}": {name}, '
+        checkout.edit(f"src/asdlib/{registry}/__init__.py", opening, new)
 
 
 def add_toy_machines(checkout: Checkout, *machines: str, folder: str = "recordings") -> None:

@@ -1,4 +1,6 @@
-"""A training on several processes, run by tests/test_data_parallel.py: python data_parallel_job.py <folder> <devices>.
+"""A training on several processes, run by tests/training/test_data_parallel.py.
+
+python data_parallel_job.py <folder> <devices>
 
 Every process runs this script from its beginning, as those of a job run the job's own.
 """
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from asdlib.examples.clips import Batch
 from asdlib.training.batches import Batches
 from asdlib.training.job import Job, Task, fit
+from asdlib.workflow.recipe import Recipe
 
 
 class Points:
@@ -53,7 +56,7 @@ def main(folder: Path, devices: int) -> None:
     }  # fmt: skip
     settings = {"name": "points", "seed": 7, "training": training}
     weights = folder / "model.safetensors"
-    job = Job(settings, "code", [], weights, folder / "training.csv", torch.device("cpu"))
+    job = Job(Recipe("models", settings), "code", [], weights, folder / "training.csv", torch.device("cpu"))
     fit(job, lambda: Task(Network(), Points(), 53))
 
 

@@ -20,12 +20,13 @@ from asdlib.errors import AsdError
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job, complaint, dry_run, needed_for, parse
-from asdlib.planning.hours import Hours, feature_place
-from asdlib.planning.rows import COSTS, plan
+from asdlib.planning.hours import Hours
+from asdlib.planning.rows import plan
 from asdlib.planning.sizes import Sizes
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import SECTIONS
+from asdlib.workflow.paths import COSTS, parse_features
+from asdlib.workflow.recipes import REGISTRIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTED = """Building DAG of jobs...
@@ -190,12 +191,12 @@ def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
     assert sizes(plain).of(job("download", **fan)) == 2 * 1300 * 320_000  # the archive stays
     assert sizes(plain).of(job("prepare", **fan)) == 1300 * 160_000
     logmel, fbank = (key(plain, "frontends", name) for name in ("logmel_128", "fbank_eat"))
-    features = job("extract_features", frontend=logmel, audio="raw", **fan)
+    features = job("extract_features", frontend=logmel, view="raw", **fan)
     assert sizes(plain).of(features) == 1300 * 313 * 128 * 4
     mixed = f"augmented/{key(plain, 'augmentations', 'remix_10k')}"
-    assert sizes(plain).of(job("extract_features", frontend=fbank, audio=mixed, **fan)) == 1429 * 1024 * 128 * 2
+    assert sizes(plain).of(job("extract_features", frontend=fbank, view=mixed, **fan)) == 1429 * 1024 * 128 * 2
     model = key(plain, "models", "dense_ae")
-    assert sizes(plain).of(job("embed", model=model, audio="raw", **fan)) == 1200 * 3 * 4
+    assert sizes(plain).of(job("embed", model=model, view="raw", **fan)) == 1200 * 3 * 4
     assert sizes(plain).of(job("tabulate", system="baseline")) == 0
 
 
@@ -203,9 +204,9 @@ def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):
     plain = graph(monkeypatch)
     frontend, model = key(plain, "frontends", "dual_view"), key(plain, "models", "dual_branch_cnn")
     read = [f"results/features/{frontend}/raw/dcase2025_dev/{machine}.parquet" for machine in ("fan", "valve")]
-    joint = job("train_model", *read, model=model, dataset="dcase2025_dev", place="all")
+    joint = job("train_model", *read, model=model, dataset="dcase2025_dev", machine="all")
     assert sizes(plain).scratch(joint) == 2 * 1000 * 399_543 * 2
-    own = job("train_model", *read[:1], model=key(plain, "models", "dense_ae"), dataset="dcase2025_dev", place="fan")
+    own = job("train_model", *read[:1], model=key(plain, "models", "dense_ae"), dataset="dcase2025_dev", machine="fan")
     assert sizes(plain).scratch(own) == 0
 
 
@@ -214,7 +215,7 @@ def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):
 
 def training(graph: Graph, name: str, machine: str = "fan") -> Job:
     view = "results/features/logmel-123456/raw/dcase2025_dev/fan.parquet"
-    wildcards = {"model": key(graph, "models", name), "dataset": "dcase2025_dev", "place": machine}
+    wildcards = {"model": key(graph, "models", name), "dataset": "dcase2025_dev", "machine": machine}
     return job("train_model", view, "resources/checkpoints/x/y.pt", gpus=1, **wildcards)
 
 
@@ -256,9 +257,9 @@ def test_another_network_has_no_known_cost(here, monkeypatch):
     assert (time.cpu, time.gpu, time.unknown) == (2.8, 2.8, "models.dense_ae")
 
 
-def test_places_of_features():
-    assert feature_place("results/features/f-1/augmented/a-1/demo/fan.parquet") == ("augmented/a-1", "demo", "fan")
-    assert feature_place("results/models/m-1/demo/all/model.safetensors") is None
+def test_what_a_feature_file_holds():
+    assert parse_features("results/features/f-1/augmented/a-1/demo/fan.parquet") == ("augmented/a-1", "demo", "fan")
+    assert parse_features("results/models/m-1/demo/all/model.safetensors") is None
 
 
 # --- the costs ------------------------------------------------------------------------------------------------------
@@ -274,10 +275,10 @@ KEYS = {
 def test_costs_are_those_of_recipes_and_rules_that_exist():
     costs = yaml.safe_load((ROOT / COSTS).read_text())
     systems = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "systems").glob("*.yaml")]
-    for section in set(SECTIONS) - {"backends"}:
-        assert set(costs["recipes"][section]) <= {name for system in systems for name in system.get(section, {})}
-        for name, cost in costs["recipes"][section].items():
-            assert set(cost) == KEYS[section], name
+    for registry in set(REGISTRIES) - {"backends"}:
+        assert set(costs["recipes"][registry]) <= {name for system in systems for name in system.get(registry, {})}
+        for name, cost in costs["recipes"][registry].items():
+            assert set(cost) == KEYS[registry], name
     checkpoints = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
     assert set(costs["checkpoints"]) == set(checkpoints)
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from asdlib.report.costs import STAGES, Cost, costs, total
+from asdlib.workflow import paths
+from asdlib.workflow.words import RAW
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 RULES = "\n".join(
@@ -71,13 +73,15 @@ def test_every_rule_s_results_are_known() -> None:
 def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(rule: str) -> None:
     """Machine, model, system and all else have one name, which is a dataset's as well."""
     body = re.search(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)[1]
-    output = re.search(r'output:[^"]*"([^"]+)"', body)[1]
-    benchmark = re.search(r'benchmark:\s+"results/benchmarks/([^"]+)"', body)[1]
+    named = {"paths": paths, "RAW": RAW}
+    output = eval(re.search(r"output:.*?(paths\.\w+\([^()]*\))", body, re.DOTALL)[1], named)
+    written = eval(re.search(r"benchmark:\s+(paths\.\w+\([^()]*\))", body)[1], named)
+    benchmark = written.removeprefix("results/benchmarks/")
     names = dict.fromkeys(re.findall(r"{(\w+)}", output + benchmark), "fan")
-    values = names | {"dataset": "here", "audio": "separated/fan", "seeded": "/seed_1"}
+    values = names | {"dataset": "here", "view": "separated/fan", "seeded": "/seed_1"}
     record(benchmark.format(**values), "1", "1", "1")
     put(output.format(**values) + ("/a.wav" if rule == "download" else ""), "1234")
-    recipes = {stage.section: {"fan": ["fan"]} for stage in STAGES.values() if stage.section}
+    recipes = {stage.users: {"fan": ["fan"]} for stage in STAGES.values() if stage.users}
     (cost,) = costs(recipes, ["fan"], ["there", "here"])
     assert (cost.rule, cost.jobs, cost.disk) == (rule, 1, 4)
     assert bool(costs(recipes, ["fan"], ["fan", "raw", "separated", "models"])) == ("dataset" not in names)

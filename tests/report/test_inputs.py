@@ -9,6 +9,7 @@ import yaml
 from asdlib.report import inputs
 from asdlib.workflow.ancestry import public_for, recipes_of, separators_for, trained_for
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.inputs import embeddings_of, score_files
 from asdlib.workflow.recipes import merge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +40,8 @@ def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, syste
     variants = inputs.first_variants(graph, system)
     assert {variant.seed for variant in variants} == {1}
     for variant in variants:
-        assert set(graph.embeddings_of(variant, "demo", "bearing")) <= drawn
-    assert set(graph.score_files(system, "training_score")) >= {path for path in drawn if "training_score" in path}
+        assert set(embeddings_of(variant, "demo", "bearing")) <= drawn
+    assert set(score_files(graph, system, "training_score")) >= {path for path in drawn if "training_score" in path}
     assert "results/audio/raw/demo/bearing.parquet" in drawn
 
 
@@ -71,7 +72,7 @@ def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
     assert found == {key for key in graph.table if key[0] != "backends"}
     recipes = inputs.report_settings(graph)["recipes"]
-    assert {(section, key) for section, keys in recipes.items() for key in keys} == found
+    assert {(registry, key) for registry, keys in recipes.items() for key in keys} == found
 
 
 def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
@@ -85,7 +86,7 @@ def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
     assert {"dcase2020_dev", "corpus"} < set(learned["recorded"])
     assert "demo_older" not in learned["recorded"]
     assert all(used_by == ["system4"] for used_by in learned["recipes"]["checkpoints"].values())
-    files = {path for variant in inputs.first_variants(shipped, "system4") for path in public_for(shipped, variant)}
+    files = {path for variant in inputs.first_variants(shipped, "system4") for path in public_for(variant)}
     assert set(learned["recipes"]["checkpoints"]) == {path.split("/")[2] for path in files}
 
 
@@ -105,7 +106,7 @@ def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None
 def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
     for system in inputs.report_settings(graph)["systems"]:
         recipes = [("separators", key) for key in system["separators"]] + [("models", key) for key in system["models"]]
-        stops = [key for section, key in recipes if graph.recipe(section, key).settings["training"].get("early_stop")]
+        stops = [key for registry, key in recipes if graph.recipe(registry, key).training.get("early_stop")]
         assert system["early_stop"] == stops
         assert bool(stops) == (system["name"] in ("system3", "system4"))
 

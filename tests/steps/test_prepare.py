@@ -10,7 +10,8 @@ from helpers.toy_recordings import PREPARE, RATE, make_machine, sound, write_wav
 
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
-from asdlib.steps.prepare import prepare
+from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.workflow.typed_settings import typed
 
 FIRST = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
 
@@ -26,7 +27,7 @@ def prepared(tmp_path):
 
     def run(machine, **changed) -> ClipTable:
         out = tmp_path / "out.parquet"
-        prepare(machine, "toy", machine.name, out, PREPARE | changed)
+        prepare(machine, "toy", machine.name, out, typed(PrepareSettings, PREPARE | changed))
         return ClipTable(out)
 
     return run

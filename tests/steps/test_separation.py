@@ -19,13 +19,15 @@ from asdlib.separation.mixtures import Mixtures
 from asdlib.separation.noise_pool import recordings
 from asdlib.separators import SEPARATORS
 from asdlib.steps.augment import augment
-from asdlib.steps.prepare import prepare
-from asdlib.steps.prepare_noise import prepare_noise
+from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.steps.prepare_noise import NoiseSettings, prepare_noise
 from asdlib.steps.separate import separate
 from asdlib.steps.train_separator import train_separator
 from asdlib.weights import checkpoints
+from asdlib.workflow.typed_settings import typed
 
 FORMAT = {**PREPARE, "seconds": 0.5}
+NOISE = NoiseSettings(16000, 0.5, resample=False, downmix=False, allow_silent=False, recordings="")
 SETTINGS = {
     "name": "gain",
     "kind": "gain",
@@ -73,10 +75,10 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setitem(AUGMENTATIONS, "louder", Louder)
     for machine, supplement in (("fan", "machine"), ("pump", "noise"), ("valve", None)):
         folder = make_machine(tmp_path / "toy" / machine, seconds=0.5, supplement=supplement)
-        prepare(folder, "toy", machine, tmp_path / f"{machine}.parquet", FORMAT)
+        prepare(folder, "toy", machine, tmp_path / f"{machine}.parquet", typed(PrepareSettings, FORMAT))
     for number, seconds in enumerate((1.2, 0.5)):
         write_wav(tmp_path / "pool" / f"rain_{number}.wav", sound(np.random.default_rng(number), seconds, level=0.0))
-    prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", FORMAT)
+    prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
     return {path.stem: path for path in tmp_path.glob("*.parquet")}
 
 
@@ -137,7 +139,7 @@ def test_separated_clips_are_those_of_the_audio_row_for_row(tables: dict[str, Pa
 def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_machine(tables["fan"].parent / "short" / "fan", seconds=0.3)
     audio = tables["fan"].with_name("short.parquet")
-    prepare(folder, "toy", "fan", audio, FORMAT)
+    prepare(folder, "toy", "fan", audio, typed(PrepareSettings, FORMAT))
     model, heard = trained(tables), []
     monkeypatch.setattr(Gain, "separate", lambda self, mixture: heard.append(mixture.shape) or mixture + 0.1)
     separate(audio, model, audio.with_name("out.parquet"), "cpu", 0, 1)
@@ -177,5 +179,5 @@ def test_long_noise_becomes_several_pieces(tables: dict[str, Path]) -> None:
 def test_a_pool_of_silence_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "pool" / "quiet.wav", np.zeros(800))
     with pytest.raises(AsdError, match=r"quiet\.wav: is digital silence"):
-        prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", FORMAT)
+        prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
     assert not (tmp_path / "pool.parquet").exists()

@@ -54,7 +54,7 @@ def settings(*seeds: int) -> dict:
         for seed in seeds
     ]
     places = [{"dataset": "toy", "machine": machine, "section": "00"} for machine in MACHINES]
-    return {"system": "baseline", "variants": variants, "places": places}
+    return {"system": "baseline", "variants": variants, "sections": places}
 
 
 def made(reported: list[Path], *seeds: int) -> tuple[list[dict], list[dict]]:

@@ -12,6 +12,7 @@ from asdlib.models import MODELS
 from asdlib.training.build import build_model, restore_model, start
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.workflow.recipe import Recipe
 
 SETTINGS = {"name": "grown", "kind": "growing", "width": 3, "seed": 0}
 
@@ -49,7 +50,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 def test_a_restored_network_has_grown_to_the_same_shape(training: Clips, tmp_path: Path) -> None:
-    network, facts = build_model(SETTINGS, training)
+    network, facts = build_model(Recipe("models", SETTINGS), training)
     assert network.layer.weight.shape == (4, 3)
     checkpoints.save(tmp_path / "model.safetensors", Checkpoint(SETTINGS, network.state_dict(), facts=facts))
     restored = restore_model(checkpoints.load(tmp_path / "model.safetensors"))
@@ -59,9 +60,9 @@ def test_a_restored_network_has_grown_to_the_same_shape(training: Clips, tmp_pat
 
 
 def test_a_network_starts_from_all_weights_or_from_those_it_takes(training: Clips) -> None:
-    given, _ = build_model(SETTINGS, training)
+    given, _ = build_model(Recipe("models", SETTINGS), training)
     checkpoint = Checkpoint(SETTINGS, given.state_dict())
-    whole, _ = build_model(SETTINGS, training)
+    whole, _ = build_model(Recipe("models", SETTINGS), training)
     start(whole, checkpoint)
     assert same(whole, given)
     partial = Partial(3)
@@ -72,14 +73,14 @@ def test_a_network_starts_from_all_weights_or_from_those_it_takes(training: Clip
 
 
 def test_weights_that_do_not_fit_are_refused(training: Clips) -> None:
-    given, _ = build_model(SETTINGS, training)
+    given, _ = build_model(Recipe("models", SETTINGS), training)
     weights: dict[str, Tensor] = {"layer.weight": given.layer.weight}
     with pytest.raises(RuntimeError, match=r"layer\.bias"):
         start(given, Checkpoint(SETTINGS, weights))
 
 
 def test_the_same_checkpoint_is_the_same_bytes(training: Clips, tmp_path: Path) -> None:
-    network, facts = build_model(SETTINGS, training)
+    network, facts = build_model(Recipe("models", SETTINGS), training)
     for name in "abcdefgh":
         checkpoints.save(tmp_path / name, Checkpoint(SETTINGS, network.state_dict(), {"mse": torch.ones(3)}, facts))
     assert len({(tmp_path / name).read_bytes() for name in "abcdefgh"}) == 1

@@ -12,8 +12,9 @@ from helpers.checkout import TOY_SYSTEM
 from helpers.toy_recordings import make_machine
 
 from asdlib.errors import AsdError
-from asdlib.workflow import recipes
-from asdlib.workflow.graph import Graph, backends_of
+from asdlib.workflow import inputs, recipes, settings, stage_code
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.yaml_files import from_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,38 +38,40 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def graph(root: Path, **settings: Any) -> Graph:
+def graph(root: Path, **changes: Any) -> Graph:
     """Build the graph of the default config with some settings of its own."""
-    return Graph({**copy.deepcopy(CONFIG), "systems": ["toy"], **settings}, root)
+    return Graph({**copy.deepcopy(CONFIG), "systems": ["toy"], **changes}, root)
 
 
-def key(graph: Graph, section: str, name: str, seed: int = 13711) -> str:
-    return graph.recipes.resolve(section, name, seed).key
+def key(graph: Graph, registry: str, name: str, seed: int = 13711) -> str:
+    return graph.recipes.resolve(registry, name, seed).key
 
 
 def test_a_joint_model_reads_every_machine_and_view(root: Path) -> None:
     toy = graph(root)
     joint, levels = key(toy, "models", "toy_joint"), key(toy, "frontends", "toy_levels")
     mix = key(toy, "augmentations", "toy_mix")
-    assert toy.training_features(joint, "toy", "all") == [
+    assert inputs.training_features(toy, joint, "toy", "all") == [
         f"results/features/{levels}/augmented/{mix}/toy/fan.parquet",
         f"results/features/{levels}/raw/toy/fan.parquet",
         f"results/features/{levels}/augmented/{mix}/toy/pump.parquet",
         f"results/features/{levels}/raw/toy/pump.parquet",
     ]
-    assert toy.init_checkpoint(joint, "toy", "all") == []
-    assert toy.embedded_features(joint, "raw", "toy", "fan") == f"results/features/{levels}/raw/toy/fan.parquet"
+    assert inputs.init_weights(toy, joint, "toy", "all") == []
+    assert inputs.embedded_features(toy, joint, "raw", "toy", "fan") == f"results/features/{levels}/raw/toy/fan.parquet"
 
 
 def test_a_machine_s_model_starts_from_the_joint_one(root: Path) -> None:
     toy = graph(root)
     tuned, joint = key(toy, "models", "toy_tuned"), key(toy, "models", "toy_joint")
     gain, levels = key(toy, "separators", "toy_gain"), key(toy, "frontends", "toy_levels")
-    assert toy.training_features(tuned, "toy", "fan") == [f"results/features/{levels}/separated/{gain}/toy/fan.parquet"]
-    assert toy.init_checkpoint(tuned, "toy", "fan") == [f"results/models/{joint}/toy/all/model.safetensors"]
-    own = toy.checkpoint(toy.recipe("models", tuned), "toy", "fan")
+    assert inputs.training_features(toy, tuned, "toy", "fan") == [
+        f"results/features/{levels}/separated/{gain}/toy/fan.parquet"
+    ]
+    assert inputs.init_weights(toy, tuned, "toy", "fan") == [f"results/models/{joint}/toy/all/model.safetensors"]
+    own = inputs.weights(toy.recipe("models", tuned), "toy", "fan")
     assert own == f"results/models/{tuned}/toy/fan/model.safetensors"
-    assert toy.separated_for(key(toy, "augmentations", "toy_mix"), "toy", "fan") == [
+    assert inputs.separated_for(toy, key(toy, "augmentations", "toy_mix"), "toy", "fan") == [
         f"results/audio/separated/{gain}/toy/fan.parquet"
     ]
 
@@ -78,17 +81,19 @@ def test_a_corpus_model_reads_its_datasets_and_serves_every_dataset(root: Path) 
     own = {name: {"folder": str(root / name)} for name in ("older", "newer")}
     (root / "toy").rename(root / "newer")
     corpus = {"models": {"toy_joint": {"corpus": ["older", "newer"]}}}
-    settings = {"data": "newer", "datasets": CONFIG["datasets"] | own, "override": corpus}
-    toy = graph(root, **settings)
+    toy = graph(root, data="newer", datasets=CONFIG["datasets"] | own, override=corpus)
     joint, tuned = key(toy, "models", "toy_joint"), key(toy, "models", "toy_tuned")
-    read = toy.training_features(joint, "corpus", "all")
+    read = inputs.training_features(toy, joint, "corpus", "all")
     assert {path.partition("toy_levels")[2].split("/")[-2:][0] for path in read} == {"older", "newer"}
     assert len(read) == 2 * 3  # two views of three machines
-    assert toy.checkpoint(toy.recipe("models", joint), "newer", "fan") == toy.init_checkpoint(tuned, "newer", "fan")[0]
-    assert toy.init_checkpoint(tuned, "newer", "fan") == [f"results/models/{joint}/corpus/all/model.safetensors"]
-    assert {place[0] for place in toy.places} == {"newer"}
-    with pytest.raises(AsdError, match=r"newer/all: it is trained on a corpus: ask for corpus"):
-        toy.training_features(joint, "newer", "all")
+    assert (
+        inputs.weights(toy.recipe("models", joint), "newer", "fan")
+        == inputs.init_weights(toy, tuned, "newer", "fan")[0]
+    )
+    assert inputs.init_weights(toy, tuned, "newer", "fan") == [f"results/models/{joint}/corpus/all/model.safetensors"]
+    assert {section.dataset for section in toy.sections} == {"newer"}
+    with pytest.raises(AsdError, match=r"newer/all/model.safetensors: it is trained on a corpus: ask for corpus"):
+        inputs.training_features(toy, joint, "newer", "all")
 
 
 def test_a_corpus_of_an_unknown_dataset_is_refused(root: Path) -> None:
@@ -105,40 +110,43 @@ def test_all_variants_of_system4_share_one_first_phase() -> None:
         for variant in variants
         for branch in variant.branches
         for dataset in real.datasets
-        for weights in trainings(real, branch.model, dataset)
+        for weights in trainings(branch.model, dataset)
     }
     assert len(variants) == 4
-    places = sorted(re.sub(r"-[0-9a-f]{6}/", "/", weights) for weights in trained)
-    assert [place for place in places if "corpus" in place] == [
+    paths = sorted(re.sub(r"-[0-9a-f]{6}/", "/", weights) for weights in trained)
+    assert [path for path in paths if "corpus" in path] == [
         f"results/models/{name}/corpus/all/model.safetensors"
         for name in ("audiomae_adapted", "audiomae_phase1", "beats_phase1")
     ]
-    assert len(places) == 3 + 4 * 2  # and four models of this year's clips for each dataset
+    assert len(paths) == 3 + 4 * 2  # and four models of this year's clips for each dataset
 
 
-def trainings(real: Graph, model: recipes.Recipe, dataset: str) -> set[str]:
+def trainings(model: Recipe, dataset: str) -> set[str]:
     """Return the weights of a model and of all that it starts from."""
-    below = [trainings(real, real.recipe("models", init), dataset) for init in model.init]
-    return {real.checkpoint(model, dataset, "fan")}.union(*below)
+    return {inputs.weights(model, dataset, "fan")}.union(*(trainings(init, dataset) for init in model.init))
 
 
 def test_noise_comes_from_the_other_machines_and_the_pool(root: Path) -> None:
     toy = graph(root)
     mix = key(toy, "augmentations", "toy_mix")
-    assert toy.noise_of("toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
-    assert toy.noise_for(mix, "toy", "fan") == []
+    assert inputs.noise_of(toy, "toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
+    assert inputs.noise_for(toy, mix, "toy", "fan") == []
     (root / "rain").mkdir()
     (root / "rain" / "a.wav").touch()
     toy = graph(root, noise_pool="rain", override={"augmentations": {"toy_mix": {"noise": "pool"}}})
     expected = ["results/audio/raw/toy/pump.parquet", "results/audio/noise/toy.parquet"]
-    assert toy.noise_of("toy", "fan") == toy.noise_for(key(toy, "augmentations", "toy_mix"), "toy", "fan") == expected
+    assert (
+        inputs.noise_of(toy, "toy", "fan")
+        == inputs.noise_for(toy, key(toy, "augmentations", "toy_mix"), "toy", "fan")
+        == expected
+    )
 
 
-@pytest.mark.parametrize(("model", "place"), [("toy_joint", "fan"), ("toy_tuned", "all")])
-def test_a_model_has_no_other_scope_than_its_own(root: Path, model: str, place: str) -> None:
+@pytest.mark.parametrize(("model", "machine"), [("toy_joint", "fan"), ("toy_tuned", "all")])
+def test_a_model_has_no_other_scope_than_its_own(root: Path, model: str, machine: str) -> None:
     toy = graph(root)
-    with pytest.raises(AsdError, match=rf"^results/models/{model}-\w+/toy/{place}: its scope is"):
-        toy.training_features(key(toy, "models", model), "toy", place)
+    with pytest.raises(AsdError, match=rf"^results/models/{model}-\w+/toy/{machine}/model.safetensors: its scope is"):
+        inputs.training_features(toy, key(toy, "models", model), "toy", machine)
 
 
 def test_a_variant_reads_its_branches_embeddings_in_order(root: Path) -> None:
@@ -146,31 +154,30 @@ def test_a_variant_reads_its_branches_embeddings_in_order(root: Path) -> None:
     joint, tuned = key(toy, "models", "toy_joint"), key(toy, "models", "toy_tuned")
     gain = key(toy, "separators", "toy_gain")
     both = toy.variant("toy", "both", "")
-    assert toy.embeddings_of(both, "toy", "pump") == [
+    assert inputs.embeddings_of(both, "toy", "pump") == [
         f"results/embeddings/{joint}/raw/toy/pump.parquet",
         f"results/embeddings/{tuned}/separated/{gain}/toy/pump.parquet",
     ]
-    assert backends_of(both) == [("backends", "toy_distance")] * 2
-    settings = toy.score_settings(both, "01")
-    assert [(b["backend"]["name"], b["views"]) for b in settings["branches"]] == [("toy_distance", 1)] * 2
-    assert (settings["section"], settings["fusion"], settings["decision"]) == ("01", "mean", {"quantile": 0.9})
+    scored = settings.score(both, "01")
+    assert [(b["backend"]["name"], b["views"]) for b in scored["branches"]] == [("toy_distance", 1)] * 2
+    assert (scored["section"], scored["fusion"], scored["decision"]) == ("01", "mean", {"quantile": 0.9})
 
 
 def test_score_files_of_one_seed_and_of_several(root: Path) -> None:
-    files = graph(root).score_files("toy", "anomaly_score")
+    files = inputs.score_files(graph(root), "toy", "anomaly_score")
     assert files[:3] == [
         "results/toy/joint/toy/anomaly_score_fan_section_00_test.csv",
         "results/toy/joint/toy/anomaly_score_fan_section_01_test.csv",
         "results/toy/joint/toy/anomaly_score_pump_section_00_test.csv",
     ]
     assert len(files) == 6
-    assert graph(root).score_files("toy", "training_score")[0] == (
+    assert inputs.score_files(graph(root), "toy", "training_score")[0] == (
         "results/toy/joint/toy/training_score_fan_section_00_train.json"
     )
     several = graph(root, seeds=[5, 6])
-    assert len(set(several.score_files("toy", "decision_result"))) == 12
-    assert "results/toy/both/toy/seed_6/decision_result_pump_section_00_test.csv" in several.score_files(
-        "toy", "decision_result"
+    assert len(set(inputs.score_files(several, "toy", "decision_result"))) == 12
+    assert "results/toy/both/toy/seed_6/decision_result_pump_section_00_test.csv" in inputs.score_files(
+        several, "toy", "decision_result"
     )
     five, six = (several.variant("toy", "joint", f"/seed_{seed}") for seed in (5, 6))
     assert (five.seed, six.seed) == (5, 6)
@@ -178,78 +185,79 @@ def test_score_files_of_one_seed_and_of_several(root: Path) -> None:
     assert five.branches[0].backend == six.branches[0].backend
 
 
-def test_the_table_s_settings_name_every_variant_seed_and_place(root: Path) -> None:
-    settings = graph(root, seeds=[5, 6]).tabulate_settings("toy")
-    assert [(v["variant"], v["seed"]) for v in settings["variants"]] == [
+def test_the_table_s_settings_name_every_variant_seed_and_section(root: Path) -> None:
+    table = settings.tabulate(graph(root, seeds=[5, 6]), "toy")
+    assert [(v["variant"], v["seed"]) for v in table["variants"]] == [
         ("joint", 5), ("both", 5), ("joint", 6), ("both", 6),
     ]  # fmt: skip
-    assert settings["variants"][0]["folders"] == {"toy": "results/toy/joint/toy/seed_5"}
-    assert [tuple(place.values()) for place in settings["places"]] == [
+    assert table["variants"][0]["folders"] == {"toy": "results/toy/joint/toy/seed_5"}
+    assert [tuple(section.values()) for section in table["sections"]] == [
         ("toy", "fan", "00"), ("toy", "fan", "01"), ("toy", "pump", "00"),
     ]  # fmt: skip
 
 
 def test_reported_figures_are_named_relative_to_the_working_directory(root: Path) -> None:
     toy = graph(root)
-    assert toy.reported_file("toy") == []
+    assert inputs.reported_file(toy, "toy") == []
     (root / "resources" / "reported").mkdir(parents=True)
     (root / "resources" / "reported" / "toy.csv").touch()
-    assert toy.reported_file("toy") == ["resources/reported/toy.csv"]
+    assert inputs.reported_file(toy, "toy") == ["resources/reported/toy.csv"]
 
 
 def test_prepare_knows_the_recordings_by_name_size_and_time(root: Path) -> None:
-    before = graph(root).prepare_settings("toy", "fan")
-    assert before == graph(root).prepare_settings("toy", "fan")
+    before = settings.prepare(graph(root), "toy", "fan")
+    assert before == settings.prepare(graph(root), "toy", "fan")
     assert before["sections"] == ["00", "01"]
     assert before["strict"]
     next((root / "toy" / "fan" / "train").iterdir()).touch()
-    after = graph(root).prepare_settings("toy", "fan")
+    after = settings.prepare(graph(root), "toy", "fan")
     assert {name for name in before if before[name] != after[name]} == {"recordings"}
-    assert graph(root).prepare_settings("toy", "pump")["recordings"] not in (before["recordings"], after["recordings"])
+    assert settings.prepare(graph(root), "toy", "pump")["recordings"] not in (before["recordings"], after["recordings"])
 
 
 def test_fetched_datasets(root: Path) -> None:
     both = graph(root, data=["toy", "demo", "dcase2025_eval"])
     assert both.fetched() == ["demo", "dcase2025_eval"]
-    assert both.fetched_recordings("toy", "fan") == []
-    assert both.fetched_recordings("demo", "fan") == ["resources/demo/fan"]
-    assert both.prepare_settings("demo", "fan")["recordings"] is None
-    assert both.prepare_settings("demo", "fan")["strict"]
-    assert not both.prepare_settings("dcase2025_eval", "Polisher")["strict"]
-    assert both.source_code("demo") != both.source_code("dcase2025_eval")
+    assert inputs.fetched_recordings(both, "toy", "fan") == []
+    assert inputs.fetched_recordings(both, "demo", "fan") == ["resources/demo/fan"]
+    assert settings.prepare(both, "demo", "fan")["recordings"] is None
+    assert settings.prepare(both, "demo", "fan")["strict"]
+    assert not settings.prepare(both, "dcase2025_eval", "Polisher")["strict"]
+    assert stage_code.of_download(both, "demo") != stage_code.of_download(both, "dcase2025_eval")
 
 
 def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:
     without, with_truth = (graph(root, data="dcase2025_eval", ground_truth=asked) for asked in (False, True))
-    assert without.download_settings("dcase2025_eval")["ground_truth"] is None
-    assert with_truth.download_settings("dcase2025_eval")["ground_truth"]["form"] == "rename_list"
+    assert settings.download(without, "dcase2025_eval")["ground_truth"] is None
+    assert settings.download(with_truth, "dcase2025_eval")["ground_truth"]["form"] == "rename_list"
 
 
 def test_settings_survive_the_command_line(root: Path) -> None:
     """A rule passes them as text (`{params.settings:q}`), a step reads them with `ast.literal_eval`."""
     toy = graph(root, data=["toy", "dcase2025_eval"], ground_truth=True, seeds=[1, 2])
     every = [recipe.settings for recipe in toy.table.values()]
-    every += [toy.score_settings(variant, "00") for variant in toy.variants.values()]
-    every += [toy.prepare_settings("toy", "fan"), toy.download_settings("dcase2025_eval"), toy.tabulate_settings("toy")]
-    for settings in every:
-        assert ast.literal_eval(str(settings)) == settings
+    every += [settings.score(variant, "00") for variant in toy.variants.values()]
+    every += [settings.prepare(toy, "toy", "fan"), settings.download(toy, "dcase2025_eval")]
+    every += [settings.tabulate(toy, "toy")]
+    for one in every:
+        assert ast.literal_eval(str(one)) == one
 
 
 def test_code_is_that_of_the_step_and_of_the_recipe_s_class() -> None:
     real = Graph({**CONFIG, "data": "demo"}, ROOT)
-    mse = key(real, "backends", "reconstruction_error")
-    codes = {real.code(step) for step in ("prepare", "extract_features", "train_model", "score", "tabulate")}
+    steps = ("prepare", "extract_features", "train_model", "score", "tabulate")
+    codes = {stage_code.of_step(step) for step in steps}
     assert len(codes) == 5
-    assert real.recipe_code("score", "backends", mse) not in codes
-    frontend = key(real, "frontends", "logmel_128")
-    assert real.recipe_code("extract_features", "frontends", frontend) != real.code("extract_features")
+    assert stage_code.of_score(real.variant("baseline", "mse", "")) not in codes
+    frontend = real.recipe("frontends", key(real, "frontends", "logmel_128"))
+    assert stage_code.of_recipe("extract_features", frontend) not in codes
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("changes", "message"),
     [
         ({"systems": ["system9"]}, "config: systems: there is no config/systems/system9.yaml: use: toy"),
         ({"data": "nowhere"}, "config: data: 'nowhere' is neither a folder nor a declared dataset"),
@@ -261,9 +269,9 @@ def test_code_is_that_of_the_step_and_of_the_recipe_s_class() -> None:
         ({"override": {"models": {"ghost": {"a": 1}}}}, "config: override.models.ghost: no system's file defines"),
     ],
 )
-def test_a_wrong_config(root: Path, settings: dict, message: str) -> None:
+def test_a_wrong_config(root: Path, changes: dict, message: str) -> None:
     with pytest.raises(AsdError) as refusal:
-        graph(root, **settings)
+        graph(root, **changes)
     assert str(refusal.value).startswith(message)
     assert "\n" not in str(refusal.value)
 
@@ -275,7 +283,7 @@ def test_what_a_path_may_not_name(root: Path) -> None:
     with pytest.raises(AsdError, match=r"variants\.third: there is none: use one of: both, joint"):
         toy.variant("toy", "third", "")
     with pytest.raises(AsdError, match=r"^config: datasets\.toy: there is no machine valve: use one of: fan, pump"):
-        toy.fetched_recordings("toy", "valve")
+        inputs.fetched_recordings(toy, "toy", "valve")
 
 
 def test_numbers_in_text_are_read_except_where_text_may_look_like_one():

@@ -11,8 +11,8 @@ import yaml
 
 from asdlib.errors import AsdError
 from asdlib.workflow import recipes as module
-from asdlib.workflow.arguments import arguments
-from asdlib.workflow.recipes import Recipes, key_of, merge
+from asdlib.workflow.recipe import key_of
+from asdlib.workflow.recipes import Recipes, merge
 
 SYSTEM: dict[str, Any] = {
     "report": "r",
@@ -27,7 +27,7 @@ SYSTEM: dict[str, Any] = {
         "joint": {
             "kind": "vit",
             "frontend": "mel",
-            "audio": ["raw", "separated/tasnet", "augmented/mix"],
+            "views": ["raw", "separated/tasnet", "augmented/mix"],
             "scope": "all",
             "training": {"epochs": 10},
         },
@@ -82,7 +82,7 @@ def test_a_recipe_holds_its_whole_ancestry(systems: Systems) -> None:
     joint = {
         "kind": "vit",
         "frontend": mel,
-        "audio": {"raw": None, f"separated/{key_of(separator)}": separator, f"augmented/{key_of(mix)}": mix},
+        "views": {"raw": None, f"separated/{key_of(separator)}": separator, f"augmented/{key_of(mix)}": mix},
         "scope": "all",
         "training": {"epochs": 10},
         "name": "joint",
@@ -93,23 +93,23 @@ def test_a_recipe_holds_its_whole_ancestry(systems: Systems) -> None:
         "frontend": mel,
         "init": joint,
         "depth": 2,
-        "audio": {"raw": None},
+        "views": {"raw": None},
         "scope": "machine",
         "training": {"epochs": 1},
         "name": "tuned",
         "seed": 7,
     }
-    assert tuned.init == [recipes.resolve("models", "joint", 7).key] == [key_of(joint)]
-    assert tuned.frontend == recipes.resolve("frontends", "mel", 7).key
-    assert recipes.resolve("augmentations", "mix", 7).separator == recipes.resolve("separators", "tasnet", 7).key
+    assert [init.key for init in tuned.init] == [recipes.resolve("models", "joint", 7).key] == [key_of(joint)]
+    assert tuned.frontend == recipes.resolve("frontends", "mel", 7)
+    assert recipes.resolve("augmentations", "mix", 7).separator == recipes.resolve("separators", "tasnet", 7)
     assert recipes.resolve("augmentations", "shift", 7).separator is None
 
 
 def test_only_the_class_s_own_arguments_reach_it(systems: Systems) -> None:
     recipes = systems()
-    assert arguments("models", recipes.resolve("models", "tuned", 0).settings) == {"depth": 2}
-    assert arguments("augmentations", recipes.resolve("augmentations", "mix", 0).settings) == {"share": 0.5}
-    assert arguments("separators", recipes.resolve("separators", "tasnet", 0).settings) == {"width": 4}
+    assert recipes.resolve("models", "tuned", 0).arguments == {"depth": 2}
+    assert recipes.resolve("augmentations", "mix", 0).arguments == {"share": 0.5}
+    assert recipes.resolve("separators", "tasnet", 0).arguments == {"width": 4}
 
 
 def test_views_are_paths_with_keys(systems: Systems) -> None:
@@ -183,13 +183,13 @@ def test_keys_do_not_depend_on_order_or_comments(systems: Systems, tmp_path: Pat
         (("frontends", "mel", "dtype"), "float16", {"mel", "joint", "tuned"}),
         (("frontends", "raw_mel", "n_mels"), 32, {"raw_mel", "plain"}),
         (("models", "joint", "training", "epochs"), 11, {"joint", "tuned"}),
-        (("models", "joint", "audio"), ["raw"], {"joint", "tuned"}),
-        (("models", "joint", "audio"), ["separated/tasnet", "augmented/mix", "raw"], set()),  # a set: order is ours
+        (("models", "joint", "views"), ["raw"], {"joint", "tuned"}),
+        (("models", "joint", "views"), ["separated/tasnet", "augmented/mix", "raw"], set()),  # a set: order is ours
         (("models", "tuned", "depth"), 3, {"tuned"}),
         (("models", "tuned", "init"), None, {"tuned"}),
         (("models", "plain", "scope"), "all", {"plain"}),
         (("models", "plain", "scope"), "machine", set()),  # as it is without saying so
-        (("models", "plain", "audio"), ["raw"], set()),
+        (("models", "plain", "views"), ["raw"], set()),
         (("backends", "knn", "k"), 2, {"knn"}),
         (("title",), "another", set()),
     ],
@@ -228,7 +228,7 @@ def test_seeds_reach_what_is_random(systems: Systems) -> None:
 
 
 def _keys(recipes: Recipes, seed: int) -> dict[str, str]:
-    return {name: recipes.resolve(section, name, seed).key for section, name in recipes.blocks}
+    return {name: recipes.resolve(registry, name, seed).key for registry, name in recipes.blocks}
 
 
 # --- overrides ------------------------------------------------------------------------------------------------------
@@ -277,14 +277,14 @@ REFUSED = {
         "toy.yaml: augmentations.mix.separator: no recipe separators.x: define it, or name one of: tasnet",
     ),
     "no such view": (
-        changed("models", "joint", "audio", value=["separated/x"]),
+        changed("models", "joint", "views", value=["separated/x"]),
         ("models", "joint"),
-        "toy.yaml: models.joint.audio: no recipe separators.x: define it, or name one of: tasnet",
+        "toy.yaml: models.joint.views: no recipe separators.x: define it, or name one of: tasnet",
     ),
     "view of an unknown kind": (
-        changed("models", "joint", "audio", value=["denoised/tasnet"]),
+        changed("models", "joint", "views", value=["denoised/tasnet"]),
         ("models", "joint"),
-        "toy.yaml: models.joint.audio: view 'denoised/tasnet': use raw, separated/<separator> or "
+        "toy.yaml: models.joint.views: view 'denoised/tasnet': use raw, separated/<separator> or "
         "augmented/<augmentation>",
     ),
     "circle of three": (
@@ -370,6 +370,5 @@ def test_a_name_that_a_folder_of_results_has(tmp_path: Path, system: str, varian
 
 def test_a_model_may_start_from_several(systems: Systems) -> None:
     recipes = systems(toy=changed("models", "tuned", "init", value=["joint", "plain"]))
-    assert recipes.resolve("models", "tuned", 1).init == [
-        recipes.resolve("models", n, 1).key for n in ("joint", "plain")
-    ]
+    both = [recipes.resolve("models", name, 1) for name in ("joint", "plain")]
+    assert recipes.resolve("models", "tuned", 1).init == both

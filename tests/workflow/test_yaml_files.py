@@ -10,7 +10,7 @@ from asdlib.workflow.yaml_files import check, load_yaml
 GOOD = """
 report: toy
 title: A toy
-models: {m: {kind: k, audio: [raw]}}
+models: {m: {kind: k, views: [raw]}}
 variants: {v: {branches: [{model: m, backend: b}]}}
 """
 
@@ -30,11 +30,11 @@ def load(tmp_path):
 
 
 def test_a_good_file_is_read(load):
-    assert load(GOOD)["models"] == {"m": {"kind": "k", "audio": ["raw"]}}
+    assert load(GOOD)["models"] == {"m": {"kind": "k", "views": ["raw"]}}
 
 
 def test_anchors_and_merges_work(load):
-    text = GOOD.replace("{m: {kind: k, audio: [raw]}}", "\n  m: &m {kind: k, size: 1}\n  n: {<<: *m, size: 2}")
+    text = GOOD.replace("{m: {kind: k, views: [raw]}}", "\n  m: &m {kind: k, size: 1}\n  n: {<<: *m, size: 2}")
     assert load(text)["models"] == {"m": {"kind": "k", "size": 1}, "n": {"kind": "k", "size": 2}}
 
 
@@ -55,7 +55,7 @@ BAD = {
     "missing inner key": (changed(", backend: b", ""), r"variants\.v\.branches\.0\.backend: is missing: add it"),
     "missing kind": (changed("kind: k, ", ""), r"models\.m\.kind: is missing: add it"),
     "wrong type": (changed("title: A toy", "title: 3"), "title: 3 is not of type 'string': correct the value"),
-    "wrong inner type": (changed("[raw]", "raw"), r"models\.m\.audio: 'raw' is not of type 'array'"),
+    "wrong inner type": (changed("[raw]", "raw"), r"models\.m\.views: 'raw' is not of type 'array'"),
     "bad name": (changed("{v:", "{v-1:"), "variants: 'v-1' does not match"),
     "no variants": (changed("{v: {branches: [{model: m, backend: b}]}}", "{}"), r"variants: \{\} should be non-empty"),
     "a long value": (changed("title: A toy", f"title: [{'word, ' * 500}]"), r"title: \['word', .* … is not of type 's"),

@@ -9,11 +9,11 @@ Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/se
 # Fetch a machine's archives (or make its recordings), verify and unpack them.
 rule download:
     output:
-        directory("resources/{dataset}/{machine}"),
+        directory(paths.recordings()),
     log:
-        "results/logs/download/{dataset}/{machine}.log",
+        paths.log("download", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/download/{dataset}/{machine}.tsv"
+        paths.benchmark("download", "{dataset}", "{machine}")
     wildcard_constraints:
         dataset=one_of(graph.fetched()),
     localrule: True
@@ -24,34 +24,35 @@ rule download:
         runtime=lambda w, attempt: 240 * attempt,
     params:
         network=lambda w, output: graph.config["download"],
-        settings=lambda w: graph.download_settings(w.dataset),
-        code=lambda w: graph.source_code(w.dataset),
+        pins=lambda w, output: paths.PINS,
+        settings=lambda w: settings.download(graph, w.dataset),
+        code=lambda w: stage_code.of_download(graph, w.dataset),
     shell:
         'python -P "$ASDLIB/workflow/scripts/download.py"'
         " --machine {wildcards.machine} --folder {output} --settings {params.settings:q}"
-        ' --network {params.network:q} --lock "$ASDLIB/resources/zenodo.lock.json" --log {log}'
+        ' --network {params.network:q} --lock "$ASDLIB/{params.pins}" --log {log}'
 
 
 # Check the recordings and store them as 10 s clips, one row a clip.
 rule prepare:
     input:
-        lambda w: graph.fetched_recordings(w.dataset, w.machine),
+        lambda w: inputs.fetched_recordings(graph, w.dataset, w.machine),
     output:
-        "results/audio/raw/{dataset}/{machine}.parquet",
+        paths.audio(RAW),
     log:
-        "results/logs/prepare/{dataset}/{machine}.log",
+        paths.log("prepare", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/prepare/{dataset}/{machine}.tsv"
+        paths.benchmark("prepare", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: graph.prepare_settings(w.dataset, w.machine),
+        settings=lambda w: settings.prepare(graph, w.dataset, w.machine),
         # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
         recordings=lambda w, input: graph.all_datasets[w.dataset].recordings(w.machine),
-        code=graph.code("prepare"),
+        code=stage_code.of_step("prepare"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/prepare.py"'
         " --recordings {params.recordings:q} --dataset {wildcards.dataset}"
@@ -61,21 +62,21 @@ rule prepare:
 # Check a dataset's background noise and store it in pieces of one length.
 rule prepare_noise:
     output:
-        "results/audio/noise/{dataset}.parquet",
+        paths.noise(),
     log:
-        "results/logs/prepare_noise/{dataset}.log",
+        paths.log("prepare_noise", "{dataset}"),
     benchmark:
-        "results/benchmarks/prepare_noise/{dataset}.tsv"
+        paths.benchmark("prepare_noise", "{dataset}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: graph.noise_settings(w.dataset),
+        settings=lambda w: settings.prepare_noise(graph, w.dataset),
         # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
         recordings=lambda w, input: graph.all_datasets[w.dataset].noise_pool,
-        code=graph.code("prepare_noise"),
+        code=stage_code.of_step("prepare_noise"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/prepare_noise.py"'
         " --recordings {params.recordings:q} --dataset {wildcards.dataset} --out {output}"
@@ -85,12 +86,12 @@ rule prepare_noise:
 # Train a network that takes a machine's sound out of a mixture with noise.
 rule train_separator:
     input:
-        audio="results/audio/raw/{dataset}/{machine}.parquet",
-        noise=lambda w: graph.noise_of(w.dataset, w.machine),
+        audio=paths.audio(RAW),
+        noise=lambda w: inputs.noise_of(graph, w.dataset, w.machine),
     output:
-        model="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
+        model=paths.separator(),
         history=report(
-            "results/separators/{separator}/{dataset}/{machine}/metrics.csv",
+            paths.separator_history(),
             caption="../report/separation.rst",
             category="Separation",
             labels={
@@ -100,9 +101,9 @@ rule train_separator:
             },
         ),
     log:
-        "results/logs/train_separator/{separator}/{dataset}/{machine}.log",
+        paths.log("train_separator", "{separator}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/train_separator/{separator}/{dataset}/{machine}.tsv"
+        paths.benchmark("train_separator", "{separator}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: lambda w: graph.config["threads"] * graph.devices("separators", w.separator)
@@ -115,7 +116,9 @@ rule train_separator:
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,
-        code=lambda w: graph.recipe_code("train_separator", "separators", w.separator),
+        code=lambda w: stage_code.of_recipe(
+            "train_separator", graph.recipe("separators", w.separator)
+        ),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_separator.py"'
         " --audio {input.audio} --noise {input.noise} --out {output.model} --history {output.history}"
@@ -126,14 +129,14 @@ rule train_separator:
 # Run every clip of a machine through its separator.
 rule separate:
     input:
-        audio="results/audio/raw/{dataset}/{machine}.parquet",
-        separator="results/separators/{separator}/{dataset}/{machine}/model.safetensors",
+        audio=paths.audio(RAW),
+        separator=paths.separator(),
     output:
-        "results/audio/separated/{separator}/{dataset}/{machine}.parquet",
+        paths.audio("separated/{separator}"),
     log:
-        "results/logs/separate/{separator}/{dataset}/{machine}.log",
+        paths.log("separate", "{separator}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/separate/{separator}/{dataset}/{machine}.tsv"
+        paths.benchmark("separate", "{separator}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
@@ -146,7 +149,9 @@ rule separate:
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,
-        code=lambda w: graph.recipe_code("separate", "separators", w.separator),
+        code=lambda w: stage_code.of_recipe(
+            "separate", graph.recipe("separators", w.separator)
+        ),
     shell:
         'python -P "$ASDLIB/workflow/scripts/separate.py"'
         " --audio {input.audio} --separator {input.separator} --out {output}"
@@ -156,15 +161,17 @@ rule separate:
 # Make additional clips from recorded and separated ones.
 rule augment:
     input:
-        raw="results/audio/raw/{dataset}/{machine}.parquet",
-        separated=lambda w: graph.separated_for(w.augmentation, w.dataset, w.machine),
-        noise=lambda w: graph.noise_for(w.augmentation, w.dataset, w.machine),
+        raw=paths.audio(RAW),
+        separated=lambda w: inputs.separated_for(
+            graph, w.augmentation, w.dataset, w.machine
+        ),
+        noise=lambda w: inputs.noise_for(graph, w.augmentation, w.dataset, w.machine),
     output:
-        "results/audio/augmented/{augmentation}/{dataset}/{machine}.parquet",
+        paths.audio("augmented/{augmentation}"),
     log:
-        "results/logs/augment/{augmentation}/{dataset}/{machine}.log",
+        paths.log("augment", "{augmentation}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/augment/{augmentation}/{dataset}/{machine}.tsv"
+        paths.benchmark("augment", "{augmentation}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: 2
@@ -173,7 +180,9 @@ rule augment:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: graph.recipe("augmentations", w.augmentation).settings,
-        code=lambda w: graph.recipe_code("augment", "augmentations", w.augmentation),
+        code=lambda w: stage_code.of_recipe(
+            "augment", graph.recipe("augmentations", w.augmentation)
+        ),
     shell:
         'python -P "$ASDLIB/workflow/scripts/augment.py"'
         " --raw {input.raw} --separated {input.separated} --noise {input.noise} --out {output}"

@@ -1,4 +1,4 @@
-"""Paths and recipes: what the rules' wildcards stand for. Decisions live in asdlib.workflow.graph, where they are tested."""
+"""What the rules' wildcards stand for. Decisions live in asdlib.workflow, where they are tested."""
 
 import os
 import re
@@ -11,9 +11,10 @@ from asdlib.errors import AsdError
 from asdlib.report import inputs as report_inputs
 from asdlib.runtime import guard, job_environment, lock
 from asdlib.submission import inputs as submission_inputs
-from asdlib.workflow import yaml_files
-from asdlib.workflow.graph import CORPUS, Graph, backends_of
+from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
+from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipes import public_source
+from asdlib.workflow.words import CORPUS, RAW
 from snakemake.exceptions import WorkflowError
 
 job_environment.export(workflow.basedir)
@@ -38,7 +39,7 @@ except AsdError as error:
 
 onstart:
     try:
-        lock.check_writable(Path("results"))
+        lock.check_writable(Path(paths.RESULTS))
     except AsdError as error:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
@@ -58,14 +59,19 @@ def variant_of(w):
 wildcard_constraints:
     dataset=one_of([*graph.all_datasets, CORPUS]),
     machine=NAME,
-    place=NAME,
-    section=one_of(graph.sections),
+    section=one_of(
+        {
+            section.section
+            for one in graph.all_datasets.values()
+            for section in one.sections
+        }
+    ),
     separator=one_of(graph.keys("separators")),
     augmentation=one_of(graph.keys("augmentations")),
     frontend=one_of(graph.keys("frontends")),
     model=one_of(graph.keys("models")),
     checkpoint=one_of(graph.config["checkpoints"]),
-    audio=r"raw|separated/[^/]+|augmented/[^/]+",
+    view=r"raw|separated/[^/]+|augmented/[^/]+",
     system=one_of(graph.recipes.systems),
     variant=r"[A-Za-z0-9][A-Za-z0-9_]*",
     seeded=r"(/seed_\d+)?",

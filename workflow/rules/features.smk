@@ -1,20 +1,22 @@
 """From audio to cached features.
 
-Needs    results/audio/<audio>/<dataset>/<machine>.parquet
-Makes    results/features/<frontend>/<audio>/<dataset>/<machine>.parquet
+Needs    results/audio/<view>/<dataset>/<machine>.parquet
+Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet
 """
 
 
 # Turn every clip of a machine into a frontend's features.
 rule extract_features:
     input:
-        "results/audio/{audio}/{dataset}/{machine}.parquet",
+        paths.audio(),
     output:
-        "results/features/{frontend}/{audio}/{dataset}/{machine}.parquet",
+        paths.features(),
     log:
-        "results/logs/extract_features/{frontend}/{audio}/{dataset}/{machine}.log",
+        paths.log("extract_features", "{frontend}", "{view}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/extract_features/{frontend}/{audio}/{dataset}/{machine}.tsv"
+        paths.benchmark(
+            "extract_features", "{frontend}", "{view}", "{dataset}", "{machine}"
+        )
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -22,7 +24,9 @@ rule extract_features:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: graph.recipe("frontends", w.frontend).settings,
-        code=lambda w: graph.recipe_code("extract_features", "frontends", w.frontend),
+        code=lambda w: stage_code.of_recipe(
+            "extract_features", graph.recipe("frontends", w.frontend)
+        ),
     shell:
         'python -P "$ASDLIB/workflow/scripts/extract_features.py"'
         " --audio {input} --out {output} --settings {params.settings:q}"

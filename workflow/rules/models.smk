@@ -1,8 +1,8 @@
 """From features to trained models, and from models to embeddings.
 
-Needs    results/features/<frontend>/<audio>/<dataset>/<machine>.parquet, the config's block `checkpoints`
+Needs    results/features/<frontend>/<view>/<dataset>/<machine>.parquet, the config's block `checkpoints`
 Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
-         resources/checkpoints/<name>/<file>, results/embeddings/<model>/<audio>/<dataset>/<machine>.parquet
+         resources/checkpoints/<name>/<file>, results/embeddings/<model>/<view>/<dataset>/<machine>.parquet
 """
 
 
@@ -10,11 +10,11 @@ Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
 rule fetch_checkpoint:
     output:
         # update: a file that was put there by hand is not removed before the job, not even by --forceall.
-        update("resources/checkpoints/{checkpoint}/{file}"),
+        update(paths.public_weights()),
     log:
-        "results/logs/fetch_checkpoint/{checkpoint}/{file}.log",
+        paths.log("fetch_checkpoint", "{checkpoint}", "{file}"),
     benchmark:
-        "results/benchmarks/fetch_checkpoint/{checkpoint}/{file}.tsv"
+        paths.benchmark("fetch_checkpoint", "{checkpoint}", "{file}")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"
@@ -26,31 +26,37 @@ rule fetch_checkpoint:
         network=lambda w, output: graph.config["download"],
         settings=lambda w, output: graph.config["checkpoints"][w.checkpoint],
         source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
-        code=graph.code("fetch_checkpoint"),
+        code=stage_code.of_step("fetch_checkpoint"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/fetch_checkpoint.py"'
         " --name {wildcards.checkpoint} --out {output} --settings {params.settings:q}"
         " --network {params.network:q} --log {log}"
 
 
-# Train a model on one machine's clips, or on those of all machines (the place `all`).
+# Train a model on one machine's clips, or on those of all machines (`all` in its place).
 rule train_model:
     input:
-        features=lambda w: graph.training_features(w.model, w.dataset, w.place),
-        init=lambda w: graph.init_checkpoint(w.model, w.dataset, w.place),
-        public=lambda w: graph.public_weights(w.model),
+        features=lambda w: inputs.training_features(
+            graph, w.model, w.dataset, w.machine
+        ),
+        init=lambda w: inputs.init_weights(graph, w.model, w.dataset, w.machine),
+        public=lambda w: inputs.public_weights(graph.recipe("models", w.model)),
     output:
-        model="results/models/{model}/{dataset}/{place}/model.safetensors",
+        model=paths.model(),
         history=report(
-            "results/models/{model}/{dataset}/{place}/training.csv",
+            paths.model_history(),
             caption="../report/training.rst",
             category="Trainings",
-            labels={"recipe": "{model}", "dataset": "{dataset}", "machine": "{place}"},
+            labels={
+                "recipe": "{model}",
+                "dataset": "{dataset}",
+                "machine": "{machine}",
+            },
         ),
     log:
-        "results/logs/train_model/{model}/{dataset}/{place}.log",
+        paths.log("train_model", "{model}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/train_model/{model}/{dataset}/{place}.tsv"
+        paths.benchmark("train_model", "{model}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: lambda w: graph.config["threads"] * graph.devices("models", w.model)
@@ -66,8 +72,12 @@ rule train_model:
         or os.path.dirname(output.model),
         settings=lambda w: graph.recipe("models", w.model).settings,
         # With an input it re-runs nothing: a pin makes no other weights.
-        pins=lambda w, input: graph.public_pins(w.model),
-        code=lambda w: graph.recipe_code("train_model", "models", w.model),
+        pins=lambda w, input: settings.public_pins(
+            graph, graph.recipe("models", w.model)
+        ),
+        code=lambda w: stage_code.of_recipe(
+            "train_model", graph.recipe("models", w.model)
+        ),
     shell:
         'python -P "$ASDLIB/workflow/scripts/train_model.py"'
         " --features {input.features} --init {input.init} --public {input.public} --pins {params.pins}"
@@ -79,18 +89,18 @@ rule train_model:
 # Represent every training and test clip of a machine by what the model makes of it.
 rule embed:
     input:
-        features=lambda w: graph.embedded_features(
-            w.model, w.audio, w.dataset, w.machine
+        features=lambda w: inputs.embedded_features(
+            graph, w.model, w.view, w.dataset, w.machine
         ),
-        model=lambda w: graph.checkpoint(
+        model=lambda w: inputs.weights(
             graph.recipe("models", w.model), w.dataset, w.machine
         ),
     output:
-        "results/embeddings/{model}/{audio}/{dataset}/{machine}.parquet",
+        paths.embeddings(),
     log:
-        "results/logs/embed/{model}/{audio}/{dataset}/{machine}.log",
+        paths.log("embed", "{model}", "{view}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/embed/{model}/{audio}/{dataset}/{machine}.tsv"
+        paths.benchmark("embed", "{model}", "{view}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
@@ -103,7 +113,7 @@ rule embed:
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("models", w.model).settings,
-        code=lambda w: graph.recipe_code("embed", "models", w.model),
+        code=lambda w: stage_code.of_recipe("embed", graph.recipe("models", w.model)),
     shell:
         'python -P "$ASDLIB/workflow/scripts/embed.py"'
         " --features {input.features} --model {input.model} --out {output}"

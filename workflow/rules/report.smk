@@ -9,14 +9,14 @@ Makes    results/<system>/report/<dataset>/<machine>.json, results/report.html
 # Draw a system's figures of one machine, and choose the clips to hear.
 rule illustrate:
     input:
-        clips="results/{system}/clips.csv",
+        clips=paths.clips(),
         drawn=lambda w: report_inputs.illustrated(graph, w.system, w.dataset, w.machine),
     output:
-        "results/{system}/report/{dataset}/{machine}.json",
+        paths.illustrations(),
     log:
-        "results/logs/illustrate/{system}/{dataset}/{machine}.log",
+        paths.log("illustrate", "{system}", "{dataset}", "{machine}"),
     benchmark:
-        "results/benchmarks/illustrate/{system}/{dataset}/{machine}.tsv"
+        paths.benchmark("illustrate", "{system}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -26,7 +26,7 @@ rule illustrate:
         settings=lambda w: report_inputs.illustrate_settings(
             graph, w.system, w.dataset, w.machine
         ),
-        code=graph.code("illustrate"),
+        code=stage_code.of_step("illustrate"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/illustrate.py"'
         " --clips {input.clips} --out {output} --settings {params.settings:q} --log {log}"
@@ -35,19 +35,19 @@ rule illustrate:
 # Join the tables and illustrations of the config's systems into one page.
 rule report:
     input:
-        scores=expand("results/{system}/scores.csv", system=graph.config["systems"]),
+        scores=expand(paths.scores(), system=graph.config["systems"]),
         parts=report_inputs.part_paths(graph),
     output:
         report(
-            "results/report.html",
+            paths.REPORT,
             caption="../report/report.rst",
             category="Page",
             labels={"page": "report.html"},
         ),
     log:
-        "results/logs/report/report.log",
+        paths.log("report"),
     benchmark:
-        "results/benchmarks/report/report.tsv"
+        paths.benchmark("report")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"
@@ -57,7 +57,7 @@ rule report:
     params:
         settings=lambda w: report_inputs.report_settings(graph),
         templates=report_inputs.template_hash(),
-        code=graph.code("report"),
+        code=stage_code.of_step("report"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/report.py"'
         " --scores {input.scores} --parts {input.parts} --out {output}"

@@ -9,15 +9,27 @@ Makes    results/<system>/<variant>/<dataset>/anomaly_score_<machine>_section_<N
 # Fit a variant's backends on a machine's training clips and score its test clips.
 rule score:
     input:
-        lambda w: graph.embeddings_of(variant_of(w), w.dataset, w.machine),
+        lambda w: inputs.embeddings_of(variant_of(w), w.dataset, w.machine),
     output:
-        scores="results/{system}/{variant}/{dataset}{seeded}/anomaly_score_{machine}_section_{section}_test.csv",
-        decisions="results/{system}/{variant}/{dataset}{seeded}/decision_result_{machine}_section_{section}_test.csv",
-        training="results/{system}/{variant}/{dataset}{seeded}/training_score_{machine}_section_{section}_train.json",
+        scores=paths.scored("anomaly_score"),
+        decisions=paths.scored("decision_result"),
+        training=paths.scored("training_score"),
     log:
-        "results/logs/score/{system}/{variant}/{dataset}{seeded}/{machine}_section_{section}.log",
+        paths.log(
+            "score",
+            "{system}",
+            "{variant}",
+            "{dataset}{seeded}",
+            "{machine}_section_{section}",
+        ),
     benchmark:
-        "results/benchmarks/score/{system}/{variant}/{dataset}{seeded}/{machine}_section_{section}.tsv"
+        paths.benchmark(
+            "score",
+            "{system}",
+            "{variant}",
+            "{dataset}{seeded}",
+            "{machine}_section_{section}",
+        )
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -25,8 +37,8 @@ rule score:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         folder=lambda w, output: os.path.dirname(output.scores),
-        settings=lambda w: graph.score_settings(variant_of(w), w.section),
-        code=lambda w: graph.code("score", *backends_of(variant_of(w))),
+        settings=lambda w: settings.score(variant_of(w), w.section),
+        code=lambda w: stage_code.of_score(variant_of(w)),
     shell:
         'python -P "$ASDLIB/workflow/scripts/score.py"'
         " --embeddings {input} --machine {wildcards.machine} --folder {params.folder}"
@@ -36,22 +48,22 @@ rule score:
 # Put a system's scores beside the truth and the report's own figures.
 rule tabulate:
     input:
-        scores=lambda w: graph.score_files(w.system, "anomaly_score"),
-        decisions=lambda w: graph.score_files(w.system, "decision_result"),
-        audio=graph.audio_files(),
-        reported=lambda w: graph.reported_file(w.system),
+        scores=lambda w: inputs.score_files(graph, w.system, "anomaly_score"),
+        decisions=lambda w: inputs.score_files(graph, w.system, "decision_result"),
+        audio=inputs.audio_files(graph),
+        reported=lambda w: inputs.reported_file(graph, w.system),
     output:
         scores=report(
-            "results/{system}/scores.csv",
+            paths.scores(),
             caption="../report/scores.rst",
             category="Scores",
             labels={"system": "{system}"},
         ),
-        clips="results/{system}/clips.csv",
+        clips=paths.clips(),
     log:
-        "results/logs/tabulate/{system}.log",
+        paths.log("tabulate", "{system}"),
     benchmark:
-        "results/benchmarks/tabulate/{system}.tsv"
+        paths.benchmark("tabulate", "{system}")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"
@@ -59,8 +71,8 @@ rule tabulate:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: graph.tabulate_settings(w.system),
-        code=graph.code("tabulate"),
+        settings=lambda w: settings.tabulate(graph, w.system),
+        code=stage_code.of_step("tabulate"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/tabulate.py"'
         " --reported {input.reported:q} --scores {output.scores} --clips {output.clips}"

@@ -14,12 +14,12 @@ rule submission:
         lambda w: submission_inputs.network_files(graph),
         lambda w: submission_inputs.report_file(graph),
     output:
-        folder=directory("results/submission/task2"),
-        archive="results/submission/task2.zip",
+        folder=directory(paths.SUBMISSION),
+        archive=paths.SUBMISSION_ARCHIVE,
     log:
-        "results/logs/submission/submission.log",
+        paths.log("submission"),
     benchmark:
-        "results/benchmarks/submission/submission.tsv"
+        paths.benchmark("submission")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"
@@ -28,7 +28,7 @@ rule submission:
         runtime=30,
     params:
         settings=lambda w: submission_inputs.settings(graph),
-        code=graph.code("submission"),
+        code=stage_code.of_step("submission"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/submission.py"'
         " --folder {output.folder} --archive {output.archive} --settings {params.settings:q} --log {log}"

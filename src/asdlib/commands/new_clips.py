@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
@@ -21,9 +22,12 @@ from asdlib.scoring.fitted_variant import fit_variant, read_views
 from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import separate
+from asdlib.workflow import inputs, paths, settings
 from asdlib.workflow.ancestry import separators_of
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import Recipe
+from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.typed_settings import typed
+from asdlib.workflow.words import RAW
 
 _log = logging.getLogger(__name__)
 FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips must share with the training clips
@@ -56,10 +60,10 @@ def score_clips(graph: Graph, place: Place, recordings: Sequence[Path]) -> Score
     with TemporaryDirectory(prefix="asdlib-score-") as folder:
         road = _Road(graph, place, Path(folder))
         cut, padded = road.prepare(recordings)
-        paths = [road.embeddings(branch.model, view) for branch in place.variant.branches for view in branch.views]
-        clips, views = read_views(paths, "test", place.section)
-    stored = [Path(path) for path in graph.embeddings_of(place.variant, place.dataset, place.machine)]
-    fitted = fit_variant(stored, graph.score_settings(place.variant, place.section), place.machine)
+        made = [road.embeddings(branch.model, view) for branch in place.variant.branches for view in branch.views]
+        clips, views = read_views(made, "test", place.section)
+    stored = [Path(path) for path in inputs.embeddings_of(place.variant, place.dataset, place.machine)]
+    fitted = fit_variant(stored, settings.score(place.variant, place.section), place.machine)
     scores = fitted.anomaly_score(clips, views, place.machine)
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
@@ -82,27 +86,29 @@ class _Road:
         clips = [
             Clip(path, f"{machine}/test/{path.name}", section, "test", domain=None, label=None) for path in recordings
         ]
-        return write_audio(clips, self._path("audio", "raw"), dataset, machine, self._graph.config["prepare"])
+        wanted = self._graph.config["prepare"]
+        recipe = {"dataset": dataset, "machine": machine, **wanted}
+        return write_audio(clips, self._path("audio", RAW), recipe, typed(ClipFormat, wanted))
 
     def embeddings(self, model: Recipe, view: str) -> Path:
         """Return the representations that a model makes of one view of the clips."""
         out = self._path("embeddings", model.key, view)
         if not out.exists():
-            weights = Path(self._graph.checkpoint(model, self._place.dataset, self._place.machine))
+            weights = Path(inputs.weights(model, self._place.dataset, self._place.machine))
             embed(self._features(model.frontend, view), weights, out, **self._processor)
         return out
 
-    def _features(self, frontend: str, view: str) -> Path:
-        out = self._path("features", frontend, view)
+    def _features(self, frontend: Recipe, view: str) -> Path:
+        out = self._path("features", frontend.key, view)
         if not out.exists():
-            extract_features(self._audio(view), out, self._graph.recipe("frontends", frontend).settings)
+            extract_features(self._audio(view), out, frontend.settings)
         return out
 
     def _audio(self, view: str) -> Path:
         out = self._path("audio", view)
         if not out.exists():
             (separator,) = separators_of(self._graph, view, self._place.dataset, self._place.machine)
-            separate(self._path("audio", "raw"), Path(separator), out, **self._processor)
+            separate(self._path("audio", RAW), Path(separator), out, **self._processor)
         return out
 
     def _path(self, *parts: str) -> Path:
@@ -112,14 +118,14 @@ class _Road:
 
 
 def _refuse_augmented(place: Place) -> None:
-    for view in (view for branch in place.variant.branches for view in branch.views):
+    for view in place.variant.views:
         if view.startswith("augmented/"):
             raise AsdError(f"{place.variant.system}: scores {view}, which no new clip has: choose another variant")
 
 
 def _refuse_other_format(graph: Graph, place: Place) -> None:
     """Compare the clip format, which is no part of any key, with that of the run's own clips, if they are kept."""
-    path = Path(f"results/audio/raw/{place.dataset}/{place.machine}.parquet")
+    path = Path(paths.audio(RAW, place.dataset, place.machine))
     if not path.exists():
         _log.warning("%s: is gone, so nobody knows whether its clips were as long as these", path)
         return

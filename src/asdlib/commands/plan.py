@@ -27,10 +27,11 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.planning.rows import plan
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
+    from asdlib.workflow.paths import scores
 
     graph = Graph(read_config(args.configfile, args.config), Path())
     systems = _chosen(args.systems, list(graph.recipes.systems))
-    jobs = dry_run([f"results/{system}/scores.csv" for system in systems], args.configfile, args.config)
+    jobs = dry_run([scores(system) for system in systems], args.configfile, args.config)
     result = plan(graph, systems, jobs)
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.workflow import paths
 
 HELP = "run systems: print the snakemake command that does so, and call it"
 RULES = ("report", "submission")  # targets beside the systems
@@ -50,7 +51,7 @@ def _shown(args: argparse.Namespace, systems: list[str]) -> list[str]:
 
 def _target(word: str, systems: list[str]) -> str:
     if word in systems:
-        return f"results/{word}/scores.csv"
+        return paths.scores(word)
     if word not in RULES and "/" not in word:
         raise AsdError(f"{word}: is nothing to make: use {', '.join([*systems, *RULES])}, or a file's path")
     return word

@@ -73,9 +73,9 @@ def _chosen(graph: "Graph", args: argparse.Namespace) -> "Place":
     names = [name for system, name, _ in graph.variants if system == args.system]
     name = _one("--variant", args.variant, list(dict.fromkeys(names)))
     seed = _one("--seed", args.seed, [str(seed) for seed in graph.config["seeds"]])
-    machines = sorted({machine for _, machine, _ in graph.places})
+    machines = sorted({machine for _, machine, _ in graph.sections})
     machine = _one("--machine", args.machine, machines)
-    datasets = dict.fromkeys(dataset for dataset, owned, _ in graph.places if owned == machine)
+    datasets = dict.fromkeys(dataset for dataset, owned, _ in graph.sections if owned == machine)
     dataset = _one("--dataset", args.dataset, list(datasets))
     section = _one("--section", args.section, list(graph.datasets[dataset].machines[machine]))
     return Place(graph.variants[args.system, name, int(seed)], dataset, machine, section)
@@ -93,12 +93,13 @@ def _one(option: str, asked: str | None, known: Sequence[str]) -> str:
 def _refuse_missing(graph: "Graph", place: "Place", args: argparse.Namespace) -> None:
     """Say what to run if something was not made yet; a table that is there would not make what it rests on again."""
     from asdlib.planning.trained import needed_to_score
+    from asdlib.workflow.paths import scores
     from asdlib.workflow.snakemake_call import arguments, as_text
 
     missing = [path for path in needed_to_score(graph, place) if not Path(path).exists()]
     if not missing:
         return
-    table = f"results/{args.system}/scores.csv"
+    table = scores(args.system)
     call = arguments(missing if Path(table).exists() else [table], ["--cores", "all"], args.configfile, args.config)
     raise AsdError(f"{missing[0]}: was not made with this config: run `{as_text(call)}` first")
 

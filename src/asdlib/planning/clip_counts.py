@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from asdlib.data.layout import FOLDERS, parse
+from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.words import RAW
 
 DECLARED = "as declared"
 GUESSED = "assumed to be as many as in 2025"
@@ -24,13 +26,13 @@ class ClipCounts:
     @cache  # noqa: B019 (one plan a run)
     def of(self, view: str, dataset: str, machine: str) -> Counter[str]:
         """Return how many clips of each kind one view of a machine has."""
-        table = f"results/audio/{view}/{dataset}/{machine}.parquet"
+        table = paths.audio(view, dataset, machine)
         if self._stays(table):
             self._note("in tables", view, dataset, machine)
             return in_table(Path(table))
         if view.startswith("augmented/"):
             return Counter(train=self._augmented(view.removeprefix("augmented/"), dataset, machine))
-        return self.of("raw", dataset, machine) if view != "raw" else self._recorded(dataset, machine)
+        return self.of(RAW, dataset, machine) if view != RAW else self._recorded(dataset, machine)
 
     @property
     def said(self) -> str:
@@ -46,24 +48,24 @@ class ClipCounts:
         return path not in self._made and Path(path).exists()
 
     def _note(self, how: str, view: str, dataset: str, machine: str) -> None:
-        if view == "raw":
+        if view == RAW:
             self.origins[how].add((dataset, machine))
 
     def _augmented(self, key: str, dataset: str, machine: str) -> int:
         """Return how many clips an augmentation makes, at most: where nothing is separated, some make none."""
         settings = self._graph.recipe("augmentations", key).settings
-        return settings.get("count") or settings.get("per_clip", 1) * self.of("raw", dataset, machine)["train"]
+        return settings.get("count") or settings.get("per_clip", 1) * self.of(RAW, dataset, machine)["train"]
 
     def _recorded(self, name: str, machine: str) -> Counter[str]:
         dataset = self._graph.all_datasets[name]
         sections = dataset.machines[machine]
         if self._stays(str(dataset.recordings(machine))):
-            self._note("in folders", "raw", name, machine)
+            self._note("in folders", RAW, name, machine)
             return in_folder(dataset.recordings(machine), machine, sections)
         if not dataset.clips and (made := _made_by_source(dataset.source, machine)):
-            self._note("as their source makes them", "raw", name, machine)
+            self._note("as their source makes them", RAW, name, machine)
             return made
-        self._note(DECLARED if dataset.clips else GUESSED, "raw", name, machine)
+        self._note(DECLARED if dataset.clips else GUESSED, RAW, name, machine)
         return declared(dataset.clips or ASSUMED, len(sections))
 
 

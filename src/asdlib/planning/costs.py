@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.workflow import yaml_files
-from asdlib.workflow.recipes import Recipe
+from asdlib.workflow.recipe import Recipe
 
 # Changes to a recipe that a cost is scaled by, or does not depend on; after any other it is another network.
 SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "audio"}
@@ -23,5 +23,5 @@ class Costs:
 
     def of(self, recipe: Recipe) -> dict[str, float] | None:
         """Return a recipe's costs; None if none are known, or if the config makes another network of it."""
-        changed = self._override.get(recipe.section, {}).get(recipe.name, {})
-        return None if changed.keys() - SCALED else self._recipes[recipe.section].get(recipe.name)
+        changed = self._override.get(recipe.registry, {}).get(recipe.name, {})
+        return None if changed.keys() - SCALED else self._recipes[recipe.registry].get(recipe.name)

@@ -1,7 +1,6 @@
 """How long a job takes: measured costs times the clips that it goes through."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
@@ -9,9 +8,11 @@ from asdlib.planning.dry_run import Job
 from asdlib.separation.settings import Pairs
 from asdlib.training.settings import Training
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import Recipe
+from asdlib.workflow.paths import parse_features
+from asdlib.workflow.recipe import Recipe, Settings
+from asdlib.workflow.words import RAW
 
-# Which recipe a rule's jobs compute with (section, wildcard), and which of its costs is theirs.
+# Which recipe a rule's jobs compute with (registry, wildcard), and which of its costs is theirs.
 COMPUTED_WITH = {
     "train_separator": ("separators", "separator", "train"),
     "separate": ("separators", "separator", "clip"),
@@ -45,14 +46,14 @@ class Hours:
         """Return what a job takes; without a known cost its start alone."""
         start = self._costs.start.get(job.rule, 0.0)
         if job.rule == "prepare":
-            return Time(start + self._clips(job, "raw") * self._costs.prepare, 0.0)
+            return Time(start + self._clips(job, RAW) * self._costs.prepare, 0.0)
         if job.rule not in COMPUTED_WITH:
             return Time(start, 0.0)
-        section, wildcard, name = COMPUTED_WITH[job.rule]
-        recipe = self._graph.recipe(section, job.wildcards[wildcard])
+        registry, wildcard, name = COMPUTED_WITH[job.rule]
+        recipe = self._graph.recipe(registry, job.wildcards[wildcard])
         cost = self._costs.of(recipe)
         if cost is None:
-            return Time(start, start if job.gpus else 0.0, f"{section}.{recipe.name}")
+            return Time(start, start if job.gpus else 0.0, f"{registry}.{recipe.name}")
         work = cost[name] * self._amount(job, recipe)
         return Time(start + work, start + work / cost["speedup"] if job.gpus else 0.0)
 
@@ -61,13 +62,13 @@ class Hours:
         if job.rule == "train_separator":
             return mixtures(recipe.settings) if self._learns(job, recipe) else 0.0
         if job.rule == "separate":
-            return self._clips(job, "raw") if self._learns(job, recipe) else 0.0
+            return self._clips(job, RAW) if self._learns(job, recipe) else 0.0
         if job.rule == "augment":
             return self._clips(job, f"augmented/{recipe.key}")
         if job.rule == "extract_features":
-            return self._clips(job, job.wildcards["audio"])
+            return self._clips(job, job.wildcards["view"])
         if job.rule == "embed":
-            return self._clips(job, job.wildcards["audio"], "train", "test")
+            return self._clips(job, job.wildcards["view"], "train", "test")
         return self._length * lessons(recipe.settings, training_clips(job, self._counts))
 
     def _clips(self, job: Job, view: str, *kinds: str) -> float:
@@ -77,17 +78,17 @@ class Hours:
 
     def _learns(self, job: Job, recipe: Recipe) -> bool:
         """Tell whether a machine has a separator that does anything: without clean clips most have not."""
-        clean = self._counts.of("raw", job.wildcards["dataset"], job.wildcards["machine"])["clean"]
+        clean = self._counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
         return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
 
 
-def mixtures(settings: dict[str, Any]) -> float:
+def mixtures(settings: Settings) -> float:
     """Return the seconds of mixtures that a separator learns from, unless it stops early."""
     pairs = Pairs(**settings["pairs"])
     return Training(**settings["training"]).epochs * pairs.per_epoch * pairs.segment
 
 
-def lessons(settings: dict[str, Any], clips: int) -> int:
+def lessons(settings: Settings, clips: int) -> int:
     """Return how many clips a model learns from, each epoch's counted anew."""
     training = Training(**settings["training"])
     drawn = training.steps_per_epoch and training.steps_per_epoch * training.batch_size * training.accumulate
@@ -96,12 +97,4 @@ def lessons(settings: dict[str, Any], clips: int) -> int:
 
 def training_clips(job: Job, counts: ClipCounts) -> int:
     """Return how many training clips a model's feature files hold."""
-    return sum(counts.of(*place)["train"] for place in map(feature_place, job.inputs) if place)
-
-
-def feature_place(path: str) -> tuple[str, str, str] | None:
-    """Return (view, dataset, machine) of results/features/<frontend>/<view>/<dataset>/<machine>.parquet."""
-    if not path.startswith("results/features/"):
-        return None
-    *view, dataset, machine = path.removesuffix(".parquet").split("/")[3:]
-    return "/".join(view), dataset, machine
+    return sum(counts.of(*clips)["train"] for clips in map(parse_features, job.inputs) if clips)

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from asdlib.workflow import paths
 from asdlib.workflow.ancestry import models_of, public_for, trained_for
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import Variant
+from asdlib.workflow.variants import Variant
 
 Count = dict[str, int]  # "there", and "needed"
 
@@ -18,9 +19,9 @@ def progress(graph: Graph) -> list[dict[str, Any]]:
     """
     entries = []
     for name, content in graph.recipes.systems.items():
-        variants = [variant for variant in graph.variants.values() if variant.system == name]
+        variants = graph.variants_of(name)
         trained = {
-            path for variant in variants for place in _places(graph) for path in trained_for(graph, variant, *place)
+            path for variant in variants for one in graph.run_machines for path in trained_for(graph, variant, *one)
         }
         entries.append(
             {
@@ -35,22 +36,18 @@ def progress(graph: Graph) -> list[dict[str, Any]]:
                     }
                     for variant, block in content["variants"].items()
                 ],
-                "scores": Path(f"results/{name}/scores.csv").is_file(),
+                "scores": Path(paths.scores(name)).is_file(),
                 "trained": _count(trained),
-                "public_weights": _count({path for variant in variants for path in public_for(graph, variant)}),
+                "public_weights": _count({path for variant in variants for path in public_for(variant)}),
                 "recordings": _count(_recordings(graph, variants)),
             }
         )
     return entries
 
 
-def _places(graph: Graph) -> set[tuple[str, str]]:
-    return {(dataset, machine) for dataset, machine, _ in graph.places}
-
-
 def _recordings(graph: Graph, variants: list[Variant]) -> set[str]:
     """Return the folders of recordings that a system's scores rest on, corpora included."""
-    corpora = {name for variant in variants for model in models_of(graph, variant) for name in model.corpus}
+    corpora = {name for variant in variants for model in models_of(variant) for name in model.corpus}
     names = corpora | set(graph.datasets)
     return {str(graph.all_datasets[name].recordings(machine)) for name in names for machine in graph.machines(name)}
 

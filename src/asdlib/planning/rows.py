@@ -8,9 +8,9 @@ from asdlib.planning.dry_run import Job, needed_for
 from asdlib.planning.hours import Hours, Time
 from asdlib.planning.sizes import GB, Sizes
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.paths import COSTS, scores
+from asdlib.workflow.words import ALL
 
-ALL = "all"
-COSTS = "resources/costs.yaml"
 SUPPLEMENTS = (
     "Whether a machine's supplements are clean sound or noise is not declared: "
     "each that has some is reckoned to have a separator to train."
@@ -53,7 +53,7 @@ def plan(graph: Graph, systems: list[str], jobs: list[Job]) -> Plan:
     costs = Costs(graph.root / COSTS, graph.config["override"])
     sizes, hours = Sizes(graph, counts, costs), Hours(graph, counts, costs)
     figures = {job: (sizes.of(job), sizes.scratch(job), hours.of(job)) for job in jobs}
-    parts = {system: needed_for(f"results/{system}/scores.csv", jobs) for system in systems} | {ALL: jobs}
+    parts = {system: needed_for(scores(system), jobs) for system in systems} | {ALL: jobs}
     rows = [_row(name, part, [figures[job] for job in part]) for name, part in parts.items()]
     return Plan(rows, _rests_on(counts, graph.config["prepare"]["seconds"], rows[-1], jobs))
 

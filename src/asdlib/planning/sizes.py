@@ -7,8 +7,8 @@ from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
 from asdlib.planning.hours import training_clips
-from asdlib.workflow.arguments import arguments
-from asdlib.workflow.graph import JOINT, Graph
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.words import ALL, RAW
 
 GB = 1e9
 SAMPLE = 2  # bytes, int16
@@ -27,9 +27,9 @@ class Sizes:
         self._samples = round(graph.config["prepare"]["seconds"] * graph.config["prepare"]["sample_rate"])
         self._rules = {
             "download": self._download,
-            "prepare": lambda job: self._audio(job, "raw"),
+            "prepare": lambda job: self._audio(job, RAW),
             "prepare_noise": self._noise,
-            "separate": lambda job: self._audio(job, "raw"),
+            "separate": lambda job: self._audio(job, RAW),
             "augment": lambda job: self._audio(job, f"augmented/{job.wildcards['augmentation']}"),
             "extract_features": self._features,
             "fetch_checkpoint": lambda job: GB * self._costs.checkpoints.get(job.wildcards["checkpoint"], 0.0),
@@ -44,15 +44,15 @@ class Sizes:
 
     def scratch(self, job: Job) -> float:
         """Return the bytes that a joint training takes while it runs: its features once more."""
-        if job.rule != "train_model" or job.wildcards["place"] != JOINT:
+        if job.rule != "train_model" or job.wildcards["machine"] != ALL:
             return 0.0
         frontend = self._graph.recipe("models", job.wildcards["model"]).frontend
-        return training_clips(job, self._counts) * self._feature(frontend)
+        return training_clips(job, self._counts) * self._feature(frontend.key)
 
     def _download(self, job: Job) -> float:
         """Recordings, and the archives that they come in: about as large, and kept."""
         archived = "archives" in self._graph.all_datasets[job.wildcards["dataset"]].source
-        return (2 if archived else 1) * SAMPLE * self._samples * self._clips(job, "raw")
+        return (2 if archived else 1) * SAMPLE * self._samples * self._clips(job, RAW)
 
     def _noise(self, job: Job) -> float:
         pool = self._graph.all_datasets[job.wildcards["dataset"]].noise_pool
@@ -62,15 +62,15 @@ class Sizes:
         return PACKED * SAMPLE * self._samples * self._clips(job, view)
 
     def _features(self, job: Job) -> float:
-        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["audio"])
+        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["view"])
 
-    def _weights(self, section: str, key: str) -> float:
-        cost = self._costs.of(self._graph.recipe(section, key))
+    def _weights(self, registry: str, key: str) -> float:
+        cost = self._costs.of(self._graph.recipe(registry, key))
         return GB * cost["weights"] if cost else 0.0
 
     def _embeddings(self, job: Job) -> float:
         cost = self._costs.of(self._graph.recipe("models", job.wildcards["model"]))
-        return VALUE * cost["values"] * self._clips(job, job.wildcards["audio"], "train", "test") if cost else 0.0
+        return VALUE * cost["values"] * self._clips(job, job.wildcards["view"], "train", "test") if cost else 0.0
 
     def _clips(self, job: Job, view: str, *kinds: str) -> int:
         counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
@@ -81,6 +81,6 @@ class Sizes:
         """Return the bytes of one clip's features."""
         from asdlib.frontends import FRONTENDS  # torch, which a run that has nothing left to do need not wait for
 
-        settings = self._graph.recipe("frontends", key).settings
-        frontend = FRONTENDS[settings["kind"]](**arguments("frontends", settings))
-        return NUMBER[settings.get("dtype", "float32")] * prod(frontend.shape(self._samples))
+        recipe = self._graph.recipe("frontends", key)
+        frontend = FRONTENDS[recipe.kind](**recipe.arguments)
+        return NUMBER[recipe.settings.get("dtype", "float32")] * prod(frontend.shape(self._samples))

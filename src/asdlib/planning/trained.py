@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from asdlib.workflow.ancestry import separators_of
+from asdlib.workflow.ancestry import networks_for
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import Variant
+from asdlib.workflow.inputs import embeddings_of
+from asdlib.workflow.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,4 @@ class Place:
 def needed_to_score(graph: Graph, place: Place) -> list[str]:
     """Return what scoring further clips reads: separators, models, the training clips' embeddings."""
     variant, dataset, machine = place.variant, place.dataset, place.machine
-    views = [view for branch in variant.branches for view in branch.views]
-    separators = [path for view in views for path in separators_of(graph, view, dataset, machine)]
-    models = [graph.checkpoint(branch.model, dataset, machine) for branch in variant.branches]
-    return list(dict.fromkeys([*separators, *models, *graph.embeddings_of(variant, dataset, machine)]))
+    return [*networks_for(graph, variant, dataset, machine), *embeddings_of(variant, dataset, machine)]

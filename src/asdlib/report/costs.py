@@ -2,39 +2,49 @@
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-BENCHMARKS = "results/benchmarks"
+from asdlib.workflow import paths
+from asdlib.workflow.words import RAW
+
 MIB = 2**20  # bytes; Snakemake's memory is in these
 SYSTEMS = "systems"
 
 
 class Stage(NamedTuple):
-    """Whose jobs a rule's are (a section of recipes, SYSTEMS, or nobody's), and patterns of records and of results."""
+    """Whose jobs a rule's are (those of a registry's recipes, of SYSTEMS, or nobody's), and patterns of their files."""
 
-    section: str | None
-    records: str  # below BENCHMARKS/<rule>
+    users: str | None
+    records: tuple[str, ...]  # wildcards of the benchmark files
     results: str
 
 
-# In the order in which they come.
+def _beside(path: str, pattern: str = "*") -> str:
+    return str(PurePosixPath(path).with_name(pattern))
+
+
+# In the order in which they come. {key} is that of a recipe, or a system's name.
 STAGES = {
-    "download": Stage(None, "{dataset}/*.tsv", "resources/{dataset}/**/*"),
-    "prepare": Stage(None, "{dataset}/*.tsv", "results/audio/raw/{dataset}/*"),
-    "prepare_noise": Stage(None, "{dataset}.tsv", "results/audio/noise/{dataset}.parquet"),
-    "train_separator": Stage("separators", "{key}/{dataset}/*.tsv", "results/separators/{key}/{dataset}/**/*"),
-    "separate": Stage("separators", "{key}/{dataset}/*.tsv", "results/audio/separated/{key}/{dataset}/*"),
-    "augment": Stage("augmentations", "{key}/{dataset}/*.tsv", "results/audio/augmented/{key}/{dataset}/*"),
-    # Between key and dataset: the audio, raw or <kind>/<recipe>.
-    "extract_features": Stage("frontends", "{key}/**/{dataset}/*.tsv", "results/features/{key}/**/{dataset}/*"),
-    "fetch_checkpoint": Stage("checkpoints", "{key}/*.tsv", "resources/checkpoints/{key}/*"),
-    "train_model": Stage("models", "{key}/{dataset}/*.tsv", "results/models/{key}/{dataset}/**/*"),
-    "embed": Stage("models", "{key}/**/{dataset}/*.tsv", "results/embeddings/{key}/**/{dataset}/*"),
+    "download": Stage(None, ("{dataset}", "*"), paths.recordings(machine="**/*")),
+    "prepare": Stage(None, ("{dataset}", "*"), paths.audio(RAW, machine="*")),
+    "prepare_noise": Stage(None, ("{dataset}",), paths.noise()),
+    "train_separator": Stage("separators", ("{key}", "{dataset}", "*"), _beside(paths.separator("{key}", machine="*"))),
+    "separate": Stage("separators", ("{key}", "{dataset}", "*"), paths.audio("separated/{key}", machine="*")),
+    "augment": Stage("augmentations", ("{key}", "{dataset}", "*"), paths.audio("augmented/{key}", machine="*")),
+    # Between key and dataset: the view, raw or <kind>/<recipe>.
+    "extract_features": Stage(
+        "frontends", ("{key}", "**", "{dataset}", "*"), paths.features("{key}", view="**", machine="*")
+    ),
+    "fetch_checkpoint": Stage("checkpoints", ("{key}", "*"), paths.public_weights("{key}", "*")),
+    "train_model": Stage("models", ("{key}", "{dataset}", "*"), _beside(paths.model("{key}", machine="*"))),
+    "embed": Stage("models", ("{key}", "**", "{dataset}", "*"), paths.embeddings("{key}", view="**", machine="*")),
     # Between system and dataset: the variant; below the dataset: the seed, if there are several.
-    "score": Stage(SYSTEMS, "{key}/*/{dataset}/**/*.tsv", "results/{key}/*/{dataset}/**/*_section_*"),
-    "tabulate": Stage(SYSTEMS, "{key}.tsv", "results/{key}/*.csv"),
-    "illustrate": Stage(SYSTEMS, "{key}/{dataset}/*.tsv", "results/{key}/report/{dataset}/*"),
+    "score": Stage(
+        SYSTEMS, ("{key}", "*", "{dataset}", "**", "*"), f"{paths.score_folder('{key}', '*', seeded='/**')}/*_section_*"
+    ),
+    "tabulate": Stage(SYSTEMS, ("{key}",), _beside(paths.scores("{key}"), "*.csv")),
+    "illustrate": Stage(SYSTEMS, ("{key}", "{dataset}", "*"), paths.illustrations("{key}", machine="*")),
 }
 
 
@@ -55,15 +65,15 @@ class Cost:
 def costs(recipes: dict[str, dict[str, list[str]]], systems: list[str], datasets: list[str]) -> list[Cost]:
     """Return the cost of each stage and recipe that left a record or results for the datasets.
 
-    `recipes` are {section: {key: the systems that use it}}, public weights in a section `checkpoints`. A missing record
+    `recipes` are {registry: {key: the systems that use it}}, published weights under `checkpoints`. A missing record
     costs a job its figures and nothing else: it is not counted.
     """
     users = {**recipes, SYSTEMS: {name: [name] for name in systems}, None: {"": systems}}
     found = []
     for rule, stage in STAGES.items():
-        for key, used_by in users.get(stage.section, {}).items():
+        for key, used_by in users.get(stage.users, {}).items():
             cost = Cost(rule, key, used_by)
-            for path in _files(f"{BENCHMARKS}/{rule}/{stage.records}", key, datasets):
+            for path in _files(paths.benchmark(rule, *stage.records), key, datasets):
                 _add(cost, path)
             cost.disk = sum(path.stat().st_size for path in _files(stage.results, key, datasets))
             found.append(cost)

@@ -5,33 +5,30 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
-from asdlib.workflow.graph import CORPUS, JOINT, Graph
-from asdlib.workflow.recipes import Recipe, Variant, canonical
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipe import Recipe, canonical
+from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import ALL, CORPUS, RAW
 from asdlib.workflow.yaml_files import read_yaml
 
 SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def part_path(system: str, dataset: str, machine: str) -> str:
-    """Return the file of a system's illustrations of one machine."""
-    return f"results/{system}/report/{dataset}/{machine}.json"
-
-
 def part_paths(graph: Graph) -> list[str]:
     """Return the illustrations that the run's report joins."""
-    places = list(dict.fromkeys((dataset, machine) for dataset, machine, _ in graph.places))
-    return [part_path(system, *place) for system in graph.config["systems"] for place in places]
+    return [paths.illustrations(system, *one) for system in graph.config["systems"] for one in graph.run_machines]
 
 
 def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[str]:
     """Return everything that a machine's illustrations are drawn from."""
     settings = illustrate_settings(graph, system, dataset, machine)
-    paths = [settings["audio"], *(block["path"] for block in settings["maps"])]
+    found = [settings["audio"], *(block["path"] for block in settings["maps"])]
     for variant in settings["variants"]:
-        paths += [*variant["training_scores"].values(), *variant["separators"].values()]
-    return list(dict.fromkeys(paths))
+        found += [*variant["training_scores"].values(), *variant["separators"].values()]
+    return list(dict.fromkeys(found))
 
 
 def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -> dict[str, Any]:
@@ -44,15 +41,15 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
         "machine": machine,
         "seed": graph.config["seeds"][0],
         "sections": sections,
-        "audio": f"results/audio/raw/{dataset}/{machine}.parquet",
+        "audio": paths.audio(RAW, dataset, machine),
         "variants": [
             {
                 "variant": variant.name,
                 "training_scores": {
-                    s: graph.scored_file(variant, dataset, machine, s, "training_score") for s in sections
+                    s: inputs.scored_file(graph, variant, dataset, machine, s, "training_score") for s in sections
                 },
                 "separators": {
-                    f"separated/{key}": f"results/audio/separated/{key}/{dataset}/{machine}.parquet"
+                    f"separated/{key}": paths.audio(f"separated/{key}", dataset, machine)
                     for key in separators_for(graph, variant, dataset, machine)
                 },
             }
@@ -66,7 +63,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
 def first_variants(graph: Graph, system: str) -> list[Variant]:
     """Return a system's variants under the first seed: those that are drawn."""
     seed = graph.config["seeds"][0]
-    return [v for v in graph.variants.values() if v.system == system and v.seed == seed]
+    return [variant for variant in graph.variants_of(system) if variant.seed == seed]
 
 
 def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
@@ -74,7 +71,7 @@ def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> 
     found: dict[tuple, dict[str, Any]] = {}
     for variant in variants:
         read = [(branch, view) for branch in variant.branches for view in branch.views]
-        for (branch, view), path in zip(read, graph.embeddings_of(variant, dataset, machine), strict=True):
+        for (branch, view), path in zip(read, inputs.embeddings_of(variant, dataset, machine), strict=True):
             representation = branch.backend.settings.get("representation")
             name = f"{representation or 'representations'} of {branch.model.key}, {view}"
             block = {"path": path, "representation": representation, "name": name, "variants": []}
@@ -107,14 +104,15 @@ def report_settings(graph: Graph) -> dict[str, Any]:
 
 
 def _system(graph: Graph, name: str) -> dict[str, Any]:
-    """Return a system's title and its trainings under the first seed: the joint models with their places.
+    """Return a system's title and its trainings under the first seed: the joint models with where they are trained.
 
     `early_stop` are those of the trainings that keep the weights of their best epoch.
     """
     variants = first_variants(graph, name)
-    places = list(dict.fromkeys((dataset, machine) for dataset, machine, _ in graph.places))
-    separators = dict.fromkeys(key for v in variants for place in places for key in separators_for(graph, v, *place))
-    models = {model.key: model for v in variants for model in models_of(graph, v)}
+    separators = dict.fromkeys(
+        key for v in variants for one in graph.run_machines for key in separators_for(graph, v, *one)
+    )
+    models = {model.key: model for v in variants for model in models_of(v)}
     trained = [*(graph.recipe("separators", key) for key in separators), *models.values()]
     content = graph.recipes.systems[name]
     return {
@@ -122,17 +120,17 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
         "title": content["title"],
         "report": content["report"],
         "separators": list(separators),
-        "models": {key: _joint_places(graph, model) for key, model in models.items()},
-        "early_stop": [recipe.key for recipe in trained if recipe.settings.get("training", {}).get("early_stop")],
+        "models": {key: _joint_trainings(graph, model) for key, model in models.items()},
+        "early_stop": [recipe.key for recipe in trained if (recipe.training or {}).get("early_stop")],
     }
 
 
-def _joint_places(graph: Graph, model: Recipe) -> list[str]:
-    """Return <dataset>/<place> of a joint model's trainings; none for a model that each machine has of its own."""
-    if model.settings["scope"] != JOINT:
+def _joint_trainings(graph: Graph, model: Recipe) -> list[str]:
+    """Return <dataset or corpus>/all of a joint model's trainings; nothing for a model of single machines."""
+    if not model.joint:
         return []
-    paths = [Path(graph.checkpoint(model, dataset, JOINT)) for dataset in graph.datasets]
-    return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in paths))
+    found = [Path(inputs.weights(model, dataset, ALL)) for dataset in graph.datasets]
+    return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in found))
 
 
 def _chosen(graph: Graph) -> list[Variant]:
@@ -142,29 +140,29 @@ def _chosen(graph: Graph) -> list[Variant]:
 
 def _corpora(graph: Graph) -> list[str]:
     """Return the datasets that models of the run's systems name as theirs."""
-    named = [name for variant in _chosen(graph) for model in models_of(graph, variant) for name in model.corpus]
+    named = [name for variant in _chosen(graph) for model in models_of(variant) for name in model.corpus]
     return list(dict.fromkeys(named))
 
 
 def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
-    """Return {section: {key: the systems that use it}} of every recipe of the run's systems, under all seeds.
+    """Return {registry: {key: the systems that use it}} of every recipe of the run's systems, under all seeds.
 
-    The section `checkpoints` has the names of the public weights that models start from.
+    `checkpoints` stands beside the registries: it has the names of the public weights that models start from.
     """
     users: dict[str, dict[str, list[str]]] = {}
     for variant in _chosen(graph):
-        public = [("checkpoints", model.public["name"]) for model in models_of(graph, variant) if model.public]
-        for section, key in [*recipes_of(graph, variant), *public]:
-            used_by = users.setdefault(section, {}).setdefault(key, [])
+        public = [("checkpoints", model.public["name"]) for model in models_of(variant) if model.public]
+        for registry, key in [*recipes_of(graph, variant), *public]:
+            used_by = users.setdefault(registry, {}).setdefault(key, [])
             if variant.system not in used_by:
                 used_by.append(variant.system)
-    return {section: dict(sorted(keys.items())) for section, keys in users.items()}
+    return {registry: dict(sorted(keys.items())) for registry, keys in users.items()}
 
 
-def _changed(graph: Graph, section: str, names: Iterable[str]) -> dict[str, Any]:
+def _changed(graph: Graph, block: str, names: Iterable[str]) -> dict[str, Any]:
     """Return those of the named blocks (datasets or checkpoints) that are not as the repository ships them."""
-    shipped = canonical(read_yaml(graph.root / "config" / f"{section}.yaml"))[section]
-    blocks = graph.config[section]
+    shipped = canonical(read_yaml(graph.root / "config" / f"{block}.yaml"))[block]
+    blocks = graph.config[block]
     return {name: blocks[name] for name in names if blocks[name] != shipped.get(name)}
 
 

@@ -12,7 +12,7 @@ from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import safe_gamma_quantile
 from asdlib.errors import AsdError
-from asdlib.workflow.arguments import arguments
+from asdlib.workflow.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def file_names(clips: pa.Table) -> list[str]:
 
 
 def _backend(settings: dict[str, Any]) -> Any:
-    return BACKENDS[settings["kind"]](**arguments("backends", settings))
+    recipe = Recipe("backends", settings)
+    return BACKENDS[recipe.kind](**recipe.arguments)
 
 
 def _mean(scores: list[list[np.ndarray]]) -> np.ndarray:

@@ -1,24 +1,25 @@
 """Make additional clips from recorded and separated ones."""
 
 from pathlib import Path
-from typing import Any
 
 from asdlib.augmentations import AUGMENTATIONS
 from asdlib.data.tables import ClipTable, writing
-from asdlib.workflow.arguments import arguments
+from asdlib.workflow.recipe import Recipe, Settings
 
 
-def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, settings: dict[str, Any]) -> None:
+def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, settings: Settings) -> None:
     """Write `out`: the clips that the augmentation makes, int16, in the format of `raw`.
 
     `separated` holds no or one table, whose rows are those of `raw`; `noise` those with clips of kind noise.
     """
     recorded = ClipTable(raw)
-    augmentation = AUGMENTATIONS[settings["kind"]](**arguments("augmentations", settings), seed=settings["seed"])
+    recipe = Recipe("augmentations", settings)
+    augmentation = AUGMENTATIONS[recipe.kind](**recipe.arguments, seed=recipe.seed)
     view = ClipTable(separated[0]) if separated else None
     pool = [ClipTable(path) for path in noise]
-    recipe = {**recorded.recipe, "augmentation": settings}
     notes = {"audio": [table.digest for table in (recorded, view, *pool) if table]}
-    with writing(out, recipe, notes, audio=("int16", recorded.tensors["audio"])) as written:
+    with writing(
+        out, {**recorded.recipe, "augmentation": settings}, notes, audio=("int16", recorded.tensors["audio"])
+    ) as written:
         for clips, audio in augmentation.augment(recorded, view, pool):
             written.write(clips, audio=audio)

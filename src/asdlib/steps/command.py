@@ -14,12 +14,14 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from asdlib.errors import AsdError
 from asdlib.runtime import guard
 from asdlib.runtime.job_environment import is_first
+from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
 progress = logging.getLogger("asdlib.progress")  # shown on a terminal too, everything else only in the log
@@ -70,6 +72,8 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
         annotation = typing.get_args(annotation)[0]
     if annotation is dict or typing.get_origin(annotation) is dict:
         return ast.literal_eval
+    if is_dataclass(annotation):
+        return lambda text: typed(annotation, ast.literal_eval(text))
     return annotation
 
 

@@ -21,14 +21,15 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     The model's calibration samples, if it has any, travel in the table's notes.
     """
     torch.set_num_threads(threads)
-    place = choose_device(device, gpus)
+    processor = choose_device(device, gpus)
     checkpoint = checkpoints.load(model)
-    network = restore_model(checkpoint).to(place)
+    network = restore_model(checkpoint).to(processor)
     table = ClipTable(features)
     if hasattr(network, "for_machine"):
         network.for_machine(table.notes["machine"])
     groups = (
-        (clips, _represent(network, clips, array, place)) for clips, array in table.batches("features", "train", "test")
+        (clips, _represent(network, clips, array, processor))
+        for clips, array in table.batches("features", "train", "test")
     )
     first_clips, first = next(groups)
     notes = {
@@ -43,9 +44,9 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
 
 
-def _represent(network: torch.nn.Module, table, features: np.ndarray, place: torch.device) -> dict[str, np.ndarray]:
+def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
     unknown = torch.zeros(len(frames), dtype=torch.bool)  # no model sees the domain of a clip that it represents
-    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown).to(place)
+    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown).to(device)
     with torch.inference_mode():
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

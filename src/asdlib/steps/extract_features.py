@@ -11,12 +11,13 @@ import torch
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
-from asdlib.workflow.arguments import arguments
+from asdlib.workflow.recipe import Recipe, Settings
+from asdlib.workflow.words import RAW
 
 _log = logging.getLogger(__name__)
 
 
-def extract_features(audio: Path, out: Path, settings: dict[str, Any]) -> None:
+def extract_features(audio: Path, out: Path, settings: Settings) -> None:
     """Write `out`: the features of every clip in `audio`, row for row, in the recipe's `dtype`.
 
     Streams on one thread: a few clips are in memory at once, and machines run side by side on as many cores as there
@@ -24,14 +25,15 @@ def extract_features(audio: Path, out: Path, settings: dict[str, Any]) -> None:
     """
     torch.set_num_threads(1)
     table = ClipTable(audio)
-    frontend = FRONTENDS[settings["kind"]](**arguments("frontends", settings))
+    recipe = Recipe("frontends", settings)
+    frontend = FRONTENDS[recipe.kind](**recipe.arguments)
     rate = table.recipe["sample_rate"]
     if rate != frontend.sample_rate:
-        expected = f"{settings['name']} expects {frontend.sample_rate}"
+        expected = f"{recipe.name} expects {frontend.sample_rate}"
         raise AsdError(f"config: prepare.sample_rate: is {rate}, {expected}: change one")
     (samples,) = table.tensors["audio"]
     dtype = settings.get("dtype", "float32")
-    notes = {"audio": table.digest, **_place(table.recipe)}
+    notes = {"audio": table.digest, **_origin(table.recipe)}
     with writing(out, settings, notes, features=(dtype, frontend.shape(samples))) as written:
         for clips, waveforms in table.batches("audio"):
             lengths = clips.column("samples").to_pylist()
@@ -41,10 +43,10 @@ def extract_features(audio: Path, out: Path, settings: dict[str, Any]) -> None:
     _log.info("%d clips, %s each", len(table.clips()), "×".join(map(str, frontend.shape(samples))))
 
 
-def _place(recipe: dict[str, Any]) -> dict[str, str]:
+def _origin(recipe: Settings) -> dict[str, str]:
     """Return where a table's clips come from: what a joint training tells its machines by."""
     made = [view for key, view in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
-    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view": [*made, "raw"][0]}
+    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view": [*made, RAW][0]}
 
 
 def _transform(frontend: Any, waveform: np.ndarray, samples: int) -> np.ndarray:

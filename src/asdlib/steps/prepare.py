@@ -1,23 +1,34 @@
 """Check a machine's recordings and store them as clips of one length, one row a clip."""
 
 import logging
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip, scan
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
 
 
-def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: dict[str, Any]) -> None:
-    """Write `out`: int16 audio of `settings["seconds"]` at `settings["sample_rate"]` Hz and each clip's metadata.
+@dataclass(frozen=True)
+class PrepareSettings(ClipFormat):
+    """The clip format, and which of a machine's recordings are wanted."""
+
+    sections: list[str]
+    recordings: str | None  # a fingerprint of the files, for recordings in a folder of the user's
+    strict: bool  # refuse attributes that are wrong; official archives have quirks of their own
+
+
+def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: PrepareSettings) -> None:
+    """Write `out`: int16 audio of the format's length and rate and each clip's metadata.
 
     Shorter recordings are padded with zeros at the end, longer ones lose their end; the log counts both.
     """
-    clips = _wanted(scan(recordings, machine, settings["strict"]), recordings, machine, settings["sections"])
-    cut, padded = write_audio(clips, out, dataset, machine, settings)
+    clips = _wanted(scan(recordings, machine, settings.strict), recordings, machine, settings.sections)
+    recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
+    cut, padded = write_audio(clips, out, recipe, settings)
     _log.info(
         "%s/%s: %d clips, %d cut and %d padded to %g s",
         dataset,
@@ -25,7 +36,7 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: d
         len(clips),
         cut,
         padded,
-        settings["seconds"],
+        settings.seconds,
     )
 
 

@@ -2,46 +2,53 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asdlib.data.recordings import read_wav
+from asdlib.data.clip_audio import read_recording
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
 
 
-def prepare_noise(recordings: Path, dataset: str, out: Path, settings: dict[str, Any]) -> None:
-    """Write `out`: int16 audio of `settings["seconds"]` at `settings["sample_rate"]` Hz, kind `noise`.
+@dataclass(frozen=True)
+class NoiseSettings(ClipFormat):
+    """The clip format, and a fingerprint of the pool's files."""
+
+    recordings: str
+
+
+def prepare_noise(recordings: Path, dataset: str, out: Path, settings: NoiseSettings) -> None:
+    """Write `out`: int16 audio of the format's length and rate, kind `noise`.
 
     Longer recordings become several rows; what is left at the end of one is padded with zeros (column `samples`).
     """
-    length = round(settings["seconds"] * settings["sample_rate"])
     paths = sorted(path for path in recordings.glob("*.wav") if not path.name.startswith("."))
     if not paths:
         raise AsdError(f"{recordings}: holds no .wav files of noise: correct noise_pool")
-    pieces = _pieces(paths, length, settings)
+    pieces = _pieces(paths, settings)
     count = 0
-    with writing(out, {"dataset": dataset, "machine": None, **settings}, audio=("int16", (length,))) as table:
+    recipe = {"dataset": dataset, "machine": None, **asdict(settings)}
+    with writing(out, recipe, audio=("int16", (settings.samples,))) as table:
         while batch := list(islice(pieces, ROWS)):
             rows, audio = zip(*batch, strict=True)
             table.write(clip_rows(list(rows)), audio=np.stack(audio))
             count += len(rows)
-    _log.info("%s: %d recordings of noise in %d pieces of up to %g s", dataset, len(paths), count, settings["seconds"])
+    _log.info("%s: %d recordings of noise in %d pieces of up to %g s", dataset, len(paths), count, settings.seconds)
 
 
-def _pieces(paths: list[Path], length: int, settings: dict[str, Any]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def _pieces(paths: list[Path], wanted: ClipFormat) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     for path in paths:
-        samples = read_wav(path, settings["sample_rate"], settings["resample"], settings["downmix"])
-        if not settings["allow_silent"] and not samples.any():
-            raise AsdError(f"{path}: is digital silence: replace or remove it, or set prepare.allow_silent: true")
-        for number, start in enumerate(range(0, len(samples), length)):
-            piece = np.zeros(length, np.int16)
-            kept = samples[start : start + length]
+        samples = read_recording(path, wanted)
+        for number, start in enumerate(range(0, len(samples), wanted.samples)):
+            piece = np.zeros(wanted.samples, np.int16)
+            kept = samples[start : start + wanted.samples]
             piece[: len(kept)] = kept
             yield _row(f"{path.stem}_{number:03d}", path, len(kept), len(samples)), piece
 

@@ -1,7 +1,7 @@
 """Join tables, illustrations, histories and costs into one HTML page."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from asdlib.report.costs import costs, total
 from asdlib.report.curves import History, figures_of, read_history, training_curves
 from asdlib.report.page import write_page
 from asdlib.report.parts import joined_clips, read_part
+from asdlib.workflow import paths
 
 Block = dict[str, Any]
 UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # by a separator without metrics of its own
@@ -38,7 +39,7 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: Block) ->
 
 
 class _Parts:
-    """The illustrations by place, read when the page comes to them."""
+    """The illustrations, read when the page comes to them."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
@@ -69,10 +70,8 @@ def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
     """Return a system's tables, and its trainings as figures and rows."""
     own = [row for row in rows if row["system"] == system["name"]]
     machines = [f"{name}/{machine}" for name, machines in settings["datasets"].items() for machine in machines]
-    separators = {key: _histories("separators", key, machines, "metrics.csv") for key in system["separators"]}
-    models = {
-        key: _histories("models", key, joint or machines, "training.csv") for key, joint in system["models"].items()
-    }
+    separators = {key: _histories(paths.separator_history, key, machines) for key in system["separators"]}
+    models = {key: _histories(paths.model_history, key, joint or machines) for key, joint in system["models"].items()}
     histories = separators | models
     full = {name: tables.full(own, name) for name in settings["datasets"]}
     return {
@@ -86,15 +85,15 @@ def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
             if own
         ],
         "separation": [
-            {"key": key, "place": place, **UNMEASURED, **figures_of(history, key in system["early_stop"])}
+            {"key": key, "training": name, **UNMEASURED, **figures_of(history, key in system["early_stop"])}
             for key, own in separators.items()
-            for place, history in own.items()
+            for name, history in own.items()
         ],
         "silent": [key for key, own in histories.items() if not own],
     }
 
 
-def _histories(section: str, key: str, places: list[str], name: str) -> dict[str, History]:
-    """Return the histories that there are of a recipe, by place."""
-    histories = {place: read_history(Path("results", section, key, place, name)) for place in places}
-    return {place: history for place, history in histories.items() if history}
+def _histories(path_of: Callable[..., str], key: str, trainings: list[str]) -> dict[str, History]:
+    """Return the histories that a recipe's trainings left: {<dataset>/<machine>: history}."""
+    histories = {name: read_history(Path(path_of(key, *name.split("/")))) for name in trainings}
+    return {name: history for name, history in histories.items() if history}

@@ -48,13 +48,13 @@ def _copy(mixture: np.ndarray) -> np.ndarray:
     return mixture
 
 
-def _separation(checkpoint: Checkpoint, place: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+def _separation(checkpoint: Checkpoint, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
     """Return what separates one int16 clip (samples,)."""
-    network = restore_separator(checkpoint).to(place)
+    network = restore_separator(checkpoint).to(device)
 
     def transform(mixture: np.ndarray) -> np.ndarray:
         waveform = torch.from_numpy(mixture.astype(np.float32)).div_(32768.0)
-        separated = network.separate(waveform[None].to(place))[0].float().cpu()
+        separated = network.separate(waveform[None].to(device))[0].float().cpu()
         return separated.mul_(32768.0).round_().clamp_(-32768, 32767).numpy().astype(np.int16)
 
     return transform

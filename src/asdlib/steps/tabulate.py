@@ -14,6 +14,8 @@ from asdlib.errors import AsdError
 from asdlib.evaluation.metrics import harmonic_mean, section_metrics
 from asdlib.evaluation.reported import ALL, Reported, load_reported, recomputed_overall
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
+from asdlib.workflow import paths
+from asdlib.workflow.words import RAW
 
 FIGURES = ("auc_source", "auc_target", "pauc", "hmean")
 SCORE_COLUMNS = (
@@ -47,7 +49,7 @@ def tabulate(reported: list[Path], scores: Path, clips: Path, settings: dict[str
     `sd` (sample standard deviation) follow.
     """
     figures = load_reported(reported[0]) if reported else {}
-    places = [_read_place(**place) for place in settings["places"]]
+    places = [_read_place(**place) for place in settings["sections"]]
     score_rows: list[Row] = []
     clip_rows: list[Row] = []
     for variant in settings["variants"]:
@@ -64,7 +66,7 @@ def tabulate(reported: list[Path], scores: Path, clips: Path, settings: dict[str
 
 
 def _read_place(dataset: str, machine: str, section: str) -> Place:
-    table = ClipTable(Path(f"results/audio/raw/{dataset}/{machine}.parquet"))
+    table = ClipTable(Path(paths.audio(RAW, dataset, machine)))
     rows = [row for row in table.clips("train", "test").to_pylist() if row["section"] == section]
     test = {row["source_file"].rpartition("/")[2]: row for row in rows if row["kind"] == "test"}
     return Place(dataset, machine, section, test, len(rows) - len(test))

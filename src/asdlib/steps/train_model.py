@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,6 +14,7 @@ from asdlib.training.build import build_model, start
 from asdlib.training.job import Job, Task, fit
 from asdlib.weights import checkpoints
 from asdlib.weights.pins import verify
+from asdlib.workflow.recipe import Recipe, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def train_model(
     pins: list[str],
     out: Path,
     history: Path,
-    settings: dict[str, Any],
+    settings: Settings,
     code: str,
     device: str,
     gpus: int,
@@ -40,21 +40,21 @@ def train_model(
     memory.
     """
     torch.set_num_threads(threads)
+    recipe = Recipe("models", settings)
 
     def begin() -> Task:
-        joint = settings["scope"] == "all"
-        clips = load_clips(features, "train", scratch=_folder(scratch) if joint else None)
-        network, facts = build_model(settings, clips)
+        clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None)
+        network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
-            _log.warning("checkpoint: null: %s starts from random weights, not from public ones", settings["name"])
+            _log.warning("checkpoint: null: %s starts from random weights, not from public ones", recipe.name)
         for path in public:
-            verify(path, settings["checkpoint"]["name"], pins[0] if pins else None)
+            verify(path, recipe.public["name"], pins[0] if pins else None)
             network.start_from_public(path)
         for path in init:
             start(network, checkpoints.load(path))
         return Task(network, network.examples(clips), len(clips.table), facts)
 
-    fit(Job(settings, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)
+    fit(Job(recipe, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)
 
 
 def _folder(scratch: str) -> Path:

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from asdlib.training.job import Job, Task, fit
 from asdlib.training.trainer import write_history
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.workflow.recipe import Recipe, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def train_separator(
     noise: list[Path],
     out: Path,
     history: Path,
-    settings: dict[str, Any],
+    settings: Settings,
     code: str,
     device: str,
     gpus: int,
@@ -37,20 +37,21 @@ def train_separator(
     that has nothing to learn from gets a checkpoint without weights: its clips pass through `separate` unchanged.
     """
     torch.set_num_threads(threads)
+    recipe = Recipe("separators", settings)
     table, others = ClipTable(audio), [ClipTable(path) for path in noise]
-    examples, how = separation_data(table, others, Pairs(**settings["pairs"]), settings["seed"])
+    examples, how = separation_data(table, others, Pairs(**settings["pairs"]), recipe.seed)
     _log.info("%s", how)
     if examples is None:
         _write_identity(out, history, settings, how)
         return
 
     def begin() -> Task:
-        return Task(build_separator(settings), examples, len(examples), {"pairs": how})
+        return Task(build_separator(recipe), examples, len(examples), {"pairs": how})
 
-    fit(Job(settings, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)
+    fit(Job(recipe, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)
 
 
-def _write_identity(out: Path, history: Path, settings: dict[str, Any], why: str) -> None:
+def _write_identity(out: Path, history: Path, settings: Settings, why: str) -> None:
     with locked(out):
         write_history(history, [])
         checkpoints.save(out, Checkpoint(settings, {}, facts={"identity": why}))

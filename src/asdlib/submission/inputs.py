@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from asdlib.errors import AsdError
-from asdlib.workflow.ancestry import separators_of
+from asdlib.workflow import inputs, paths
+from asdlib.workflow.ancestry import networks_for
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipes import Variant
+from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import RAW
 
 FIGURES = ("auc_source", "auc_target", "pauc")
 NEEDED = ("variants", "author", "institute", "authors")
@@ -46,9 +48,9 @@ def score_files(graph: Graph) -> list[str]:
     """Return the score and decision files that go into the package."""
     dataset = graph.config["submission"]["dataset"]
     return [
-        graph.scored_file(variant, dataset, machine, section, kind)
+        inputs.scored_file(graph, variant, *section, kind)
         for variant in variants(graph)
-        for machine, section in _places(graph)
+        for section in graph.all_datasets[dataset].sections
         for kind in ("anomaly_score", "decision_result")
     ]
 
@@ -56,7 +58,7 @@ def score_files(graph: Graph) -> list[str]:
 def clip_files(graph: Graph) -> list[str]:
     """Return the prepared clips of every machine: they tell the names, and the labels where there are any."""
     dataset = graph.config["submission"]["dataset"]
-    return [f"results/audio/raw/{dataset}/{machine}.parquet" for machine in graph.machines(dataset)]
+    return [paths.audio(RAW, dataset, machine) for machine in graph.machines(dataset)]
 
 
 def network_files(graph: Graph) -> list[str]:
@@ -88,7 +90,7 @@ def settings(graph: Graph) -> dict[str, Any]:
         "entries": [
             {
                 "label": f"{label}_{number}",
-                "scores": graph.score_folder(variant, block["dataset"]),
+                "scores": inputs.score_folder(graph, variant, block["dataset"]),
                 "title": graph.recipes.systems[variant.system]["title"],
                 "branches": len(variant.branches),
                 "networks": _networks(graph, variant),
@@ -105,11 +107,6 @@ def _known(graph: Graph, name: str) -> None:
     known = [f"{system}/{variant}" for system, variant, _ in graph.variants]
     if name not in known:
         raise AsdError(f"config: submission: {name}: there is no such variant: use one of: {', '.join(known)}")
-
-
-def _places(graph: Graph) -> list[tuple[str, str]]:
-    dataset = graph.all_datasets[graph.config["submission"]["dataset"]]
-    return [(machine, section) for machine, sections in dataset.machines.items() for section in sections]
 
 
 def _development_machines(graph: Graph) -> list[str]:
@@ -129,13 +126,7 @@ def _development_machines(graph: Graph) -> list[str]:
 def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
     """Return {machine: the weights that one of its clips passes through}."""
     dataset = graph.config["submission"]["dataset"]
-    found: dict[str, list[str]] = {}
-    for machine in graph.machines(dataset):
-        models = [graph.checkpoint(branch.model, dataset, machine) for branch in variant.branches]
-        views = [view for branch in variant.branches for view in branch.views]
-        separators = [path for view in views for path in separators_of(graph, view, dataset, machine)]
-        found[machine] = list(dict.fromkeys([*separators, *models]))
-    return found
+    return {machine: networks_for(graph, variant, dataset, machine) for machine in graph.machines(dataset)}
 
 
 def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:
@@ -144,8 +135,8 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
     The table is no input of the package: that would train on the development set whoever only wants to submit. So a
     row counts only if it was made by the recipes that are submitted, and of the scores that are there.
     """
-    path = Path("results") / variant.system / "scores.csv"
-    if not path.is_file() or _older(path, graph.score_folder(variant, dataset)):
+    path = Path(paths.scores(variant.system))
+    if not path.is_file() or _older(path, inputs.score_folder(graph, variant, dataset)):
         return []
     with path.open(newline="", encoding="utf-8") as handle:
         rows = [

@@ -1,24 +1,22 @@
 """Networks as recipes describe them: built for a training, or restored from a checkpoint."""
 
-from typing import Any
-
 from torch import nn
 
 from asdlib.examples.clips import Clips
 from asdlib.models import MODELS
 from asdlib.separators import SEPARATORS
 from asdlib.weights.checkpoints import Checkpoint
-from asdlib.workflow.arguments import arguments
+from asdlib.workflow.recipe import Recipe, Settings
 
 
-def build_separator(settings: dict[str, Any]) -> nn.Module:
+def build_separator(recipe: Recipe) -> nn.Module:
     """Build a separator with its first weights."""
-    return SEPARATORS[settings["kind"]](**arguments("separators", settings))
+    return SEPARATORS[recipe.kind](**recipe.arguments)
 
 
-def build_model(settings: dict[str, Any], clips: Clips) -> tuple[nn.Module, dict[str, Any]]:
+def build_model(recipe: Recipe, clips: Clips) -> tuple[nn.Module, Settings]:
     """Build a model with its first weights; return what it learned from the training clips about its shape, too."""
-    network = MODELS[settings["kind"]](**arguments("models", settings))
+    network = MODELS[recipe.kind](**recipe.arguments)
     if not hasattr(network, "survey"):
         return network, {}
     facts = network.survey(clips)
@@ -36,14 +34,15 @@ def start(network: nn.Module, checkpoint: Checkpoint) -> None:
 
 def restore_separator(checkpoint: Checkpoint) -> nn.Module:
     """Build the separator of a checkpoint, ready to be used."""
-    network = build_separator(checkpoint.recipe)
+    network = build_separator(Recipe("separators", checkpoint.recipe))
     network.load_state_dict(checkpoint.weights)
     return network.eval()
 
 
 def restore_model(checkpoint: Checkpoint) -> nn.Module:
     """Build the model of a checkpoint, ready to be used."""
-    network = MODELS[checkpoint.recipe["kind"]](**arguments("models", checkpoint.recipe))
+    recipe = Recipe("models", checkpoint.recipe)
+    network = MODELS[recipe.kind](**recipe.arguments)
     if hasattr(network, "grow"):
         network.grow(checkpoint.facts)
     network.load_state_dict(checkpoint.weights)

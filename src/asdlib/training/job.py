@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,17 +18,18 @@ from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer, write_history
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.workflow.recipe import Recipe, Settings
 
 
 @dataclass(frozen=True)
 class Job:
     """What a training reads and writes.
 
-    `settings` is the resolved recipe, `code` the hash of the code that runs, `inputs` the files that decide the
+    `recipe` is the resolved recipe, `code` the hash of the code that runs, `inputs` the files that decide the
     outcome: together they tell whether a stored, unfinished training may be continued.
     """
 
-    settings: dict[str, Any]
+    recipe: Recipe
     code: str
     inputs: list[Path]
     weights: Path
@@ -41,7 +41,7 @@ class Job:
         """Name the training by all that decides its outcome; clip tables are named by the digest that they carry."""
         contents = [ClipTable(path).digest if path.suffix == ".parquet" else _digest(path) for path in self.inputs]
         place = [self.device.type, torch.get_num_threads(), torch.__version__]
-        text = json.dumps([self.settings, self.code, contents, place], sort_keys=True)
+        text = json.dumps([self.recipe.settings, self.code, contents, place], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -55,7 +55,7 @@ class Task:
     network: nn.Module
     examples: Examples
     clips: int
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Settings = field(default_factory=dict)
 
 
 def fit(job: Job, begin: Callable[[], Task]) -> None:
@@ -65,9 +65,9 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
     second writer, such as a rerun beside a forgotten job, stops with a clear error.
     """
     with locked(job.weights) if is_first() else nullcontext():
-        seed = job.settings["seed"]
+        seed = job.recipe.seed
         store = job.weights.with_name("training.ckpt")
-        trainer = Trainer(Training(**job.settings["training"]), seed, job.device, store, job.identity)
+        trainer = Trainer(Training(**job.recipe.training), seed, job.device, store, job.identity)
         first = trainer.launch()
         torch.manual_seed(seed)
         task = begin()
@@ -76,7 +76,7 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
             return
         write_history(job.history, epochs)
         weights = task.network.state_dict()
-        checkpoints.save(job.weights, Checkpoint(job.settings, weights, calibration, task.facts))
+        checkpoints.save(job.weights, Checkpoint(job.recipe.settings, weights, calibration, task.facts))
         trainer.done()
 
 

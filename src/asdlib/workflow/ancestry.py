@@ -1,52 +1,62 @@
 """What a variant's scores rest on: its models and those they start from, the views they hear, their separators.
 
-The one descent through resolved recipes. Rules ask here when the graph is built: nothing heavy is imported.
+The one descent through resolved recipes.
 """
 
 from collections.abc import Iterator
 
-from asdlib.workflow.graph import JOINT, Graph
-from asdlib.workflow.recipes import VIEWS, Recipe, Variant
+from asdlib.workflow import inputs, paths
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.recipes import VIEWS
+from asdlib.workflow.variants import Variant
 
-Key = tuple[str, str]  # (section, key)
+Key = tuple[str, str]  # (registry, key)
 
 
-def models_of(graph: Graph, variant: Variant) -> Iterator[Recipe]:
+def models_of(variant: Variant) -> Iterator[Recipe]:
     """Yield a variant's models and those that their trainings start from; some come more than once."""
     for branch in variant.branches:
-        yield from _with_ancestors(graph, branch.model)
+        yield from _with_ancestors(branch.model)
 
 
 def recipes_of(graph: Graph, variant: Variant) -> list[Key]:
-    """Return (section, key) of every recipe that a variant is built from, its backends left out."""
-    views = [view for branch in variant.branches for view in branch.views]
+    """Return (registry, key) of every recipe that a variant is built from, its backends left out."""
+    views = list(variant.views)
     found: dict[Key, None] = {}
-    for model in models_of(graph, variant):
-        found |= {("models", model.key): None, ("frontends", model.frontend): None}
+    for model in models_of(variant):
+        found |= {("models", model.key): None, ("frontends", model.frontend.key): None}
         views += model.views
     for view in views:
-        found |= dict.fromkeys(_makers(graph, view))
+        found |= dict.fromkeys(_recipes_of_view(graph, view))
     return list(found)
 
 
 def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[str]:
     """Yield every trained file that a variant's scores of a machine rest on; some come more than once."""
-    for model in models_of(graph, variant):
-        yield graph.checkpoint(model, dataset, machine)
+    for model in models_of(variant):
+        yield inputs.weights(model, dataset, machine)
     for view, name, heard in _views_for(graph, variant, dataset, machine):
         yield from separators_of(graph, view, name, heard)
 
 
-def public_for(graph: Graph, variant: Variant) -> Iterator[str]:
-    """Yield the public weights that a variant's models start from; some come more than once."""
-    for model in models_of(graph, variant):
-        yield from graph.public_weights(model.key)
+def public_for(variant: Variant) -> Iterator[str]:
+    """Yield the published weights that a variant's models start from; some come more than once."""
+    for model in models_of(variant):
+        yield from inputs.public_weights(model)
+
+
+def networks_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
+    """Return the weights that a clip of a machine passes through on its way to a variant's score."""
+    separators = [path for view in variant.views for path in separators_of(graph, view, dataset, machine)]
+    models = [inputs.weights(branch.model, dataset, machine) for branch in variant.branches]
+    return list(dict.fromkeys([*separators, *models]))
 
 
 def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[str]:
     """Return the separator without which a view cannot be made, if there is one."""
     key = _separator(graph, view)
-    return [f"results/separators/{key}/{dataset}/{machine}/model.safetensors"] if key else []
+    return [paths.separator(key, dataset, machine)] if key else []
 
 
 def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
@@ -61,15 +71,14 @@ def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -
 
 def _views_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[tuple[str, str, str]]:
     """Yield every (view, dataset, machine) that a variant's scores of a machine rest on; some come more than once."""
-    for branch in variant.branches:
-        yield from ((view, dataset, machine) for view in branch.views)
-    for model in models_of(graph, variant):
+    yield from ((view, dataset, machine) for view in variant.views)
+    for model in models_of(variant):
         for name in model.corpus or [dataset]:
-            for heard in graph.machines(name) if model.settings["scope"] == JOINT else [machine]:
+            for heard in graph.machines(name) if model.joint else [machine]:
                 yield from ((view, name, heard) for view in model.views)
 
 
-def _makers(graph: Graph, view: str) -> Iterator[Key]:
+def _recipes_of_view(graph: Graph, view: str) -> Iterator[Key]:
     """Yield the recipes that make a view: none for the recordings themselves."""
     kind, _, key = view.partition("/")
     if kind in VIEWS:
@@ -83,12 +92,13 @@ def _separator(graph: Graph, view: str) -> str | None:
     """Return the key of the separator that a view's clips pass through, if there is one."""
     kind, _, key = view.partition("/")
     if kind == "augmented":
-        return graph.recipe("augmentations", key).separator
+        separator = graph.recipe("augmentations", key).separator
+        return separator.key if separator else None
     return key if kind == "separated" else None
 
 
-def _with_ancestors(graph: Graph, model: Recipe) -> Iterator[Recipe]:
+def _with_ancestors(model: Recipe) -> Iterator[Recipe]:
     """Yield a model and those that its training starts from."""
     yield model
     for init in model.init:
-        yield from _with_ancestors(graph, graph.recipe("models", init))
+        yield from _with_ancestors(init)

@@ -47,14 +47,14 @@ def closure(*modules: str) -> list[str]:
     return sorted(seen)
 
 
-def registry_module(section: str, kind: str) -> str:
+def registry_module(registry: str, kind: str) -> str:
     """Return the dotted name of the module that defines `kind` in a registry, e.g. ("backends", "knn")."""
-    return _registry(section)[kind][0]
+    return _registry(registry)[kind][0]
 
 
-def registry_class(section: str, kind: str) -> ast.ClassDef:
+def registry_class(registry: str, kind: str) -> ast.ClassDef:
     """Return the syntax tree of the class that a registry lists as `kind`."""
-    return class_tree(*_registry(section)[kind])
+    return class_tree(*_registry(registry)[kind])
 
 
 def class_tree(module: str, name: str) -> ast.ClassDef:
@@ -65,15 +65,15 @@ def class_tree(module: str, name: str) -> ast.ClassDef:
     raise AsdError(f"{module}: has no class {name}: define it there")
 
 
-def kinds(section: str) -> list[str]:
+def kinds(registry: str) -> list[str]:
     """Return the kinds that a registry offers."""
-    return sorted(_registry(section))
+    return sorted(_registry(registry))
 
 
 @cache
-def _registry(section: str) -> dict[str, tuple[str, str]]:
+def _registry(registry: str) -> dict[str, tuple[str, str]]:
     """Read a registry's file: {kind: (module, class)} from its imports and its one dictionary."""
-    tree = _tree(PACKAGE / FOLDERS.get(section, section) / "__init__.py")
+    tree = _tree(PACKAGE / FOLDERS.get(registry, registry) / "__init__.py")
     origin = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in tree.body
@@ -82,18 +82,18 @@ def _registry(section: str) -> dict[str, tuple[str, str]]:
     }
     for node in tree.body:
         target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(target, ast.Name) and target.id == REGISTRIES[section] and isinstance(node.value, ast.Dict):
+        if isinstance(target, ast.Name) and target.id == REGISTRIES[registry] and isinstance(node.value, ast.Dict):
             pairs = zip(node.value.keys, node.value.values, strict=True)
             return {key.value: origin[value.id] for key, value in pairs}
-    raise AsdError(f"{_package(section)}: has no dictionary {REGISTRIES[section]}: restore it")
+    raise AsdError(f"{_package(registry)}: has no dictionary {REGISTRIES[registry]}: restore it")
 
 
 def _registry_packages() -> set[str]:
-    return {_package(section) for section in REGISTRIES}
+    return {_package(registry) for registry in REGISTRIES}
 
 
-def _package(section: str) -> str:
-    return f"asdlib.{FOLDERS.get(section, section).replace('/', '.')}"
+def _package(registry: str) -> str:
+    return f"asdlib.{FOLDERS.get(registry, registry).replace('/', '.')}"
 
 
 @cache

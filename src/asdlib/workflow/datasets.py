@@ -9,14 +9,24 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asdlib.data.layout import FOLDERS
 from asdlib.errors import AsdError
+from asdlib.workflow import paths
+from asdlib.workflow.words import ALL
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 _TEST_FOLDERS = ("test", "source_test", "target_test")
+
+
+class Section(NamedTuple):
+    """One section, such as "00", of a machine of a dataset."""
+
+    dataset: str
+    machine: str
+    section: str
 
 
 @dataclass(frozen=True)
@@ -32,9 +42,14 @@ class Dataset:
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
     clips: dict[str, int] | None = None  # of one section of a machine, as declared: nothing but a plan asks
 
+    @property
+    def sections(self) -> list[Section]:
+        """All sections of all machines."""
+        return [Section(self.name, machine, number) for machine, owned in self.machines.items() for number in owned]
+
     def recordings(self, machine: str) -> Path:
         """Return the folder that holds a machine's train, test and supplemental folders."""
-        return self.folder / machine if self.folder else Path("resources") / self.name / machine
+        return self.folder / machine if self.folder else Path(paths.recordings(self.name, machine))
 
 
 def select(config: dict[str, Any]) -> dict[str, Dataset]:
@@ -136,7 +151,7 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], poo
             raise AsdError(
                 f"{where}: {folder / machine} has neither train nor test: add recordings, or drop the machine"
             )
-        if not re.fullmatch(NAME, machine) or machine == "all":
+        if not re.fullmatch(NAME, machine) or machine == ALL:
             raise AsdError(
                 f"{where}: {folder / machine}: not a usable machine name: use letters, digits and ._+- (not 'all')"
             )

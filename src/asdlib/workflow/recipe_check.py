@@ -36,14 +36,14 @@ class Argument:
     required: bool
 
 
-def check(section: str, block: dict[str, Any], reserved: set[str], where: str) -> None:
+def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) -> None:
     """Refuse a recipe whose keys or types are not those of its class; `where` names file and recipe."""
     kind = block.get("kind")
-    if kind not in code_hash.kinds(section):
-        known = ", ".join(code_hash.kinds(section)) or "none yet"
-        raise AsdError(f"{where}.kind: there is no {section} kind {kind!r}: use one of: {known}")
+    if kind not in code_hash.kinds(registry):
+        known = ", ".join(code_hash.kinds(registry)) or "none yet"
+        raise AsdError(f"{where}.kind: there is no {registry} kind {kind!r}: use one of: {known}")
     settings = {key: value for key, value in block.items() if key not in reserved}
-    check_arguments(code_hash.registry_class(section, kind), settings, where)
+    check_arguments(code_hash.registry_class(registry, kind), settings, where)
     for key, place in BLOCKS.items():
         if key in block:
             check_arguments(code_hash.class_tree(*place), block[key], f"{where}.{key}")

@@ -1,0 +1,147 @@
+"""Where every file lies: the only module that spells a path below `results/` or `resources/`.
+
+Arguments that are left out stand for Snakemake's wildcards: `audio("raw")` is the output of a rule,
+`audio("raw", "demo", "fan")` one of its files. Paths are relative to the working directory.
+"""
+
+from pathlib import PurePosixPath
+
+RESULTS = "results"
+RESOURCES = "resources"
+REPORT = "results/report.html"
+SUBMISSION = "results/submission/task2"
+SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
+COSTS = "resources/costs.yaml"
+PINS = "resources/zenodo.lock.json"
+# The files that `score` writes for a section: {how their names begin: how they end}.
+SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}
+# Names below results/ that no system may have: its own results lie in results/<system>/.
+TAKEN = frozenset(
+    {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "logs", "models",
+     "report", "separators", "submission"}
+)  # fmt: skip
+
+
+# --- resources ------------------------------------------------------------------------------------------------------
+
+
+def recordings(dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the folder of a machine's recordings that `download` makes."""
+    return f"resources/{dataset}/{machine}"
+
+
+def public_weights(checkpoint: str = "{checkpoint}", file: str = "{file}") -> str:
+    """Return the file of published weights."""
+    return f"resources/checkpoints/{checkpoint}/{file}"
+
+
+def reported(system: str = "{system}") -> str:
+    """Return the table of a report's own figures."""
+    return f"resources/reported/{system}.csv"
+
+
+# --- audio and features ---------------------------------------------------------------------------------------------
+
+
+def audio(view: str = "{view}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the table of a machine's clips in one view: raw, separated/<separator> or augmented/<augmentation>."""
+    return f"results/audio/{view}/{dataset}/{machine}.parquet"
+
+
+def audio_folder(dataset: str) -> str:
+    """Return the folder of a dataset's prepared clips."""
+    return f"results/audio/raw/{dataset}"
+
+
+def noise(dataset: str = "{dataset}") -> str:
+    """Return the table of a dataset's noise pool."""
+    return f"results/audio/noise/{dataset}.parquet"
+
+
+def features(
+    frontend: str = "{frontend}", view: str = "{view}", dataset: str = "{dataset}", machine: str = "{machine}"
+) -> str:
+    """Return the table of a machine's features."""
+    return f"results/features/{frontend}/{view}/{dataset}/{machine}.parquet"
+
+
+def parse_features(path: str) -> tuple[str, str, str] | None:
+    """Return (view, dataset, machine) of a path that `features` made; None for another path."""
+    parts = PurePosixPath(path).parts
+    if parts[:2] != ("results", "features"):
+        return None
+    *view, dataset, file = parts[3:]
+    return "/".join(view), dataset, file.removesuffix(".parquet")
+
+
+# --- trained networks -----------------------------------------------------------------------------------------------
+
+
+def separator(key: str = "{separator}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the weights of a machine's separator."""
+    return f"results/separators/{key}/{dataset}/{machine}/model.safetensors"
+
+
+def separator_history(key: str = "{separator}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the log of a separator's training, one row per epoch."""
+    return f"results/separators/{key}/{dataset}/{machine}/metrics.csv"
+
+
+def model(key: str = "{model}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the weights of a model; `all` in place of a machine for a joint model."""
+    return f"results/models/{key}/{dataset}/{machine}/model.safetensors"
+
+
+def model_history(key: str = "{model}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the log of a model's training, one row per epoch."""
+    return f"results/models/{key}/{dataset}/{machine}/training.csv"
+
+
+def embeddings(
+    key: str = "{model}", view: str = "{view}", dataset: str = "{dataset}", machine: str = "{machine}"
+) -> str:
+    """Return the table of a machine's embeddings."""
+    return f"results/embeddings/{key}/{view}/{dataset}/{machine}.parquet"
+
+
+# --- scores and pages -----------------------------------------------------------------------------------------------
+
+
+def score_folder(
+    system: str = "{system}", variant: str = "{variant}", dataset: str = "{dataset}", seeded: str = "{seeded}"
+) -> str:
+    """Return the folder of a variant's scores; `seeded` is empty, or `/seed_<n>` if there are several seeds."""
+    return f"results/{system}/{variant}/{dataset}{seeded}"
+
+
+def scored(prefix: str, folder: str | None = None, machine: str = "{machine}", section: str = "{section}") -> str:
+    """Return one of the files that `score` writes for a section; `prefix` is one of `SCORED`."""
+    return f"{folder or score_folder()}/{prefix}_{machine}_section_{section}_{SCORED[prefix]}"
+
+
+def scores(system: str = "{system}") -> str:
+    """Return a system's table of figures."""
+    return f"results/{system}/scores.csv"
+
+
+def clips(system: str = "{system}") -> str:
+    """Return a system's table of scored clips."""
+    return f"results/{system}/clips.csv"
+
+
+def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return what the report shows of a machine under a system."""
+    return f"results/{system}/report/{dataset}/{machine}.json"
+
+
+# --- records of jobs ------------------------------------------------------------------------------------------------
+
+
+def log(rule: str, *wildcards: str) -> str:
+    """Return the log of a rule's jobs, e.g. `log("prepare", "{dataset}", "{machine}")`."""
+    return f"results/logs/{rule}/{'/'.join(wildcards) or rule}.log"
+
+
+def benchmark(rule: str, *wildcards: str) -> str:
+    """Return Snakemake's record of what a rule's jobs cost."""
+    return f"results/benchmarks/{rule}/{'/'.join(wildcards) or rule}.tsv"

@@ -1,0 +1,61 @@
+"""Settings as dataclasses, built from the plain values that a rule passes."""
+
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from asdlib.errors import AsdError
+
+
+def typed(cls: Any, value: Any, where: str = "settings") -> Any:
+    """Return a JSON-like value as the type `cls`.
+
+    `cls` is a dataclass, `list[X]`, `dict[str, X]`, `X | None`, `Path`, `Any` or a plain type such as `int`.
+    Dataclasses are built from dictionaries, at any depth. An int is accepted as a float, a tuple as a list.
+
+    Raises AsdError for an unknown key, a missing key and a value of another type; `where` begins the message.
+    """
+    if cls is Any:
+        return value
+    if is_dataclass(cls):
+        return _dataclass(cls, _expect(dict, value, where), where)
+    origin, arguments = get_origin(cls), get_args(cls)
+    if origin is list:
+        items = list(value) if isinstance(value, tuple) else _expect(list, value, where)
+        return [typed(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items)]
+    if origin is dict:
+        return {key: typed(arguments[1], item, f"{where}.{key}") for key, item in _expect(dict, value, where).items()}
+    if origin in (Union, UnionType):
+        return _optional(arguments, value, where)
+    if cls is Path:
+        return value if isinstance(value, Path) else Path(_expect(str, value, where))
+    if cls is float and type(value) is int:
+        return float(value)
+    return _expect(cls, value, where)
+
+
+def _dataclass(cls: Any, value: dict[str, Any], where: str) -> Any:
+    start = f"{where}: " if where == "settings" else f"{where}."
+    known = {field.name: field for field in fields(cls)}
+    for key in value:
+        if key not in known:
+            raise AsdError(f"{start}{key}: unknown key: use one of: {', '.join(sorted(known)) or 'none'}")
+    for name, field in known.items():
+        if name not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise AsdError(f"{start}{name}: is missing: add it")
+    types = get_type_hints(cls)
+    return cls(**{key: typed(types[key], item, f"{start}{key}") for key, item in value.items()})
+
+
+def _optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
+    chosen = [argument for argument in arguments if argument is not NoneType]
+    if len(chosen) != 1 or len(arguments) != 2:
+        raise TypeError(f"{where}: of all unions, only X | None is supported")
+    return None if value is None else typed(chosen[0], value, where)
+
+
+def _expect(cls: type, value: Any, where: str) -> Any:
+    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
+        raise AsdError(f"{where}: is {value!r}: give a value of type {cls.__name__}")
+    return value
