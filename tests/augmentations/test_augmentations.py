@@ -1,4 +1,4 @@
-"""Every augmentation of the table: additional training clips alone, the same ones every time."""
+"""Tests of every registered augmentation: additional training clips only, and reproducible."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from helpers.audio_tables import audio_table, noise_clips
 from asdlib.augmentations import AUGMENTATIONS
 from asdlib.data.tables import CLIP_FIELDS, ROWS, ClipTable
 
-# Toy arguments for each kind; a new augmentation is tested the day it has a row here.
+# Toy arguments for each kind; add a row for a new augmentation to test it.
 TOYS = {"remix": {"snr": [-5.0, 10.0], "per_clip": 2}, "separated": {}}
 
 
 @pytest.fixture
 def tables(tmp_path: Path) -> tuple[ClipTable, ClipTable, list[ClipTable]]:
-    """Raw clips, separated ones, and the noise of another machine."""
+    """Return raw clips, separated clips, and noise tables including another machine's."""
     clips = {"train": noise_clips(40, 3000, 1), "test": noise_clips(3, 3000, 2), "noise": noise_clips(3, 90, 3)}
     clips["train"][5] = clips["train"][5][:600]  # shorter than the others
     separated = {kind: [samples // 2 for samples in many] for kind, many in clips.items()}

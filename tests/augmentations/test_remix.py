@@ -1,4 +1,4 @@
-"""Separated sound in other noise: the drawn SNR, the recording's level, the wanted numbers, one clip one draw."""
+"""Tests of `remix`: the SNR drawn, the recording's level, the numbers of clips, and reproducibility."""
 
 import logging
 from collections import Counter
@@ -16,7 +16,7 @@ TIME = np.arange(1000) / 1000
 
 
 def hums(count: int, level: int) -> list[np.ndarray]:
-    """A machine: a pure tone."""
+    """Return the sounds of a machine, pure tones."""
     return [np.rint(level * np.sin(2 * np.pi * 50 * TIME + number)).astype(np.int16) for number in range(count)]
 
 
@@ -35,7 +35,7 @@ def made(remix: Remix, given: tuple) -> dict[str, np.ndarray]:
 
 
 def snr(mixed: np.ndarray, machine: np.ndarray) -> float:
-    """The ratio of a mixture's part along the machine's sound to the rest, dB."""
+    """Return the ratio in dB of a mixture's projection on the machine's sound to the rest."""
     machine, mixed = machine.astype(float), mixed.astype(float)
     part = (mixed @ machine) / (machine @ machine) * machine
     return 20 * np.log10(rms(part) / rms(mixed - part))
@@ -64,7 +64,7 @@ def test_clips_are_named_after_their_recording_and_copy(tmp_path: Path) -> None:
 
 
 def test_a_made_clip_depends_on_its_name_and_the_seed_alone(tmp_path: Path) -> None:
-    """More clips, other shares, other recordings around it: the clip stays."""
+    """A clip stays the same with more clips, another share or other recordings."""
     few = made(Remix(snr=[0, 5], seed=1), tables(tmp_path / "a"))
     many = made(Remix(snr=[0, 5], count=50, target_share=0.5, seed=1), tables(tmp_path / "b"))
     fewer = made(Remix(snr=[0, 5], seed=1), tables(tmp_path / "c", train=4, target=0))
@@ -104,14 +104,14 @@ def test_which_clips_get_one_more_is_drawn_from_the_seed() -> None:
     one, same, other = (Remix(snr=[0, 5], seed=seed, count=25).copies(domains, "fan") for seed in (1, 1, 2))
     assert one == same != other
     assert Counter(one) == {1: 15, 2: 5}
-    assert one[:5] != [2] * 5  # not simply the first ones: names are in the order of attributes
+    assert one[:5] != [2] * 5  # not simply the first clips, because names are ordered by attributes
 
 
 def test_a_share_without_both_domains_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         copies = Remix(snr=[0, 5], seed=1, count=8, target_share=0.2).copies(["source"] * 4, "fan")
     assert copies == [2] * 4
-    assert "fan: has clips of one domain alone" in caplog.text
+    assert "fan: has clips of one domain only" in caplog.text
 
 
 @pytest.mark.parametrize("without", ["identity", "none"])
@@ -161,7 +161,7 @@ def test_silent_noise_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_machines_own_noise_is_used_as_well_and_test_clips_never(tmp_path: Path) -> None:
-    """Noise of one frequency each: what is heard in a mixture tells where it came from."""
+    """Each noise clip has one frequency, which identifies it in a mixture."""
     tones = {
         name: [np.rint(500 * np.sin(2 * np.pi * f * TIME)).astype(np.int16)]
         for name, f in (("own", 200), ("other", 300))

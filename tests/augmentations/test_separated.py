@@ -1,4 +1,4 @@
-"""Separated clips as further rows: those of the separator, or none where there is none."""
+"""Tests of `separated`: the separator's clips as additional rows, or none without a separator."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every backend of the table: `fit` returns it, a stranger clip scores higher, missing inputs are named."""
+"""All backends of the registry: `fit` returns self, anomalies score higher, missing inputs are named."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
 from asdlib.errors import AsdError
 
-# For each kind: its arguments, and what the model's representation of a normal and of a strange clip looks like.
+# For each kind: its arguments, and the representations of a normal and of an anomalous clip.
 TOYS = {
     "density_softmax": (
         {"representation": "distances", "own": "distances", "temperature": 2.0},
@@ -81,7 +81,7 @@ def test_the_gamma_quantile_is_that_of_the_distribution_drawn_from() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("draw", ["lognormal", "gamma", "normal"])
 def test_the_safe_quantile_lies_where_it_should_in_a_skewed_sample(draw: str, seed: int) -> None:
-    """Few scores, some far off, as of a small net's training clips: scipy's own fit puts most of them above."""
+    """Few scores with outliers, as of a small network's training clips: most exceed the quantile of SciPy's own fit."""
     drawn = np.random.default_rng(seed)
     sample = {
         "lognormal": drawn.lognormal(0.0, 1.2, 100),

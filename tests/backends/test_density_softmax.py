@@ -1,4 +1,4 @@
-"""Density-Softmax: the worked example of docs/system5.md, and what its two signs mean."""
+"""Density-Softmax: the worked example of docs/system5.md, and what its two indicators mean."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def log_density(points: np.ndarray) -> np.ndarray:
 
 
 def clips(points: np.ndarray, own: list[int] | None = None) -> Embeddings:
-    """Clips of a machine that has both classes, or some of them, as its own."""
+    """Return clips of a machine to which both classes, or some of them, belong."""
     densities = log_density(points)
     own_densities = densities if own is None else densities[:, own]
     return Embeddings({"log_density": densities, "own_log_density": own_densities})
@@ -55,7 +55,7 @@ def test_at_a_mean_between_two_and_far_from_all(normal: np.ndarray) -> None:
 
 
 def test_each_sign_alone_misses_something(normal: np.ndarray) -> None:
-    """Flatness takes a clip far away for a clear case; density does not mind one between two classes as much."""
+    """The flatness of a far-off clip is low, and the density of a clip between two classes is not very low."""
     test = clips(np.array([[2.0, 0.0], [2.0, 6.0]]))
     flat = DensitySoftmax(temperature=2.0, density_weight=0.0).fit(clips(normal)).anomaly_score(test)
     dense = DensitySoftmax(temperature=2.0, flatness_weight=0.0).fit(clips(normal)).anomaly_score(test)
@@ -77,7 +77,7 @@ def test_the_threshold_is_a_quantile_of_normal_clips(normal: np.ndarray) -> None
 
 
 def test_the_classes_of_other_machines_make_a_clip_no_denser(normal: np.ndarray) -> None:
-    """A clip that another machine explains best is strange all the same."""
+    """A clip that fits best to a class of another machine is still anomalous."""
     backend = DensitySoftmax(temperature=2.0).fit(clips(normal[:100], own=[0]))
     scores = backend.anomaly_score(clips(np.array([[0.0, 0.0], [4.0, 0.0]]), own=[0]))
     assert scores[0] < backend.threshold_ < scores[1]

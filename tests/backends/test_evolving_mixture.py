@@ -1,4 +1,4 @@
-"""Evolving mixtures: the worked example of docs/system5.md, and what a divergence must be."""
+"""Evolving mixtures: the worked example of docs/system5.md, and the properties of the divergence."""
 
 import numpy as np
 import pytest

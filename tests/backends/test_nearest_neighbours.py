@@ -1,4 +1,4 @@
-"""Distances to the nearest normal clips of either domain, by hand and by property."""
+"""Distances to the nearest normal clips of either domain."""
 
 import logging
 
@@ -19,7 +19,7 @@ def embeddings(vectors, domains: list[str | None] | None = None) -> Embeddings:
 
 
 def two_domains(source: int = 40, target: int = 10, dimensions: int = 6) -> Embeddings:
-    """Source clips around 0, target clips around 10 and three times as far from each other."""
+    """Return source clips around 0, and target clips around 10 at three times the distance from each other."""
     rng = np.random.default_rng(0)
     vectors = [rng.normal(0, 1, (source, dimensions)), rng.normal(10, 3, (target, dimensions))]
     return embeddings(np.concatenate(vectors), ["source"] * source + ["target"] * target)
@@ -30,7 +30,7 @@ def mean_distance(point: np.ndarray, others: np.ndarray, neighbours: int) -> flo
 
 
 def test_scores_are_the_definition_s() -> None:
-    """D_d for every domain, its minimum, normalised by the leave-one-out distances of that domain, in plain loops."""
+    """The smallest D_d, normalised with the leave-one-out distances of its domain, computed in plain loops."""
     train, test = two_domains(target=4), np.random.default_rng(1).normal(np.linspace(0, 10, 30)[:, None], 0.8, (30, 6))
     vectors, domains = train["error"], np.array(train.domains)
     usual = {}
@@ -60,7 +60,7 @@ def test_the_nearer_domain_counts() -> None:
 
 
 def test_normalising_before_the_minimum_may_choose_the_other_domain() -> None:
-    """A clip between the domains: nearer to the source, but the target's clips lie that far from each other."""
+    """A clip between the domains is nearer to the source, but the target clips are as far from each other."""
     between = embeddings([[3.6] * 6])
     after = backend().fit(two_domains()).anomaly_score(between)[0]
     before = backend(normalise_before_min=True).fit(two_domains()).anomaly_score(between)[0]
@@ -91,7 +91,7 @@ def test_a_duplicate_of_a_training_clip_scores_below_the_median(normalise_before
 
 def test_normalised_training_scores_are_standard_in_each_domain() -> None:
     fitted = backend().fit(two_domains())
-    for rows in (slice(40), slice(40, 50)):  # far apart: a clip's nearer domain is its own
+    for rows in (slice(40), slice(40, 50)):  # the domains are far apart: a clip's nearer domain is its own
         assert fitted.train_score_[rows].mean() == pytest.approx(0)
         assert fitted.train_score_[rows].std() == pytest.approx(1)
 

@@ -1,4 +1,4 @@
-"""Prototypes: centroids of source clips and target clips as they are, and the smallest cosine distance to them."""
+"""Prototypes: centroids of source clips, target clips, and the smallest cosine distance to them."""
 
 import logging
 
@@ -56,7 +56,7 @@ def test_a_target_training_clip_is_not_its_own_prototype() -> None:
 
 
 def test_a_source_training_clip_that_is_a_prototype_is_not_its_own() -> None:
-    """Else all scores of a small training set, and the decision threshold with them, would be 0."""
+    """Otherwise all scores of a small training set, and the decision threshold, would be 0."""
     vectors = RNG.standard_normal((9, 5))
     backend = Prototypes("embedding", centroids=16).fit(embeddings(vectors, 2))
     expected = [

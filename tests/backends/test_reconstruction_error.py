@@ -1,4 +1,4 @@
-"""The error is the score, and nothing else is."""
+"""Reconstruction errors as anomaly scores."""
 
 import numpy as np
 import pytest
@@ -17,5 +17,5 @@ def test_the_error_is_the_score() -> None:
 
 def test_a_representation_of_several_values_is_refused() -> None:
     given = Embeddings({"latent": np.zeros((2, 3))}, ["source", "target"], [{}, {}])
-    with pytest.raises(AsdError, match=r"backend reconstruction_error: 'latent' has 3 values a clip: name a repres"):
+    with pytest.raises(AsdError, match=r"backend reconstruction_error: 'latent' has 3 values per clip: name a repres"):
         ReconstructionError("latent").fit(given)

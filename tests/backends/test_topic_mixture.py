@@ -1,4 +1,4 @@
-"""The dynamic topic mixture: baseline, threshold and split; its arithmetic is tested in test_evolving_mixture.py."""
+"""The dynamic topic mixture: baseline, threshold and split; test_evolving_mixture.py tests the mixtures."""
 
 import logging
 
@@ -13,7 +13,7 @@ CENTRES = np.array([[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, 0, 0]])
 
 
 def clips(count: int = 120, spread: float = 0.05, seed: int = 0) -> np.ndarray:
-    """Embeddings around three centres, the last tenth of them of the target domain."""
+    """Return embeddings around three centres; the last tenth is of the target domain."""
     rng = np.random.default_rng(seed)
     return CENTRES[np.arange(count) % 3] + spread * rng.standard_normal((count, 5))
 
@@ -56,7 +56,7 @@ def test_light_components_are_dropped_and_the_rest_share_their_weight() -> None:
 def test_the_threshold_is_that_of_clips_the_mixture_has_not_seen() -> None:
     backend = fitted(deviations=2.0)
     held_out = backend.held_out_
-    assert held_out[:108].sum() == round(0.2 * 108)  # of either domain
+    assert held_out[:108].sum() == round(0.2 * 108)  # of each domain
     assert held_out[108:].sum() == round(0.2 * 12)
     normal = backend.train_score_[held_out]
     assert backend.threshold_ == pytest.approx(normal.mean() + 2 * normal.std())
@@ -93,7 +93,7 @@ def test_enough_clips_reduce_nothing(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_new_normal_clips_of_few_score_as_the_model_set_does() -> None:
-    """Whitened in 26 dimensions, 27 clips all lie equally far out, and nothing else lies as near."""
+    """In 26 whitened dimensions, 27 clips are all equally far out, and any other clip is farther."""
     rng = np.random.default_rng(0)
     backend = TopicMixture().fit(train(rng.standard_normal((34, 32))))
     known = np.median(backend.train_score_[~backend.held_out_])

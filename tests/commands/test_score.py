@@ -123,7 +123,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "rate": (lambda path: write_wav(path, HUM, 8000), "my.wav: is sampled at 8000 Hz, expected 16000: convert it, "),
     "stereo": (lambda path: write_wav(path, np.stack([HUM, HUM], 1)), "my.wav: has 2 channels, expected 1: convert "),
     "silent": (lambda path: write_wav(path, 0 * HUM), "my.wav: is digital silence: replace or remove it, or set "),
-    "nan": (not_a_number, "my.wav: holds NaN or infinite samples: replace or remove the file"),
+    "nan": (not_a_number, "my.wav: contains NaN or infinite samples: replace or remove the file"),
     "text": (lambda path: path.write_text("hello, I am no sound"), "my.wav: is not a WAV file: replace or remove it"),
     "absent": (Path.unlink, "my.wav: cannot be read (No such file or directory): check the file and its "),
 }

@@ -1,4 +1,4 @@
-"""A hostile server per test, and patience that does not wait."""
+"""Fixtures of the data tests: a hostile server per test, and retries that do not sleep."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
 
 @pytest.fixture
 def waits() -> list[float]:
-    """The seconds that `retry` would have slept."""
+    """Return the list that collects the seconds `retry` would have slept."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""A file is whole or absent: after success, errors, kills and full disks; and one writer at a time."""
+"""Tests of atomic writes and locks: success, errors, killed processes, full disks and concurrent writers."""
 
 import errno
 import logging
@@ -21,7 +21,7 @@ def listing(folder: Path) -> set[str]:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen:
-    """Start another Python process; it says `ready` on stdout when it is."""
+    """Start another Python process and wait until it prints `ready`."""
     environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[2])}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
@@ -33,7 +33,7 @@ def test_success_renames(tmp_path):
     path = tmp_path / "new" / "folder" / "a.txt"
     with atomic(path) as temporary:
         temporary.write_text("whole")
-        assert temporary.parent == path.parent, "a rename only works within a file system"
+        assert temporary.parent == path.parent, "a rename works only within one file system"
         assert not path.exists()
     assert path.read_text() == "whole"
     assert listing(path.parent) == {"a.txt"}
@@ -145,7 +145,7 @@ def test_a_second_process_is_refused_at_once_and_a_killed_one_locks_nobody_out(t
     finally:
         process.kill()
         process.wait()
-    with locked(path), refused, locked(path):  # now it is ours, and nobody else's
+    with locked(path), refused, locked(path):  # a second lock is refused within one process too
         pass
     with locked(path):
         pass

@@ -1,4 +1,4 @@
-"""Names and folders of every year, attributes tables in their three styles, and what is refused."""
+"""Tests of the challenge's layout: names and folders of every year, attributes tables, and what is refused."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ TEST = "test/section_00_target_test_anomaly_0000_spd_1.wav"
 HEADER = "file_name,d1p,d1v\n"
 ROW = "section_00_source_train_normal_0000_spd_1,spd,1\n"
 
-# place and name: section, kind, domain, label, the name's own attribute text
+# folder and name: section, kind, domain, label, attributes as written in the name
 NAMES = {
     # 2020: development, evaluation
     "train/normal_id_02_00000000.wav": ("02", "train", None, "normal", ""),
@@ -35,7 +35,7 @@ NAMES = {
     "train/section_00_source_train_normal_0001_noAttribute.wav": ("00", "train", "source", "normal", "noAttribute"),
     "test/section_00_source_test_normal_0000.WAV": ("00", "test", "source", "normal", ""),
     "test/section_00_source_test_normal_0000_anomaly_train.wav": ("00", "test", "source", "normal", "anomaly_train"),
-    # supplements: the kind stands right behind the section
+    # supplements: the kind directly follows the section
     "supplemental/section_00_machine_0001_spd_1.wav": ("00", "clean", "source", "normal", "spd_1"),
     "supplemental/section_00_machine_0100.wav": ("00", "clean", "source", "normal", ""),
     "supplemental/section_00_machine_source_0000_noAttribute.wav": ("00", "clean", "source", "normal", "noAttribute"),
@@ -46,12 +46,12 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("place", "expected"), NAMES.items(), ids=NAMES)
-def test_names_of_every_year(place, expected):
-    clip = parse(Path("data/fan") / place, "fan")
+@pytest.mark.parametrize(("file", "expected"), NAMES.items(), ids=NAMES)
+def test_names_of_every_year(file, expected):
+    clip = parse(Path("data/fan") / file, "fan")
     assert (clip.section, clip.kind, clip.domain, clip.label, clip.tail) == expected
-    assert clip.source_file == f"fan/{place}"
-    assert clip.split == ("supplemental" if place.startswith("supplemental") else clip.kind)
+    assert clip.source_file == f"fan/{file}"
+    assert clip.split == ("supplemental" if file.startswith("supplemental") else clip.kind)
 
 
 REFUSED = [
@@ -67,22 +67,22 @@ REFUSED = [
     ("train/section_0_source_train_normal_0000.wav", "not a DCASE name"),
     ("train/section_00_middle_train_normal_0000.wav", "not a DCASE name"),
     ("test/section_00_source_test_normal_0000spd.wav", "not a DCASE name"),
-    ("supplemental/section_00_source_train_normal_0000.wav", "not a supplement's name"),
-    ("supplemental/section_00_speech_0000.wav", "not a supplement's name"),
-    ("supplemental/section_00_machine.wav", "not a supplement's name"),
-    ("supplemental/section_00_machinery_0000.wav", "not a supplement's name"),
+    ("supplemental/section_00_source_train_normal_0000.wav", "not the name of a supplement"),
+    ("supplemental/section_00_speech_0000.wav", "not the name of a supplement"),
+    ("supplemental/section_00_machine.wav", "not the name of a supplement"),
+    ("supplemental/section_00_machinery_0000.wav", "not the name of a supplement"),
 ]
 
 
-@pytest.mark.parametrize(("place", "problem"), REFUSED, ids=[place for place, _ in REFUSED])
-def test_a_name_that_contradicts_its_place_is_refused(place, problem):
+@pytest.mark.parametrize(("file", "problem"), REFUSED, ids=[file for file, _ in REFUSED])
+def test_a_name_that_contradicts_its_place_is_refused(file, problem):
     with pytest.raises(AsdError, match=problem) as error:
-        parse(Path("data/fan") / place, "fan")
-    assert str(error.value).startswith(f"data/fan/{place}: ")
+        parse(Path("data/fan") / file, "fan")
+    assert str(error.value).startswith(f"data/fan/{file}: ")
 
 
 def machine(folder: Path, *names: str, **files: str) -> Path:
-    """Make a machine of empty recordings, and `attributes_00`, … with these contents."""
+    """Create a machine's folder with empty recordings, and CSV files (`attributes_00`, …) with these contents."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
@@ -168,7 +168,7 @@ def test_inconsistent_attributes_are_refused_or_logged(tmp_path, caplog, text, p
     with caplog.at_level(logging.WARNING):
         assert len(scan(folder, "fan", strict=False)) == 2
     assert problem.replace("\\", "") in caplog.text
-    assert len(caplog.records) == 1, "one line for a machine, not one a clip"
+    assert len(caplog.records) == 1, "one line per machine, not per clip"
 
 
 def test_2021_has_no_attributes_tables(tmp_path, caplog):
@@ -182,7 +182,7 @@ BROKEN_TABLES = {
     "empty": ("", "has no header file_name,d1p,d1v"),
     "half a pair": (HEADER + ROW.replace(",1", ""), "line 2: expected a file name and pairs"),
     "no name": (HEADER + ".wav,spd,1\n", "line 2: expected a file name and pairs"),
-    "row twice": (HEADER + ROW + "fan/train/" + ROW, "line 3: section_00_source_train_normal_0000_spd_1 has a row"),
+    "row twice": (HEADER + ROW + "fan/train/" + ROW, "line 3: section_00_source_train_normal_0000_spd_1 already"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Recordings in many formats, damaged in many ways."""
+"""Tests of the WAV reader: many formats, and many types of damage."""
 
 import struct
 from pathlib import Path
@@ -16,14 +16,14 @@ PCM16 = struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16)
 
 
 def riff(data: bytes = SAMPLES.tobytes(), *, fmt=PCM16, before=b"", length=None, kind=b"RIFF") -> bytes:
-    """Return a WAV file byte by byte; `length` is what its header says of the data."""
+    """Return the bytes of a WAV file; `length` is the length of the data that its header states."""
     size = len(data) if length is None else length
     body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + before + b"data" + struct.pack("<I", size) + data
     return kind + struct.pack("<I", len(body)) + body
 
 
 def chunk(content: bytes) -> bytes:
-    """Return a LIST chunk, padded to an even length as the format asks."""
+    """Return a LIST chunk, padded to an even length as the format requires."""
     return b"LIST" + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
 
@@ -76,15 +76,15 @@ DAMAGED = {
     "cut in the header": (riff()[:30], r"is truncated \(no audio data\)"),
     "cut in the data": (riff()[:-100], r"is truncated \(100 bytes short\)"),
     "length never filled in": (riff(length=0xFFFFFFFF), "is truncated"),
-    "length still 0": (riff(length=0), "holds no samples"),
-    "no samples": (riff(b""), "holds no samples"),
-    "RF64": (riff(kind=b"RF64"), "of the kind RF64: convert it to plain RIFF WAV"),
-    "RIFX": (riff(kind=b"RIFX"), "of the kind RIFX: convert it to plain RIFF WAV"),
+    "length still 0": (riff(length=0), "contains no samples"),
+    "no samples": (riff(b""), "contains no samples"),
+    "RF64": (riff(kind=b"RF64"), "of type RF64: convert it to plain RIFF WAV"),
+    "RIFX": (riff(kind=b"RIFX"), "of type RIFX: convert it to plain RIFF WAV"),
     "no format": (b"RIFF\x28\0\0\0WAVEdata\4\0\0\0abcd", "cannot be read as WAV"),
     "no channels": (riff(fmt=struct.pack("<HHIIHH", 1, 0, RATE, 2 * RATE, 2, 16)), "cannot be read as WAV"),
     "MP3 inside": (riff(fmt=struct.pack("<HHIIHH", 0x55, 1, RATE, 4000, 1, 0)), "cannot be read as WAV"),
-    "NaN": (riff(np.array([0.1, np.nan], "<f4").tobytes(), fmt=FLOAT), "holds NaN or infinite samples"),
-    "infinite": (riff(np.array([0.1, np.inf], "<f4").tobytes(), fmt=FLOAT), "holds NaN or infinite samples"),
+    "NaN": (riff(np.array([0.1, np.nan], "<f4").tobytes(), fmt=FLOAT), "contains NaN or infinite samples"),
+    "infinite": (riff(np.array([0.1, np.inf], "<f4").tobytes(), fmt=FLOAT), "contains NaN or infinite samples"),
     "beyond full scale": (riff(np.array([0.1, 3000], "<f4").tobytes(), fmt=FLOAT), r"exceeds full scale \(peak 3000"),
 }
 
@@ -103,7 +103,7 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)  # root may read everything: chmod shows nothing
+    monkeypatch.setattr(Path, "open", refuse)  # chmod would not stop root
     with pytest.raises(AsdError, match=r"a\.wav: cannot be read \(Permission denied\): check the file"):
         read_wav(tmp_path / "a.wav", RATE)
 
@@ -126,7 +126,7 @@ def test_resampling_keeps_pitch_level_and_length(tmp_path, rate):
         read_wav(path, RATE)
     samples = read_wav(path, RATE, resample=True)
     assert len(samples) == RATE
-    spectrum = np.abs(np.fft.rfft(samples / 32768)) / (RATE / 2)  # bins of 1 Hz; a sine of amplitude a gives a
+    spectrum = np.abs(np.fft.rfft(samples / 32768)) / (RATE / 2)  # bins of 1 Hz; a sine's amplitude
     assert spectrum.argmax() == 1000
     assert spectrum[1000] == pytest.approx(0.5, rel=0.005)
     inside = slice(RATE // 4, -RATE // 4)  # the filter rings at the ends

@@ -1,4 +1,4 @@
-"""Clip tables: what goes in comes out, the same bytes every time, and no more is read than was asked for."""
+"""Tests of clip tables: round trip, reproducible bytes, and reading no more than requested."""
 
 import io
 import tracemalloc
@@ -18,7 +18,7 @@ COUNTS = {"train": 70, "test": 40, "noise": 3}  # more than one row group, and a
 
 
 def rows(kind: str, count: int) -> list[dict]:
-    """Return the metadata of clips; every field takes on its missing value somewhere."""
+    """Return the metadata of clips; every optional field is missing in some row."""
     return [
         {
             "clip": f"{kind}_{number:04d}",
@@ -115,11 +115,11 @@ def test_kinds_that_are_not_there(tmp_path):
     write(tmp_path / "a.parquet")
     table = ClipTable(tmp_path / "a.parquet")
     assert len(table.clips("clean")) == 0
-    with pytest.raises(AsdError, match=r"a\.parquet: holds no clean clips: check the dataset"):
+    with pytest.raises(AsdError, match=r"a\.parquet: contains no clean clips: check the dataset"):
         table.load("values", "clean")
     write(tmp_path / "empty.parquet", counts={})
     assert ClipTable(tmp_path / "empty.parquet").clips().schema.equals(CLIP_FIELDS)
-    with pytest.raises(AsdError, match=r"empty\.parquet: holds no clips: check"):
+    with pytest.raises(AsdError, match=r"empty\.parquet: contains no clips: check"):
         ClipTable(tmp_path / "empty.parquet").load("values")
 
 
@@ -136,7 +136,7 @@ class CountingFile(io.FileIO):
 
 @contextmanager
 def counted(path: Path, monkeypatch):
-    """Open a table on a counting file."""
+    """Open a table on a file that counts the bytes read."""
     with CountingFile(path) as handle, monkeypatch.context() as patch:
         patch.setattr(tables.pq, "ParquetFile", lambda _, **options: original(handle, **options))
         yield ClipTable(path), handle
@@ -176,7 +176,7 @@ def test_loading_needs_the_array_and_a_few_row_groups(tmp_path):
         tracemalloc.stop()
         pa.set_memory_pool(usual)
     assert array < numpy_peak < array + 2 * group
-    assert pool.max_memory() < 6 * group, "the file's bytes, and what they decode to, of a group and the one before"
+    assert pool.max_memory() < 6 * group, "encoded and decoded bytes of the current and the previous row group"
 
 
 WRONG = {
@@ -205,9 +205,9 @@ def test_clips_of_several_kinds_in_one_piece_are_refused(tmp_path):
 
 
 def flipped(data: bytes) -> bytes:
-    """Change one byte in the first third, where the tensors of a training row group lie."""
-    place = len(data) // 3
-    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    """Flip one bit at a third of the file, in the tensors of a training row group."""
+    index = len(data) // 3
+    return data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
 
 
 DAMAGE = {
@@ -235,5 +235,5 @@ def test_a_foreign_parquet_file_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(AsdError, match=r"gone\.parquet: is gone: run again"):
+    with pytest.raises(AsdError, match=r"gone\.parquet: is missing: run again"):
         ClipTable(tmp_path / "gone.parquet")

@@ -1,4 +1,4 @@
-"""Ground truth: the two published forms, and the file we write."""
+"""Tests of the ground truth: the two published forms, and `ground_truth.csv`."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ BAD_LISTS = {
         ":2: the name says normal, the last column anomaly",
     ),
     "not binary": ("fan\na.wav,normal_id_01_1.wav,2\n", ":2: '2' is neither 0 nor 1"),
-    "twice": ("fan\na.wav,x_normal_1.wav\na.wav,x_anomaly_1.wav\n", "a.wav is in it twice"),
+    "twice": ("fan\na.wav,x_normal_1.wav\na.wav,x_anomaly_1.wav\n", "a.wav is listed twice"),
     "a web page": ("<html><body>404</body></html>\n", "no block for machine fan"),
 }
 
@@ -139,12 +139,12 @@ def test_attributes_that_contradict_the_labels_are_left_out_as_a_whole(tmp_path,
 
 
 BAD_TABLES = {
-    "label is no number": (
+    "label is not a number": (
         {"labels": "a.wav,normal\n", "domains": "a.wav,0\n"},
         "labels.csv:1: 'normal' is neither",
     ),
     "three columns": ({"labels": "a.wav,0,1\n", "domains": "a.wav,0\n"}, "labels.csv:1: not"),
-    "twice": ({"labels": "a.wav,0\na.wav,1\n", "domains": "a.wav,0\n"}, "labels.csv:2: a.wav is in it twice"),
+    "twice": ({"labels": "a.wav,0\na.wav,1\n", "domains": "a.wav,0\n"}, "labels.csv:2: a.wav is listed twice"),
     "no domain": ({"labels": "a.wav,0\nb.wav,0\n", "domains": "a.wav,0\n"}, "domains.csv: no line for b.wav"),
 }
 
@@ -177,12 +177,12 @@ def test_the_names_written_are_those_of_the_clips(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["test/section_00_0000.wav"], "no clip for 1 of its test clips, section_00_0001 first"),
+        (["test/section_00_0000.wav"], "1 lines of ground truth without a test clip, the first is section_00_0001:"),
         (
             [f"test/section_00_000{n}.wav" for n in range(4)],
-            "no truth for 2 of its test clips, section_00_0002 first",
+            "2 test clips without ground truth, the first is section_00_0002:",
         ),
-        ([], "no clip for 2"),
+        ([], "2 lines of ground truth without a test clip"),
     ],
 )
 def test_truth_and_clips_must_be_the_same(tmp_path, names, message):
@@ -197,7 +197,7 @@ def test_truth_and_clips_must_be_the_same(tmp_path, names, message):
         ("", "the first line must be"),
         ("file,label\n", "the first line must be"),
         ("file_name,label,domain,attributes\na.wav,1,source,\n", ":2: not file_name,normal|anomaly"),
-        ("file_name,label,domain,attributes\na.wav,normal,,\na.wav,normal,,\n", "a.wav is in it twice"),
+        ("file_name,label,domain,attributes\na.wav,normal,,\na.wav,normal,,\n", "a.wav is listed twice"),
     ],
 )
 def test_a_broken_ground_truth_file(tmp_path, text, message):

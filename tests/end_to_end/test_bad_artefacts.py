@@ -55,7 +55,7 @@ ARCHIVES = {
     "wrong checksum": (zipped(CLIPS), "0" * 32, r".*/fan\.zip: .*md5.*: .*"),
     "cut archive": (zipped(CLIPS)[:-60], None, r".*/fan\.zip: damaged archive \(.*\): remove it and run again .*"),
     "no archive": (b"<html>Sign in</html>", None, r".*/fan\.zip: damaged archive \(.*\): remove it and run again .*"),
-    "archive without files": (zipped({}), None, r".*/fan\.zip: no files in it: remove it and run again .*"),
+    "archive without files": (zipped({}), None, r".*/fan\.zip: contains no files: remove it and run again .*"),
     "path outside": (zipped({"../../evil": b"x"}), None, rf".*/fan\.zip: a name that leaves its folder .*{REMEDY}"),
     "absolute path": (zipped({"/tmp/evil": b"x"}), None, rf".*/fan\.zip: an absolute name .*{REMEDY}"),
     "link": (link(), None, rf".*/fan\.zip: a link or device .*{REMEDY}"),
@@ -186,7 +186,7 @@ def test_vanished_input(features, tmp_path):
     from asdlib.steps.extract_features import extract_features
 
     out = tmp_path / "embeddings.parquet"
-    complaint = r".*/{}: is gone: run again, and it is made anew"
+    complaint = r".*/{}: is missing: run again to remake it"
     gone = tmp_path / "model.safetensors"
     refused(lambda: embed(features, gone, out, "cpu", 0, 1), complaint.format(gone.name))
     features.unlink()

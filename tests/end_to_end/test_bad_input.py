@@ -62,14 +62,14 @@ RECORDINGS = {
         content(TEST, lambda data: data[:20]),
         rf"FAN/{TEST}: is truncated \(no audio data\): copy .* again",
     ),
-    "clip without samples": (wav(TRAIN, HUM[:0]), f"FAN/{TRAIN}: holds no samples: replace or remove the file"),
+    "clip without samples": (wav(TRAIN, HUM[:0]), f"FAN/{TRAIN}: contains no samples: replace or remove the file"),
     "clip that is text": (
         content(TEST, lambda data: b"a,b,c\n" * 99),
         f"FAN/{TEST}: is not a WAV file: replace or remove it",
     ),
     "clip in RF64": (
         content(TEST, lambda data: b"RF64" + data[4:]),
-        f"FAN/{TEST}: is a WAV file of the kind RF64: convert it to plain RIFF WAV",
+        f"FAN/{TEST}: is a WAV file of type RF64: convert it to plain RIFF WAV",
     ),
     "clip in an unknown code": (
         content(TEST, lambda data: data[:20] + b"\x99\x99" + data[22:]),
@@ -77,11 +77,11 @@ RECORDINGS = {
     ),
     "clip with NaN": (
         wav(TRAIN, np.where(np.arange(1600) == 7, np.nan, HUM), subtype="FLOAT"),
-        f"FAN/{TRAIN}: holds NaN or infinite samples: replace or remove the file",
+        f"FAN/{TRAIN}: contains NaN or infinite samples: replace or remove the file",
     ),
     "clip with infinity": (
         wav(TEST, np.where(np.arange(1600) == 7, np.inf, HUM), subtype="DOUBLE"),
-        f"FAN/{TEST}: holds NaN or infinite samples: replace .*",
+        f"FAN/{TEST}: contains NaN or infinite samples: replace .*",
     ),
     "clip beyond full scale": (
         wav(TEST, 3e4 * HUM, subtype="FLOAT"),
@@ -109,7 +109,7 @@ RECORDINGS = {
     ),
     "foreign supplement": (
         copied(TEST, "supplemental/section_00_voice_0000.wav"),
-        "FAN/supplemental/section_00_voice_0000.wav: not a supplement's name: use section_.*",
+        "FAN/supplemental/section_00_voice_0000.wav: not the name of a supplement: use section_.*",
     ),
     "anomaly among the training clips": (
         renamed(TRAIN, TRAIN.replace("normal", "anomaly")),
@@ -150,7 +150,7 @@ RECORDINGS = {
     ),
     "attributes without a header": (
         content(TABLE, lambda data: data.partition(b"\n")[2]),
-        f"FAN/{TABLE}: has no header file_name,d1p,d1v,…: add it",
+        f"FAN/{TABLE}: has no header file_name,d1p,d1v,…: add one",
     ),
     "attributes that are no text": (
         content(TABLE, lambda data: b"\xff" + data),
@@ -158,15 +158,15 @@ RECORDINGS = {
     ),
     "attributes with half a pair": (
         content(TABLE, lambda data: data + b"x.wav,spd\n"),
-        rf"FAN/{TABLE}: line \d+: expected a file name and pairs of parameter and value: mend it",
+        rf"FAN/{TABLE}: line \d+: expected a file name and pairs of parameter and value: correct it",
     ),
     "attributes row twice": (
         content(TABLE, lambda data: data + data.splitlines()[1]),
-        rf"FAN/{TABLE}: line \d+: .* has a row already: remove one",
+        rf"FAN/{TABLE}: line \d+: .* already has a row: remove one of them",
     ),
     "attributes row without a clip": (
         content(TABLE, lambda data: data + b"gone.wav,a,b\n"),
-        f"FAN/{TABLE}: row gone: there is no such clip: restore the clip or remove the row",
+        f"FAN/{TABLE}: row gone: there is no such clip: restore the clip, or remove the row",
     ),
     "training clip without a row": (
         copied(TRAIN, TRAIN.replace("0000", "0099")),

@@ -118,7 +118,7 @@ def test_a_stored_training_of_other_code_is_not_continued(copy: Checkout) -> Non
     copy.edit("src/asdlib/models/toy_centre.py", "mean + torch.randn_like(mean)", "mean - torch.randn_like(mean)")
     copy.run(model)
     (log,) = (copy.folder / "results" / "logs" / "train_model").glob(f"{Path(model).parts[2]}/**/*.log")
-    assert "belongs to other settings, code or inputs: training starts again" in log.read_text()
+    assert "belongs to other settings, code or inputs: the training starts over" in log.read_text()
     assert "resuming" not in log.read_text()
 
 

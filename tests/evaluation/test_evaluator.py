@@ -128,7 +128,7 @@ REFUSED = {
         replace("_0003", "_3"),
         "section_00_0003.wav is missing, and section_00_3.wav is not",
     ),
-    "repeated score": (SCORE, add("section_00_0007.wav,1\n"), "line 21: section_00_0007.wav comes twice"),
+    "repeated score": (SCORE, add("section_00_0007.wav,1\n"), "line 21: section_00_0007.wav appears twice"),
     "NaN": (SCORE, replace("_0000.wav,0", "_0000.wav,nan"), "section_00_0000.wav has the score nan"),
     "infinity": (SCORE, replace("_0000.wav,0", "_0000.wav,inf"), "section_00_0000.wav has the score inf"),
     "text": (SCORE, replace("_0000.wav,0", "_0000.wav,low"), "section_00_0000.wav has the score 'low'"),
@@ -136,7 +136,7 @@ REFUSED = {
     "no score file": (SCORE, None, "no such file"),
     "missing decision": (DECISION, drop(1), "section_00_0000.wav is missing"),
     "extra decision": (DECISION, add("x.wav,1\n"), "x.wav is no clip of"),
-    "repeated decision": (DECISION, add("section_00_0007.wav,1\n"), "comes twice"),
+    "repeated decision": (DECISION, add("section_00_0007.wav,1\n"), "appears twice"),
     "decision 2": (
         DECISION,
         replace("_0000.wav,0", "_0000.wav,2"),

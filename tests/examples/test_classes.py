@@ -1,4 +1,4 @@
-"""A class is a machine type, domain and attributes, with the section if there is more than one."""
+"""Tests of the classes: machine type, domain and attributes, optionally with the section."""
 
 import pyarrow as pa
 import torch

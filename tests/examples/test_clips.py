@@ -1,4 +1,4 @@
-"""Features of one or more tables as one tensor, with what is known of each clip beside it."""
+"""Tests of loading the clips of one or more tables, and of batches."""
 
 from pathlib import Path
 
@@ -62,13 +62,13 @@ def test_a_full_disk_is_said_before_it_is_met(tmp_path, monkeypatch):
 
     write(tmp_path / "a.parquet", ["source"])
     monkeypatch.setattr(tables.os, "posix_fallocate", full)
-    with pytest.raises(AsdError, match=r"no room for .* GB .*No space left on device.*make room"):
+    with pytest.raises(AsdError, match=r"no room for .* GB .*No space left on device.*free disk space"):
         load_clips([tmp_path / "a.parquet"], "train", scratch=tmp_path)
 
 
 def test_a_table_without_such_clips_is_refused(tmp_path):
     write(tmp_path / "a.parquet", ["source"], kind="test")
-    with pytest.raises(AsdError, match=r"a\.parquet: holds no train clips"):
+    with pytest.raises(AsdError, match=r"a\.parquet: contains no train clips"):
         load_clips([tmp_path / "a.parquet"], "train")
 
 

@@ -1,4 +1,4 @@
-"""Rounds hold different domains, equally many clips of each, and the same ones again after a resumption."""
+"""Tests of rounds: different domains, the same number of clips of each, and the same draws in a resumed training."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ COUNTS = {0: 20, 1: 20, 2: 4, 3: 20}
 
 
 def rounds(domains: int = 3, size: int = 5, counts: dict[int, int] = COUNTS, seed: int = 1) -> DomainRounds:
-    """Rounds of clips whose only feature is their own number; labels are (7, domain)."""
+    """Return rounds of clips whose only feature is their number; the labels are (7, domain)."""
     domain = torch.cat([torch.full((count,), name) for name, count in counts.items()])
     features = torch.arange(len(domain)).view(-1, 1, 1).half()
     frames, names = pa.array([1] * len(domain), pa.int32()), ["source"] * len(domain)
@@ -67,7 +67,7 @@ def test_all_domains_are_shown_equally_often_in_the_long_run() -> None:
 
 def test_epochs_differ_and_an_epoch_is_drawn_the_same_again() -> None:
     first, resumed = rounds(), rounds()
-    torch.rand(100)  # whatever a training draws meanwhile
+    torch.rand(100)  # stands for what a training draws between epochs
     orders = []
     for epoch in range(3):
         first.begin_epoch(epoch)

@@ -1,4 +1,4 @@
-"""What goes into a row comes out of it."""
+"""Tests of rows that combine a spectrogram, a spectrum and a waveform."""
 
 import torch
 
@@ -18,7 +18,7 @@ def test_parts_come_back() -> None:
     assert rows.shape == (3, 1, sum(VIEW.parts)) == (3, 1, 30 * 33 + 500 + 1000)
     spectrogram, spectrum = VIEW.views(rows)
     assert torch.equal(spectrogram, magnitude_spectrogram(waveforms, 64, 32))
-    assert torch.equal(spectrum, magnitude_spectrum(waveforms))  # the scale is a power of two: exact
+    assert torch.equal(spectrum, magnitude_spectrum(waveforms))  # exact, because the scale is a power of two
     assert torch.equal(VIEW.waveforms(rows), waveforms)
 
 

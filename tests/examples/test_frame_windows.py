@@ -1,4 +1,4 @@
-"""Where windows start in a clip, which frames they hold, and that random ones are the epoch's own."""
+"""Tests of windows: their starts, their frames, and random windows drawn anew every epoch."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from asdlib.examples.frame_windows import RandomWindows, window_frames, window_s
 @pytest.mark.parametrize(
     ("frames", "starts"),
     [
-        (313, [0, 32, 64, 96, 128, 160, 192, 224, 249]),  # 10 s: eight windows and one that ends with the clip
+        (313, [0, 32, 64, 96, 128, 160, 192, 224, 249]),  # 10 s: eight windows, and one that ends the clip
         (96, [0, 32]),
         (64, [0]),
         (65, [0, 1]),
@@ -27,7 +27,7 @@ def test_a_window_longer_than_the_clip_goes_round_in_its_real_frames() -> None:
 
 
 def examples(labels: torch.Tensor | None = None, seed: int = 0) -> RandomWindows:
-    """Windows of three clips whose every value tells clip and frame; NaN is padding."""
+    """Return windows of three clips whose values encode clip and frame; padding is NaN."""
     features = (100 * torch.arange(3)[:, None] + torch.arange(30))[..., None].repeat(1, 1, 2).float()
     features[1, 17:] = torch.nan
     features[2, 3:] = torch.nan

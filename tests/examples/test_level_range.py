@@ -1,4 +1,4 @@
-"""Levels between 0 and 1: the percentiles of real frames, and nothing of the padding."""
+"""Tests of scaling levels to [0, 1] by the percentiles of the real frames, without the padding."""
 
 import numpy as np
 import pyarrow as pa

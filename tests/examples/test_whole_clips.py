@@ -1,4 +1,4 @@
-"""Whole clips: rows and labels belong together."""
+"""Tests of whole clips as examples: features, labels and memory."""
 
 import pyarrow as pa
 import torch
@@ -30,7 +30,7 @@ def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
 
 
 def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:
-    """A hundred thousand clips of EAT's size would be 52 GB; here all of them are the same clip in memory."""
+    """A hundred thousand clips of EAT's size would take 52 GB; here they all share one clip's memory."""
     count = 100_000
     rows = [{"clip": "a", "domain": "source", "attributes": {}, "kind": "train", "frames": 1024}]
     table = clip_rows(rows).take([0] * count)

@@ -1,4 +1,4 @@
-"""Clip tables of audio made in memory, for the tests of what reads them."""
+"""Clip tables of synthetic audio."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ SPLITS = {"train": "train", "test": "test", "clean": "supplemental", "noise": "s
 def audio_table(
     path: Path, clips: dict[str, list[np.ndarray]], target: int = 0, notes: dict | None = None, length: int = 1000
 ) -> ClipTable:
-    """Write a machine's clips, int16 recordings by kind, padded with zeros to `length`; the machine is the file's name.
+    """Write a table of clips, given as int16 recordings by kind and padded with zeros to `length`.
 
-    The last `target` training clips are of the target domain.
+    The machine is named like the file. The last `target` training clips are of the target domain.
     """
     with writing(path, {"machine": path.stem, "sample_rate": RATE}, notes, audio=("int16", (length,))) as table:
         for kind, recordings in clips.items():
@@ -31,7 +31,7 @@ def audio_table(
 
 
 def noise_clips(count: int, level: int, seed: int, length: int = 1000) -> list[np.ndarray]:
-    """Return white noise, int16, at most `level` high."""
+    """Return recordings of white noise, int16, with amplitudes up to `level`."""
     rng = np.random.default_rng(seed)
     return [np.rint(rng.uniform(-level, level, length)).astype(np.int16) for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""A copy of everything the workflow needs, in a folder of its own, to run, to change and to break."""
+"""Copies of the workflow in temporary folders, which tests can run and change."""
 
 import os
 import re
@@ -38,13 +38,13 @@ datasets:
     source: {kind: demo, train_source: 4, train_target: 2, test_per_cell: 1, supplements: 1, seconds: 1.0}
     machines: [fan]
 """
-Job = str  # "<rule> <what it is made for>", fingerprints left out
+Job = str  # "<rule> <wildcards>" without fingerprints
 _FINGERPRINT = re.compile(r"-[0-9a-f]{6}(?=[/ ]|$)")
 _JOB = re.compile(r"^(?:local)?rule (\w+):$|^    wildcards: (.*)$", re.MULTILINE)
 
 
 class Run:
-    """A running Snakemake in a process group of its own; as a context manager it leaves no process behind."""
+    """A running Snakemake in its own process group; as a context manager, it leaves no process behind."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path):
         self.process = process
@@ -58,30 +58,30 @@ class Run:
 
     @property
     def printed(self) -> str:
-        """What it has printed so far."""
+        """The output so far."""
         return self._log.read_text()
 
     def kill(self) -> None:
-        """Kill it and all its jobs at once, as a power cut would."""
+        """Kill it and all its jobs at once, like a power failure."""
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # the group may outlive its leader and hold orphans only
+            os.killpg(self.process.pid, signal.SIGKILL)  # the group may outlive its leader
         self.process.wait(timeout=30)
 
     def finish(self, fails: bool = False) -> str:
-        """Wait for its end and return what it printed."""
+        """Wait until it ends and return its output."""
         code = self.process.wait(timeout=600)
         assert (code != 0) == fails, f"exit code {code}:\n{self.printed}"
         return self.printed
 
 
 class Checkout:
-    """The workflow in `folder`, run by this Python. Settings of its own lie in `settings.yaml`."""
+    """A copy of the workflow in `folder`, with settings in `settings.yaml`, run by this Python."""
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
 
     def start(self, *arguments: str, **environment: str) -> Run:
-        """Start a plain call of Snakemake: target first, then options."""
+        """Start Snakemake with `arguments`: first the target, then options."""
         command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", "settings.yaml"]
         log = self.folder / f"snakemake_{time.monotonic_ns()}.log"
         with log.open("w") as output:
@@ -96,12 +96,12 @@ class Checkout:
         return Run(process, log)
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run Snakemake to its end and return what it printed."""
+        """Run Snakemake until it ends and return its output."""
         with self.start(*arguments) as run:
             return run.finish(fails)
 
     def jobs(self, *arguments: str) -> set[Job]:
-        """Return the jobs that a dry run names, `all` left out: it alone has no wildcards."""
+        """Return the jobs of a dry run except `all`, the only one without wildcards."""
         found, rule = set(), ""
         for line in _JOB.finditer(self.run(*arguments, "--dry-run")):
             rule = line[1] or rule
@@ -110,7 +110,7 @@ class Checkout:
         return found
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace the one occurrence of a text in a file."""
+        """Replace the only occurrence of a text in a file."""
         text = (self.folder / path).read_text()
         assert text.count(old) == 1, f"{path}: {old!r} occurs {text.count(old)} times"
         (self.folder / path).write_text(text.replace(old, new))
@@ -120,7 +120,7 @@ class Checkout:
         return (self.folder / path).read_bytes()
 
     def copy_to(self, folder: Path) -> "Checkout":
-        """Copy everything, results and Snakemake's records included, modification times kept."""
+        """Copy everything, including results and Snakemake's records, with modification times."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Checkout(folder)
 
@@ -139,7 +139,7 @@ def make_checkout(folder: Path, settings: str = SETTINGS) -> Checkout:
 
 
 def add_toy_system(checkout: Checkout) -> None:
-    """Add a system as docs/ describe it: one YAML file, one Python file per idea and its line in the registry."""
+    """Add a system as described in docs/: a YAML file, and a Python file per class with its line in the registry."""
     shutil.copy2(TOY_SYSTEM / "toy.yaml", checkout.folder / "config" / "systems")
     for registry, (module, name) in TOY_CLASSES.items():
         package = checkout.folder / "src" / "asdlib" / registry
@@ -150,21 +150,21 @@ def add_toy_system(checkout: Checkout) -> None:
 
 
 def add_toy_machines(checkout: Checkout, *machines: str, folder: str = "recordings") -> None:
-    """Make recordings in DCASE layout."""
+    """Add recordings in DCASE layout."""
     for number, machine in enumerate(machines):
         make_machine(checkout.folder / folder / machine, **TOY_CLIPS, seed=number)
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return this environment without what would lead Snakemake or its jobs to another checkout or profile.
+    """Return this environment without variables that point to another checkout or profile.
 
-    Nor what keeps them from storing compiled code: dozens of processes would compile the checkout's library anew.
+    PYTHONDONTWRITEBYTECODE is dropped as well, because dozens of processes would each compile the checkout's library.
     """
     dropped = ("ASDLIB", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNAKEMAKE_PROFILE")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def _name(rule: str, wildcards: str) -> Job:
-    """Name a job by its wildcards, in alphabetical order of their names."""
+    """Return a job's name: the rule and the values of its wildcards, in alphabetical order of the wildcards."""
     values = dict(pair.split("=", 1) for pair in wildcards.split(", "))
     return " ".join([rule, *(_FINGERPRINT.sub("", values[name]) for name in sorted(values) if values[name])])

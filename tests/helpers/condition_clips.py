@@ -1,4 +1,4 @@
-"""Clips in memory whose sound depends on the condition that they were recorded under."""
+"""Clips whose features depend on the operating condition."""
 
 import pyarrow as pa
 import torch
@@ -15,9 +15,9 @@ def condition_clips(
     seed: int = 0,
     spread: float = 1.0,
 ) -> Clips:
-    """Make so many clips of each (machine, speed, domain); without a speed they have no attributes.
+    """Return the given number of clips of each (machine, speed, domain); without a speed they have no attributes.
 
-    Every condition has mean levels of its own in BANDS bands, `spread` dB apart or so; noise is ±0.1 dB around them.
+    Each condition has its own mean levels in BANDS bands, with a deviation of `spread` dB. Noise adds 0.1 dB.
     """
     draw = torch.Generator().manual_seed(seed)
     rows, features = [], []
@@ -29,8 +29,8 @@ def condition_clips(
                          "kind": "train", "section": "00", "split": "train", "label": "normal"})  # fmt: skip
             features.append(levels + 0.1 * torch.randn(frames, BANDS, generator=draw))
     table = clip_rows([dict.fromkeys(("samples", "recorded_samples", "source_file")) | row for row in rows])
-    places = {"dataset": "toy", "machine": None, "view": "raw"}
-    for name, value in places.items():
+    common = {"dataset": "toy", "machine": None, "view": "raw"}
+    for name, value in common.items():
         column = [value or machine for (machine, _, _), count in conditions.items() for _ in range(count)]
         table = table.append_column(name, pa.array(column))
     return Clips(table, torch.stack(features))

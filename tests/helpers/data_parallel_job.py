@@ -1,8 +1,6 @@
-"""A training on several processes, run by tests/training/test_data_parallel.py.
+"""The script of a training on several devices: python data_parallel_job.py <folder> <devices>.
 
-python data_parallel_job.py <folder> <devices>
-
-Every process runs this script from its beginning, as those of a job run the job's own.
+Every process runs this script from the beginning, as the processes of a job do.
 """
 
 import sys
@@ -18,7 +16,7 @@ from asdlib.workflow.recipe import Recipe
 
 
 class Points:
-    """53 examples on a noisy line: no number of processes divides all batches."""
+    """53 random examples, so that no number of processes divides all batches evenly."""
 
     def __init__(self) -> None:
         self.values = torch.randn(53, 4, generator=torch.Generator().manual_seed(3))
@@ -32,7 +30,7 @@ class Points:
 
 
 class Network(nn.Module):
-    """Nothing in it depends on how a batch is cut; one layer is never used."""
+    """A network whose results do not depend on how a batch is divided; one layer is never used."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,7 +15,10 @@ TOY = {
 
 
 def clips(machines: tuple[str, ...] = ("fan", "slider", "valve")) -> Clips:
-    """Four raw and four noisy clips of each machine, the last of four target; every machine is louder than the last."""
+    """Return four raw and four noisy clips of each machine, each machine louder than the previous one.
+
+    The last of four clips is of the target domain.
+    """
     rows = list(product(machines, ("raw", "augmented"), range(4)))
     level = torch.tensor([-60.0 + 20 * machines.index(machine) for machine, _, _ in rows])
     noise = torch.randn(len(rows), 22, 8, generator=torch.Generator().manual_seed(2))

@@ -1,4 +1,4 @@
-"""EAT checkpoints as their authors publish them, from weights under our names."""
+"""EAT checkpoints in the published format, made from weights with our names."""
 
 from pathlib import Path
 

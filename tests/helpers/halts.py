@@ -1,25 +1,25 @@
-"""A run that stands still when half of a file is written: see workflow/halting/sitecustomize.py."""
+"""Runs that halt when a file is half written, see tests/end_to_end/halting/sitecustomize.py."""
 
 import time
 from pathlib import Path
 
 from helpers.checkout import ROOT, Checkout, Run
 
-HALTING = ROOT / "tests" / "workflow" / "halting"
+HALTING = ROOT / "tests" / "end_to_end" / "halting"
 
 
 def start(checkout: Checkout, halt: str, *arguments: str) -> Run:
-    """Start a run that halts at a file: <rule>:<file>[*<time>]."""
+    """Start a run that halts at a file, `<rule>:<file>[*<count>]`."""
     (checkout.folder / "halted").unlink(missing_ok=True)
     return checkout.start(*arguments, HALT_AT=halt, PYTHONPATH=str(HALTING))
 
 
 def wait_for_halt(checkout: Checkout, run: Run) -> Path:
-    """Wait until a job stands still; return the path of its half-written file."""
+    """Wait until a job halts and return the path of its half-written file."""
     flag = checkout.folder / "halted"
     give_up = time.monotonic() + 300
     while not flag.exists():
-        assert run.process.poll() is None, f"it ended:\n{run.printed}"
-        assert time.monotonic() < give_up, f"it never came to the file:\n{run.printed}"
+        assert run.process.poll() is None, f"the run ended:\n{run.printed}"
+        assert time.monotonic() < give_up, f"the run never wrote the file:\n{run.printed}"
         time.sleep(0.05)
     return Path(flag.read_text())

@@ -1,4 +1,4 @@
-"""A local HTTP server that serves files honestly, except for the misdeeds it is told to commit."""
+"""A local HTTP server that serves files, with misdeeds on request."""
 
 import threading
 from collections import defaultdict
@@ -8,21 +8,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Misdeed:
-    """How one answer goes wrong; what is None is as it should be."""
+    """How one answer goes wrong; the parts that are not set are correct."""
 
     status: int | None = None  # an error status, with an empty body
     headers: dict[str, str] = field(default_factory=dict)
-    drop_after: int | None = None  # close the connection after so many bytes of the body
-    claim: int | None = None  # Content-Length, whatever the body has
+    drop_after: int | None = None  # close the connection after this many bytes of the body
+    claim: int | None = None  # a wrong Content-Length
     body: bytes | None = None  # serve this instead of the file
-    ignore_range: bool = False  # 200 and the whole file, although a range was asked for
+    ignore_range: bool = False  # 200 and the whole file, although a range was requested
     wrong_range: bool = False  # 206, but from the first byte on
 
 
 class HostileServer(ThreadingHTTPServer):
-    """Serves `files` (path → bytes); a request uses up one of its path's `misdeeds`, then honesty returns.
+    """Serves `files` (path → bytes); each request uses up one of the `misdeeds` of its path, if there are any.
 
-    What is asked about a file without its body (HEAD) is always answered honestly, with its `headers` (path → headers).
+    HEAD requests are always answered correctly, with the file's `headers` (path → headers).
     """
 
     daemon_threads = True
@@ -40,7 +40,7 @@ class HostileServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def ranges(self, path: str) -> list[str | None]:
-        """The Range headers of the requests for one path, in order."""
+        """Return the Range headers of the requests for one path, in order."""
         return [asked for requested, asked in self.requests if requested == path]
 
     def take(self, path: str, asked: str | None) -> Misdeed:

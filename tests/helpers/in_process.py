@@ -1,7 +1,7 @@
-"""A whole system in one process: the jobs of a dry run, each as its command line says, without starting Python anew.
+"""Runs of a whole system in one process: the jobs of a dry run, executed without starting Python again.
 
-Starting Python and torch takes longer than any toy job: this is how every system can be run from recordings to its
-table within the time of a test. That Snakemake itself runs the rules is shown by the tests of tests/end_to_end.
+Starting Python and torch takes longer than any toy job. In one process, every system can be run from the recordings to
+its table within the time of a test. The tests in tests/end_to_end show that Snakemake itself runs the rules.
 """
 
 import importlib
@@ -18,14 +18,14 @@ _COMMAND = re.compile(r"^Shell command: (python -P .*)$", re.MULTILINE)
 
 
 def run_system(checkout: Checkout, target: str, *arguments: str) -> list[str]:
-    """Make `target` in the checkout and return the names of the steps, in order; `arguments` are Snakemake's."""
+    """Make `target` in the checkout, with further `arguments` for Snakemake, and return the steps in order."""
     printed = checkout.run(target, *arguments, "--dry-run", "--printshellcmds")
     with chdir(checkout.folder):
         return [_run(shlex.split(command)) for command in _COMMAND.findall(printed)]
 
 
 def _run(words: list[str]) -> str:
-    """Run one rule's command: python -P <script> --name value …"""
+    """Run the command of a rule, `python -P <script> --name value …`, and return the step's name."""
     name = Path(words[2]).stem
     step = getattr(importlib.import_module(f"asdlib.steps.{name}"), name)
     arguments = [word.replace("$ASDLIB", str(Path.cwd())) for word in words[3:]]
@@ -38,7 +38,7 @@ def _run(words: list[str]) -> str:
 
 
 def _outputs(options: dict) -> list[Path]:
-    """Return where the step writes: Snakemake makes the folders of a rule's outputs."""
+    """Return the outputs of a step, whose folders Snakemake would create."""
     return [
         options[name] for name in ("out", "history", "scores", "clips", "folder") if isinstance(options.get(name), Path)
     ]

@@ -1,4 +1,4 @@
-"""Clips in memory for the models' tests."""
+"""Clips with given features, for the models' tests."""
 
 import pyarrow as pa
 from torch import Tensor
@@ -7,5 +7,5 @@ from asdlib.examples.clips import Clips
 
 
 def clips(features: Tensor, frames: list[int], domains: list[str]) -> Clips:
-    """Clips of given features (N, frames, bands), real frames and domains."""
+    """Return clips with the given features (N, frames, bands), numbers of real frames and domains."""
     return Clips(pa.table({"frames": pa.array(frames, pa.int32()), "domain": domains}), features)

@@ -1,4 +1,4 @@
-"""A page of the report, read as a browser would: its tables, headings and attributes."""
+"""A parser of the report's pages: tables, headings and attributes."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -6,14 +6,14 @@ from html.parser import HTMLParser
 
 @dataclass
 class Table:
-    """A table: its caption and the texts of its body, row by row."""
+    """The caption of a table, and the texts of its body row by row."""
 
     caption: str = ""
     rows: list[list[str]] = field(default_factory=list)
 
 
 class PageReader(HTMLParser):
-    """Reads a page: `tags` are (name, attributes) in order, `headings` levels, `tables` as above, `text` all of it."""
+    """A parsed page: `tags` as (name, attributes) in order, levels of `headings`, `tables`, and the whole `text`."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -49,10 +49,10 @@ class PageReader(HTMLParser):
             self.tables[-1].rows[-1][-1] += data
 
     def table(self, start: str) -> list[list[str]]:
-        """Return the rows of the one table whose caption starts so."""
+        """Return the rows of the only table whose caption begins with `start`."""
         (found,) = (table.rows for table in self.tables if table.caption.startswith(start))
         return found
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Return the attributes of all elements of a name."""
+        """Return the attributes of all elements with a tag."""
         return [attributes for name, attributes in self.tags if name == tag]

@@ -1,4 +1,4 @@
-"""What every test of bad input asks: one line that says it all, and nothing half-written."""
+"""Checks for tests of bad input: the error message, and the files that exist."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from asdlib.errors import AsdError
 
 
 def refused(step: Callable[[], object], complaint: str) -> None:
-    """Run what must refuse its input in one line that the pattern `complaint` matches from end to end."""
+    """Check that `step` raises an AsdError whose whole message matches the pattern `complaint`."""
     with pytest.raises(AsdError) as error:
         step()
     assert re.fullmatch(complaint, str(error.value)), f"expected {complaint}\n     got {error.value}"
 
 
 def files(folder: Path) -> set[Path]:
-    """Return every file below a folder, hidden ones included."""
+    """Return all files below a folder, including hidden ones."""
     return {path for path in folder.rglob("*") if not path.is_dir()}

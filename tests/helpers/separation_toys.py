@@ -1,4 +1,4 @@
-"""A machine and a background that even a tiny separator can learn to tell apart."""
+"""A toy machine and background noise that even a tiny separator can learn to separate."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ RATE = 8000
 
 
 def hum(rng: np.random.Generator, seconds: float) -> np.ndarray:
-    """A machine: a hum of a few harmonics whose speed differs between clips."""
+    """Return a machine's sound: a hum of a few harmonics, at another speed in each clip."""
     time = np.arange(round(seconds * RATE)) / RATE
     speed = rng.uniform(95, 105)
     partials = [np.sin(2 * np.pi * speed * n * time + rng.uniform(0, 2 * np.pi)) / n for n in (1, 2, 3, 5)]
@@ -25,16 +25,16 @@ def hum(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def hiss(rng: np.random.Generator, seconds: float) -> np.ndarray:
-    """Background: white noise with a slow swell."""
+    """Return background noise: white noise with slow amplitude modulation."""
     time = np.arange(round(seconds * RATE)) / RATE
     swell = 1 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.5, 2) * time)
     return _int16(0.05 * swell * rng.standard_normal(len(time)))
 
 
 def check_that_it_learns(network: nn.Module, settings: Training, folder: Path, improvement: float) -> None:
-    """Train on mixtures of hum and hiss; more dB must be gained on held-out ones, logged and separated alike.
+    """Train on mixtures of hum and hiss, and check that the SI-SDR of held-out mixtures improves by `improvement` dB.
 
-    Neither the machine's nor the noise's recordings of the held-out mixtures are ever trained on.
+    The recordings of the held-out mixtures are not used for training. `separate` must reach the SI-SDR that was logged.
     """
     rng = np.random.default_rng(0)
     pairs = Pairs(segment=0.25, per_epoch=64, validation=0.2, validation_mixtures=32)
@@ -42,14 +42,14 @@ def check_that_it_learns(network: nn.Module, settings: Training, folder: Path, i
     trainer = Trainer(settings, 1, torch.device("cpu"), folder / "training.ckpt", "toy")
     _, epochs = trainer.train(network, examples, 20)
     logged = epochs[-1].metrics
-    assert logged["si_sdr_improvement"] > improvement  # the mixtures' machine is 2.5 dB above the noise on average
+    assert logged["si_sdr_improvement"] > improvement  # the mixtures' mean SNR is 2.5 dB
     held_out = examples.validation.batch(torch.arange(32))
     machine = held_out.sources[:, 0]
     with torch.no_grad():
         separated = network.separate(held_out.mixture)
     assert si_sdr(separated, machine).mean() == pytest.approx(logged["si_sdr"], abs=0.01)
     level = separated.square().mean(1) / machine.square().mean(1)
-    assert ((level > 0.5) & (level < 2)).all()  # brought back to the machine's level in the mixture: within 3 dB
+    assert ((level > 0.5) & (level < 2)).all()  # within 3 dB of the machine's level in the mixture
 
 
 def _int16(samples: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A real SLURM of one node for tests: started from the project's shared folder, talked to by its own commands."""
+"""A real SLURM cluster of one node for tests, started from the project's shared folder."""
 
 import os
 import re
@@ -11,9 +11,9 @@ import pytest
 from helpers.checkout import ROOT, Checkout, Run
 
 SCRIPTS = ROOT.parent / "shared" / "slurm"
-CLAIMED = {"TEST_SLURM_MEM_MB": "64000", "TEST_SLURM_GPUS": "2"}  # the machine need not have it
+CLAIMED = {"TEST_SLURM_MEM_MB": "64000", "TEST_SLURM_GPUS": "2"}  # the machine need not have them
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-# What a site writes into the profile. A test cannot wait 20 s for the first look at every job.
+# Values of a site for the profile. A test cannot wait 20 s for the first check of every job.
 SITE = {
     "  # slurm_partition: cpu": "  slurm_partition: cpu",
     "  # slurm_account: myaccount": "  slurm_account: testacct",
@@ -23,7 +23,7 @@ SITE = {
 
 
 def start() -> None:
-    """Start the cluster, or what of it is dead."""
+    """Start the cluster, or those of its parts that do not run."""
     if not (SCRIPTS / "start-slurm.sh").is_file():
         pytest.skip(f"NOT CHECKED HERE: runs through SLURM need {SCRIPTS}")
     ended = subprocess.run(
@@ -40,25 +40,25 @@ def stop() -> None:
 
 
 def stop_the_controller() -> None:
-    """Kill the controller, as a crash of its host would."""
+    """Kill the controller, like a crash of its host."""
     subprocess.run(["pkill", "-9", "slurmctld"], check=True)
 
 
 def ask(*command: str) -> str:
-    """Run one of SLURM's commands and return what it prints."""
+    """Run a command of SLURM and return its output."""
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PATH": PATH}, check=True)
     return ended.stdout
 
 
 def jobs(checkout: Checkout, *states: str) -> list[str]:
-    """Return the numbers of a checkout's jobs that run or wait, or are in one of these states."""
+    """Return the numbers of a checkout's jobs in the given states (default: pending or running)."""
     asked = ("-t", ",".join(states)) if states else ()
     lines = (line.split(maxsplit=1) for line in ask("squeue", "-h", *asked, "-o", "%i %Z").splitlines())
     return [number for number, folder in lines if Path(folder) == checkout.folder]
 
 
 def gpus(checkout: Checkout) -> set[str]:
-    """Return which of the node's GPUs a checkout's jobs hold; two jobs on one count once."""
+    """Return the node's GPUs that a checkout's jobs use; two jobs on one GPU count once."""
     shown = "".join(ask("scontrol", "show", "job", "-d", number) for number in jobs(checkout, "running"))
     return set(re.findall(r"GRES=gpu:\S*\(IDX:(\d+)\)", shown))
 
@@ -70,9 +70,9 @@ def configure(checkout: Checkout) -> None:
 
 
 def wait_until(reached: Callable[[], bool], what: str, seconds: float = 150, run: Run | None = None) -> None:
-    """Wait for something, or for the end of the run that should bring it about."""
+    """Wait until `reached` returns true; fail after `seconds`, or when `run` ends before."""
     give_up = time.monotonic() + seconds
     while not reached():
-        assert run is None or run.process.poll() is None, f"it ended:\n{run.printed}"
+        assert run is None or run.process.poll() is None, f"the run ended:\n{run.printed}"
         assert time.monotonic() < give_up, f"waited in vain: {what}"
         time.sleep(0.3)

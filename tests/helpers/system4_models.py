@@ -1,4 +1,4 @@
-"""Toy forms of system4's models, and the road from one to the next."""
+"""Toy versions of system4's models, and the steps of their training."""
 
 from argparse import Namespace
 from itertools import product
@@ -31,7 +31,7 @@ TUNED = {"frozen": True, "lora_rank": 3}
 
 
 def clips(machines: tuple[str, ...] = ("fan", "valve"), shape: tuple[int, ...] = (48, 128)) -> Clips:
-    """One clip of each machine at each of two speeds."""
+    """Return one clip of each machine at each of two speeds."""
     rows = [
         {
             "clip": f"{machine}_{speed}",
@@ -51,7 +51,7 @@ def clips(machines: tuple[str, ...] = ("fan", "valve"), shape: tuple[int, ...] =
 
 
 def begun(settings: dict, given: Clips, *inits: Checkpoint) -> nn.Module:
-    """Build a model as `train_model` does, with the weights that its training starts from."""
+    """Return a model built as by `train_model`, with the weights that its training starts from."""
     network, _ = build_model(settings, given)
     for init in inits:
         start(network, init)
@@ -59,7 +59,7 @@ def begun(settings: dict, given: Clips, *inits: Checkpoint) -> nn.Module:
 
 
 def trained(network: nn.Module, given: Clips, steps: int = 2) -> None:
-    """Take a few steps with what may learn."""
+    """Train the weights that are not frozen for a few steps."""
     examples = network.examples(given)
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=0.01)
     for _ in range(steps):
@@ -69,18 +69,18 @@ def trained(network: nn.Module, given: Clips, steps: int = 2) -> None:
 
 
 def stored(network: nn.Module, settings: dict) -> Checkpoint:
-    """What a training leaves behind."""
+    """Return the checkpoint that a training would save."""
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     return Checkpoint(settings, weights, facts={"classes": getattr(network, "classes", None)})
 
 
 def changed(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
-    """The names of weights that are no longer what they were."""
+    """Return the names of the weights that differ from `before`."""
     return {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
 
 
 def published_beats(path: Path, encoder: nn.Module) -> Path:
-    """Write a BEATs checkpoint as its authors do: settings, the one table under every layer, a classifier."""
+    """Write a BEATs checkpoint in the published format: settings, the table in every layer, and a classifier."""
     weights = dict(encoder.state_dict())
     for layer in range(1, len(encoder.encoder.layers)):
         weights[FIRST.replace(".0.", f".{layer}.")] = weights[FIRST]
@@ -90,6 +90,6 @@ def published_beats(path: Path, encoder: nn.Module) -> Path:
 
 
 def published_audiomae(path: Path, weights: dict[str, Tensor]) -> Path:
-    """Write an AudioMAE checkpoint as its authors do: weights beside the state of their training."""
+    """Write an AudioMAE checkpoint in the published format: weights and the state of their training."""
     torch.save({"model": weights, "epoch": 32, "args": Namespace(batch_size=8), "scaler": {"scale": 1.0}}, path)
     return path

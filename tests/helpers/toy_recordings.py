@@ -1,4 +1,4 @@
-"""Toy recordings in DCASE 2025 layout: enough for every stage to run, made in milliseconds."""
+"""Toy recordings in the layout of DCASE 2025, made in milliseconds and sufficient for every stage."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -32,17 +32,17 @@ def make_machine(
     attributes: bool = True,
     seed: int = 0,
 ) -> Path:
-    """Write a machine into `folder` and return it.
+    """Write a machine's recordings to `folder` and return it.
 
-    Per section: `train` normal training clips of the source domain and `target` of the target domain, `test` test
-    clips per domain and label, and two supplemental clips ("noise", "machine", or None for no folder). A machine
-    without `attributes` has `…_noAttribute.wav` names and a CSV with the one column `file_name`, as published.
+    Each section has `train` normal training clips of the source domain and `target` of the target domain, `test` test
+    clips per domain and label, and two supplemental clips ("noise", "machine", or None for no folder). Without
+    `attributes`, the names end in `_noAttribute.wav` and the CSV has only the column `file_name`, as published.
     """
     rng = np.random.default_rng(seed)
     for section in sections:
         written = list(_section(section, train, target, test, attributes))
         for name, label in written:
-            write_wav(folder / name, sound(rng, seconds, strange=label == "anomaly"))
+            write_wav(folder / name, sound(rng, seconds, anomalous=label == "anomaly"))
         _write_attributes(folder, section, [name for name, _ in written], attributes)
         for number in range(2 if supplement else 0):
             tail = "_noAttribute" if supplement == "machine" else ""
@@ -51,16 +51,16 @@ def make_machine(
     return folder
 
 
-def sound(rng: np.random.Generator, seconds: float, strange: bool = False, level: float = 0.1) -> np.ndarray:
-    """Return a hum of `level` in noise, float64 in [-1, 1]; a strange one has a line at 3 kHz."""
+def sound(rng: np.random.Generator, seconds: float, anomalous: bool = False, level: float = 0.1) -> np.ndarray:
+    """Return a hum of `level` in noise, float64 in [-1, 1]; an `anomalous` one has a tone at 3 kHz."""
     time = np.arange(round(seconds * RATE)) / RATE
     hum = level * np.sin(2 * np.pi * 120 * time + rng.uniform(0, 2 * np.pi))
-    line = 0.05 * np.sin(2 * np.pi * 3000 * time) if strange else 0.0
-    return hum + line + 0.02 * rng.standard_normal(len(time))
+    tone = 0.05 * np.sin(2 * np.pi * 3000 * time) if anomalous else 0.0
+    return hum + tone + 0.02 * rng.standard_normal(len(time))
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> Path:
-    """Write samples, (time,) or (time, channels), and make the folders for them."""
+    """Write samples (time,) or (time, channels), creating the folders, and return `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, rate, subtype=subtype, format="WAV")
     return path

@@ -1,4 +1,4 @@
-"""Structured masks: exact counts, whole rows and columns, grids of any shape, drawn from a seed."""
+"""Tests of structured masks: exact counts, whole rows and columns, grids of any shape, and seeds."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ GRIDS = [
 
 
 def grid(keep: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """Return True where a patch stays, (B, rows, columns)."""
+    """Return a mask (B, rows, columns) that is True for kept patches."""
     return ~removed(keep, rows * columns).view(-1, rows, columns)
 
 
@@ -40,7 +40,7 @@ def test_whole_rows_and_columns_are_removed_exactly_so_many_in_every_clip(rows, 
 
 @pytest.mark.parametrize(("rows", "columns", "ratio"), GRIDS)
 def test_about_the_asked_share_is_removed(rows, columns, ratio) -> None:
-    """Rounding to whole lines shifts it by half a row and half a column at most."""
+    """Rounding to whole lines changes the share by at most half a row and half a column."""
     share = removed(drawn(rows, columns, ratio), rows * columns).float().mean()
     assert abs(share - ratio) <= 0.5 / rows + 0.5 / columns + 1e-6
 

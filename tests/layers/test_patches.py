@@ -1,4 +1,4 @@
-"""Patches: what is cut holds every value once, and a token stands where its position says."""
+"""Tests of patches and their positions: each value is in one patch, and tokens are at their indices."""
 
 import torch
 
@@ -15,7 +15,7 @@ def test_patches_hold_every_value_once() -> None:
     spectrograms = torch.arange(2 * 48 * 32).view(2, 48, 32)
     patches = patchify(spectrograms)
     assert patches.shape == (2, 6, 256)
-    assert torch.equal(patches[1, 3], spectrograms[1, 16:32, 16:32].flatten())  # row 1, column 1 of a 3 x 2 grid
+    assert torch.equal(patches[1, 3], spectrograms[1, 16:32, 16:32].flatten())  # row 1, column 1 of a 3 × 2 grid
     assert torch.equal(patches.flatten().sort().values, spectrograms.flatten())  # every value once
 
 

@@ -1,4 +1,4 @@
-"""Attentive pooling: with equal weights the plain mean and deviation, and padding has no say."""
+"""Tests of attentive pooling: equal and extreme weights, padding and gradients."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""TensorFlow's padding: lengths, and the odd value at the end."""
+"""Tests of TensorFlow's padding: lengths, and the odd value at the end."""
 
 import pytest
 import torch

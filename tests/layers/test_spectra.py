@@ -1,4 +1,4 @@
-"""Spectra are NumPy's, short clips are repeated, and means are those of real frames."""
+"""Tests of spectra against NumPy, of repeated short clips, and of means over real frames."""
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def test_the_mean_is_that_of_real_frames() -> None:
 
 
 def test_mixing_sounds_is_not_mixing_magnitudes() -> None:
-    """Why a row holds the waveform."""
+    """This is why a row contains the waveform."""
     share = torch.tensor([0.5, 0.5])
     sounds, magnitudes = magnitude_spectrum(mixed(NOISE, share)), mixed(magnitude_spectrum(NOISE), share)
     assert (sounds <= magnitudes + 1e-3).all()

@@ -1,4 +1,4 @@
-"""The transformer block: attention by its definition, both orders of the norms, and dropped branches."""
+"""Tests of the transformer block: attention by its definition, both orders of the norms, and dropped branches."""
 
 import pytest
 import torch

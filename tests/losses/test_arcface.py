@@ -1,4 +1,4 @@
-"""ArcFace: only the true class's logit feels the margin, and the values are those of the reference."""
+"""ArcFace: the margin affects only the true class's logit, and the values are those of the reference."""
 
 import json
 import math

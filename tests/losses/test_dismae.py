@@ -1,4 +1,4 @@
-"""The properties that the disentanglement relies on; parity with the published code is in tests/parity."""
+"""DisMAE's losses; parity with the published code is tested in tests/parity."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_errors_within_the_margin_cost_nothing() -> None:
     patches = rand(1, 4, 3)
     gone = torch.tensor([[True, True, False, False]])
     assert swapped_errors(patches + 0.1, patches, gone, margin=0.0101) == 0
-    beyond = swapped_errors(patches + 0.2, patches, gone, margin=0.01)  # of all four patches, over two removed and one
+    beyond = swapped_errors(patches + 0.2, patches, gone, margin=0.01)  # a sum over four patches, over 2 + 1
     assert float(beyond) == pytest.approx(4 * 0.03 / 3, rel=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What the hybrid continuity loss is for: holes in the target; parity with the official code is in tests/parity."""
+"""The hybrid continuity loss, which penalises holes; parity with the official code is tested in tests/parity."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("sizes", RESOLUTIONS)
 def test_a_hole_costs_more_than_spread_error_of_the_same_si_snr(sizes: tuple[int, int, int]) -> None:
-    """SI-SNR cannot tell the two; the spectral part is there because it can."""
+    """SI-SNR does not distinguish the two; the spectral part does."""
     target = noise(1, 16000)
     target -= target.mean()
     hole = target.clone()
@@ -55,7 +55,7 @@ def test_gamma_weighs_the_spectral_part() -> None:
 
 
 def test_per_item_all_items_weigh_the_same_and_else_the_loud_one_rules() -> None:
-    """The quiet item is right and the loud one wrong; or the other way round."""
+    """The quiet item is right and the loud one wrong, or the other way round."""
     target = noise(2, 8000) * torch.tensor([[0.01], [1.0]])
     wrong = noise(2, 8000, seed=1) * torch.tensor([[0.01], [1.0]])
     for number in (0, 1):

@@ -1,4 +1,4 @@
-"""SepReformer's losses; parity with the official code is in tests/parity."""
+"""SepReformer's losses; parity with the official code is tested in tests/parity."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def error_of(target: torch.Tensor, decibels: float) -> torch.Tensor:
-    """Return an error so many dB below the target, without anything of it."""
+    """Return an error that is `decibels` below the target and orthogonal to it."""
     error = noise(*target.shape, seed=1)
     error -= (error * target).sum(-1, keepdim=True) / target.square().sum(-1, keepdim=True) * target
     return error * target.norm(dim=-1, keepdim=True) / error.norm(dim=-1, keepdim=True) * 10 ** (-decibels / 20)
@@ -43,14 +43,14 @@ def test_the_magnitude_loss_follows_the_estimates_level() -> None:
 
 
 def test_the_magnitude_loss_does_not_ask_for_the_opposite_sign_of_the_target() -> None:
-    """A scale below 0 would make the loss of −target as good as that of the target; it is held at 0.01."""
+    """With a negative scale, −target would have the same loss as the target; the scale is at least 0.01."""
     target = noise(1, 4000)
     assert magnitude_loss(-target, target, 128, 32) > magnitude_loss(target, target, 128, 32) + 50
 
 
 @pytest.mark.parametrize(("frame", "hop"), [(128, 64), (128, 32)])
 def test_every_sample_but_those_at_the_start_counts(frame: int, hop: int) -> None:
-    """The end is filled to a whole hop; a click in the very last sample must be heard."""
+    """The end is padded to a whole hop, so a click in the very last sample changes the loss."""
     target = noise(1, 1000)
     estimate = target.clone().requires_grad_()
     magnitude_loss(estimate + 0.01 * noise(1, 1000, seed=2), target, frame, hop).sum().backward()

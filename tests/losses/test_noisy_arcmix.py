@@ -1,4 +1,4 @@
-"""What Noisy-ArcMix does, property by property; parity is in tests/parity."""
+"""Noisy-ArcMix; parity with the published code is tested in tests/parity."""
 
 import math
 
@@ -30,8 +30,8 @@ def test_the_margin_changes_the_true_class_alone_and_makes_it_harder(loss: Noisy
 
 def test_the_nearest_centre_of_a_class_counts(loss: NoisyArcMix) -> None:
     with torch.no_grad():
-        loss.weight[1] = -EMBEDDINGS[0]  # class 0: one centre opposite,
-        loss.weight[0] = EMBEDDINGS[0]  # one in the very direction
+        loss.weight[1] = -EMBEDDINGS[0]  # class 0: one centre in the opposite direction,
+        loss.weight[0] = EMBEDDINGS[0]  # one in the same direction
     assert loss.logits(EMBEDDINGS[:1], torch.tensor([1]))[0, 0].item() == pytest.approx(loss.scale, rel=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_gradients_are_finite_at_the_ends(loss: NoisyArcMix, sign: float) -> Non
 
 
 def test_in_bf16_the_gradient_is_finite_at_a_cosine_of_one(loss: NoisyArcMix) -> None:
-    """What bf16 rounds to 1 has no finite angle's gradient."""
+    """At a cosine that bf16 rounds to 1, the gradient of the angle is infinite."""
     embeddings = loss.weight.detach()[:1].requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         value = loss(embeddings, LABELS[:1], PARTNERS[:1], torch.tensor(0.5))

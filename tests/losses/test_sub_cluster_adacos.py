@@ -1,4 +1,4 @@
-"""What sub-cluster AdaCos does, property by property; parity is in tests/parity."""
+"""Sub-cluster AdaCos; parity with the published code is tested in tests/parity."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_probabilities_are_those_of_classes() -> None:
 
 def test_an_embedding_at_a_centre_is_of_its_class() -> None:
     loss = made().eval()
-    centres = loss.weight.detach().T  # rows: class 0, 0, 1, 1, 2, 2
+    centres = loss.weight.detach().T  # rows of classes 0, 0, 1, 1, 2, 2
     right = torch.eye(3).repeat_interleave(2, dim=0)
     assert loss.probabilities(centres, right).argmax(1).tolist() == [0, 0, 1, 1, 2, 2]
     assert loss(centres, right) < loss(centres, right.roll(1, dims=1))

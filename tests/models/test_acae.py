@@ -1,4 +1,4 @@
-"""What the ACAE does, property by property."""
+"""The ACAE; docs/system5.md states what it has to do."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ TINY = {"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, 
 
 
 def clips(windows: int, bins: int, frames: list[int]) -> Clips:
-    """Noise in units of 3 around 7, the padding far off; the last clip is of the target domain."""
+    """Return clips of noise with mean 7 and deviation 3 and far-off padding; the last clip is of the target domain."""
     features = 7 + 3 * torch.randn(len(frames), windows, bins, generator=torch.Generator().manual_seed(0))
     for clip, real in zip(features, frames, strict=True):
         clip[real:] = -99
@@ -40,7 +40,7 @@ def whole(given: Clips) -> Batch:
 
 
 def standardised(model: Acae, given: Clips) -> torch.Tensor:
-    """The clips in units of their only machine."""
+    """Return the clips, standardised with the statistics of their only machine."""
     return model.standardised(whole(given), model.mean, model.std)
 
 
@@ -67,7 +67,7 @@ def test_bins_are_standardised_over_real_windows() -> None:
 
 
 def test_every_machine_is_standardised_by_itself(caplog: pytest.LogCaptureFixture) -> None:
-    """A machine that is louder in everything is represented as the other one is, in training and embedding."""
+    """A machine that is louder in all bins is represented like the other one, in training and embedding."""
     quiet = clips(6, 8, [6] * 4)
     machines = pa.array(["fan"] * 4 + ["valve"] * 4)
     table = pa.concat_tables([quiet.table.drop(["machine"])] * 2).append_column("machine", machines)
@@ -77,7 +77,7 @@ def test_every_machine_is_standardised_by_itself(caplog: pytest.LogCaptureFixtur
     spectra = model.standardised(batch, *(facts[batch.labels[:, 1]] for facts in (model.mean, model.std)))
     torch.testing.assert_close(spectra[:4], spectra[4:], rtol=0, atol=1e-4)
     model.embed(whole(both))
-    assert "nobody said which machine's clips these are" in caplog.text
+    assert "the machine of these clips is not known" in caplog.text
     latents = []
     for machine, features in (("fan", both.features[:4]), ("valve", both.features[4:])):
         model.for_machine(machine)

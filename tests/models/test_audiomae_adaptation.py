@@ -1,4 +1,4 @@
-"""Generative adaptation: which patches are masked, what the error counts, where the weights come from."""
+"""The adaptation of AudioMAE: masks, the error and the initial weights."""
 
 import logging
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_what_is_masked_is_not_seen() -> None:
     spectrograms = torch.randn(2, 1024, 128)
     visible = torch.arange(100).expand(2, -1)
     other = spectrograms.clone()
-    other[:, 16 * 13 :] = 7.0  # tokens from 104 on
+    other[:, 16 * 13 :] = 7.0  # tokens from index 104
     with torch.no_grad():
         first, second = (
             network.encoder.decode(network.encoder.encode(x, visible), visible) for x in (spectrograms, other)
@@ -55,7 +55,7 @@ def test_what_is_masked_is_not_seen() -> None:
 
 
 def test_the_error_is_absolute_and_of_the_log_mel_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prediction that is off by a half everywhere has the error of a half, whatever a patch's own level is."""
+    """A prediction that is off by a half everywhere has an error of a half, whatever the level of a patch."""
     network = AudioMaeAdaptation(**SIZES)
     batch = whole(torch.randn(2, 1024, 128) * 20 - 5, 1024)
     patches = patchify(normalised(batch.features, batch.frames))

@@ -1,4 +1,4 @@
-"""What report 3 relies on: the condition matters, it is heard and not read, and the error of a clip is its own."""
+"""The conditional autoencoders of report 3: sizes, condition, error and restored networks."""
 
 from dataclasses import replace
 
@@ -108,7 +108,7 @@ def test_without_its_condition_a_window_is_reconstructed_otherwise(make) -> None
 
 @both
 def test_the_wrong_condition_costs(make) -> None:
-    """Windows that hold nothing but their condition's levels: told another condition, the network errs more."""
+    """The windows hold only the levels of their condition: given another condition, the error is larger."""
     clips = condition_clips(CONDITIONS)
     network = trained(make(), clips, epochs=100)
     examples = network.examples(clips)
@@ -179,7 +179,7 @@ def test_padding_does_not_matter(make, frames: int) -> None:
 
 @both
 def test_levels_do_not_matter_for_training(make) -> None:
-    """Standardised bands: the same clips 20 dB louder give the same loss."""
+    """Bands are standardised, so the same clips 20 dB louder give the same loss."""
     clips = condition_clips(CONDITIONS)
     louder = Clips(clips.table, clips.features + 20)
     losses = [network.loss(network.examples(given).batch(torch.arange(9))).item()

@@ -1,4 +1,4 @@
-"""Conditions: known where attributes are, clustered where not, and inferred from sound alone in either case."""
+"""Conditions: from attributes if there are any, else from clusters, and always inferred from sound."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from asdlib.models.conditions import Clustering, ConditionInference, survey_cond
 CLUSTERING = Clustering(clusters=4, components=16)
 KNOWN = {("fan", "1", "source"): 12, ("fan", "2", "source"): 12, ("fan", "3", "target"): 2}
 UNKNOWN = {("slider", None, "source"): 10, ("slider", None, "target"): 3}
-STATES = {("slider", None, f"state {state}"): 6 for state in range(4)}  # of the sound alone: no cluster sees a domain
+STATES = {("slider", None, f"state {state}"): 6 for state in range(4)}  # in the sound only
 
 
 def surveyed(clips: Clips) -> tuple[dict, torch.Tensor]:
@@ -58,7 +58,7 @@ def test_the_condition_of_new_clips_is_heard() -> None:
 
 
 def test_a_rare_condition_weighs_as_much_as_a_frequent_one() -> None:
-    """Two target clips among sixty: a regression that only counts clips would rather not see them."""
+    """Two of sixty clips are target: an unweighted regression would ignore them."""
     many = {("fan", "1", "source"): 60, ("fan", "1", "target"): 2}
     facts, _ = surveyed(condition_clips(many, spread=0.02))
     found = inferred(facts, condition_clips(dict.fromkeys(many, 40), seed=3, spread=0.02))
@@ -74,7 +74,7 @@ def test_clips_without_attributes_are_clustered_by_sound() -> None:
 
 
 def test_the_nearest_centre_is_inferred() -> None:
-    clips = condition_clips(UNKNOWN)  # two states, four clusters: some divide what is one
+    clips = condition_clips(UNKNOWN)  # two states, four clusters: some states are divided
     facts, labels = surveyed(clips)
     assert inferred(facts, clips) == labels.tolist()
 

@@ -1,4 +1,4 @@
-"""What the official baseline does, property by property; parity with its outputs is in tests/parity."""
+"""The official baseline's autoencoder; parity with its outputs is tested in tests/parity."""
 
 import pytest
 import torch
@@ -88,7 +88,7 @@ def test_finish_returns_the_official_threshold_samples() -> None:
     model = network()
     training, validation = [batch(6, [False] * 4 + [True] * 2), batch(5, [False] * 5)], [batch(4, [False] * 4)]
     sample = model.finish(training, validation, torch.tensor([3.0, 4.0]))
-    assert sample["mse"].shape == (3,)  # one loss a training batch, one a validation batch
+    assert sample["mse"].shape == (3,)  # one loss per training batch and per validation batch
     assert sample["mse"][:2].tolist() == [3.0, 4.0]
     assert sample["mse"][2] == model.loss(validation[0])
     assert sample["mahalanobis"].shape == (3,)

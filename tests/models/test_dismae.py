@@ -1,4 +1,4 @@
-"""What Audio DisMAE relies on, property by property; parity with the published network is in tests/parity."""
+"""Audio DisMAE: domains, levels, padding and scores; parity with the published network is tested in tests/parity."""
 
 import pyarrow as pa
 import pytest
@@ -17,7 +17,7 @@ from asdlib.models.dismae import Dismae
     [({}, 153_527_040), ({"width": 192, "heads": 3, "decoder_depth": 1, "decoder_heads": 8}, 11_441_536)],
 )
 def test_the_published_sizes_less_the_heads(settings: dict, size: int) -> None:
-    """162.4 M and 12.0 M with the published code's classification heads."""
+    """With its classification heads, the published network has 162.4 M and 12.0 M parameters."""
     with torch.device("meta"):
         assert sum(weight.numel() for weight in Dismae(**settings).parameters()) == size
 
@@ -62,14 +62,14 @@ def test_clips_without_a_domain_are_source() -> None:
 
 
 def test_conditions_of_several_machines_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"dismae: domains: condition compares clips of one machine"):
+    with pytest.raises(AsdError, match=r"dismae: domains: condition is for the clips of one machine"):
         built(clips(), domains="condition")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"frames": 23}, r"dismae.frames: 23 is no multiple of the patch, 4"),
+        ({"frames": 23}, r"dismae.frames: 23 is not a multiple of the patch size 4"),
         ({"domains": "speed"}, r"dismae.domains: 'speed': use one of: machine_type, condition"),
     ],
 )
@@ -99,7 +99,7 @@ def test_features_of_another_size_are_refused(settings: dict, message: str) -> N
 
 
 def test_every_machine_has_its_own_range_of_levels() -> None:
-    """A machine that is 20 dB louder in everything is represented as the other one is, in training and scoring."""
+    """A machine that is 20 dB louder in all bands is represented like the other one, in training and scoring."""
     quiet = clips(("fan", "slider"))
     given = Clips(quiet.table, torch.cat([quiet.features[:8], quiet.features[:8] + 20]))
     model = built(given).eval()
@@ -122,7 +122,7 @@ def test_an_unknown_machine_is_refused_and_an_unnamed_one_noted(caplog: pytest.L
     with pytest.raises(AsdError, match=r"dismae: was not trained on pump: use one of: fan, slider, valve"):
         model.for_machine("pump")
     model.embed(whole(given))
-    assert "nobody said which machine's clips these are" in caplog.text
+    assert "the machine of these clips is not known" in caplog.text
     caplog.clear()
     model.for_machine("slider")
     model.embed(whole(given))
@@ -156,7 +156,7 @@ def test_patches_without_a_real_frame_do_not_count() -> None:
 
 
 def test_the_error_is_the_mean_over_the_masks_of_removed_patches() -> None:
-    """Recomputed mask by mask from the network's own pieces."""
+    """The error is recomputed mask by mask with the network's own parts."""
     given = clips(("fan",))
     features = torch.nn.functional.pad(given.features, (0, 0, 0, 2), value=-60.0)
     model = built(given).eval()
@@ -187,7 +187,7 @@ def test_scores_draw_nothing_from_the_global_generator() -> None:
 def test_what_is_badly_reconstructed_has_the_larger_error() -> None:
     given = clips(("fan",))
     model = built(given).eval()
-    with torch.no_grad():  # a decoder that always answers one half
+    with torch.no_grad():  # make the decoder always predict one half
         model.decoder_pred.weight.zero_()
         model.decoder_pred.bias.zero_()
     low, high = model.facts["ranges"][0]

@@ -1,4 +1,4 @@
-"""The head learns as SGD does, moves nothing else, and goes on where it stopped."""
+"""The domain head: it learns like SGD, affects nothing else, and can be resumed."""
 
 import torch
 from torch.nn import functional

@@ -1,4 +1,4 @@
-"""How Audio DisMAE is trained: its terms, the domain head's schedule, bounded memory, resumed to the same weights."""
+"""The training of Audio DisMAE: the loss, the schedule of the domain head, memory and resuming."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_conditions_of_one_machine_are_learned_from_as_machines_are() -> None:
     given = clips(("fan",))
     model = built(given, domains="condition", round_clips=2)
     batch = training_batch(model, given)
-    assert sorted(batch.labels[:, 1].tolist()) == [0] * 4 + [1] * 4 + [2] * 4  # two target clips, each of them twice
+    assert sorted(batch.labels[:, 1].tolist()) == [0] * 4 + [1] * 4 + [2] * 4  # two target clips, each drawn twice
     assert torch.isfinite(model.loss(batch))
 
 
@@ -91,7 +91,7 @@ def test_a_watched_batch_teaches_the_domain_head_nothing() -> None:
 def test_the_domain_head_moves_no_gradient_of_the_network() -> None:
     given = clips()
     gradients = []
-    for epoch in (0, 7):  # it learns, or does not
+    for epoch in (0, 7):  # epochs in which the head is and is not trained
         model = built(given)
         model.begin_epoch(epoch, 100)
         batch = training_batch(model, given)
@@ -103,7 +103,7 @@ def test_the_domain_head_moves_no_gradient_of_the_network() -> None:
 
 
 def test_in_bf16_every_parameter_still_learns_while_the_head_does() -> None:
-    """Autocast reuses a cast weight; cast without a gradient first, it would stay without."""
+    """Autocast caches cast weights: one first cast without a gradient would never get one."""
     given = clips()
     model = built(given)
     model.begin_epoch(0, 100)
@@ -141,7 +141,7 @@ def test_blocks_are_compiled_once_on_cuda_if_asked(
 
 
 def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traced for real, but run as they are written: generating code for a CPU would take minutes."""
+    """The blocks are traced but run eagerly, because generating code for a CPU takes minutes."""
     compile = Block.compile
     monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="eager"))
     given = clips()
@@ -161,7 +161,7 @@ def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPa
 
 
 class Watched(torch.Tensor):
-    """Features that keep the size of the largest tensor that was made of them."""
+    """Features that record the size of the largest tensor computed from them."""
 
     largest = 0
 
@@ -174,7 +174,7 @@ class Watched(torch.Tensor):
 
 
 def test_the_features_of_all_machines_are_never_copied_whole() -> None:
-    """They may be a map of a file that is larger than the memory."""
+    """The features can be a memory map of a file that is larger than the memory."""
     given = clips()
     watched = Clips(given.table, given.features.as_subclass(Watched))
     Watched.largest = 0
@@ -187,7 +187,7 @@ def test_the_features_of_all_machines_are_never_copied_whole() -> None:
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
+    """Stands in for SIGKILL: no code catches it."""
 
 
 def trained(folder: Path, settings: Training = SETTINGS) -> dict[str, torch.Tensor]:
@@ -201,7 +201,7 @@ def trained(folder: Path, settings: Training = SETTINGS) -> dict[str, torch.Tens
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The domain head's momentum and the rounds of clips included."""
+    """This includes the domain head's momentum and the rounds of clips."""
     unbroken = trained(tmp_path / "unbroken")
     keep = Trainer._keep
 
@@ -221,8 +221,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
 
 
 def test_no_rounds_can_be_held_out(tmp_path: Path) -> None:
-    """Every epoch draws them from all clips: what is watched would be learned from."""
-    with pytest.raises(AsdError, match=r"training\.validation: each epoch puts the clips together anew.*leave it at 0"):
+    """Every epoch draws rounds from all clips, so validation clips would be trained on."""
+    with pytest.raises(AsdError, match=r"training\.validation: the clips are regrouped in every epoch.*leave it at 0"):
         trained(tmp_path, replace(SETTINGS, validation=0.5))
 
 

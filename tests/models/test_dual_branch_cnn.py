@@ -1,4 +1,4 @@
-"""What the dual-branch CNN does, property by property; parity with the published network is in tests/parity."""
+"""The dual-branch CNN; parity with the published network is tested in tests/parity."""
 
 import pyarrow as pa
 import pytest
@@ -29,7 +29,7 @@ SHORT = 200  # samples: 5 whole frames
 
 
 def clips(samples: int = 512, count: int = 12) -> Clips:
-    """Noise of two machines, one of them louder and with a target domain, a short clip; as the frontend makes it."""
+    """Return noise of two machines as rows of the frontend: one is louder and has a target domain and a short clip."""
     waveforms = 0.1 * torch.randn(count, samples, generator=torch.Generator().manual_seed(0))
     waveforms[: count // 2] *= 5
     rows = [
@@ -133,8 +133,8 @@ def test_without_exchanges_the_loss_is_that_of_plain_labels() -> None:
 def test_sounds_are_mixed_then_frames_exchanged_then_the_mean_taken_off_then_embeddings_exchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What reaches both losses, by hand; clips 0 and 3 are partners, and so are 1 and 2, which is short."""
-    model = built().eval()  # batch norm answers the same twice
+    """The inputs of both losses are computed by hand. Clips 0 and 3 are partners, and so are 1 and 2 (short)."""
+    model = built().eval()  # in evaluation mode batch norm is deterministic
     batch = model.examples(clips()).batch(torch.tensor([2, 3, 4, 5]))
     sounds, frames, embeddings = (torch.tensor(mask).bool() for mask in ([1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 1]))
     chosen = iter([sounds, frames, embeddings])
@@ -150,7 +150,7 @@ def test_sounds_are_mixed_then_frames_exchanged_then_the_mean_taken_off_then_emb
     waveforms = mixed(batch.features, share)
     magnitudes = exchange_statistics(magnitude_spectrogram(waveforms, 64, 32), frames)
     one = model.spectrum(magnitude_spectrum(waveforms))
-    other = model.spectrogram(without_mean(magnitudes, torch.tensor([15, 5, 5, 15])))  # 1 is mixed with the short one
+    other = model.spectrogram(without_mean(magnitudes, torch.tensor([15, 5, 5, 15])))  # 1 and 2 are mixed
     labels = mixed(functional.one_hot(batch.labels, 3).float(), share)
     wide = exchange_labels(exchange_labels(labels, frames), embeddings)
     expected = [
@@ -161,7 +161,7 @@ def test_sounds_are_mixed_then_frames_exchanged_then_the_mean_taken_off_then_emb
 
 
 def test_the_penalty_is_on_kernels_alone() -> None:
-    """Its gradient is 2e-5 · w, and neither batch norms nor centres have any."""
+    """The gradient of the penalty is 2e-5 · w for kernels and zero for batch norms and centres."""
     plain, penalised = built(kernel_penalty=0.0).eval(), built().eval()
     batch = everything(plain)
     (penalised.loss(batch) - plain.loss(batch)).backward()
@@ -191,7 +191,7 @@ def test_after_training_a_clip_is_likeliest_in_its_class() -> None:
 
 
 def test_training_views_are_those_of_the_row() -> None:
-    """What `finish` embeds from waveforms is what `embed` finds in the row, of a short clip too."""
+    """`finish`, from waveforms, and `embed`, from rows, give the same embedding, also for a short clip."""
     assert everything(built()).frames[4] == 5
     model = built().eval()
     model.densities.fit = lambda embeddings, labels: found.append(embeddings)
@@ -214,7 +214,7 @@ def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixtu
     model = built().eval()
     unnamed = model.embed(whole(clips()))
     assert torch.equal(unnamed["own_log_density"], unnamed["log_density"])
-    assert "nobody said which machine's clips these are" in caplog.text
+    assert "the machine of these clips is not known" in caplog.text
     for machine, own in (("fan", [0, 1]), ("valve", [2])):
         model.for_machine(machine)
         found = model.embed(whole(clips()))

@@ -1,4 +1,4 @@
-"""Gaussians of classes: the worked example, SciPy's densities, and classes of few clips."""
+"""Class-conditional Gaussians: the worked example, SciPy's densities, and classes with few clips."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_one_class_is_scipys_gaussian() -> None:
     points = cloud(500, [1.0, 2.0, 3.0])
     ours = fitted(points, [0] * 500, 1)(points[:9])[:, 0].numpy()
     theirs = multivariate_normal(points.mean(0).numpy(), np.cov(points.T.numpy(), bias=True)).logpdf(points[:9].numpy())
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)  # all axes kept: the principal ones are a rotation
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)  # with all axes, the principal components are a rotation
 
 
 def test_only_the_largest_axes_count() -> None:

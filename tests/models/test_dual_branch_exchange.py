@@ -1,4 +1,4 @@
-"""Exchanges keep labels' sums and touch those alone who are exchanged; parity is in tests/parity."""
+"""Exchanges keep the sum of the labels and change only exchanged clips; parity is tested in tests/parity."""
 
 import torch
 

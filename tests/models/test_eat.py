@@ -1,4 +1,4 @@
-"""EAT's pre-training: what student and teacher see, how the teacher moves, and what a checkpoint must hold."""
+"""EAT's pre-training: student and teacher, the teacher's moving average, and checkpoints."""
 
 import logging
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_the_frame_loss_looks_at_masked_patches_only() -> None:
     noise = torch.zeros(12, 16, 16)
     model.decoder.forward = lambda tokens: (
         model.targets(batch().features).repeat_interleave(3, 0).scatter(1, visible[:, :, None].expand(-1, -1, 16), 99.0)
-    )  # right everywhere but where the student saw
+    )  # right everywhere except where the student saw
     frame, utterance = model.losses(batch().features, visible, noise)
     assert frame == 0
     assert utterance > 0
@@ -108,7 +108,7 @@ def test_the_decay_rises_linearly_and_stays() -> None:
 
 
 def test_the_teacher_follows_the_schedule() -> None:
-    """After n updates towards a student that stands still, what is left of the start is the product of the decays."""
+    """If the student is constant, the teacher's initial weights decay by the product of the decays."""
     model = eat(ema_decay=0.5, ema_end_decay=0.9, ema_updates=4, ema_updates_before=1)
     start = {name: tensor.clone() for name, tensor in model.teacher.named_parameters()}
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_a_resumed_pre_training_ends_with_the_same_student_and_teacher(tmp_path:
 
 
 def published() -> dict[str, torch.Tensor]:
-    """Weights under our names, the student's exact in half precision, with a longer table of positions."""
+    """Return weights under our names, the student's rounded to half precision, with a longer table of positions."""
     torch.manual_seed(9)
     weights = {name: torch.randn_like(tensor).half().float() for name, tensor in Eat(**SIZES).state_dict().items()}
     for name in ("encoder.positions", "teacher.positions"):
@@ -187,7 +187,7 @@ def test_positions_that_end_too_early_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_an_encoder_is_refused(tmp_path: Path) -> None:
     torch.save({"model": {"w": torch.ones(1)}}, tmp_path / "other.pt")
-    refused(lambda: eat().start_from_public(tmp_path / "other.pt"), r".*other\.pt: holds no EAT encoder .*")
+    refused(lambda: eat().start_from_public(tmp_path / "other.pt"), r".*other\.pt: contains no EAT encoder .*")
 
 
 def test_an_encoder_alone_is_said_to_start_the_rest_afresh(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

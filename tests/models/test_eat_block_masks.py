@@ -1,4 +1,4 @@
-"""Inverse block masks: the same number of visible patches in every mask, in blocks, and drawn from the global seed."""
+"""Inverse block masks: a fixed number of visible patches, in blocks, drawn from the global generator."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from asdlib.models.eat_block_masks import visible_blocks
 def test_every_mask_shows_the_same_number(rows: int, columns: int, ratio: float) -> None:
     indices = visible_blocks(50, rows, columns, ratio)
     assert indices.shape == (50, int(rows * columns * (1 - ratio)))
-    assert (indices.diff(dim=1) > 0).all()  # ascending, none twice
+    assert (indices.diff(dim=1) > 0).all()  # ascending, without duplicates
     assert indices.min() >= 0
     assert indices.max() < rows * columns
 
@@ -24,7 +24,7 @@ def test_masks_follow_the_global_seed_and_differ_from_each_other() -> None:
 
 
 def test_what_is_visible_lies_together() -> None:
-    """Of patches drawn one by one every fifth neighbour would be visible as well."""
+    """If patches were drawn one by one, one in five neighbours of a visible patch would be visible."""
     torch.manual_seed(0)
     visible = torch.zeros(200, 512).scatter_(1, visible_blocks(200, 64, 8, 0.8), 1.0).view(-1, 64, 8)
     below = (visible[:, 1:] * visible[:, :-1]).sum() / visible[:, :-1].sum()

@@ -1,4 +1,4 @@
-"""EAT fine-tuned: its classes, what it starts from, and that it learns to tell conditions apart."""
+"""Fine-tuned EAT: its classes, its initial weights, and that it learns to classify conditions."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ SIZES = {"frames": 64, "bands": 32, "width": 16, "depth": 2, "heads": 2}
 
 
 def clips(count: int = 12) -> Clips:
-    """Fans at two speeds, and valves that say nothing of themselves; each kind of clip loud in a band of its own."""
+    """Return fans at two speeds and valves without attributes; each class is loud in a band of its own."""
     rows = []
     for number in range(count):
         attributes = {"spd": str(number % 2)} if number % 3 else {}

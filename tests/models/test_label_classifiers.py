@@ -1,4 +1,4 @@
-"""System4's phases: what each may change, what it starts from, what adapters are put on, and padding."""
+"""The phases of system4: trainable weights, initial weights, adapters and padding."""
 
 from pathlib import Path
 
@@ -27,7 +27,10 @@ from asdlib.training.build import restore_model
 from asdlib.weights import checkpoints
 
 ALL_YEARS, THIS_YEAR = clips(("fan", "pump", "valve")), clips(("fan", "gearbox"))
-HEADS = {"audiomae_classifier": {"head", "fc_norm"}, "beats_classifier": {"head", "pooling"}}  # behind the encoder
+HEADS = {
+    "audiomae_classifier": {"head", "fc_norm"},
+    "beats_classifier": {"head", "pooling"},
+}  # after the encoder
 PHASES = pytest.mark.parametrize("first", [AUDIOMAE, BEATS], ids=["audiomae", "beats"])
 
 
@@ -36,7 +39,7 @@ def whole(given) -> Batch:
 
 
 def phase_1(first: dict):
-    """A trained phase I, AudioMAE's from an adapted autoencoder."""
+    """Return a trained phase I; AudioMAE's starts from an adapted autoencoder."""
     torch.manual_seed(0)
     inits = [stored(begun(ADAPTATION, ALL_YEARS), ADAPTATION)] if first is AUDIOMAE else []
     network = begun(first, ALL_YEARS, *inits)
@@ -131,7 +134,7 @@ def test_a_network_with_adapters_is_stored_and_restored(first: dict, tmp_path: P
 
 @PHASES
 def test_padding_does_not_reach_the_embedding(first: dict) -> None:
-    """32 of 48 frames are real: two time steps of patches. What follows them may be anything."""
+    """32 of 48 frames, two time steps of patches, are real; the frames after them are arbitrary."""
     network = begun(first, THIS_YEAR).eval()
     features = THIS_YEAR.features[:2]
     frames, target = torch.tensor([32, 48]), torch.zeros(2, dtype=torch.bool)
@@ -181,7 +184,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 
 def test_adapters_on_an_encoder_that_learns_are_refused() -> None:
     refused(
-        lambda: AudioMaeClassifier(False, lora_rank=8, **SMALL), r"lora_rank: 8: adapters go on a frozen encoder: .*"
+        lambda: AudioMaeClassifier(False, lora_rank=8, **SMALL), r"lora_rank: 8: adapters need a frozen encoder: .*"
     )
 
 

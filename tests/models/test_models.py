@@ -1,4 +1,4 @@
-"""Every model of the table, at toy size: all its parameters learn, and a clip is represented the same way twice."""
+"""All models of the registry, at toy size: all parameters learn, and embeddings are deterministic."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ from asdlib.data.tables import clip_rows
 from asdlib.examples.clips import Batch, Clips
 from asdlib.models import MODELS
 
-# Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested the day it has a row here.
+# Toy arguments and the (frames, bands) of a clip for each kind; a new model is tested once it has a row here.
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
 SMALL = {"width": 16, "depth": 2, "heads": 2}
 VIT = {"bands": 32, **SMALL}
@@ -62,12 +62,12 @@ TOYS = {
     "ssl_fusion": ({"pooling": "attention", "lora_rank": 0, "attention": 4, **SMALL, "patch_width": 8}, (40, 2, 128)),
 }
 
-# How alike gradients in bf16 are: the batch norms of so small a network divide by what toy clips hardly differ in.
+# The least cosine of gradients in bf16 and float32: toy clips differ little, and batch norms amplify the rounding.
 LEAST_ALIKE = {"dual_branch_cnn": 0.7}
 
 
 def toy_clips(shape: tuple[int, ...]) -> Clips:
-    """Sixteen clips of two machines, one of them without attributes, in two views; the last of every four is target."""
+    """Return sixteen clips of two machines, one without attributes, in two views; every fourth clip is target."""
     rows = [
         {
             "clip": f"{machine}_{number}",
@@ -95,7 +95,7 @@ def whole(clips: Clips) -> Batch:
 
 
 def built(kind: str, clips: Clips) -> nn.Module:
-    """Build a toy as `train_model` does: what a model must learn of its clips first, it surveys."""
+    """Return a toy model, built as `train_model` does: `survey` runs first if the model has it."""
     torch.manual_seed(0)
     model = MODELS[kind](**TOYS[kind][0])
     if hasattr(model, "survey"):
@@ -125,13 +125,13 @@ def test_the_loss_is_finite_and_reaches_every_parameter(toy) -> None:
 
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_in_bf16_the_loss_and_its_gradient_are_those_of_float32_but_for_the_rounding(kind: str) -> None:
-    """A recipe may set `precision: bf16`, and the training loop then autocasts whatever model it is."""
+    """A recipe can set `precision: bf16`, and the training loop then uses autocast with any model."""
     clips = toy_clips(TOYS[kind][1])
 
     def trained(rounded: bool) -> tuple[torch.Tensor, torch.Tensor]:
         model = built(kind, clips)
         examples = model.examples(clips)
-        torch.manual_seed(5)  # masks, mixtures and dropout
+        torch.manual_seed(5)  # for masks, mixtures and dropout
         with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
             loss = model.loss(examples.batch(torch.arange(len(examples))))
         loss.backward()

@@ -1,4 +1,4 @@
-"""Feature-level fusion: both phases I are taken over and frozen, and the pooling is the report's."""
+"""Feature-level fusion: both encoders come from phase I and are frozen; the pooling is the report's."""
 
 import pytest
 import torch
@@ -49,13 +49,13 @@ def test_the_branches_are_taken_over_in_any_order(order: slice) -> None:
     embedding = network.embed(batch_of(PAIRS.features))["embedding"]
     torch.testing.assert_close(embedding[:, :16], tokens.mean(1))
     assert embedding.shape[1] == 32
-    # AudioMAE's half: the norm of each token, not of their mean as in its own classifier
+    # AudioMAE's half: each token is normalised, not their mean as in its own classifier
     tokens = audiomae.encoder(normalised(theirs, torch.full((len(theirs),), 48)))[:, 1:]
     torch.testing.assert_close(embedding[:, 16:], audiomae.fc_norm(tokens).mean(1))
 
 
 def test_attention_weighs_the_tokens_of_both() -> None:
-    """With equal weights the embedding is the mean over 24 tokens of BEATs and 512 of AudioMAE."""
+    """With equal attention the embedding is the mean over 24 tokens of BEATs and 512 of AudioMAE."""
     torch.manual_seed(0)
     network = SslFusion("attention", 0, attention=4, patch_width=8, **SMALL).eval()
     means = SslFusion("mean", 0, patch_width=8, **SMALL).eval()
@@ -79,14 +79,14 @@ def test_padding_does_not_reach_the_embedding(pooling: str) -> None:
 def test_one_branch_alone_is_refused() -> None:
     beats, _ = branches()
     network = begun({**FUSION, "pooling": "mean"}, PAIRS, stored(beats, BEATS))
-    refused(lambda: network.examples(PAIRS), r"init: names a beats_classifier alone: name phase I of both branches.*")
+    refused(lambda: network.examples(PAIRS), r"init: names only a beats_classifier: name phase I of both branches.*")
 
 
 def test_another_model_is_refused() -> None:
     network = begun({**FUSION, "pooling": "mean"}, PAIRS)
     beats, _ = branches()
     other = stored(beats, {"name": "ae", "kind": "dense_autoencoder"})
-    refused(lambda: network.start_from(other), r"init: ae: is no beats_classifier or audiomae_classifier: .*")
+    refused(lambda: network.start_from(other), r"init: ae: is not a beats_classifier or audiomae_classifier: .*")
 
 
 def test_an_unknown_pooling_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""System4's models under bf16 autocast, as on a GPU: all is as in float32 but for the rounding."""
+"""System4's models under bf16 autocast, as on a GPU: the results are those of float32 except for rounding."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ SINGLE, PAIRS = clips(), clips(shape=(48, 2, 128))
 def test_loss_gradient_and_embedding_survive_autocast(settings: dict, given) -> None:
     torch.manual_seed(0)
     network = begun(settings, given)
-    if hasattr(network, "head"):  # a new one is so small that the loss is that of chance whatever the encoder does
+    if hasattr(network, "head"):  # with a new head's tiny weights the loss is at chance level
         nn.init.normal_(network.head.weight)
     batch = network.examples(given).batch(torch.arange(2))
     exact, straight = loss_and_gradient(network, batch, bf16=False)
@@ -40,9 +40,9 @@ def test_loss_gradient_and_embedding_survive_autocast(settings: dict, given) -> 
 
 
 def loss_and_gradient(network: nn.Module, batch: Batch, bf16: bool) -> tuple[Tensor, Tensor]:
-    """Return the loss, and its gradient in all that learns below the head, whose own would outshine it, in one row."""
+    """Return the loss and its flattened gradient without that of the head, which would dominate it."""
     network.zero_grad()
-    torch.manual_seed(1)  # masks and dropout
+    torch.manual_seed(1)  # for masks and dropout
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = network.loss(batch)
     loss.backward()

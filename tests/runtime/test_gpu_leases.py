@@ -1,4 +1,4 @@
-"""Each process has GPUs of its own, and gives them back when it ends. No GPU is needed: a variable names some."""
+"""Tests of GPU leases: each process has its own GPUs until it ends. No GPU is needed, only CUDA_VISIBLE_DEVICES."""
 
 import os
 import select
@@ -28,7 +28,7 @@ Job = subprocess.Popen[str]
 
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
-    """Start jobs that lease GPUs and stay until they are killed."""
+    """Return a function that starts a job, which leases GPUs and runs until it is killed."""
     started = []
 
     def start(gpus: int, **environment: str) -> Job:
@@ -44,7 +44,7 @@ def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
 
 def sees(process: Job) -> str:
-    """Wait for a job's GPUs."""
+    """Wait until a job has its GPUs and return their names."""
     return process.stdout.readline().strip()
 
 
@@ -98,7 +98,7 @@ def test_where_there_is_nothing_to_choose(job, gpus: int, environment: dict, see
 
 
 def test_another_user_s_locks_are_none_of_ours(job, tmp_path: Path) -> None:
-    (tmp_path / f"asdlib-gpus-{os.getuid() + 1}").touch()  # in our way, were it ours
+    (tmp_path / f"asdlib-gpus-{os.getuid() + 1}").touch()  # would be in the way if it were ours
     assert sees(job(1, CUDA_VISIBLE_DEVICES="0,1")) == "0"
     assert (tmp_path / f"asdlib-gpus-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
@@ -134,7 +134,7 @@ def test_a_device_is_leased_before_cuda_is_asked(monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_step_asks_cuda_before_it_has_a_lease() -> None:
-    """What a library asks on import would count: CUDA looks at its variable once."""
+    """A library that used CUDA on import would fix the visible GPUs, because CUDA reads its variable only once."""
     program = (
         "import torch\n"
         "asked = []\n"

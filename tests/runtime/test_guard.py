@@ -1,4 +1,4 @@
-"""The guard tells an edit that means something from one that does not, and says nothing outside of a run."""
+"""Tests of the guard: edits of code and settings stop jobs of a run, comments and jobs started by hand do not."""
 
 import os
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ RULES = 'rule a:\n    output:\n        "a",  # the one\n    shell:\n        "tou
 
 
 def forget() -> None:
-    """Read files anew, as another process would."""
+    """Clear the caches, so that files are read again as in another process."""
     code_hash.normalised.cache_clear()
     code_hash._tree.cache_clear()
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A small library, and a run of it that is under way."""
+    """Return a small library of which a run is under way."""
     for name, text in FILES.items():
         (tmp_path / "asdlib" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "asdlib" / name).write_text(text)
@@ -51,7 +51,7 @@ def stopped(package: Path) -> None:
 
 
 def test_nothing_changed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "_meaning", lambda: pytest.fail("the code was parsed: that takes long"))
+    monkeypatch.setattr(guard, "_code_fingerprint", lambda: pytest.fail("the code was parsed, which is slow"))
     guard.check_library()
     guard.check_settings("settings")
 

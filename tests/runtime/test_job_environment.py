@@ -1,4 +1,4 @@
-"""Jobs find the checkout, its library and this Python first."""
+"""Tests of the jobs' environment: the checkout, its library and this Python come first."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ def test_export(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     job_environment.export(Path("/checkout"))
-    job_environment.export(Path("/checkout"))  # a job on a cluster does it again
+    job_environment.export(Path("/checkout"))  # a job on a cluster exports again
     assert os.environ["ASDLIB"] == "/checkout"
     assert os.environ["PYTHONSAFEPATH"] == "1"
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["/checkout/src", "/mine"])

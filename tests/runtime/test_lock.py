@@ -1,4 +1,4 @@
-"""Locks of dead runs are cleared, those of living runs are not."""
+"""Tests of the run's lock: locks of dead runs are removed, those of living runs are kept."""
 
 import errno
 import subprocess
@@ -18,7 +18,7 @@ ALIVE = "from asdlib.runtime.lock import clear_stale_locks; clear_stale_locks();
 
 @pytest.fixture(autouse=True)
 def let_go() -> Iterator[None]:
-    """Free this process's own lock after each test, as its end would."""
+    """Release this process's lock after each test, as if the process had ended."""
     yield
     while run_lock._held:
         run_lock._held.pop().close()
@@ -26,7 +26,7 @@ def let_go() -> Iterator[None]:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
-    """A lock file as Snakemake leaves it."""
+    """Create a lock file as Snakemake leaves it behind."""
     path = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     path.parent.mkdir(parents=True)
     path.touch()
@@ -34,7 +34,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 def living_run(folder: Path) -> subprocess.Popen[str]:
-    """Start a process that holds the lock of a folder until it is told to end."""
+    """Start a process that holds the lock of a folder until `end` is called."""
     command = [sys.executable, "-c", ALIVE]
     pipe = subprocess.PIPE
     run = subprocess.Popen(command, cwd=folder, env={"PYTHONPATH": str(SRC)}, stdin=pipe, stdout=pipe, text=True)
@@ -67,7 +67,7 @@ def test_a_living_run_s_lock_stays(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_the_last_of_several_runs_stays(tmp_path: Path) -> None:
-    """Two runs may make different files at once; the end of the first says nothing of the second."""
+    """Two runs may make different files at the same time; one may end while the other continues."""
     first, second = living_run(tmp_path), living_run(tmp_path)
     lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     lock.touch()
@@ -88,7 +88,7 @@ def test_a_killed_run_s_lock_is_cleared(tmp_path: Path) -> None:
 
 
 def test_what_a_run_on_another_machine_left_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
-    """A file system may keep locks to one machine: a run on the next one then looks dead from here."""
+    """If locks are local to a machine, a living run on another machine looks dead from here."""
     run = living_run(tmp_path)
     lock = tmp_path / ".snakemake" / "locks" / "0.output.lock"
     lock.touch()

@@ -1,4 +1,4 @@
-"""Leftovers are found and stopped, and nothing else is: with real processes, and with commands in SLURM's place."""
+"""Tests of finding and stopping orphans, with real processes and with stand-ins for SLURM's commands."""
 
 import os
 import re
@@ -31,7 +31,7 @@ RUN_ID = "0b7f4f3e-5a0e-4a53-9d0c-6f3a2b1c4d5e"
 
 
 class Folder:
-    """A folder with a job's script, something by the name of Snakemake, and what was started there."""
+    """A folder with a job's script, a stand-in for Snakemake, and the processes started there."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -42,17 +42,17 @@ class Folder:
         self.started: list[subprocess.Popen] = []
 
     def start(self, *words: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
-        """Start a Python process in a process group of its own."""
+        """Start a Python process in its own process group."""
         command = [sys.executable, *map(str, words)]
         self.started.append(subprocess.Popen(command, cwd=cwd or self.path, env=environment, start_new_session=True))
         return self.started[-1]
 
     def job(self, *words: str, cwd: Path | None = None) -> subprocess.Popen:
-        """Start a job as a run does."""
+        """Start a job like a run does."""
         return self.start(self.script, *words, "--log", LOG, cwd=cwd, ASDLIB_RUN="a-b-c")
 
     def found(self) -> dict[int, str]:
-        """Return the processes that are found, when all of them have started."""
+        """Return the orphaned processes, once all started processes are running."""
         wanted = {process.pid for process in self.started}
         give_up = time.monotonic() + 60
         while any(str(self.path).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in wanted):
@@ -63,7 +63,7 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
-    """A folder without a queue."""
+    """Return a folder on a machine without SLURM."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     made = Folder(tmp_path / "run")
     yield made
@@ -113,8 +113,8 @@ def test_a_job_that_snakemake_waits_for_is_none_until_snakemake_is_killed(folder
 
 
 def test_what_is_no_leftover_of_this_folder(folder: Folder, tmp_path: Path) -> None:
-    folder.job(cwd=tmp_path)  # another folder's
-    folder.start(folder.script)  # started by hand: a run leaves its fingerprint
+    folder.job(cwd=tmp_path)  # in another folder
+    folder.start(folder.script)  # started by hand, without a run's fingerprint
     folder.start("-c", JOB, folder.path, ASDLIB_RUN="a-b-c")  # not one of the scripts
     assert folder.found() == {}
 
@@ -124,7 +124,7 @@ def test_what_is_no_leftover_of_this_folder(folder: Folder, tmp_path: Path) -> N
 
 @pytest.fixture
 def queue(folder: Folder, tmp_path: Path) -> Path:
-    """Stand-ins for SLURM's commands: the folder that holds what one prints and what the other was asked for."""
+    """Create stand-ins for SLURM's commands; return the folder with the queue and the recorded arguments."""
     lines = (
         f"12|{RUN_ID}|rule_train_model_wildcards_fan|{folder.path}",
         f"13_[0-3]|site_{RUN_ID}|rule_score|{folder.path}",
@@ -158,12 +158,12 @@ def test_a_living_run_s_jobs_in_the_queue_are_its_own(folder: Folder, queue: Pat
 
 
 def test_a_queue_that_does_not_answer(folder: Folder, queue: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where SLURM is installed but not used, what is left on this machine is found all the same."""
+    """If SLURM is installed but not used, orphans on this machine are still found."""
     found = orphans.find(folder.path)
     for name in ("squeue", "scancel"):
         (queue / "bin" / name).write_text("#!/bin/sh\necho 'error:\n Connection refused' >&2\nexit 1\n")
     job = folder.job()
     assert folder.found().keys() == {job.pid}
-    assert "squeue: error: Connection refused: jobs in the queue were not looked for" in caplog.messages
+    assert "squeue: error: Connection refused: jobs in the queue were not searched" in caplog.messages
     complaint = "scancel: error: Connection refused: try again when SLURM answers"
     refused(lambda: orphans.cancel(found, folder.path), complaint)

@@ -1,4 +1,4 @@
-"""Submission files, written and read back."""
+"""Writing and reading submission files."""
 
 import struct
 
@@ -41,7 +41,7 @@ def test_files_are_what_the_evaluator_takes(tmp_path):
 @pytest.mark.parametrize(
     ("write", "rows", "words"),
     [
-        (write_scores, [(CLIP, 1.0), (CLIP, 2.0)], "comes twice"),
+        (write_scores, [(CLIP, 1.0), (CLIP, 2.0)], "appears twice"),
         (write_scores, [(CLIP, 1.0), (OTHER, float("nan"))], f"{OTHER} has the score nan"),
         (write_scores, [(CLIP, -np.inf)], "score -inf"),
         (write_decisions, [(CLIP, 2)], "decision 2"),
@@ -108,9 +108,9 @@ def test_number_texts_and_labelled_names(tmp_path):
         (b"a.wav\n", "line 1: 1 columns"),
         (b"a.wav,1,2\n", "3 columns"),
         (b"a.wav;1\n", "1 columns"),
-        (b"a.wav,1\nb.wav,2\na.wav,1\n", "line 3: a.wav comes twice"),
-        (b"a.wav,1\nlong_a.wav,1\n", "line 2: long_a.wav comes twice"),
-        (b"\xff\xfe\x00", "not a CSV text"),
+        (b"a.wav,1\nb.wav,2\na.wav,1\n", "line 3: a.wav appears twice"),
+        (b"a.wav,1\nlong_a.wav,1\n", "line 2: long_a.wav appears twice"),
+        (b"\xff\xfe\x00", "not a CSV file"),
     ],
 )
 def test_refused_score_files(tmp_path, content, words):

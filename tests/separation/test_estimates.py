@@ -1,4 +1,4 @@
-"""What all separators share: SI-SDR, level, windows."""
+"""Tests of the functions shared by all separators: SI-SDR, level and windows."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_the_improvement_is_over_the_mixture() -> None:
     mixtures = Mixtures(sources.sum(1), sources)
     assert separation_metrics(mixtures.mixture, mixtures)["si_sdr_improvement"] == 0
     halved = separation_metrics(sources[:, 0] + 0.1 * sources[:, 1], mixtures)
-    assert halved["si_sdr_improvement"] == pytest.approx(20, abs=0.5)  # a tenth of the noise is left: 20 dB less
+    assert halved["si_sdr_improvement"] == pytest.approx(20, abs=0.5)  # a tenth of the noise's amplitude is left
     torch.testing.assert_close(halved["si_sdr"], si_sdr(sources[:, 0] + 0.1 * sources[:, 1], sources[:, 0]).mean())
 
 
@@ -38,7 +38,7 @@ def test_the_level_and_sign_of_an_estimate_are_restored(scale: float) -> None:
     torch.testing.assert_close(restore_level(scale * mixture, mixture), mixture)
     restored = restore_level(scale * machine, mixture)
     ratio = (restored * machine).sum(1) / machine.square().sum(1)
-    assert ratio.tolist() == pytest.approx([1, 1, 1], abs=0.05)  # by chance they correlate a little
+    assert ratio.tolist() == pytest.approx([1, 1, 1], abs=0.05)  # machine and noise correlate slightly by chance
 
 
 def test_a_silent_estimate_stays_silent() -> None:
@@ -48,7 +48,7 @@ def test_a_silent_estimate_stays_silent() -> None:
 @pytest.mark.parametrize("samples", [1, 99, 100, 101, 149, 150, 151, 1000, 1001])
 @pytest.mark.parametrize("overlap", [0.0, 0.5, 0.75])
 def test_windows_of_arbitrary_gains_join_to_the_clip(samples: int, overlap: float) -> None:
-    """Every window comes back at another scale, and some upside down; together they are the clip again."""
+    """Every estimate has another scale, and some are inverted; joined, they must give the clip again."""
     gains = iter([3.0, -0.2, 1.0, -7.0] * 200)
     mixture = noise(2, samples)
     joined = separate_clips(lambda windows: torch.stack([next(gains) * one for one in windows]), mixture, 100, overlap)
@@ -66,22 +66,22 @@ def test_short_clips_are_seen_whole_and_long_ones_in_some_windows_at_once() -> N
     assert seen == [(1, 100)] * 2
     seen.clear()
     separate_clips(estimate, noise(1, 320), 100, 0.5)
-    assert seen == [(6, 100)]  # from 0, 50, … 200, and 220
+    assert seen == [(6, 100)]  # starting at 0, 50, … 200, and 220
     seen.clear()
     separate_clips(estimate, noise(1, 3 * 2**17), 2**17, 0.5)
-    assert seen == [(2, 2**17)] * 2 + [(1, 2**17)]  # no more at once than 16 s at 16 kHz
+    assert seen == [(2, 2**17)] * 2 + [(1, 2**17)]  # at most 16 s at 16 kHz at once
     seen.clear()
     separate_clips(estimate, noise(1, 320))
     assert seen == [(1, 320)]
 
 
 def test_neighbouring_windows_are_cross_faded() -> None:
-    """Windows that hear different things do not meet in a step."""
+    """Windows with different estimates are joined without a step."""
     level = iter([0.0, 1.0])
     clip = torch.ones(1, 150)
 
     def estimate(windows: torch.Tensor) -> torch.Tensor:
-        # Estimates whose best level is known: the first hears nothing.
+        # The first window's estimate is silent, the second's is the clip itself.
         return torch.stack([next(level) * one for one in windows])
 
     joined = separate_clips(estimate, clip, 100, 0.5)[0]

@@ -1,4 +1,4 @@
-"""Crops and levels: loud parts are found exactly, and a drawn SNR is the one that results."""
+"""Tests of crops and levels: loud crops are found exactly, and mixtures have the SNR drawn."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_drawn_crops_are_loud_and_reach_every_loud_start_evenly() -> None:
     found = {crop(given, 20, start).tobytes(): 0 for start in loud}
     for one in drawn:
         found[one.tobytes()] += 1
-    different = len(found)  # some starts give equal crops: the whole burst at different places is not among them
+    different = len(found)  # no two loud starts give the same crop
     assert different == len(loud)
     assert min(found.values()) > 0.5 * 3000 / different
 

@@ -1,4 +1,4 @@
-"""Mixtures drawn on the fly: sums of their sources, within the recipe's ranges, decided by seed, epoch and index."""
+"""Tests of mixtures: sums of their sources, within the recipe's ranges, determined by seed, epoch and index."""
 
 import logging
 
@@ -16,7 +16,7 @@ PAIRS = Pairs(segment=0.2, per_epoch=50, validation=0.25, validation_mixtures=12
 
 
 def recordings(count: int, level: int, seed: int, length: int = 700) -> list[np.ndarray]:
-    """Noise-like recordings; the last three bits of every sample tell the recording's number."""
+    """Return noise-like recordings; the last three bits of every sample are the recording's number."""
     rng = np.random.default_rng(seed)
     drawn = [np.rint(rng.uniform(-level, level, length)).astype(np.int16) for _ in range(count)]
     return [samples // 8 * 8 + number for number, samples in enumerate(drawn)]
@@ -60,8 +60,8 @@ def test_machine_sounds_come_in_either_polarity_and_from_any_place() -> None:
     drawn = everything(MixturePairs(ramp, recordings(4, 300, 2), Pairs(segment=0.1, per_epoch=300), RATE, 0))
     machine = drawn.sources[:, 0]
     assert 0.4 < (machine.mean(1) > 0).float().mean() < 0.6
-    falls = (machine.abs().diff(dim=1) < 0).any(1)  # where the end of the recording meets its beginning
-    assert 0.05 < falls.float().mean() < 0.2  # 100 of 900 places
+    falls = (machine.abs().diff(dim=1) < 0).any(1)  # where the recording wraps around
+    assert 0.05 < falls.float().mean() < 0.2  # 100 of 900 starts
 
 
 def test_a_loud_mixture_is_scaled_down_with_its_sources() -> None:
@@ -91,11 +91,11 @@ def test_held_out_mixtures_stay_and_share_no_recording_with_the_others() -> None
     given.begin_epoch(3)
     assert same(everything(given.validation), before)
     for kind in ("machine", "noise"):
-        training, watched = (
+        training, held_out = (
             {int(samples[0] % 8) for samples in getattr(part, kind)} for part in (given, given.validation)
         )
-        assert len(watched) == 2
-        assert sorted([*training, *watched]) == list(range(8))
+        assert len(held_out) == 2
+        assert sorted([*training, *held_out]) == list(range(8))
 
 
 def test_held_out_mixtures_are_drawn_apart_from_the_first_epochs() -> None:
@@ -120,7 +120,7 @@ def test_at_least_one_recording_of_either_is_held_out() -> None:
 
 
 def test_silent_parts_are_never_a_target() -> None:
-    """A valve: a click in silence."""
+    """A valve's recording is a click in silence."""
     valves = [np.zeros(5000, np.int16) for _ in range(3)]
     for number, valve in enumerate(valves):
         valve[1000 * number : 1000 * number + 20] = 9000

@@ -1,4 +1,4 @@
-"""The `pairs` block: what no mixture can be drawn from is refused with the key's name."""
+"""Tests of the `pairs` block: settings out of range are refused by name."""
 
 import pytest
 

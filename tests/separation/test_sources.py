@@ -1,4 +1,4 @@
-"""What a separator learns from, for every kind of supplement; and that nothing else of a table is read."""
+"""Tests of the choice of training data by the supplements, and that test clips are never read."""
 
 import logging
 from pathlib import Path
@@ -15,12 +15,12 @@ from asdlib.separation.sources import separation_data
 
 IDENTITY = Pairs(segment=0.1)
 NOISY_TARGET = Pairs(segment=0.1, noise_only="noisy_target")
-# Every recording has a level of its own, by which it is recognised again.
+# Recordings are recognised by their levels.
 TRAIN, CLEAN, OWN_NOISE, OTHER_NOISE, TEST = 8000, 6000, 1000, 500, 30000
 
 
 def machine(folder: Path, name: str = "fan", **kinds: int) -> ClipTable:
-    """A machine with training and test clips and so many clips of the `kinds` given."""
+    """Return a machine with training and test clips, and the given numbers of clips of other `kinds`."""
     clips = {"train": noise_clips(6, TRAIN, 1), "test": noise_clips(4, TEST, 2)}
     clips["clean"] = noise_clips(kinds.get("clean", 0), CLEAN, 3)
     clips["noise"] = noise_clips(kinds.get("noise", 0), OWN_NOISE, 4)
@@ -33,7 +33,7 @@ def other(folder: Path, noise: int = 5) -> ClipTable:
 
 
 def levels(examples: MixturePairs) -> tuple[list[int], list[int]]:
-    """Return the levels of all recordings, training and held-out: of the machine, of the noise."""
+    """Return the levels of the machine's and of the noise recordings, training and held-out together."""
     parts = (examples, examples.validation)
     machine = [samples for part in parts for samples in part.machine]
     noise = [samples for part in parts for samples in part.noise]
@@ -77,7 +77,7 @@ def test_without_any_noise_clip_the_noise_is_estimated_and_the_log_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         examples, _ = separation_data(machine(tmp_path, clean=4), [other(tmp_path, noise=0)], IDENTITY, 0)
-    assert "fan: there are no noise clips: noise is estimated from its quietest moments" in caplog.text
+    assert "fan: there are no noise clips: noise is estimated from its quietest frames" in caplog.text
     assert levels(examples)[0] == [CLEAN] * 4
     assert len(examples.noise) == len(examples.validation.noise) == 1
 
@@ -90,7 +90,7 @@ def test_no_test_clip_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         for kinds in ({"clean": 4}, {"noise": 4}, {}):
             separation_data(machine(tmp_path, **kinds), [other(tmp_path, noise=0)], pairs, 0)
     assert {kind for kinds in read for kind in kinds} == {"clean", "noise", "train"}
-    assert all(kinds for kinds in read)  # none means all
+    assert all(kinds for kinds in read)  # no kinds would mean all
 
 
 def test_padding_is_left_out(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_padding_is_left_out(tmp_path: Path) -> None:
 
 
 def test_estimated_noise_is_what_is_heard_between_the_machines_strokes(tmp_path: Path) -> None:
-    """A machine that is loud four fifths of the time, over a floor of noise."""
+    """The machine is loud four fifths of the time, with constant noise in the background."""
     clips = noise_clips(30, 100, 1, length=960)
     for number, samples in enumerate(clips):
         pause = 64 * (number % 12)
@@ -109,9 +109,9 @@ def test_estimated_noise_is_what_is_heard_between_the_machines_strokes(tmp_path:
             np.int16
         )
     found = estimated_noise(audio_table(tmp_path / "fan.parquet", {"train": clips}, length=960))
-    assert RATE == 1000  # frames of 64 samples: 15 of a clip, of which the quietest tenth is 2
+    assert RATE == 1000  # 15 frames of 64 samples per clip, of which the quietest tenth is 2
     assert len(found) == 2
     assert sum(map(len, found)) == (2 * 30 - 1) * 32
     joined = np.concatenate(found).astype(float)
     assert np.abs(joined).max() < 200  # no stroke
-    assert joined.std() == pytest.approx(100 / 3**0.5, rel=0.1)  # the floor's power, not that of two added up
+    assert joined.std() == pytest.approx(100 / 3**0.5, rel=0.1)  # the background's power, not twice that

@@ -1,4 +1,4 @@
-"""Conv-TasNet's own properties; parity with asteroid is in tests/parity."""
+"""Tests of Conv-TasNet; parity with asteroid is tested in tests/parity."""
 
 import sys
 import warnings
@@ -16,7 +16,7 @@ TINY = {"n_filters": 32, "bn_chan": 16, "hid_chan": 32, "skip_chan": 16, "n_bloc
 
 
 def impulse_response(causal: bool) -> torch.Tensor:
-    """What changes in the machine stream when one sample of noise changes, (samples,)."""
+    """Return the change of the machine estimate when one sample of the mixture changes, (samples,)."""
     torch.manual_seed(0)
     network = ConvTasNet(**TINY, causal=causal).eval()
     clip = torch.randn(1, 1600, generator=torch.Generator().manual_seed(2))
@@ -27,7 +27,7 @@ def impulse_response(causal: bool) -> torch.Tensor:
 
 
 def test_a_causal_network_does_not_see_the_future_and_the_other_does() -> None:
-    before = 800 - 16  # a filter's samples share a frame
+    before = 800 - 16  # the samples of one filter share a frame
     assert not impulse_response(causal=True)[:before].any()
     assert impulse_response(causal=False)[:before].any()
     assert impulse_response(causal=True)[800:].any()
@@ -55,4 +55,4 @@ def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path) -> No
     torch.manual_seed(0)
     network = ConvTasNet(**TINY, causal=True, sample_rate=RATE)
     settings = Training(epochs=6, batch_size=8, learning_rate=3e-3, clip_norm=5.0)
-    check_that_it_learns(network, settings, tmp_path, improvement=5.0)  # 8 when this was written
+    check_that_it_learns(network, settings, tmp_path, improvement=5.0)  # 8 dB when this was written

@@ -1,4 +1,4 @@
-"""The depthwise convolution is PyTorch's own, whichever way it is computed."""
+"""Tests of the depthwise convolution against PyTorch's own."""
 
 import pytest
 import torch

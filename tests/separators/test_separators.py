@@ -1,4 +1,4 @@
-"""Every separator of the table, at toy size: it learns, and it keeps a clip's length and level."""
+"""Tests of every registered separator at toy size: loss, gradients, and a clip's length and level."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators import SEPARATORS
 
-# Toy arguments for each kind; a new separator is tested the day it has a row here.
+# Toy arguments for each kind; add a row for a new separator to test it.
 TOYS = {
     "conv_tasnet": {
         "n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1, "window": 0.05,
@@ -20,7 +20,7 @@ TOYS = {
         "window": 0.05,
     },
 }  # fmt: skip
-# Parameters that no gradient can reach, by design: the last block's residual output is used by nobody.
+# Parameters without a gradient by design: the last block's residual output is not used.
 UNREACHED = {"conv_tasnet": {"network.masker.TCN.1.res_conv.weight", "network.masker.TCN.1.res_conv.bias"}}
 
 
@@ -54,7 +54,7 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str, separator) ->
 
 
 def test_loss_and_gradient_survive_autocast(separator) -> None:
-    """As on a GPU with `precision: bf16`: those of float32 but for the rounding."""
+    """As with `precision: bf16` on a GPU: equal to float32 up to rounding."""
     sources = noise(4, 2, 1600)
     mixtures = Mixtures(sources.sum(1), sources)
     exact, straight = loss_and_gradient(separator, mixtures, bf16=False)
@@ -82,7 +82,7 @@ def test_clips_keep_their_length(separator, samples: int) -> None:
 
 @torch.no_grad()
 def test_the_level_is_the_one_that_fits_the_mixture_best(separator) -> None:
-    """At the best level what is left of the mixture holds nothing of the separated sound any more."""
+    """At the best level, the rest of the mixture is orthogonal to the separated sound."""
     mixture = noise(2, 700)
     separated = separator.eval().separate(mixture)
     energy = separated.square().sum(1)

@@ -1,4 +1,4 @@
-"""SepReformer's own properties; parity with the official code is in tests/parity."""
+"""Tests of SepReformer; parity with the official code is tested in tests/parity."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def network() -> SepReformer:
     return SepReformer(**TINY)
 
 
-# Millions of parameters without and with the earlier stages' heads, as published; of L only the first is.
+# Millions of parameters without and with the earlier stages' heads, as published (L: only without).
 @pytest.mark.parametrize(
     ("size", "without", "with_heads"),
     [("T", 3.71, 3.93), ("S", 4.53, 4.79), ("B", 14.15, 14.69), ("M", 17.31, 17.98), ("L", 59.4, None)],
@@ -60,7 +60,7 @@ def test_single_sizes_replace_those_of_the_variant() -> None:
     changed = SepReformer(**{**TINY, "size": "L", "shared_split": True})
     assert hasattr(changed.separator, "spk_split_block")
     assert not hasattr(SepReformer(**TINY).separator, "spk_split_blocks")
-    assert len(SepReformer(**{**TINY, "size": "L"}).separator.spk_split_blocks) == 3  # two stages, the bottleneck
+    assert len(SepReformer(**{**TINY, "size": "L"}).separator.spk_split_blocks) == 3  # two stages and the bottleneck
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_every_sample_of_any_length_is_estimated(network: SepReformer, samples: 
 
 @torch.no_grad()
 def test_every_block_begins_near_the_identity() -> None:
-    """Layer scales begin at 1e-5: a deep network learns from its start as a shallow one would."""
+    """Layer scales start at 1e-5, so that a deep network initially learns like a shallow one."""
     torch.manual_seed(0)
     features = noise(4, 24, 16)
     positions = RelativePositions(20, 8)(6)
@@ -116,7 +116,7 @@ def test_the_attention_between_sources_has_no_order_and_sees_one_mixture_alone()
 
 
 def test_training_adds_the_earlier_stages_and_watching_does_not(network: SepReformer) -> None:
-    """The share changes from epoch to epoch; a validation loss that followed it would not be comparable."""
+    """The share changes between epochs, so validation losses that include it would not be comparable."""
     heads = [name for name, _ in network.named_parameters() if name.startswith(("out_layer_bn", "decoder_bn"))]
     network.loss(mixtures()).backward()
     assert all(network.get_parameter(name).grad.any() for name in heads)
@@ -143,7 +143,7 @@ def test_the_share_of_the_earlier_stages(network: SepReformer) -> None:
 
 @torch.no_grad()
 def test_a_louder_mixture_is_separated_the_same_way(network: SepReformer) -> None:
-    """Machines differ in level by tens of dB; the encoder's GELU would hear them differently."""
+    """Machines differ in level by tens of dB, and the encoder's GELU depends on the level."""
     mixture = noise(2, 1000)
     torch.testing.assert_close(network.eval().separate(8 * mixture), 8 * network.separate(mixture))
 
@@ -157,4 +157,4 @@ def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path) -> No
     torch.manual_seed(0)
     change = {"stages": 1, "kernel": 4.0, "stride": 2.0, "encoder_channels": 32, "local_kernel": 17, "positions": 50}
     settings = Training(epochs=5, batch_size=8, learning_rate=0.01, clip_norm=5.0)
-    check_that_it_learns(SepReformer(**{**TINY, **change}), settings, tmp_path, improvement=3.0)  # 6.3 when written
+    check_that_it_learns(SepReformer(**{**TINY, **change}), settings, tmp_path, improvement=3.0)  # 6.3 dB when written

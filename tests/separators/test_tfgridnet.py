@@ -1,4 +1,4 @@
-"""TF-GridNet's own properties; parity with ESPnet is in tests/parity."""
+"""Tests of TF-GridNet; parity with ESPnet is tested in tests/parity."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def network() -> TFGridNet:
     return TFGridNet(**TINY)
 
 
-# Millions of parameters, as published for two sources (ESPnet) and as the notes count them for one.
+# Millions of parameters: published for two sources (ESPnet), counted by us for one.
 @pytest.mark.parametrize(
     ("sizes", "millions"),
     [
@@ -63,16 +63,16 @@ def test_impossible_sizes_are_refused(change: dict, message: str) -> None:
 @pytest.mark.parametrize(("frames", "bins"), [(1, 5), (7, 9), (10, 17)])
 def test_every_bin_and_frame_is_in_some_window(kernel: int, stride: int, frames: int, bins: int) -> None:
     torch.manual_seed(0)
-    block = GridNetBlock(4, kernel, stride, 6, 2, 2, bins).double()  # far effects are faint
-    block.attend = torch.zeros_like  # attention would reach everything by itself
+    block = GridNetBlock(4, kernel, stride, 6, 2, 2, bins).double()  # distant effects are tiny
+    block.attend = torch.zeros_like  # attention alone would reach everything
     grid = noise(1, 4, frames, bins).double()
     result = block(grid)
     assert result.shape == grid.shape
     changed = grid.clone()
     changed[0, 0, -1, -1] += 1.0
     reached = (block(changed) - result)[0].abs().amax(0) > 0  # (frames, bins)
-    assert reached[-1].all()  # the frequency path carries it along its frame
-    assert reached[:, -1].all()  # the time path along its bin, and from there nothing remains untouched
+    assert reached[-1].all()  # the frequency path reaches all bins of the frame
+    assert reached[:, -1].all()  # the time path reaches all frames of the bin
     assert reached.all()
 
 
@@ -112,4 +112,4 @@ def test_the_loss_is_the_sources_sum_in_fixed_order_at_the_mixtures_level() -> N
 
 def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path, network: TFGridNet) -> None:
     settings = Training(epochs=3, batch_size=8, learning_rate=0.02, clip_norm=5.0)
-    check_that_it_learns(network, settings, tmp_path, improvement=4.0)  # 7.3 when this was written
+    check_that_it_learns(network, settings, tmp_path, improvement=4.0)  # 7.3 dB when this was written

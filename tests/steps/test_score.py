@@ -12,6 +12,7 @@ from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.scoring.score_files import read_decisions, read_scores
+from asdlib.scoring.settings import BranchSettings, Decision, ScoreSettings
 from asdlib.steps.score import score
 
 CALIBRATION = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
@@ -54,13 +55,8 @@ def embeddings(
     return path
 
 
-def settings(*branches: tuple[dict, int], section: str = "00") -> dict:
-    return {
-        "branches": [{"backend": backend, "views": views} for backend, views in branches],
-        "fusion": "mean",
-        "decision": {"quantile": 0.9},
-        "section": section,
-    }
+def settings(*branches: tuple[dict, int], section: str = "00") -> ScoreSettings:
+    return ScoreSettings([BranchSettings(*branch) for branch in branches], "mean", Decision(0.9), section)
 
 
 @pytest.fixture(autouse=True)

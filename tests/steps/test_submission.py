@@ -13,8 +13,10 @@ from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.steps.submission import submission
+from asdlib.submission.settings import SubmissionSettings
 from asdlib.weights.checkpoints import Checkpoint, save
 from asdlib.weights.parameter_counts import count_parameters
+from asdlib.workflow.typed_settings import typed
 
 MACHINES = ("ToyPet", "ToyRCCar")
 NAMES = [f"section_00_{number:04d}.wav" for number in range(3)]
@@ -42,7 +44,7 @@ def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(Path("net.safetensors"), Checkpoint({}, weights, {"scores": torch.zeros(100)}))
 
 
-def settings(**changed: Any) -> dict[str, Any]:
+def settings(**changed: Any) -> SubmissionSettings:
     entry = {
         "label": "Doe_ACME_task2_1",
         "scores": "scored",
@@ -53,7 +55,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         "figures": [],
         "evaluated": [],
     }
-    return {
+    plain = {
         "label": "Doe_ACME_task2",
         "authors": AUTHORS,
         "clips": [f"clips/{machine}.parquet" for machine in MACHINES],
@@ -61,9 +63,10 @@ def settings(**changed: Any) -> dict[str, Any]:
         "sample_rate": 16000,
         "report": None,
         "development": {"dataset": "dev", "machines": ["fan"]},
-        "entries": [entry],
+        "systems": [entry],
         **changed,
     }
+    return typed(SubmissionSettings, plain)
 
 
 def test_the_package_has_the_challenges_layout(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         replace(SCORE_FILE, f"{FIRST},0.1\n", f"{FIRST},0.1\nsection_00_0009.wav,1\n"),
         "section_00_0009.wav is no test clip of this machine and section",
     ),
-    "a clip twice": (replace(SCORE_FILE, f"{FIRST},", f"{FIRST},1\n{FIRST},"), "comes twice"),
+    "a clip twice": (replace(SCORE_FILE, f"{FIRST},", f"{FIRST},1\n{FIRST},"), "appears twice"),
 }
 
 

@@ -60,7 +60,7 @@ def test_files_are_those_of_every_machine_in_the_order_of_the_variants() -> None
 
 def test_networks_are_those_that_a_clip_passes_through() -> None:
     settings = inputs.settings(graph())
-    separated, plain = (entry["networks"]["ToyPet"] for entry in settings["entries"])
+    separated, plain = (entry["networks"]["ToyPet"] for entry in settings["systems"])
     kinds = [[path.split("/")[1:3] for path in paths] for paths in (separated, plain)]
     assert [kind for kind, _ in kinds[1]] == ["models"]
     assert {"models", "separators"} == {kind for kind, _ in kinds[0]}
@@ -69,7 +69,7 @@ def test_networks_are_those_that_a_clip_passes_through() -> None:
 
 def test_labels_number_the_variants() -> None:
     settings = inputs.settings(graph())
-    assert [entry["label"] for entry in settings["entries"]] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]
+    assert [entry["label"] for entry in settings["systems"]] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]
     assert settings["declared_clips"] == 200
     assert settings["development"]["machines"] == SHIPPED["datasets"]["dcase2025_dev"]["machines"]
 
@@ -83,7 +83,7 @@ def test_the_page_s_example_is_a_whole_block() -> None:
 
 def test_words_stay_as_they_are_written() -> None:
     words = {"name": "Mine: a # system", "front_end": "no", "abbreviation": "1e5"}
-    assert inputs.settings(graph(meta={"system3/1": words}))["entries"][0]["meta"] == words
+    assert inputs.settings(graph(meta={"system3/1": words}))["systems"][0]["meta"] == words
 
 
 def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
@@ -102,7 +102,7 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     table = Path("results/baseline/scores.csv")
     table.parent.mkdir(parents=True)
     table.write_text("\n".join([head, *rows]) + "\n")
-    entry = inputs.settings(chosen)["entries"][0]
+    entry = inputs.settings(chosen)["systems"][0]
     fan = {"machine": "fan", "section": "00", "auc_source": "70.5", "auc_target": "60.0", "pauc": "50.0"}
     assert entry["figures"] == [fan]
     assert [row["machine"] for row in entry["evaluated"]] == ["ToyPet"]
@@ -110,7 +110,7 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     newer.parent.mkdir(parents=True)
     newer.touch()
     os.utime(newer, (table.stat().st_mtime + 1,) * 2)
-    entry = inputs.settings(chosen)["entries"][0]
+    entry = inputs.settings(chosen)["systems"][0]
     assert (entry["figures"], len(entry["evaluated"])) == ([], 1)
     table.write_text("variant,dataset\n")
     with pytest.raises(AsdError, match=r"scores\.csv: has no column auc_source: delete it and run again"):

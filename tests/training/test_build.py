@@ -1,4 +1,4 @@
-"""Networks built for a training and restored from a checkpoint: what they learned about their shape comes along."""
+"""Building networks and restoring them from checkpoints."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ SETTINGS = {"name": "grown", "kind": "growing", "width": 3, "seed": 0}
 
 
 class Growing(nn.Module):
-    """Has one output a training clip."""
+    """A network with one output per training clip."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -33,7 +33,7 @@ class Growing(nn.Module):
 
 
 class Partial(Growing):
-    """Takes over only the bias."""
+    """A network that starts from the bias of a checkpoint only."""
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         self.layer.bias = nn.Parameter(checkpoint.weights["layer.bias"])

@@ -1,4 +1,4 @@
-"""A training on several devices learns what one on a single device learns; here the devices are processes on a CPU."""
+"""Training on several devices, which here are processes on a CPU."""
 
 import csv
 import os
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def train(folder: Path, devices: int) -> str:
-    """Train in `folder` and return what was printed."""
+    """Train in `folder` and return the output on stderr."""
     folder.mkdir()
     environment = os.environ | {"PYTHONPATH": f"{HERE}/../src", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, HERE.parent / "helpers" / "data_parallel_job.py", folder, str(devices)]

@@ -1,4 +1,4 @@
-"""The training loop: reproducible, resumable, and honest about what it does."""
+"""The training loop."""
 
 import logging
 from itertools import pairwise
@@ -35,7 +35,7 @@ class Points:
 
 
 class Toy(nn.Module):
-    """A network with dropout (draws from the global generator) and batch norm (state beside the weights)."""
+    """A network with dropout, which uses the global generator, and batch norm, which has state besides the weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Toy(nn.Module):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
+    """Stands in for SIGKILL: no code catches it."""
 
 
 def trainer(folder: Path, settings: Training = SETTINGS, seed: int = 7, identity: str = "this") -> Trainer:
@@ -118,13 +118,13 @@ def test_a_torn_state_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "training.ckpt").write_bytes(content)
     result, _, _ = trained(tmp_path / "torn")
-    assert "training starts again" in caplog.text
+    assert "training starts over" in caplog.text
     assert same(unbroken, result)
 
 
 def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> None:
     _, calibration, _ = trained(tmp_path)
-    assert calibration["seen"].sum() == 40  # 50 less the 20 % that are only watched
+    assert calibration["seen"].sum() == 40  # 50 examples less the 20 % that are held out
     assert len(calibration["losses"]) == len(calibration["seen"])
 
 
@@ -197,7 +197,7 @@ def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
-    """On a CPU here: a training in bf16 uses this plugin on CUDA alone."""
+    """The test runs on a CPU; trainings in bf16 use this plugin only on CUDA."""
     read = set()
 
     class Listening(Toy):
@@ -212,7 +212,7 @@ def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
 
 
 class Following(Toy):
-    """A network that uses every optional part of the contract."""
+    """A network with every optional method that the trainer calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -237,7 +237,7 @@ class Following(Toy):
 
 
 class Redrawn(Points):
-    """Examples that are drawn anew every epoch and hold out their own."""
+    """Examples that are redrawn in every epoch and have a validation set of their own."""
 
     def __init__(self) -> None:
         super().__init__(48)
@@ -330,7 +330,7 @@ def test_a_plateau_lowers_the_rate_and_then_stops() -> None:
 
 def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
     class Wandering(Toy):
-        """Fits the examples for three epochs, then flees from them."""
+        """A network that minimises the loss for three epochs and then maximises it."""
 
         def begin_epoch(self, epoch: int, epochs: int) -> None:
             self.sign = 1.0 if epoch < 3 else -1.0

@@ -1,9 +1,9 @@
-"""The augmentations a recipe can name by its `kind`.
+"""The registry of augmentations, by the `kind` of a recipe.
 
-An augmentation has `augment(raw table, separated table or None, noise tables) -> Iterator[(clips, int16 audio)]`: it
-yields additional training clips only, in pieces. The noise tables are those of the other machines and of a noise pool
-if the recipe says `noise: pool`, else there are none. It is built with its recipe's settings and `seed`, and every clip
-it makes depends on the seed and that clip only.
+An augmentation is created with its recipe's settings and `seed`. Its method
+`augment(raw table, separated table or None, noise tables) -> Iterator[(clips, int16 audio)]` yields additional training
+clips in batches. With `noise: pool` in the recipe, the noise tables are those of the other machines and of a noise
+pool; otherwise there are none. Each new clip depends only on the seed and the clip that it is made from.
 """
 
 from asdlib.augmentations.remix import Remix

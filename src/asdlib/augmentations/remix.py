@@ -1,4 +1,4 @@
-"""Separated machine sound mixed again, with other noise: further training clips."""
+"""The augmentation `remix`: separated machine sound mixed with other noise."""
 
 import hashlib
 import logging
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 class Remix:
-    """Training clips of separated sound, plus a crop of the noise pool at a drawn SNR, at the recording's level.
+    """Mixtures of separated training clips with crops of the noise pool at a random SNR, at the recording's level.
 
-    `snr` is the lowest and the highest in dB. `count` clips are made of a machine, or `per_clip` of every training
-    clip; `target_share` of them from clips of the target domain (0.2: source:target = 4:1), None: as it comes. Within
-    a domain every clip is used equally often, or once more than others. Without a separator the recording itself is
-    the machine's sound.
+    `snr` gives the lowest and highest SNR in dB. `count` clips are made per machine or, if it is None, `per_clip` per
+    training clip. A share `target_share` of them is made from clips of the target domain (0.2: source:target = 4:1);
+    None ignores the domains. Within a domain, the numbers of copies per clip differ by at most one. Without a separator
+    the recordings themselves are used as the machine's sound.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Remix:
                 yield self._mixed(clips, recorded, machine, pool, made[start : start + ROWS])
 
     def copies(self, domains: list[str | None], machine: str) -> list[int]:
-        """Return how many clips are made of each training clip; which of them get one more than others is drawn."""
+        """Return the number of clips to make from each training clip; a remainder is distributed at random."""
         rng = np.random.default_rng(self.seed)
         total = len(domains) * self.per_clip if self.count is None else self.count
         target = np.array([domain == "target" for domain in domains])
         if self.target_share is None:
             return _spread(total, len(target), rng).tolist()
         if target.all() or not target.any():
-            _log.warning("%s: has clips of one domain alone: target_share has no effect", machine)
+            _log.warning("%s: has clips of one domain only: target_share has no effect", machine)
             return _spread(total, len(target), rng).tolist()
         wanted = round(total * self.target_share)
         copies = np.empty(len(target), int)
@@ -87,7 +87,7 @@ class Remix:
         pool: list[np.ndarray],
         made: list[tuple[int, int]],
     ) -> tuple[pa.Table, np.ndarray]:
-        """Make the `made` clips, each the number of a row and of its copy."""
+        """Return the clips listed in `made` as (row, number of the copy)."""
         audio = np.zeros((len(made), recorded.shape[1]), np.int16)
         given = clips.select(["clip", "samples", "source_file"]).to_pylist()
         for mixed, (row, number) in zip(audio, made, strict=True):
@@ -100,7 +100,7 @@ class Remix:
     def _mix(
         self, recorded: np.ndarray, machine: np.ndarray, pool: list[np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """Mix one clip's machine sound with noise at the level of its recording, all int16 (samples,)."""
+        """Return one clip's machine sound mixed with noise, at the level of its recording; all int16 (samples,)."""
         noise = draw_crop(pool[rng.integers(len(pool))], len(machine), QUIETEST_NOISE, False, rng)
         machine = machine / FULL_SCALE
         mixed = machine + noise * noise_gain(machine, noise, rng.uniform(*self.snr))
@@ -110,7 +110,7 @@ class Remix:
 
 
 def _spread(total: int, clips: int, rng: np.random.Generator) -> np.ndarray:
-    """Spread `total` evenly over `clips`; the rest goes to some that are drawn."""
+    """Return `total` distributed evenly over `clips` clips; the remainder goes to clips drawn at random."""
     copies = np.full(clips, total // clips)
     copies[rng.permutation(clips)[: total % clips]] += 1
     return copies

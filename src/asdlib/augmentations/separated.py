@@ -1,4 +1,4 @@
-"""Separated training clips as further training clips (system3 §2.1, §3)."""
+"""The augmentation `separated`: separated training clips as additional training clips (system3 §2.1, §3)."""
 
 import logging
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 class Separated:
-    """Every training clip once more as its separator hears it; nothing where recordings pass unchanged.
+    """The separated version of every training clip; no clips for a machine without a separator.
 
-    `seed` is what every augmentation is given; nothing is drawn here.
+    Every augmentation is created with a `seed`; this one draws nothing.
     """
 
     def __init__(self, seed: int):
@@ -29,7 +29,7 @@ class Separated:
         if separated is None:
             raise AsdError("augmentation separated: has no separated clips: give the recipe a separator")
         if not separated.notes.get("separated", True):
-            _log.info("%s: has no separator: the same clips again would teach nothing", raw.path.stem)
+            _log.info("%s: has no separator: no clips are added", raw.path.stem)
             return
         for clips, audio in separated.batches("audio", "train"):
             names = [f"{clip}_separated" for clip in clips.column("clip").to_pylist()]

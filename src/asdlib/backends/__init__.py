@@ -1,7 +1,8 @@
-"""The backends a recipe can name by its `kind`: representations of clips → one anomaly score a clip.
+"""The registry of backends, by the `kind` that a recipe names.
 
-`fit(train) -> self` learns from normal training clips (names of what it learned end in `_`: `train_score_`, and
-`threshold_` if the method defines its own decision threshold); `anomaly_score(test) -> (N,)`, higher is stranger.
+A backend turns representations of clips into anomaly scores. `fit(train) -> self` learns from normal training clips and
+sets attributes whose names end in `_`: `train_score_` (N,), and `threshold_` if the method defines a decision threshold
+of its own. `anomaly_score(test) -> (N,)` returns one score per clip; a higher score is more anomalous.
 """
 
 from asdlib.backends.density_softmax import DensitySoftmax

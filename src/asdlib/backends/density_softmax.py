@@ -1,7 +1,7 @@
-"""Density-Softmax: strange is a clip that no class of its machine explains, or that many classes explain alike.
+"""Density-Softmax, which scores a clip by its class-conditional densities and their softmax (report 5, §2.1.1).
 
-Report 5, §2.1.1: class-conditional Gaussian densities, normalised by a softmax over all classes. How its two signs, a
-flat distribution and small densities, become one score is ours (docs/system5.md).
+A clip is anomalous if its density is low in all classes of its machine, or if many classes are about equally likely.
+The report does not say how these two indicators are combined; docs/system5.md describes the choice made here.
 """
 
 from typing import Self
@@ -11,18 +11,18 @@ from scipy.special import logsumexp, softmax
 
 from asdlib.backends.embeddings import Embeddings
 
-SMALLEST = 1e-9  # a sign whose spread over normal clips is rounding noise has no scale
+SMALLEST = 1e-9  # an indicator whose spread over normal clips is below this is ignored
 
 
 class DensitySoftmax:
-    """Density and flatness of log class densities, each in units of its spread over the normal clips, added up.
+    """The weighted sum of negative log density and flatness, both standardised over the normal training clips.
 
-    `representation` holds ln p(x | class) of the classes of *all* machines, (N, classes); the softmax is taken over
-    them, at `temperature`. `own` holds those of the machine's own classes, which the density is that of: a clip that
-    sounds like another machine is strange. A weight of 0 leaves one of the signs out.
+    `representation` names ln p(x | class) of the classes of *all* machines, (N, classes), over which the softmax at
+    `temperature` is computed. `own` names those of the machine's own classes, from which the density is computed: a
+    clip that sounds like another machine is anomalous. A weight of 0 leaves an indicator out.
 
-    Attributes after `fit`: `mean_` and `spread_` of both signs over the training clips; `train_score_`; `threshold_`,
-    the `quantile` of the training clips' scores.
+    Attributes after `fit`: `mean_` and `spread_` of both indicators over the training clips; `train_score_`;
+    `threshold_`, the `quantile` of the training clips' scores.
     """
 
     def __init__(
@@ -42,21 +42,21 @@ class DensitySoftmax:
         self.quantile = quantile
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn what is usual for the machine's normal clips."""
-        signs = self._signs(train)
-        self.mean_, self.spread_ = signs.mean(0), signs.std(0)
+        """Learn the distribution of the indicators and the threshold from normal clips."""
+        indicators = self._indicators(train)
+        self.mean_, self.spread_ = indicators.mean(0), indicators.std(0)
         self.train_score_ = self.anomaly_score(train)
         self.threshold_ = float(np.quantile(self.train_score_, self.quantile))
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
-        offsets = self._signs(test) - self.mean_
+        """Return one score per clip, (N,); a higher score is more anomalous."""
+        offsets = self._indicators(test) - self.mean_
         standard = np.divide(offsets, self.spread_, out=np.zeros_like(offsets), where=self.spread_ > SMALLEST)
         return standard @ np.array([self.density_weight, self.flatness_weight])
 
-    def _signs(self, clips: Embeddings) -> np.ndarray:
-        """Return −ln density and flatness, (N, 2)."""
+    def _indicators(self, clips: Embeddings) -> np.ndarray:
+        """Return the negative log density and the flatness, (N, 2)."""
         every, own = (clips[name].astype(np.float64) for name in (self.representation, self.own))
         return np.stack([-mean_log_density(own), flatness(every, self.temperature)], axis=1)
 
@@ -67,7 +67,7 @@ def mean_log_density(log_densities: np.ndarray) -> np.ndarray:
 
 
 def flatness(log_densities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the entropy of the softmax of log densities (N, classes), as a share of the largest possible, (N,)."""
+    """Return the entropy of the softmax of log densities (N, classes), relative to its maximum, (N,)."""
     classes = log_densities.shape[1]
     if classes == 1:
         return np.zeros(len(log_densities))

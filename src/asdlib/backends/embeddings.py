@@ -1,4 +1,4 @@
-"""What a backend sees of a machine's clips."""
+"""The representations of clips that backends fit and score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from asdlib.errors import AsdError
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Representations {name: (N, dimensions)} of clips, and for training clips their domains and attributes.
+    """Representations {name: (N, dimensions)} of clips and, for training clips, domains, attributes and calibration.
 
-    `domains` and `attributes` are None for test clips: no backend can look at what it must not know.
+    `domains` and `attributes` are None for test clips, because no backend may use them. `calibration` holds the samples
+    that a model's `finish` returned. An unknown representation raises AsdError.
     """
 
     representations: Mapping[str, np.ndarray]
@@ -32,7 +33,10 @@ class Embeddings:
 
 
 def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embeddings]:
-    """Read one section's training or test clips: (metadata, embeddings); of test clips only the representations."""
+    """Return the metadata and embeddings of one section's training (`kind` train) or test clips.
+
+    The embeddings of test clips have no domains, attributes or calibration.
+    """
     table = ClipTable(path)
     clips = table.clips(kind)
     chosen = pc.equal(clips.column("section"), section).to_numpy()

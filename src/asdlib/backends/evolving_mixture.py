@@ -1,7 +1,7 @@
-"""Gaussian mixtures that evolve: the arithmetic of the dynamic topic mixture (report 5, §2.1.2).
+"""Gaussian mixtures that evolve with new vectors, for the dynamic topic mixture model (report 5, §2.1.2).
 
-The order of the components is fixed: component k of an evolved mixture comes from component k of the one before, as
-topics do in D. M. Blei and J. D. Lafferty, "Dynamic topic models", ICML 2006.
+The order of the components is fixed: component k of an evolved mixture evolves from component k of the baseline, like
+the topics in D. M. Blei and J. D. Lafferty, "Dynamic topic models", ICML 2006.
 """
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ class Mixture:
 def evolved(
     baseline: Mixture, vectors: np.ndarray, shares: np.ndarray, strength: float, diagonal: bool = False
 ) -> Mixture:
-    """Return the mixture that the baseline becomes with new vectors (n, D), its weight as much as `strength` vectors.
+    """Return the baseline, updated with new vectors (n, D); the baseline counts as much as `strength` vectors.
 
-    `shares` (n, K) are the components' responsibilities for the vectors. The update is that of the largest posterior
-    with the baseline as the prior; without vectors nothing changes. `diagonal` keeps the components' axes.
+    `shares` (n, K) are the components' responsibilities for the vectors. The update is the maximum of the posterior
+    with the baseline as the prior; without vectors nothing changes. With `diagonal`, covariances stay diagonal.
     """
     prior = strength * baseline.weights
     counts = shares.sum(0)
     total = prior + counts
-    # Where a component gets nothing its mean of nothing must not matter.
+    # Avoid 0 / 0 for a component without responsibility, whose centre has no effect.
     centres = shares.T @ vectors / np.maximum(counts, np.finfo(float).tiny)[:, None]
     offsets = vectors[None] - centres[:, None]  # (K, n, D)
     scatter = np.einsum("nk,knd,kne->kde", shares, offsets, offsets)
@@ -46,7 +46,7 @@ def evolved(
 
 
 def divergence(new: Mixture, baseline: Mixture) -> float:
-    """Return Σ p (ln p/π + KL of the components), an upper bound of KL(new ‖ baseline) that is 0 for equal mixtures."""
+    """Return Σ p (ln p/π + KL of the components), an upper bound on KL(new ‖ baseline), 0 for equal mixtures."""
     weights = np.log(new.weights / baseline.weights)
     return float(new.weights @ (weights + _gaussian_divergence(new, baseline)))
 
@@ -68,9 +68,9 @@ def gaussian_shares(mixture: Mixture, vectors: np.ndarray) -> np.ndarray:
 
 
 def student_shares(mixture: Mixture, scales: np.ndarray, degrees: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return responsibilities (n, K) if the components were t distributions of `scales` (K, D, D) and `degrees` (K,).
+    """Return the responsibilities (n, K) of t distributions with `scales` (K, D, D) and `degrees` of freedom (K,).
 
-    That is the predictive density of a mixture whose parameters are uncertain; its tails are heavier.
+    These are the predictive densities of components whose parameters are uncertain; they have heavier tails.
     """
     size = vectors.shape[1]
     distances, volumes = _distances(vectors, mixture.means, scales)

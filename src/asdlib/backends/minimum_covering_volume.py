@@ -1,4 +1,4 @@
-"""Minimum covering volume (MCV): the smallest sphere around normal clips that holds them (report 5, §2.2)."""
+"""Minimum covering volume (MCV), the smallest sphere that holds the normal clips (report 5, §2.2)."""
 
 from typing import Self
 
@@ -10,7 +10,7 @@ from asdlib.backends.embeddings import Embeddings
 class MinimumCoveringVolume:
     """Cosine distance to the mean direction of the normal clips; the sphere's radius is the threshold.
 
-    `coverage` is the share of the training clips that the sphere must hold: 1 reaches the farthest.
+    `coverage` is the share of the training clips that the sphere must hold; with 1, it holds all of them.
 
     Attributes after `fit`: `centre_` (dimensions,), of unit length; `train_score_`; `threshold_`, the radius.
     """
@@ -28,7 +28,7 @@ class MinimumCoveringVolume:
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return 1 − cosine to the centre of every clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,): 1 − cosine to the centre; a higher score is more anomalous."""
         return 1 - _directions(test[self.representation]) @ self.centre_
 
 

@@ -1,4 +1,4 @@
-"""Mean distance to the nearest normal clips, source and target apart; the nearer domain counts.
+"""Mean distance to the nearest normal clips of the source or the target domain, whichever is nearer.
 
 Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
 """
@@ -12,22 +12,23 @@ from sklearn.neighbors import NearestNeighbors
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
 
-SMALLEST = 1e-6  # of a standard deviation that a score is divided by
-ENOUGH = 3  # clips: two are as far from each other as the other way round, which says nothing about the spread
+SMALLEST = 1e-6  # lower bound of the standard deviations that scores are divided by
+ENOUGH = 3  # clips of a domain: the two distances of two clips are equal and have no spread
 
 _log = logging.getLogger(__name__)
 
 
 class NearestNeighbours:
-    """min over domains d of D_d, the mean distance to the `neighbours` nearest training clips of d (all, if fewer).
+    """The smallest D_d over domains d, where D_d is the mean distance to the `neighbours` nearest training clips of d.
 
-    With `normalise` the score is (D_d − μ_d) / σ_d of the nearer domain d; with `normalise_before_min` as well, the
-    smallest (D_d − μ_d) / σ_d. μ_d and σ_d are the mean and the deviation of the distances of d's training clips to
-    their own domain, each clip left out of its own neighbours. A domain of fewer than three clips takes μ and σ of all
-    training clips. Training clips without a domain are a domain of their own. `metric` is euclidean or cosine.
+    If a domain has fewer than `neighbours` clips, all of them are used. With `normalise`, the score is
+    (D_d − μ_d) / σ_d of the nearest domain d; with `normalise_before_min` as well, it is the smallest
+    (D_d − μ_d) / σ_d. μ_d and σ_d are the mean and the standard deviation of the distances of the training clips of d
+    to their own domain, where a clip is not its own neighbour. A domain of fewer than three clips uses μ and σ of all
+    training clips. Training clips without a domain form a domain of their own. `metric` is euclidean or cosine.
 
     Attributes after `fit`: `domains_`; `mean_` and `deviation_`, μ and σ of each; `train_score_`, the scores of the
-    training clips, each left out of its own domain's neighbours.
+    training clips, where a clip is not its own neighbour.
     """
 
     def __init__(
@@ -45,7 +46,10 @@ class NearestNeighbours:
         self.normalise_before_min = normalise_before_min
 
     def fit(self, train: Embeddings) -> Self:
-        """Remember the training clips of every domain and learn what distances are usual there."""
+        """Store the training clips of every domain and learn μ and σ of their distances.
+
+        Raises AsdError if no domain has two clips, or if a representation is not finite.
+        """
         self._refuse_bad_arguments()
         vectors = self._vectors(train)
         domains = np.array([str(domain) for domain in train.domains])
@@ -64,7 +68,7 @@ class NearestNeighbours:
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,); a higher score is more anomalous."""
         return self._join(self._distances(self._vectors(test)))
 
     def _vectors(self, embeddings: Embeddings) -> np.ndarray:
@@ -82,17 +86,19 @@ class NearestNeighbours:
         return np.stack(means, axis=1)
 
     def _left_out(self, index: NearestNeighbors) -> np.ndarray:
-        """Return the mean distances of a domain's training clips to the others of it; none is near to a lone one."""
+        """Return the mean distances of a domain's training clips to its other clips; infinite for a single clip."""
         others = index.n_samples_fit_ - 1
         return index.kneighbors(None, min(self.neighbours, others))[0].mean(1) if others else np.array([np.inf])
 
     def _usual(self, distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return μ and σ of every domain from its clips' distances to it."""
+        """Return μ and σ of every domain, from the distances of its clips to it."""
         everyone = distances[own & np.isfinite(distances)]
         samples = [distances[own[:, column], column] for column in range(len(self.domains_))]
         for domain, sample in zip(self.domains_, samples, strict=True):
             if len(sample) < ENOUGH and self.normalise:
-                _log.warning("%d training clips of domain %s: normalised as all clips are", len(sample), domain)
+                _log.warning(
+                    "%d training clips of domain %s: normalised with those of all domains", len(sample), domain
+                )
         samples = [sample if len(sample) >= ENOUGH else everyone for sample in samples]
         mean = np.array([sample.mean() for sample in samples])
         return mean, np.array([max(sample.std(), SMALLEST) for sample in samples])

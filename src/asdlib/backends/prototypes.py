@@ -1,4 +1,4 @@
-"""Distance to the nearest prototype of normal sound (Zhang et al., system4's report, §2.4, eq. 8 and 9)."""
+"""Distance to the nearest prototype of normal clips (Zhang et al., system4's report, §2.4, eq. 8 and 9)."""
 
 import logging
 from typing import Self
@@ -9,17 +9,17 @@ from sklearn.cluster import KMeans
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
 
-RUNS = 10  # of k-means, each from another start; the best is kept
+RUNS = 10  # of k-means, from different starts; the best is kept
 _log = logging.getLogger(__name__)
 
 
 class Prototypes:
-    """Centroids of the source clips and every target clip as it is; the smallest cosine distance is the score.
+    """The smallest cosine distance to a prototype: a centroid of the source clips, or one of the target clips.
 
-    A clip without a domain counts as source. No more source clips than `centroids` are prototypes as they are.
+    A clip without a domain counts as source. If there are at most `centroids` source clips, each is a prototype.
 
-    Attributes after `fit`: `prototypes_`, (P, dimensions), the targets last; `train_score_`, the scores of the training
-    clips, where no clip is compared with itself: it would be its own prototype, and every threshold 0.
+    Attributes after `fit`: `prototypes_`, (P, dimensions), the target clips last; `train_score_`, the scores of the
+    training clips. A clip that is a prototype is not compared to itself, since its score would be 0.
     """
 
     def __init__(self, representation: str, centroids: int = 16):
@@ -27,14 +27,14 @@ class Prototypes:
         self.centroids = centroids
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn the prototypes."""
+        """Learn the prototypes; raise AsdError if there are no source clips or there is only one training clip."""
         vectors = np.asarray(train[self.representation], dtype=np.float64)
         target = np.array([domain == "target" for domain in train.domains])
         if target.all():
             raise AsdError("backend prototypes: there is no training clip of the source domain: add some")
         if len(vectors) == 1:
-            raise AsdError("backend prototypes: there is one training clip alone: add some")
-        itself = np.flatnonzero(target)  # the clips that are prototypes as they are
+            raise AsdError("backend prototypes: there is only one training clip: add some")
+        itself = np.flatnonzero(target)  # the clips that are prototypes themselves
         if self._too_few(vectors[~target]):
             itself = np.concatenate([np.flatnonzero(~target), itself])
         self.prototypes_ = np.concatenate([self._centroids(vectors[~target]), vectors[target]])
@@ -44,7 +44,7 @@ class Prototypes:
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,); a higher score is more anomalous."""
         return self._distances(np.asarray(test[self.representation], dtype=np.float64)).min(axis=1)
 
     def _too_few(self, source: np.ndarray) -> bool:

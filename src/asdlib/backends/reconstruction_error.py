@@ -1,4 +1,4 @@
-"""A representation that is an error already: it is the anomaly score."""
+"""Reconstruction errors, used as anomaly scores unchanged."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from asdlib.errors import AsdError
 
 
 class ReconstructionError:
-    """How badly a model reconstructs a clip, `representation` (N, 1).
+    """The reconstruction error of a clip, which is the `representation` (N, 1).
 
     Attributes after `fit`: `train_score_`, the errors of the training clips.
     """
@@ -18,16 +18,16 @@ class ReconstructionError:
         self.representation = representation
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn nothing but the errors of the training clips."""
+        """Store the errors of the training clips."""
         self.train_score_ = self.anomaly_score(train)
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,); a higher score is more anomalous."""
         errors = test[self.representation]
         if errors.shape[1] != 1:
             raise AsdError(
-                f"backend reconstruction_error: {self.representation!r} has {errors.shape[1]} values a clip: "
-                "name a representation of one"
+                f"backend reconstruction_error: {self.representation!r} has {errors.shape[1]} values per clip: "
+                "name a representation of one value"
             )
         return errors[:, 0]

@@ -1,4 +1,4 @@
-"""A representation that already holds distances: the smallest of them is the anomaly score."""
+"""The smallest of the distances that a representation holds."""
 
 from typing import Self
 
@@ -10,10 +10,10 @@ from asdlib.errors import AsdError
 
 
 class SmallestDistance:
-    """The official baseline's two scores: its one error, or the nearer of its two Mahalanobis distances.
+    """The official baseline's scores: its mean squared error, or the smaller of its two Mahalanobis distances.
 
-    Attributes after `fit`: `threshold_`, the quantile of a gamma distribution fitted to the model's own calibration
-    sample (docs/baseline.md, Decision threshold); `train_score_`, the scores of the training clips.
+    Attributes after `fit`: `threshold_`, the quantile of a gamma distribution fitted to the model's calibration sample
+    (docs/baseline.md, Decision threshold); `train_score_`, the scores of the training clips.
     """
 
     def __init__(self, representation: str, quantile: float = 0.9):
@@ -21,15 +21,15 @@ class SmallestDistance:
         self.quantile = quantile
 
     def fit(self, train: Embeddings) -> Self:
-        """Fit the decision threshold to the calibration sample of this representation."""
+        """Fit the threshold to the calibration sample of the representation; raise AsdError if there is none."""
         if self.representation not in train.calibration:
             raise AsdError(
-                f"backend smallest_distance: the model gives no calibration {self.representation!r}: use one that does"
+                f"backend smallest_distance: the model has no calibration {self.representation!r}: use one that has"
             )
         self.threshold_ = gamma_quantile(train.calibration[self.representation], self.quantile)
         self.train_score_ = self.anomaly_score(train)
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,); a higher score is more anomalous."""
         return test[self.representation].min(axis=1)

@@ -1,4 +1,4 @@
-"""Decision thresholds learned from normal clips' scores."""
+"""Decision thresholds from the scores of normal clips."""
 
 import logging
 
@@ -11,17 +11,19 @@ _log = logging.getLogger(__name__)
 def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     """Return the quantile of a three-parameter gamma distribution fitted to a sample of scores.
 
-    Maximum likelihood as `scipy.stats.gamma.fit` finds it, location free (docs/baseline.md, Decision threshold).
+    The fit is that of `scipy.stats.gamma.fit` (maximum likelihood) with a free location (docs/baseline.md, Decision
+    threshold).
     """
     return _quantile(stats.gamma.fit(np.asarray(sample, dtype=np.float64)), quantile)
 
 
 def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
-    """Return such a quantile of the better of two fits: scipy's own, and one that starts at the sample's moments.
+    """Return the gamma quantile from the better of two fits, SciPy's own and one that starts at the sample's moments.
 
-    From its own start scipy's search may end far from a skewed sample, with a quantile that most of it exceeds. The
-    better fit has the smaller Kolmogorov-Smirnov distance from the sample; likelihood would not do, for it has no bound
-    where the density is infinite at the location. If all scores are the same, that is the threshold, with a warning.
+    From its default start, SciPy's search can end far from a skewed sample, with a quantile that most of the sample
+    exceeds. The better fit is the one with the smaller Kolmogorov-Smirnov distance to the sample. The likelihood is no
+    criterion, because it is unbounded where the density is infinite at the location. If all scores are equal, their
+    value is the threshold, and a warning is logged.
     """
     sample = np.asarray(sample, dtype=np.float64)
     spread = np.ptp(sample)

@@ -1,7 +1,8 @@
-"""Dynamic topic mixture model (DtMM): how far a clip drags the mixture of normal sound (report 5, §2.1.2).
+"""The dynamic topic mixture model (DtMM), which scores a clip by its effect on a mixture (report 5, §2.1.2).
 
-A Dirichlet process and variational inference give the baseline mixture of a machine's normal clips; a clip evolves it;
-the score is the divergence between the two. docs/system5.md has what the report leaves open.
+The baseline mixture of a machine's normal clips is a Dirichlet process mixture, fitted by variational inference. A clip
+updates the mixture, and its score is the divergence of the result from the baseline. docs/system5.md lists what the
+report leaves open.
 """
 
 import logging
@@ -15,22 +16,23 @@ from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
 from asdlib.errors import AsdError
 
-RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's first guesses
-REGULARISATION = 1e-3  # ours: added to variances; little beside 1, which whitening brings them to
-CLIPS_PER_DIMENSION = 4  # ours: whitened in nearly as many dimensions as there are clips, all lie equally far out
+RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's initialisation
+REGULARISATION = 1e-3  # ours: added to variances; small compared to 1, their value after whitening
+CLIPS_PER_DIMENSION = 4  # ours: with nearly as many dimensions as clips, whitening puts all clips equally far out
 _log = logging.getLogger(__name__)
 
 
 class TopicMixture:
-    """Divergence of a clip's evolved mixture from the baseline mixture.
+    """The divergence of a clip's evolved mixture from the baseline mixture.
 
-    `components` is the most that the Dirichlet process may use; those lighter than `smallest_weight` are dropped.
-    `strength` is the number of vectors that the baseline counts for, `threshold_share` the share of training clips kept
-    for the threshold, which lies `deviations` standard deviations above their mean. `covariance` is diag or full,
-    `responsibilities` gaussian or student_t. There are fewer than `dimensions` where the model set is small.
+    `dimensions` is the number of whitened principal components; a small model set uses fewer. `components` is the
+    largest number of components of the Dirichlet process; components with less than `smallest_weight` are dropped.
+    `strength` is the number of vectors that the baseline counts as. `threshold_share` is the share of the training
+    clips that is held out for the threshold, which is their mean score plus `deviations` standard deviations.
+    `covariance` is diag or full, `responsibilities` gaussian or student_t.
 
-    Attributes after `fit`: `held_out_`, True for the threshold set; `reduction_`, the whitened principal components;
-    `baseline_`; `train_score_`; `threshold_`.
+    Attributes after `fit`: `held_out_`, (N,), True for the threshold set; `reduction_`, the whitened principal
+    components; `baseline_`, a `Mixture`; `train_score_`; `threshold_`.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class TopicMixture:
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
-        """Return one score a clip, (N,); higher is stranger."""
+        """Return one score per clip, (N,); a higher score is more anomalous."""
         vectors = self.reduction_.transform(test[self.representation].astype(np.float64))
         diagonal = self.covariance == "diag"
         clips = zip(vectors[:, None], self._shares(vectors)[:, None], strict=True)  # one vector each: (1, D), (1, K)
@@ -81,11 +83,11 @@ class TopicMixture:
             n_components=min(self.components, len(embeddings)),
             covariance_type=self.covariance,
             weight_concentration_prior_type="dirichlet_process",
-            weight_concentration_prior=1 / self.components,  # ours: below 1, few components take most of the weight
+            weight_concentration_prior=1 / self.components,  # ours: below 1, which favours few components
             reg_covar=REGULARISATION,
             init_params="kmeans",
-            n_init=3,  # ours: one start may end badly
-            max_iter=500,  # ours: scikit-learn's 100 may end before it converges
+            n_init=3,  # ours: a single start can end in a bad optimum
+            max_iter=500,  # ours: scikit-learn's 100 can end before convergence
             random_state=RANDOM_STATE,
         ).fit(self.reduction_.transform(embeddings))
         kept = fitted.weights_ > self.smallest_weight
@@ -97,17 +99,17 @@ class TopicMixture:
         self._precision, self._degrees = fitted.mean_precision_[kept], fitted.degrees_of_freedom_[kept]
 
     def _size(self, clips: int, width: int) -> int:
-        """Return to how many dimensions embeddings (clips, width) of the model set are reduced."""
+        """Return the number of dimensions to which the embeddings (clips, width) of the model set are reduced."""
         size = max(1, min(self.dimensions, clips // CLIPS_PER_DIMENSION, width))
         if size < self.dimensions:
             _log.warning(
                 "topic_mixture: %d dimensions instead of %d: the model set has %d clips of %d values, and a dimension "
-                "takes %d clips", size, self.dimensions, clips, width, CLIPS_PER_DIMENSION,
+                "needs %d clips", size, self.dimensions, clips, width, CLIPS_PER_DIMENSION,
             )  # fmt: skip
         return size
 
     def _shares(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the baseline's responsibilities for vectors (N, D), (N, K)."""
+        """Return the responsibilities of the baseline's components for vectors (N, D), (N, K)."""
         if self.responsibilities == "gaussian":
             return gaussian_shares(self.baseline_, vectors)
         degrees = self._degrees + 1 - vectors.shape[1]
@@ -122,7 +124,7 @@ class TopicMixture:
 
 
 def _held_out(domains: list[str | None], share: float) -> np.ndarray:
-    """Draw the threshold set, (N,) bool: that share of every domain's clips."""
+    """Return the threshold set, (N,) bool: a random `share` of the clips of every domain."""
     chosen = np.zeros(len(domains), bool)
     rng = np.random.default_rng(RANDOM_STATE)
     names = np.array([domain or "" for domain in domains])

@@ -19,6 +19,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.planning.trained import Place
 from asdlib.scoring.fitted_variant import fit_variant, read_views
+from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import separate
@@ -63,7 +64,8 @@ def score_clips(graph: Graph, place: Place, recordings: Sequence[Path]) -> Score
         made = [road.embeddings(branch.model, view) for branch in place.variant.branches for view in branch.views]
         clips, views = read_views(made, "test", place.section)
     stored = [Path(path) for path in inputs.embeddings_of(place.variant, place.dataset, place.machine)]
-    fitted = fit_variant(stored, settings.score(place.variant, place.section), place.machine)
+    chosen = typed(ScoreSettings, settings.score(place.variant, place.section))
+    fitted = fit_variant(stored, chosen, place.machine)
     scores = fitted.anomaly_score(clips, views, place.machine)
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])

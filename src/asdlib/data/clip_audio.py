@@ -1,4 +1,4 @@
-"""Recordings stored as clips of one length, one row a clip."""
+"""The conversion of recordings into a table of clips of equal length."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -17,10 +17,12 @@ from asdlib.errors import AsdError
 def write_audio(clips: Sequence[Clip], out: Path, recipe: dict[str, Any], wanted: ClipFormat) -> tuple[int, int]:
     """Write `out`: int16 audio in the wanted format and each clip's metadata; the file's header holds `recipe`.
 
-    Clips come kind by kind. Shorter recordings are padded with zeros at the end, longer ones lose their end; the
-    columns `samples` (real samples kept) and `recorded_samples` (both at the format's rate) say how much.
+    `clips` must be grouped by kind. Shorter recordings are padded with zeros at the end, longer ones are cut at the
+    end. The columns `samples` (real samples kept) and `recorded_samples` show which; both count samples at the
+    format's rate.
 
-    Returns how many clips were cut and how many padded. Raises AsdError for a recording that cannot be read so.
+    Return the number of clips cut and the number padded. Raise AsdError if a recording cannot be read
+    in this format.
     """
     cut = padded = 0
     with writing(out, recipe, audio=("int16", (wanted.samples,))) as table:
@@ -47,7 +49,7 @@ def read_recording(path: Path, wanted: ClipFormat) -> np.ndarray:
 
 
 def _batches(clips: Sequence[Clip]) -> list[list[Clip]]:
-    """Cut the clips into pieces of one kind."""
+    """Split the clips into batches of one kind."""
     kinds = [list(same) for _, same in groupby(clips, key=lambda clip: clip.kind)]
     return [same[start : start + ROWS] for same in kinds for start in range(0, len(same), ROWS)]
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: atomic writes and locks."""
+"""Atomic writes and locks: a file is either complete or absent."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ from asdlib.errors import AsdError
 _CANNOT_WRITE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
 }  # fmt: skip
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # some network file systems have none
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # raised by network file systems without locks
 _log = logging.getLogger(__name__)
 
 
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it if not.
 
-    The temporary path may become a file or a folder. A reader sees the old content or the new, never a part of
-    it, also after a crash: file contents reach the disk before the rename.
+    The block may create a file or a folder there. Readers see either the old content or the new, never a part of it.
+    This holds after a crash too, because the contents are flushed to disk before the rename.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
@@ -36,13 +36,13 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         if temporary.is_dir() and path.is_dir():
-            path.replace(replaced)  # a folder cannot be renamed onto another: for a moment there is none
+            path.replace(replaced)  # a folder cannot be renamed onto another; for a moment there is none
         temporary.replace(path)
         _sync_one(path.parent)
     except OSError as error:
         if error.errno not in _CANNOT_WRITE or not _is_about(error, path):
             raise
-        reason = os.strerror(error.errno)  # libraries have longer words for it
+        reason = os.strerror(error.errno)  # shorter than what libraries report
         raise AsdError(f"{path}: cannot be written ({reason}): make room, or make the folder writable") from error
     finally:
         _remove(temporary)
@@ -51,7 +51,10 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock `<path>.lock` while the block runs; refuse at once if another process holds it."""
+    """Hold the lock `.<name>.lock` beside `path` while the block runs.
+
+    Raise AsdError at once if another process holds it.
+    """
     path = Path(path)
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -68,12 +71,15 @@ def locked(path: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            _log.warning("%s: this file system has no locks (%s): start no second run here", lock, error.strerror)
+            _log.warning("%s: this file system has no locks (%s): do not start a second run here", lock, error.strerror)
         yield
 
 
 def _is_about(error: OSError, path: Path) -> bool:
-    """Tell an error in writing `path` from one in reading something else meanwhile; libraries give no file name."""
+    """Return whether the error comes from writing `path`; another file may have been read meanwhile.
+
+    Some libraries report no file name. Their errors count as errors of `path`.
+    """
     if not isinstance(error.filename, str | Path):
         return True
     return path.is_relative_to(error.filename) or Path(error.filename).is_relative_to(path.parent)
@@ -97,7 +103,7 @@ def _sync_one(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what killed processes of this machine left of earlier attempts at `path`."""
+    """Remove temporary files that killed processes on this machine left while writing `path`."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.{socket.gethostname()}-*.part"):
         process = leftover.name.rpartition("-")[2].partition(".")[0]
         if process.isdigit() and not Path(f"/proc/{process}").exists():
@@ -105,7 +111,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or folder if that is possible: the error that led here is the one to report."""
+    """Remove a file or folder, ignoring failures: the error that led here is the one to report."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

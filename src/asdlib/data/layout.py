@@ -1,4 +1,4 @@
-"""DCASE Task 2 names and folders, 2020 to 2025: what a file's name and place say about a clip.
+"""File and folder names of DCASE Task 2, 2020 to 2025, and what they say about a clip.
 
 <machine>/train/section_00_source_train_normal_0000_<attributes>.wav        2021–2025
 <machine>/test/section_00_target_test_anomaly_0000_<attributes>.wav         2022–2025, labelled
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording and what is known of it; `domain` and `label` are None where the name does not tell."""
+    """A recording and its metadata; `domain` and `label` are None if unknown."""
 
     path: Path
     source_file: str  # <machine>/<folder>/<name>.wav
@@ -51,25 +51,25 @@ class Clip:
     kind: str  # train, test, clean or noise
     domain: str | None
     label: str | None
-    tail: str = ""  # the name's own attribute text
+    tail: str = ""  # the attributes as written in the file name
     attributes: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its extension."""
         return self.path.stem
 
     @property
     def split(self) -> str:
-        """The clip's part of the challenge's data: train, test or supplemental."""
+        """The split of the challenge: train, test or supplemental."""
         return self.kind if self.kind in ("train", "test") else "supplemental"
 
 
 def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
-    """List a machine's clips in a fixed order: by kind, then by name.
+    """Return a machine's clips in a fixed order: by kind, then by name.
 
-    `strict` refuses a missing or inconsistent attributes file; otherwise (official archives, whose checksums
-    already match) the log only mentions it.
+    With `strict`, a missing or inconsistent attributes file raises AsdError. Without it, a warning is logged; this is
+    meant for official archives, whose checksums have been verified.
     """
     if not folder.is_dir():
         raise AsdError(f"{folder}: there is no such folder: restore the recordings of {machine}")
@@ -84,29 +84,32 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
 
 
 def parse(path: Path, machine: str) -> Clip:
-    """Read a clip's section, kind, domain and label from its name and folder."""
-    place = path.parent.name
-    return _supplement(path, machine) if place == "supplemental" else _recording(path, place, machine)
+    """Return the clip that a file's name and folder describe: section, kind, domain and label."""
+    subfolder = path.parent.name
+    return _supplement(path, machine) if subfolder == "supplemental" else _recording(path, subfolder, machine)
 
 
 def read_attributes(folder: Path) -> dict[str, tuple[Path, dict[str, str]]]:
-    """Read `attributes_*.csv`: {bare file name: (file, {parameter: value})}, in all three styles of the challenge.
+    """Return the rows of `attributes_*.csv` as {bare file name: (file, {parameter: value})}.
 
-    `file_name` may be a path with `.wav`, or a bare name; attribute-less machines have no further columns.
+    All three styles of the challenge are read: the column `file_name` holds a path with `.wav` or a bare name, and the
+    table of a machine without attributes has no other column.
     """
     rows: dict[str, tuple[Path, dict[str, str]]] = {}
     for path in sorted(folder.glob("attributes_*.csv")):
         lines = _read_csv(path)
         if not lines or lines[0][:1] != ["file_name"]:
-            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add it")
+            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add one")
         for number, line in enumerate(lines[1:], 2):
             if not any(line):
                 continue
             name = _bare(line[0])
             if len(line) % 2 == 0 or not name:
-                raise AsdError(f"{path}: line {number}: expected a file name and pairs of parameter and value: mend it")
+                raise AsdError(
+                    f"{path}: line {number}: expected a file name and pairs of parameter and value: correct it"
+                )
             if name in rows:
-                raise AsdError(f"{path}: line {number}: {name} has a row already: remove one")
+                raise AsdError(f"{path}: line {number}: {name} already has a row: remove one of them")
             pairs = zip(line[1::2], line[2::2], strict=True)
             rows[name] = path, {key: value for key, value in pairs if key}
     return rows
@@ -116,7 +119,7 @@ def _supplement(path: Path, machine: str) -> Clip:
     match = _SUPPLEMENT.fullmatch(path.stem)
     if not match:
         raise AsdError(
-            f"{path}: not a supplement's name: use section_<NN>_machine_<NNNN>… or section_<NN>_noise_<NNNN>…"
+            f"{path}: not the name of a supplement: use section_<NN>_machine_<NNNN>… or section_<NN>_noise_<NNNN>…"
         )
     clean = match["kind"] == "machine"
     return Clip(
@@ -130,9 +133,9 @@ def _supplement(path: Path, machine: str) -> Clip:
     )
 
 
-def _recording(path: Path, place: str, machine: str) -> Clip:
-    """Parse a training or test clip; its name must not contradict its folder."""
-    kind = "train" if place == "train" else "test"
+def _recording(path: Path, subfolder: str, machine: str) -> Clip:
+    """Return a training or test clip; its name must not contradict its folder."""
+    kind = "train" if subfolder == "train" else "test"
     match = next((match for name in _NAMES if (match := name.fullmatch(path.stem))), None)
     if not match:
         raise AsdError(
@@ -140,21 +143,21 @@ def _recording(path: Path, place: str, machine: str) -> Clip:
         )
     parts = {"split": None, "domain": None, "label": None, "tail": None, **match.groupdict()}
     if parts["split"] not in (None, kind):
-        raise AsdError(f"{path}: lies in {place}/ but is named as a {parts['split']} clip: move or rename it")
+        raise AsdError(f"{path}: lies in {subfolder}/ but is named as a {parts['split']} clip: move or rename it")
     if kind == "train" and parts["label"] != "normal":
         found = "an anomaly" if parts["label"] else "a clip without a label"
         raise AsdError(f"{path}: {found} among the training clips: move it to test/, or rename it")
-    domain = place.removesuffix("_test") if place in ("source_test", "target_test") else parts["domain"]
+    domain = subfolder.removesuffix("_test") if subfolder in ("source_test", "target_test") else parts["domain"]
     if parts["domain"] not in (None, domain):
-        raise AsdError(f"{path}: lies in {place}/ but is named as a {parts['domain']} clip: move or rename it")
+        raise AsdError(f"{path}: lies in {subfolder}/ but is named as a {parts['domain']} clip: move or rename it")
     return Clip(
-        path, f"{machine}/{place}/{path.name}", parts["section"], kind, domain, parts["label"], parts["tail"] or ""
+        path, f"{machine}/{subfolder}/{path.name}", parts["section"], kind, domain, parts["label"], parts["tail"] or ""
     )
 
 
 def _clips(folder: Path, machine: str) -> Iterator[Clip]:
-    for place in FOLDERS:
-        for path in sorted((folder / place).glob("*")):
+    for subfolder in FOLDERS:
+        for path in sorted((folder / subfolder).glob("*")):
             if path.name.startswith("."):
                 continue
             if path.suffix.lower() == ".wav" and not path.is_dir():
@@ -172,7 +175,7 @@ def _refuse_duplicates(clips: list[Clip]) -> None:
 
 
 def _with_truth(clips: list[Clip], folder: Path) -> list[Clip]:
-    """Complete anonymous test clips by `ground_truth.csv`, if it lies beside them."""
+    """Add the labels and domains of the machine's `ground_truth.csv`, if there is one, to test clips without them."""
     path = folder / TRUTH_FILE
     if not path.exists():
         return clips
@@ -190,7 +193,7 @@ def _labelled(clip: Clip, truth: dict[str, Truth], path: Path) -> Clip:
 
 
 def _with_attributes(clips: list[Clip], folder: Path, strict: bool) -> list[Clip]:
-    """Join the attributes files by bare file name; a test clip without a row has no attributes."""
+    """Add the attributes of each clip's row, matched by bare file name; a test clip may have no row."""
     rows = read_attributes(folder)
     for problem in _attribute_problems(clips, rows, folder):
         if strict:
@@ -200,12 +203,12 @@ def _with_attributes(clips: list[Clip], folder: Path, strict: bool) -> list[Clip
 
 
 def _attribute_problems(clips: list[Clip], rows: dict[str, tuple[Path, dict[str, str]]], folder: Path) -> Iterator[str]:
-    """Say what does not fit between clips and rows, each problem once for the whole machine."""
+    """Yield the mismatches between clips and rows, one message for each type of mismatch."""
     named = {clip.name for clip in clips}
     strays = [(path, name) for name, (path, _) in rows.items() if name not in named]
     if strays:
         path, name = strays[0]
-        yield f"{path}: row {name}{_more(strays)}: there is no such clip: restore the clip or remove the row"
+        yield f"{path}: row {name}{_more(strays)}: there is no such clip: restore the clip, or remove the row"
     without = [
         clip for clip in clips if clip.kind == "train" and clip.name not in rows and clip.tail not in ("", NO_ATTRIBUTE)
     ]
@@ -214,7 +217,7 @@ def _attribute_problems(clips: list[Clip], rows: dict[str, tuple[Path, dict[str,
     path = folder / f"attributes_{without[0].section}.csv"
     if path.exists():
         yield f"{path}: has no row for the training clip {without[0].path.name}{_more(without)}: add it"
-    elif not any((folder / place).is_dir() for place in ("source_test", "target_test")):  # 2021 had no such files
+    elif not any((folder / test).is_dir() for test in ("source_test", "target_test")):  # 2021 had no such files
         yield f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
 
 
@@ -223,7 +226,7 @@ def _more(found: list) -> str:
 
 
 def _bare(name: str) -> str:
-    """Return a file's name without folders (of any system) and ending."""
+    """Return a file's name without folders (with / or \\) and without `.wav`."""
     return re.sub(r"\.wav$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Reading WAV files, suspiciously: what comes back is mono int16 at the asked rate, or an error that names the file."""
+"""The WAV reader: mono int16 samples at the requested rate, or an error that names the file."""
 
 import os
 import struct
@@ -11,10 +11,11 @@ from asdlib.errors import AsdError
 
 
 def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool = False) -> np.ndarray:
-    """Read a recording as int16 samples, shape (samples,), in [-32768, 32767].
+    """Return a recording as int16 samples, shape (samples,), in [-32768, 32767].
 
-    16-bit mono files at `sample_rate` (Hz) come back exactly as recorded. Other sample formats are scaled to 16 bits;
-    other rates and channel counts are converted only if `resample` or `downmix` allow it.
+    16-bit mono files at `sample_rate` (Hz) are returned exactly as recorded. Other sample formats are scaled to 16
+    bits. Another rate is converted only with `resample`, several channels only with `downmix`. Raise AsdError if the
+    file is damaged, empty, not a WAV file or in a format that these settings do not allow.
     """
     _refuse_damaged(path)
     samples, rate = _decode(path)
@@ -28,18 +29,18 @@ def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool
 
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Return (samples, channels) in int16 as recorded or in float64 within [-1, 1], and the rate in Hz."""
+    """Return samples (samples, channels) and the rate in Hz; 16-bit files as int16, others as float64 in [-1, 1]."""
     try:
         dtype = "int16" if soundfile.info(path).subtype == "PCM_16" else "float64"
         samples, rate = soundfile.read(path, dtype=dtype, always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AsdError(f"{path}: cannot be read as WAV ({error}): replace the file") from error
     if not len(samples):
-        raise AsdError(f"{path}: holds no samples: replace or remove the file")
+        raise AsdError(f"{path}: contains no samples: replace or remove the file")
     if dtype == "int16":
         return samples, rate
     if not np.isfinite(samples).all():
-        raise AsdError(f"{path}: holds NaN or infinite samples: replace or remove the file")
+        raise AsdError(f"{path}: contains NaN or infinite samples: replace or remove the file")
     peak = np.abs(samples).max()
     if peak > 1.0:
         raise AsdError(f"{path}: exceeds full scale (peak {peak:.6g}, at most 1 fits 16 bits): scale it down")
@@ -47,7 +48,7 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _convert(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
-    """Average the channels and resample; samples that need neither stay untouched."""
+    """Return the channels' mean, resampled; samples that need neither are returned unchanged."""
     if samples.shape[1] == 1 and rate == sample_rate:
         return samples[:, 0]
     scale = 32768.0 if samples.dtype == np.int16 else 1.0
@@ -66,9 +67,9 @@ def _to_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def _refuse_damaged(path: Path) -> None:
-    """Walk the file's chunks and compare the length that the header promises with the file's own.
+    """Raise AsdError if the file is shorter than its header states.
 
-    Decoders return what is there and say nothing. Chunks of odd length are padded by one byte.
+    Decoders return what is there without an error. Chunks of odd length are padded by one byte.
     """
     try:
         with path.open("rb") as handle:
@@ -91,6 +92,6 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
     if not start:
         raise AsdError(f"{path}: is empty: replace or remove the file")
     if start[:4] in (b"RF64", b"RIFX") and start[8:] == b"WAVE":
-        raise AsdError(f"{path}: is a WAV file of the kind {start[:4].decode()}: convert it to plain RIFF WAV")
+        raise AsdError(f"{path}: is a WAV file of type {start[:4].decode()}: convert it to plain RIFF WAV")
     if start[:4] != b"RIFF" or start[8:] != b"WAVE":
         raise AsdError(f"{path}: is not a WAV file: replace or remove it")

@@ -1,8 +1,8 @@
-"""Clips in Parquet: one file per machine, one row per clip, metadata first, tensors behind.
+"""Clip tables: Parquet files with one row per clip, first the metadata, then the tensors.
 
-Row groups hold one kind of clip each, so that reading only the training rows, or only the metadata, touches only
-those bytes. A file is written to a temporary name and renamed; its schema metadata holds the recipe that made it and a
-digest of its content.
+There is one table per machine. Each row group contains clips of one kind, so that the training rows, or the metadata,
+can be read without the rest. A table is written under a temporary name and then renamed. Its schema metadata contain
+the recipe that made it and a digest of its content.
 """
 
 import json
@@ -23,24 +23,24 @@ from asdlib.errors import AsdError
 
 CLIP_FIELDS = pa.schema(
     [
-        ("clip", pa.string()),  # the file's name without its ending
+        ("clip", pa.string()),  # the file's name without its extension
         ("section", pa.string()),
         ("domain", pa.string()),  # source, target or null
         ("split", pa.string()),  # train, test or supplemental
         ("label", pa.string()),  # normal, anomaly or null
         ("attributes", pa.map_(pa.string(), pa.string())),
         ("kind", pa.string()),  # train, test, clean or noise
-        ("samples", pa.int32()),  # real samples, before padding and after cutting
-        ("recorded_samples", pa.int32()),  # the recording's own length
+        ("samples", pa.int32()),  # real samples: without padding, after cutting
+        ("recorded_samples", pa.int32()),  # length of the whole recording
         ("frames", pa.int32()),  # real frames of a feature table; null in audio
         ("source_file", pa.string()),
     ]
 )
-ROWS = 32  # a row group: 10 s clips at 16 kHz are 10 MB of audio, 5 MB of log-mel
+ROWS = 32  # per row group: 10 MB of audio or 5 MB of log-mel for 10 s clips at 16 kHz
 
 
 class ClipWriter:
-    """Writes clips to an open file; made by `writing`."""
+    """Writes clips to an open table; created by `writing`."""
 
     def __init__(self, writer: pq.ParquetWriter, tensors: dict[str, pa.DataType], digest: Any):
         self._writer = writer
@@ -48,7 +48,7 @@ class ClipWriter:
         self._digest = digest
 
     def write(self, clips: pa.Table, **tensors: np.ndarray) -> None:
-        """Append clips of one kind, in row groups of ROWS; each tensor is (clips, …) in its declared shape."""
+        """Append clips of one kind in row groups of ROWS; each tensor has the shape (clips, *declared shape)."""
         if len(set(clips.column("kind").to_pylist())) > 1:
             raise ValueError("clips of several kinds in one row group: write them kind by kind")
         columns = {name: clips.column(name) for name in CLIP_FIELDS.names}
@@ -66,19 +66,20 @@ def writing(
     notes: dict[str, Any] | None = None,
     **tensors: tuple[str, Sequence[int]],
 ) -> Iterator[ClipWriter]:
-    """Open a clip table for writing; `tensors` are name=(dtype, shape of one clip). It appears when all is written.
+    """Open a clip table for writing; the file appears once everything is written.
 
-    `recipe` is what made it; `notes` are small facts that travel with it. Both must be JSON.
+    `tensors` are declared as name=(dtype, shape of one clip). `recipe` made the table; `notes` are further facts about
+    it. Both must be serialisable as JSON.
     """
     kinds = {name: pa.fixed_shape_tensor(_arrow_type(dtype), tuple(shape)) for name, (dtype, shape) in tensors.items()}
     header = {"recipe": json.dumps(recipe, sort_keys=True), "notes": json.dumps(notes or {}, sort_keys=True)}
     schema = pa.schema([*CLIP_FIELDS, *kinds.items()], metadata=header)
-    # Integers (audio) shrink to half under delta encoding; floats gain nothing, and read fastest split by bytes.
+    # Delta encoding halves integers (audio). Floats do not shrink; byte-stream split is the fastest to read.
     encodings = {
         f"{name}.list.element": "DELTA_BINARY_PACKED" if np.dtype(dtype).kind == "i" else "BYTE_STREAM_SPLIT"
         for name, (dtype, _) in tensors.items()
     }
-    # Not cryptographic: it tells contents apart, and sha256 takes a tenth of a stage that does nothing but stream.
+    # Not cryptographic: it only has to distinguish contents, and sha256 takes a tenth of the time of a streaming stage.
     digest = xxh3_128(repr(sorted(kinds.items())).encode())
     with (
         atomic(path) as temporary,
@@ -98,14 +99,14 @@ def writing(
 
 
 class ClipTable:
-    """A clip table on disk. Nothing but the footer is read before it is asked for."""
+    """A clip table on disk. Opening it reads only the footer."""
 
     def __init__(self, path: Path):
         self.path = Path(path)
         try:
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
         except FileNotFoundError as error:
-            raise AsdError(f"{self.path}: is gone: run again, and it is made anew") from error
+            raise AsdError(f"{self.path}: is missing: run again to remake it") from error
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())
             raise AsdError(f"{self.path}: is not a whole Parquet file ({reason}): delete it and run again") from error
@@ -118,7 +119,7 @@ class ClipTable:
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Names and per-clip shapes of the tensor columns."""
+        """The tensor columns as {name: shape of one clip}."""
         return {
             field.name: tuple(field.type.shape)
             for field in self._file.schema_arrow
@@ -126,17 +127,17 @@ class ClipTable:
         }
 
     def clips(self, *kinds: str) -> pa.Table:
-        """Return the metadata of all clips, or of those kinds, without reading any tensor."""
+        """Return the metadata of the clips of some kinds (default: all), without reading any tensor."""
         return self._read(self._groups(kinds), CLIP_FIELDS.names)
 
     def batches(self, tensor: str, *kinds: str) -> Iterator[tuple[pa.Table, np.ndarray]]:
-        """Yield (metadata, tensor of shape (rows, …)) row group by row group; the arrays are read-only."""
+        """Yield (metadata, tensor of shape (rows, …)) for each row group; the arrays are read-only."""
         for group in self._groups(kinds):
             table = self._read([group], [*CLIP_FIELDS.names, tensor])
             yield table.select(CLIP_FIELDS.names), _to_numpy(table.column(tensor))
 
     def load(self, tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
-        """Return (metadata, tensor of shape (clips, …)) in one array; peak memory is that and a few row groups."""
+        """Return (metadata, tensor of shape (clips, …)); peak memory is this array and a few row groups."""
         return load([self], tensor, *kinds)
 
     def _read(self, groups: list[int], columns: list[str]) -> pa.Table:
@@ -147,7 +148,7 @@ class ClipTable:
             raise AsdError(f"{self.path}: is damaged ({reason}): delete it and run again") from error
 
     def _groups(self, kinds: Sequence[str]) -> list[int]:
-        """Return the row groups that hold only these kinds (all, if none is named), from their statistics."""
+        """Return the row groups of these kinds (all if none is given), found by their statistics."""
         metadata = self._file.metadata
         if not kinds:
             return list(range(metadata.num_row_groups))
@@ -163,9 +164,10 @@ class ClipTable:
 def load(
     tables: Sequence[ClipTable], tensor: str, *kinds: str, scratch: Path | None = None
 ) -> tuple[pa.Table, np.ndarray]:
-    """Return (metadata, tensor of shape (clips, …)) of several tables, one after the other, in one array.
+    """Return (metadata, tensor of shape (clips, …)) of several tables, concatenated.
 
-    With a folder `scratch` the array is a map of an unnamed file in it, else it is in memory.
+    With a folder `scratch`, the array is memory-mapped to an unnamed file there; otherwise it is in memory. Raise
+    AsdError if no clip is of these kinds.
     """
     clips = pa.concat_tables([table.clips(*kinds) for table in tables])
     array: np.ndarray | None = None
@@ -178,7 +180,7 @@ def load(
             row += len(batch)
     if array is None:
         missing = f"{' or '.join(kinds)} clips".lstrip()
-        raise AsdError(f"{tables[0].path}: holds no {missing}: check the dataset")
+        raise AsdError(f"{tables[0].path}: contains no {missing}: check the dataset")
     return clips, array
 
 
@@ -188,15 +190,15 @@ def _allocate(shape: tuple[int, ...], dtype: np.dtype, scratch: Path | None) -> 
     size = int(np.prod(shape)) * dtype.itemsize
     try:
         with tempfile.TemporaryFile(dir=scratch) as handle:
-            os.posix_fallocate(handle.fileno(), 0, size)  # a map of a file that the disk cannot hold ends in a signal
+            os.posix_fallocate(handle.fileno(), 0, size)  # otherwise a full disk kills the process by a signal
             return np.memmap(handle, dtype, "r+", shape=shape)
     except OSError as error:
         need = f"{size / 1e9:.1f} GB for the features of a joint training"
-        raise AsdError(f"{scratch}: no room for {need} ({error.strerror}): make room there") from error
+        raise AsdError(f"{scratch}: no room for {need} ({error.strerror}): free disk space there") from error
 
 
 def clip_rows(rows: list[dict[str, Any]]) -> pa.Table:
-    """Make a metadata table of rows with the fields of CLIP_FIELDS."""
+    """Return a metadata table of rows that have the fields of CLIP_FIELDS."""
     return pa.Table.from_pylist([{**row, "attributes": list(row["attributes"].items())} for row in rows], CLIP_FIELDS)
 
 

@@ -1,14 +1,14 @@
-"""Ground truth of evaluation sets: read, and written beside the recordings as `ground_truth.csv`.
+"""Ground truth of evaluation sets: readers of the published tables, and `ground_truth.csv` beside the recordings.
 
-Two published forms (reference: the evaluators' repositories, and the rename lists of the official baseline):
+It is published in two forms (sources: the evaluators' repositories and the rename lists of the official baseline):
 
-- evaluator: one table per section with `file.wav,0|1` for the label (1 = anomaly) and one for the domain
-  (1 = target; 2021 has one label table per domain instead), and one that tells the name with all attributes;
-- rename list: a line with a machine's name, then `published.wav,full name.wav` and, in 2020, the label as 0
-  or 1.
+- evaluator: for each section a table `file.wav,0|1` of the labels (1 = anomaly), one of the domains (1 = target; 2021
+  has one label table per domain instead) and one with each clip's full name, which includes its attributes;
+- rename list: a line with a machine's name, then lines `published.wav,full name.wav`, in 2020 with the label (0 or 1)
+  as a third column.
 
-Fetching them is `truth_fetch.py`. The lists of 2023 and later may not be passed on, so none is in this
-repository.
+`fetching/ground_truth.py` downloads them. The lists of 2023 and later may not be redistributed, so this repository
+contains none.
 """
 
 import csv
@@ -31,7 +31,7 @@ _TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of one test clip; `domain` is None in 2020, `attributes` is "" where nothing is known."""
+    """The ground truth of one test clip; `domain` is None in 2020, `attributes` is "" if unknown."""
 
     file_name: str
     label: str
@@ -40,16 +40,15 @@ class Truth:
 
 
 def parse_name(name: str) -> tuple[str | None, str | None, str]:
-    """Read label, domain and attributes out of a full file name.
+    """Return the label, domain and attributes of a full file name.
 
-    By the value of the tokens, not their position: the 2024 list leaves the token `test` out of RoboticArm's
-    names.
+    Tokens are found by value, not by position: the list of 2024 leaves `test` out of RoboticArm's names.
 
     >>> parse_name("section_00_source_normal_0035_spd_2_mic_1.wav")
     ('normal', 'source', 'spd_2_mic_1')
     """
     tokens = PurePosixPath(name).name.removesuffix(".wav").split("_")
-    at = next((place for place, token in enumerate(tokens) if token in LABELS), None)
+    at = next((index for index, token in enumerate(tokens) if token in LABELS), None)
     if at is None:
         return None, None, ""
     domain = next((token for token in tokens[:at] if token in DOMAINS), None)
@@ -59,7 +58,7 @@ def parse_name(name: str) -> tuple[str | None, str | None, str]:
 
 
 def read_rename_list(path: Path, machine: str) -> list[Truth]:
-    """Return one machine's block of a rename list; raises AsdError naming the line that cannot be read."""
+    """Return one machine's block of a rename list; raise AsdError, naming the line, if it cannot be read."""
     rows, block = [], None
     for number, row in enumerate(_rows(path), start=1):
         if len(row) == 1:
@@ -74,12 +73,12 @@ def read_rename_list(path: Path, machine: str) -> list[Truth]:
 def read_evaluator(
     labels: Mapping[str | None, Path], domains: Path | None = None, attributes: Path | None = None
 ) -> list[Truth]:
-    """Return one section's truth from an evaluator's tables.
+    """Return one section's ground truth from an evaluator's tables.
 
-    `labels`: the label table under None, or one table under "source" and one under "target" (2021). `domains`
-    and `attributes` may be missing. An attribute table that contradicts the labels or domains of even one
-    clip is left out as a whole: in 2022 that of ToyCar and ToyTrain belongs to another shuffling of the
-    clips, and the official scores use the label and domain tables.
+    `labels` has the label table under None, or one table under "source" and one under "target" (2021). `domains` and
+    `attributes` are optional. An attribute table that contradicts the label or domain of any clip is ignored as a
+    whole: in 2022, those of ToyCar and ToyTrain belong to another shuffling of the clips. The official scores use the
+    label and domain tables. Raise AsdError if a table cannot be read or lacks a clip.
     """
     domain_of = _binary_table(domains, DOMAINS) if domains else {}
     rows = []
@@ -87,28 +86,28 @@ def read_evaluator(
         table = _binary_table(path, LABELS)
         for name, label in table.items():
             if domains and name not in domain_of:
-                raise AsdError(f"{domains}: no line for {name}, which {path} has: fetch both again")
+                raise AsdError(f"{domains}: no line for {name}, which is in {path}: fetch both again")
             rows.append(Truth(name, label, known or domain_of.get(name)))
     rows = _without_duplicates(next(iter(labels.values())), rows)
     return _with_attributes(rows, attributes) if attributes else rows
 
 
 def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None) -> Path:
-    """Write `ground_truth.csv` into a machine's folder, one line per test clip in it, and return its path.
+    """Write `ground_truth.csv`, one line per test clip, into a machine's folder and return its path.
 
-    Names are those of the clips: a `test` token that only one side has does not matter (2022). Raises
-    AsdError, naming the `machine` (default: the folder), if a test clip has no truth or a truth has no clip.
+    The names written are those of the clips; a `test` token that only one side has is ignored when matching (2022).
+    Raise AsdError, naming the `machine` (default: the folder), unless clips and truths match one to one.
     """
     clips = {_bare(name): name for name in clip_names(folder)}
     truth = {_bare(row.file_name): row for row in rows}
     for names, problem in (
-        (clips.keys() - truth.keys(), "no truth for"),
-        (truth.keys() - clips.keys(), "no clip for"),
+        (clips.keys() - truth.keys(), "test clips without ground truth"),
+        (truth.keys() - clips.keys(), "lines of ground truth without a test clip"),
     ):
         if names:
             raise AsdError(
-                f"{machine or folder}: {problem} {len(names)} of its test clips, {min(names)} first: is "
-                "`ground_truth` in the config the one of this dataset?"
+                f"{machine or folder}: {len(names)} {problem}, the first is {min(names)}: check `ground_truth` of this "
+                "dataset in the config"
             )
     path = folder / TRUTH_FILE
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
@@ -126,7 +125,7 @@ def clip_names(folder: Path) -> list[str]:
 
 
 def load_truth(folder: Path) -> dict[str, Truth]:
-    """Return what a machine's `ground_truth.csv` says, by file name (`….wav`); empty if there is none."""
+    """Return a machine's `ground_truth.csv` as {file name (`….wav`): truth}; empty if there is none."""
     path = folder / TRUTH_FILE
     if not path.exists():
         return {}
@@ -149,12 +148,12 @@ def _renamed(path: Path, number: int, row: list[str]) -> Truth:
             raise AsdError(f"{path}:{number}: the name says {label}, the last column {stated}: fetch the list again")
         label = stated
     if label is None:
-        raise AsdError(f"{path}:{number}: neither normal nor anomaly in {row[1]!r}: this is no rename list")
+        raise AsdError(f"{path}:{number}: neither normal nor anomaly in {row[1]!r}: use a rename list of the challenge")
     return Truth(row[0].strip(), label, domain, attributes)
 
 
 def _with_attributes(rows: list[Truth], path: Path) -> list[Truth]:
-    """Add the attributes of a table whose first column is the published and the last the full name."""
+    """Add the attributes of a table whose first column is the published name and the last the full name."""
     full = {
         PurePosixPath(row[0]).name.removesuffix(".wav"): parse_name(row[-1])
         for row in _rows(path)
@@ -172,7 +171,7 @@ def _with_attributes(rows: list[Truth], path: Path) -> list[Truth]:
 
 
 def _binary_table(path: Path, words: tuple[str, str]) -> dict[str, str]:
-    """Read `file.wav,0|1` lines into file name → word."""
+    """Return a table of lines `file.wav,0|1` as {file name: word}."""
     table: dict[str, str] = {}
     for number, row in enumerate(_rows(path), start=1):
         if not row:
@@ -181,7 +180,7 @@ def _binary_table(path: Path, words: tuple[str, str]) -> dict[str, str]:
             raise AsdError(f"{path}:{number}: not `file.wav,0` or `file.wav,1`: fetch the table again")
         name = PurePosixPath(row[0].strip()).name
         if name in table:
-            raise AsdError(f"{path}:{number}: {name} is in it twice: fetch the table again")
+            raise AsdError(f"{path}:{number}: {name} is listed twice: fetch the table again")
         table[name] = _binary(path, number, row[1], words)
     return table
 
@@ -204,11 +203,11 @@ def _without_duplicates(path: Path, rows: list[Truth]) -> list[Truth]:
     seen: set[str] = set()
     for row in rows:
         if row.file_name in seen:
-            raise AsdError(f"{path}: {row.file_name} is in it twice: fetch it again")
+            raise AsdError(f"{path}: {row.file_name} is listed twice: fetch it again")
         seen.add(row.file_name)
     return rows
 
 
 def _bare(name: str) -> str:
-    """The name without `.wav` and without the token `test`, which only some published names have."""
+    """Return the name without `.wav` and without the token `test`, which only some published names have."""
     return re.sub(r"_test(?=_|$)", "", name.removesuffix(".wav"))

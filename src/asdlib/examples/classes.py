@@ -1,4 +1,4 @@
-"""The classes that classifiers tell apart: what a clip's metadata make of it."""
+"""The classes of clips for classifiers, from their metadata."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,9 @@ from asdlib.examples.clips import Clips
 
 
 def class_names(clips: Clips, section: bool = False, domain: bool = True) -> list[str]:
-    """Return each clip's class as one name: "00, fan, source, m-n=X, spd=2".
+    """Return the class of each clip as a name such as "00, fan, source, m-n=X, spd=2".
 
-    Machine type, domain and attributes; the section if wished, the domain unless it is not. A clip without attributes
-    is named by the rest.
+    A class is the machine type and the attributes, with the section and the domain if `section` and `domain` are true.
     """
     columns = [clips.column(name) for name in ("section", "machine", "domain", "attributes")]
     names = []
@@ -22,6 +21,6 @@ def class_names(clips: Clips, section: bool = False, domain: bool = True) -> lis
 
 
 def class_numbers(names: list[str], classes: list[str]) -> Tensor:
-    """Return the number of each name among the classes, (N,)."""
+    """Return the index of each name in `classes`, (N,)."""
     number = {name: index for index, name in enumerate(classes)}
     return torch.tensor([number[name] for name in names])

@@ -1,16 +1,16 @@
-"""Mean and standard deviation of clips' features over their real frames, and of whole training sets."""
+"""Means and standard deviations of features over the real frames of a clip, and of a training set."""
 
 import torch
 from torch import Tensor
 
 from asdlib.examples.clips import Clips
 
-ROWS = 256  # clips at a time: the features may be a map of a file
-SMALLEST = 1e-3  # of a deviation that something is divided by: a band that never changes stays what it is
+ROWS = 256  # clips at a time: the features may be memory-mapped
+SMALLEST = 1e-3  # lower limit of the deviation, which is divided by: a band may be constant
 
 
 def clip_statistics(features: Tensor, frames: Tensor) -> Tensor:
-    """Return mean and deviation over each clip's real frames, (B, frames, bands) → (B, 2 · bands)."""
+    """Return the mean and deviation over each clip's real frames, (B, frames, bands) → (B, 2 · bands)."""
     inside = (torch.arange(features.shape[1], device=frames.device) < frames[:, None])[..., None]
     count = frames[:, None].float()
     mean = features.where(inside, 0.0).sum(1) / count

@@ -1,4 +1,4 @@
-"""Features in memory and the batches cut from them: what every model's training and embedding see."""
+"""Clips with their features, and batches of them, for training and embedding."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
 
-PLACE = ("dataset", "machine", "view")  # what a feature table's notes say of all its clips
+COMMON = ("dataset", "machine", "view")  # notes of a feature table that apply to all its clips
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (B, …) of clips or of pieces of them, and what is known of each."""
+    """Features (B, …) of clips or of parts of them, with their frame counts, domains and labels."""
 
     features: Tensor
-    frames: Tensor  # (B,) real frames of each clip; the rest of a row is padding
-    target: Tensor  # (B,) True where a training clip is of the target domain; False for every other clip
-    labels: Tensor | None = None  # (B, …) classes or conditions, as the model's own examples say; None when embedding
+    frames: Tensor  # (B,) number of real frames of each clip; the rest of a row is padding
+    target: Tensor  # (B,) True for training clips of the target domain, False for all other clips
+    labels: Tensor | None = None  # (B, …) classes or conditions, defined by the model's examples; None when embedding
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
@@ -30,9 +30,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clips:
-    """Whole clips: their metadata (CLIP_FIELDS and PLACE) and features (N, frames, …) in the same order.
+    """Clips: metadata (the columns of CLIP_FIELDS and COMMON) and features (N, frames, …), in the same order.
 
-    The features of several machines are a map of a file: take rows by index, never copy or convert them whole.
+    The features of several machines are memory-mapped. Select rows by index; never copy or convert them as a whole.
     """
 
     table: pa.Table
@@ -45,7 +45,7 @@ class Clips:
 
     @property
     def target(self) -> Tensor:
-        """True where a clip is of the target domain, (N,)."""
+        """Whether each clip is of the target domain, (N,)."""
         return torch.tensor([domain == "target" for domain in self.column("domain")])
 
     def column(self, name: str) -> list:
@@ -54,15 +54,15 @@ class Clips:
 
 
 def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None) -> Clips:
-    """Load the features of some kinds of clips from one or more tables into one tensor, without a second copy.
+    """Return the clips of some kinds in one or more feature tables, with their features in one tensor.
 
-    With a folder `scratch` the tensor is a map of a file there that nothing else can open and that vanishes with it:
-    the joint training of many machines needs no more memory than that of one.
+    With a folder `scratch`, the tensor is memory-mapped to an unnamed file there, which is deleted with the tensor. The
+    joint training of many machines then needs no more memory than the training of one.
     """
     tables = [ClipTable(path) for path in paths]
     table, features = load(tables, "features", *kinds, scratch=scratch)
     counts = [len(one.clips(*kinds)) for one in tables]
-    for name in PLACE:
+    for name in COMMON:
         values = np.repeat([one.notes[name] for one in tables], counts)
         table = table.append_column(name, pa.array(values.tolist(), pa.string()))
     return Clips(table, torch.from_numpy(features))

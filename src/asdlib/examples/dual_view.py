@@ -1,7 +1,7 @@
-"""One row that holds a clip three times: its spectrogram, its spectrum and its waveform.
+"""Rows that combine a clip's spectrogram, spectrum and waveform.
 
-A feature table holds one tensor a clip. A network that looks at two spectra embeds the first two parts; one that is
-trained on mixed waveforms needs the third, because the magnitudes of a sum are not the sum of the magnitudes.
+A feature table has one tensor per clip. A network with a spectrogram and a spectrum branch embeds the first two parts.
+Training with mixed waveforms needs the third part, because the magnitudes of a sum are not the sum of the magnitudes.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from asdlib.layers.spectra import whole_frames
 
-# An unscaled spectrum reaches half a million for 30 s at full scale, float16 ends at 65,504; a power of two is exact.
+# For 30 s at full scale a spectrum reaches half a million, but float16 only 65,504. Scaling by a power of two is exact.
 SPECTRUM_SCALE = 2.0**-4
 
 
 @dataclass(frozen=True)
 class DualView:
-    """Where the parts of a clip of `samples` lie in its row."""
+    """The layout of the row of a clip of `samples` samples."""
 
     samples: int
     n_fft: int
@@ -25,25 +25,25 @@ class DualView:
 
     @property
     def frames(self) -> int:
-        """Frames of the spectrogram."""
+        """Number of frames of the spectrogram."""
         return whole_frames(self.samples, self.n_fft, self.hop_length)
 
     def real_frames(self, samples: int) -> int:
-        """Return how many frames so many real samples fill, at least one."""
+        """Return the number of frames that `samples` real samples fill, at least one."""
         return min(self.frames, max(1, whole_frames(samples, self.n_fft, self.hop_length)))
 
     @property
     def bins(self) -> int:
-        """Frequency bins of the spectrogram."""
+        """Number of frequency bins of the spectrogram."""
         return self.n_fft // 2 + 1
 
     @property
     def parts(self) -> tuple[int, int, int]:
-        """Values of the spectrogram, the spectrum and the waveform."""
+        """Numbers of values of the spectrogram, the spectrum and the waveform."""
         return self.frames * self.bins, self.samples // 2, self.samples
 
     def join(self, spectrogram: Tensor, spectrum: Tensor, waveforms: Tensor) -> Tensor:
-        """Put (B, frames, bins), (B, samples / 2) and (B, samples) into rows (B, 1, values)."""
+        """Return rows (B, 1, values) of (B, frames, bins), (B, samples / 2) and (B, samples)."""
         return torch.cat([spectrogram.flatten(1), SPECTRUM_SCALE * spectrum, waveforms], 1)[:, None]
 
     def views(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,5 +52,5 @@ class DualView:
         return spectrogram.unflatten(1, (self.frames, self.bins)), spectrum / SPECTRUM_SCALE
 
     def waveforms(self, rows: Tensor) -> Tensor:
-        """Return the waveforms (N, samples) of rows (N, 1, values) without copying or reading any."""
+        """Return the waveforms (N, samples) of rows (N, 1, values) as a view, without reading any."""
         return rows[:, 0, -self.samples :]

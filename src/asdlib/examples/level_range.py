@@ -1,4 +1,4 @@
-"""Spectrogram levels on a scale from 0 to 1: what a decoder that ends in a sigmoid can reach."""
+"""The scaling of spectrogram levels to [0, 1], the range of a decoder that ends in a sigmoid."""
 
 import torch
 from torch import Tensor
@@ -6,14 +6,14 @@ from torch import Tensor
 from asdlib.examples.clips import Clips
 
 BINS = torch.linspace(-200.0, 200.0, 4001)  # dB, 0.1 dB wide
-SHARES = (0.001, 0.999)  # of all values: a few extreme ones must not set the scale
-NARROWEST = 1.0  # dB: a machine of constant level is no division by zero
+SHARES = (0.001, 0.999)  # of all values: a few extreme values must not set the scale
+NARROWEST = 1.0  # dB: avoids a division by zero for a constant level
 
 
 def level_range(clips: Clips, rows: list[int]) -> list[float]:
-    """Return the 0.1 and the 99.9 percentile, in dB, of all real frames of those clips; exact to 0.1 dB.
+    """Return the 0.1 and 99.9 percentiles, in dB, of all real frames of the clips in `rows`, accurate to 0.1 dB.
 
-    Counted clip by clip: the features may be a map of a file that is larger than the memory.
+    The values are counted clip by clip, because the features may be memory-mapped and larger than the memory.
     """
     counts = torch.zeros(len(BINS) - 1, dtype=torch.float64)
     frames = clips.frames
@@ -26,9 +26,10 @@ def level_range(clips: Clips, rows: list[int]) -> list[float]:
 
 
 def scaled(features: Tensor, frames: Tensor, ranges: Tensor, length: int) -> Tensor:
-    """Bring clips (B, at most length, bands) in dB to (B, length, bands) in [0, 1]; padding and what is missing are 0.
+    """Return clips (B, frames, bands) in dB, scaled to [0, 1] and padded with zeros to (B, length, bands).
 
-    `frames` (B,) are the real ones, `ranges` (B, 2) the levels that become 0 and 1; what lies outside is clipped.
+    `frames` (B,) are the numbers of real frames; frames after them become zero. `ranges` (B, 2) are the levels that
+    become 0 and 1; levels outside are clipped.
     """
     features = features.float()
     low, high = ranges[:, :1, None], ranges[:, 1:, None]

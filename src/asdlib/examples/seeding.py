@@ -1,4 +1,4 @@
-"""Random numbers that depend on a seed and a purpose, never on what was drawn before."""
+"""Random generators that depend on a seed and a purpose, not on earlier draws."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 
 
 def mix(seed: int, purpose: str) -> int:
-    """Return a seed for one purpose; the same two always give the same."""
+    """Return a seed for one purpose, determined by `seed` and `purpose`."""
     return int(np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)[0])
 
 
@@ -17,8 +17,8 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 
 def seed_everything(seed: int, epoch: int) -> None:
-    """Seed every global generator from the seed and the epoch, so that a resumed epoch draws what it would have."""
+    """Seed all global generators from the seed and the epoch, so that a resumed epoch draws the same numbers."""
     mixed = mix(seed, f"draws {epoch}")
     random.seed(mixed)
-    np.random.seed(mixed)  # noqa: NPY002 (libraries draw from the global generator)
+    np.random.seed(mixed)  # noqa: NPY002 (libraries use the global generator)
     torch.manual_seed(mixed)

@@ -6,7 +6,7 @@ from asdlib.examples.clips import Batch, Clips
 
 
 class WholeClips:
-    """Examples that are whole clips; `labels` (N, …) are the model's own."""
+    """Training examples that are whole clips; the model defines their `labels` (N, …)."""
 
     def __init__(self, clips: Clips, labels: Tensor | None = None):
         self._clips = clips
@@ -18,6 +18,6 @@ class WholeClips:
         return len(self._clips.table)
 
     def batch(self, indices: Tensor) -> Batch:
-        """Return those clips; their features alone are read, also where the whole is a map of a file."""
+        """Return the clips with these indices; of memory-mapped features only theirs are read."""
         labels = None if self._labels is None else self._labels[indices]
         return Batch(self._clips.features[indices].float(), self._frames[indices], self._target[indices], labels)

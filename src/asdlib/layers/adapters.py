@@ -1,7 +1,7 @@
-"""Low-rank adapters on the query and key projections of a network whose own weights stay as they are.
+"""Low-rank adapters (LoRA) on the query and key projections of a frozen network.
 
-Hu et al., 2022 (LoRA): W' = W + B A, with A drawn at random and B zero, so that an adapted network starts as the plain
-one. The adapters are peft's.
+Hu et al., 2022: W' = W + B A. A is initialised at random and B with zeros, so that the adapted network initially equals
+the plain one. The adapters are those of peft.
 """
 
 import torch
@@ -13,7 +13,7 @@ PROJECTIONS = ["query", "key", "q_proj", "k_proj"]  # of `SplitQkv` and of BEATs
 
 
 class SplitQkv(nn.Module):
-    """A fused linear layer for query, key and value as three layers, so that each can have an adapter: same output."""
+    """A fused query, key and value layer, split into three layers that can have adapters; same output."""
 
     def __init__(self, fused: nn.Linear):
         super().__init__()
@@ -25,14 +25,17 @@ class SplitQkv(nn.Module):
             self.add_module(name, layer)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return (…, 3 · width): query, key and value side by side."""
+        """Return query, key and value concatenated, (…, 3 · width)."""
         return torch.cat([self.query(tokens), self.key(tokens), self.value(tokens)], dim=-1)
 
 
 def adapt(encoder: nn.Module, frozen: bool, rank: int) -> nn.Module:
-    """Make an encoder what its recipe says: trained as it is, frozen, or frozen with adapters of a rank (0: none)."""
+    """Freeze an encoder if `frozen`, and add adapters of rank `rank` if it is not 0; return the encoder.
+
+    Raise AsdError for adapters on an encoder that is not frozen.
+    """
     if rank and not frozen:
-        raise AsdError(f"lora_rank: {rank}: adapters go on a frozen encoder: set frozen: true, or lora_rank: 0")
+        raise AsdError(f"lora_rank: {rank}: adapters need a frozen encoder: set frozen: true, or lora_rank: 0")
     if frozen:
         encoder.requires_grad_(False)
     if rank:
@@ -42,26 +45,27 @@ def adapt(encoder: nn.Module, frozen: bool, rank: int) -> nn.Module:
 
 
 def split_qkv(encoder: nn.Module) -> None:
-    """Replace every layer named `qkv` inside an encoder by its three parts."""
+    """Replace every layer named `qkv` in an encoder by a SplitQkv."""
     for module in list(encoder.modules()):
         if isinstance(getattr(module, "qkv", None), nn.Linear):
             module.qkv = SplitQkv(module.qkv)
 
 
 def add_lora(encoder: nn.Module, rank: int) -> None:
-    """Freeze an encoder and put an adapter beside every query and key projection inside it.
+    """Freeze an encoder and add an adapter to every query and key projection.
 
-    The product B A is added as it is, unscaled (peft's alpha = rank).
+    The product B A is added unscaled (peft's alpha = rank).
     """
-    from peft import LoraConfig, inject_adapter_in_model  # here: it takes seconds to import
+    from peft import LoraConfig, inject_adapter_in_model  # imported here because it takes seconds
 
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=PROJECTIONS), encoder)
 
 
 def load_part(part: nn.Module, weights: dict[str, Tensor], prefix: str, source: str) -> None:
-    """Load what a part needs out of other weights, each of its names after `prefix`; whatever else is there is left.
+    """Load the weights of a module from a larger set, in which their names begin with `prefix`; ignore the others.
 
-    `source` says whose weights they are. A part with adapters loads from one with adapters of the same rank alone.
+    `source` names the origin of the weights in messages. A module with adapters can be loaded only from one with
+    adapters of the same rank. Raise AsdError for missing weights and wrong shapes.
     """
     own = {name: tensor.shape for name, tensor in part.state_dict().items()}
     for name, shape in own.items():

@@ -1,8 +1,9 @@
-"""Which patches of a spectrogram an encoder sees: all but some whole rows and columns of the patch grid.
+"""Structured masks, which remove whole rows and columns of the grid of a spectrogram's patches.
 
-A masked autoencoder of pictures removes patches at random, each for itself. Sound is spread out along a row (a tone) or
-a column (a click), and its neighbours give a single patch away. So whole rows and whole columns are drawn, and a patch
-is removed if its row or its column is. The counts are fixed, so that every clip keeps equally many patches.
+A masked autoencoder of images removes single patches at random. Sounds extend along a row (a tone) or a column (a
+click), so that single patches can be guessed from their neighbours. Therefore whole rows and columns are drawn, and a
+patch is removed if its row or its column is. Their numbers are fixed, so that all clips keep the same number of
+patches.
 """
 
 import math
@@ -14,9 +15,10 @@ from asdlib.errors import AsdError
 
 
 def removed_lines(rows: int, columns: int, ratio: float) -> tuple[int, int]:
-    """Return how many rows and columns to remove so that about a share `ratio` of the patches is gone.
+    """Return the numbers of rows and columns to remove, so that about a share `ratio` of the patches is removed.
 
-    The same share q of either: what is left is (1 − q)² of the grid, so q = 1 − √(1 − ratio).
+    The same share q of both is removed. This leaves (1 − q)² of the grid, so q = 1 − √(1 − ratio). Raise AsdError if
+    nothing is left.
     """
     share = 1 - math.sqrt(1 - ratio)
     removed = round(rows * share), round(columns * share)
@@ -28,9 +30,9 @@ def removed_lines(rows: int, columns: int, ratio: float) -> tuple[int, int]:
 def structured_keep(
     batch: int, rows: int, columns: int, ratio: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw the patches that stay, (B, kept) indices into the grid read row by row, ascending; on the CPU.
+    """Return the patches to keep, drawn at random: ascending indices (B, kept) into the row-major grid, on the CPU.
 
-    Without a `generator` from torch's global one.
+    The default `generator` is torch's global one.
     """
     gone = removed_lines(rows, columns, ratio)
     kept_rows = keep_smallest(torch.rand(batch, rows, generator=generator), rows - gone[0]).sort(1).values
@@ -39,10 +41,10 @@ def structured_keep(
 
 
 def keep_smallest(noise: Tensor, count: int) -> Tensor:
-    """Return the places of the `count` smallest values of noise (B, places), smallest first, (B, count)."""
+    """Return the indices of the `count` smallest values of noise (B, values), smallest first, (B, count)."""
     return noise.argsort(1)[:, :count]
 
 
 def removed(keep: Tensor, patches: int) -> Tensor:
-    """Return True where a patch is removed, (B, patches)."""
+    """Return a mask (B, patches) that is True for removed patches, from the indices `keep` (B, kept)."""
     return torch.ones(len(keep), patches, dtype=torch.bool, device=keep.device).scatter(1, keep, False)

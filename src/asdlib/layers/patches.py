@@ -1,7 +1,7 @@
-"""Spectrograms as sequences of square patches, and where on the grid each patch lies.
+"""Square patches of spectrograms and their positions.
 
-Everywhere the grid is read row by row: patch n lies at row n // columns and column n % columns. For a spectrogram
-(frames, bands) rows are time and columns are frequency.
+The grid of patches is always row-major: patch n is at row n // columns and column n % columns. For a spectrogram
+(frames, bands), rows are time and columns are frequency.
 """
 
 import torch
@@ -16,19 +16,19 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(1, width, kernel_size=patch, stride=patch, bias=bias)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        """Embed every whole patch; frames and bands that fill none are left out."""
+        """Embed all complete patches; frames and bands at the end that do not fill a patch are left out."""
         return self.proj(spectrograms[:, None]).flatten(2).transpose(1, 2)
 
 
 def patchify(spectrograms: Tensor, patch: int = 16) -> Tensor:
-    """Cut (B, frames, bands) into patches (B, rows · columns, patch²), each row by row."""
+    """Return the patches of (B, frames, bands), each flattened row by row, (B, rows · columns, patch²)."""
     batch, frames, bands = spectrograms.shape
     grid = spectrograms.reshape(batch, frames // patch, patch, bands // patch, patch)
     return grid.transpose(2, 3).reshape(batch, -1, patch * patch)
 
 
 def sine_cosine_positions(rows: int, columns: int, width: int) -> Tensor:
-    """Return fixed 2-D positions (rows · columns, width), float32 (He et al., 2022, MAE).
+    """Return fixed two-dimensional position encodings (rows · columns, width), float32 (He et al., 2022, MAE).
 
     The first half of the width encodes the column, the second half the row. Each half holds the sines, then the
     cosines of the index times 10000^(-k / (width / 4)), k = 0 … width / 4 - 1.
@@ -45,10 +45,10 @@ def _waves(index: Tensor, width: int) -> Tensor:
 
 
 def take_tokens(tokens: Tensor, indices: Tensor) -> Tensor:
-    """Return the tokens of (B, tokens, width) that stand at indices (B, kept), (B, kept, width)."""
+    """Return the tokens of (B, tokens, width) at indices (B, kept), (B, kept, width)."""
     return tokens.gather(1, indices[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
 def place_tokens(background: Tensor, indices: Tensor, tokens: Tensor) -> Tensor:
-    """Return `background` (B, tokens, width) with `tokens` (B, kept, width) put at indices (B, kept)."""
+    """Return `background` (B, tokens, width) with `tokens` (B, kept, width) at indices (B, kept)."""
     return background.scatter(1, indices[:, :, None].expand(-1, -1, background.shape[2]), tokens)

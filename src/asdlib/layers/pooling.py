@@ -1,4 +1,4 @@
-"""Many tokens or frames → one vector a clip."""
+"""Attentive pooling of tokens or frames to one vector per clip."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 class AttentiveStatisticsPooling(nn.Module):
     """Weighted mean and deviation of tokens (B, tokens, width) → (B, 2 · width) (Okabe et al., Interspeech 2018).
 
-    A token's weight is the softmax over the clip of one number: linear, tanh, linear (whose bias would change nothing).
+    The weights are the softmax over a clip of a score per token: linear, tanh, linear. A bias of the last layer would
+    have no effect.
     """
 
     def __init__(self, width: int, hidden: int = 128):
@@ -15,18 +16,18 @@ class AttentiveStatisticsPooling(nn.Module):
         self.score = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1, bias=False))
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
-        """Pool tokens; those of `padding` (B, tokens), True where nothing real is, have no weight."""
+        """Pool tokens; those where `padding` (B, tokens) is True have no weight."""
         weights = token_weights(self.score(tokens), padding)
-        tokens = tokens.float()  # squares in bf16 would leave little of a small deviation
+        tokens = tokens.float()  # squares in bf16 are too inaccurate for small deviations
         mean = (weights * tokens).sum(1)
         variance = (weights * (tokens - mean[:, None]).square()).sum(1)
         return torch.cat([mean, variance.clamp_min(1e-9).sqrt()], dim=1)
 
 
 class AttentivePooling(nn.Module):
-    """Weighted mean of tokens (B, tokens, width) → (B, width); a token's weight is softmax(wᵀ tanh(W h)), no biases.
+    """Weighted mean of tokens (B, tokens, width) → (B, width), with weights softmax(wᵀ tanh(W h)) without biases.
 
-    What system4's report calls attentive statistical pooling: its eq. 4 and 6 have a mean and no deviation.
+    The report of system4 calls this attentive statistical pooling, but its eq. 4 and 6 have a mean and no deviation.
     """
 
     def __init__(self, width: int, hidden: int):
@@ -34,12 +35,12 @@ class AttentivePooling(nn.Module):
         self.score = nn.Sequential(nn.Linear(width, hidden, bias=False), nn.Tanh(), nn.Linear(hidden, 1, bias=False))
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
-        """Pool tokens; those of `padding` (B, tokens), True where nothing real is, have no weight."""
+        """Pool tokens; those where `padding` (B, tokens) is True have no weight."""
         return (token_weights(self.score(tokens), padding) * tokens).sum(1)
 
 
 def token_weights(scores: Tensor, padding: Tensor | None) -> Tensor:
-    """Return the softmax of scores (B, tokens, 1) over a clip in float32; padding (B, tokens) has no weight."""
+    """Return the softmax of scores (B, tokens, 1) over each clip, in float32; `padding` (B, tokens) has no weight."""
     scores = scores.float()
     if padding is not None:
         scores = scores.masked_fill(padding[:, :, None], -torch.inf)

@@ -1,11 +1,11 @@
-"""Magnitude spectra of waveforms, and what a clip that is shorter than the others is filled up with."""
+"""Magnitude spectra of waveforms, and the repetition of short clips."""
 
 import torch
 from torch import Tensor
 
 
 def tiled(waveforms: Tensor, samples: Tensor) -> Tensor:
-    """Repeat the real `samples` (B,) of waveforms (B, length) up to their whole length; padding is overwritten."""
+    """Return waveforms (B, length) with the padding replaced by repeating the `samples` (B,) real samples."""
     if (samples >= waveforms.shape[1]).all():
         return waveforms
     position = torch.arange(waveforms.shape[1], device=waveforms.device)
@@ -13,13 +13,13 @@ def tiled(waveforms: Tensor, samples: Tensor) -> Tensor:
 
 
 def magnitude_spectrogram(waveforms: Tensor, n_fft: int, hop_length: int) -> Tensor:
-    """Return |STFT| of waveforms (B, samples), (B, frames, n_fft / 2 + 1): periodic Hann window, no padding."""
+    """Return |STFT| of waveforms (B, samples), (B, frames, n_fft / 2 + 1), with a periodic Hann window, unpadded."""
     window = torch.hann_window(n_fft, periodic=True, device=waveforms.device)
     return torch.fft.rfft(waveforms.unfold(-1, n_fft, hop_length) * window).abs()
 
 
 def whole_frames(samples: int, n_fft: int, hop_length: int) -> int:
-    """Return how many frames fit into so many samples without padding."""
+    """Return the number of frames that fit into `samples` samples without padding."""
     return max(0, 1 + (samples - n_fft) // hop_length)
 
 
@@ -29,7 +29,7 @@ def magnitude_spectrum(waveforms: Tensor) -> Tensor:
 
 
 def without_mean(magnitudes: Tensor, frames: Tensor) -> Tensor:
-    """Subtract each bin's mean over the first `frames` (B,) from spectrograms (B, frames, bins)."""
+    """Return spectrograms (B, frames, bins) minus each bin's mean over the first `frames` (B,) frames."""
     real = torch.arange(magnitudes.shape[1], device=magnitudes.device) < frames[:, None]  # (B, frames)
     total = (magnitudes * real[:, :, None]).sum(1, keepdim=True)
     return magnitudes - total / frames[:, None, None]

@@ -1,7 +1,7 @@
-"""The transformer block of the ViT family, under the parameter names that public checkpoints use (timm's).
+"""The transformer block of the ViT family, with the parameter names of public checkpoints (timm's).
 
-Two orders of the norms: before each branch (Dosovitskiy et al., 2021; AudioMAE, DisMAE) or after each residual sum
-(Vaswani et al., 2017; EAT).
+The norms come before each branch (Dosovitskiy et al., 2021; AudioMAE, DisMAE) or after each residual sum (Vaswani et
+al., 2017; EAT).
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with one linear layer for q, k and v (rows in this order, each head by head)."""
+    """Multi-head self-attention with one linear layer for q, k and v (its rows in this order, each head by head)."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -19,7 +19,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Let every token of (B, tokens, width) attend to all tokens of its row."""
+        """Attend among the tokens of (B, tokens, width)."""
         batch, count, width = tokens.shape
         parts = self.qkv(tokens).view(batch, count, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, heads, tokens, width / heads)
@@ -36,12 +36,12 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Transform each token alone, (…, width)."""
+        """Map each token separately, (…, width)."""
         return self.fc2(functional.gelu(self.fc1(tokens)))
 
 
 class Block(nn.Module):
-    """Attention and MLP, each with a residual; `drop_path` is the share of clips that skip a branch in training."""
+    """Residual attention and MLP; in training, a share `drop_path` of the clips skips a branch."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Block(nn.Module):
     def with_mlp_output(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return the block's output and its MLP's output before the residual, both (B, tokens, width).
 
-        The second is what data2vec and EAT make a student's targets of.
+        data2vec and EAT make the student's targets from the second.
         """
         if self.post_norm:
             tokens = self.norm1(tokens + self._drop(self.attn(tokens)))
@@ -78,7 +78,7 @@ class Block(nn.Module):
         return tokens + self._drop(added), added
 
     def _drop(self, branch: Tensor) -> Tensor:
-        """In training leave a branch (B, …) out for some rows; the others are scaled so that the mean stays."""
+        """Return a branch (B, …), in training zero for some rows and scaled for the others to keep the mean."""
         if not self.training or self.drop_path == 0.0:
             return branch
         kept = torch.rand(len(branch), *[1] * (branch.dim() - 1), device=branch.device) >= self.drop_path
@@ -86,7 +86,7 @@ class Block(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Give the linear layers inside a module Xavier-uniform weights and zero biases, as MAE and its kin start."""
+    """Initialise the linear layers in a module with Xavier-uniform weights and zero biases, as MAE does."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

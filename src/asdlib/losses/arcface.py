@@ -1,4 +1,4 @@
-"""ArcFace: an additive angular margin on the true class (Deng et al., CVPR 2019)."""
+"""The ArcFace loss, with an additive angular margin on the true class (Deng et al., CVPR 2019)."""
 
 import math
 
@@ -35,7 +35,7 @@ class ArcFace(nn.Module):
 
 
 def with_margin(cosines: Tensor, margin: float) -> Tensor:
-    """Return cos(θ + m), and beyond θ = π − m, where that would rise again, its decreasing extension."""
+    """Return cos(θ + m); beyond θ = π − m, where it would rise again, a decreasing continuation."""
     angles = cosines.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos()
     extension = cosines - margin * math.sin(margin)
     return torch.where(angles < math.pi - margin, (angles + margin).cos(), extension)

@@ -1,8 +1,8 @@
-"""The hybrid continuity loss: SI-SNR with a spectral loss that does not let the target be cut out in places.
+"""The hybrid continuity loss: SI-SNR plus a spectral loss that penalises holes in the estimate.
 
 Pan, Ge and Li, "A Hybrid Continuity Loss to Reduce Over-Suppression for Time-domain Target Speaker Extraction",
-Interspeech 2022, in the form of the official code. A hole in the estimate is a jump in time: besides magnitudes at
-three resolutions their first and second time differences are compared.
+Interspeech 2022, in the form of the official code. Since a hole causes jumps in time, the loss compares not only the
+magnitudes at three resolutions but also their first and second time differences.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ EPS = 1e-6
 
 
 class SpectralLoss(NamedTuple):
-    """How far magnitudes, and their time differences, are apart: relative to the target, and on a log scale."""
+    """The distances of magnitudes and their time differences: relative to the target, and on a log scale."""
 
     convergence: Tensor
     log_magnitude: Tensor
@@ -25,17 +25,17 @@ class SpectralLoss(NamedTuple):
 def hybrid_continuity_loss(estimate: Tensor, target: Tensor, gamma: float = 1.0, per_item: bool = False) -> Tensor:
     """Return the scalar −SI-SNR + gamma · (spectral convergence + log magnitude distance) of (B, samples).
 
-    Not scale-invariant: bring both signals to the level of their mixture first. `per_item` weighs all items of a batch
-    equally; the official code takes its norms over the whole batch, in which loud items dominate.
+    The loss is not scale-invariant: scale both signals to the level of their mixture first. With `per_item`, all items
+    of a batch have the same weight; the official code computes norms over the whole batch, so that loud items dominate.
     """
-    estimate, target = estimate.float(), target.float()  # no STFT takes bfloat16, and its logarithms would be coarse
+    estimate, target = estimate.float(), target.float()  # the STFT does not support bfloat16
     resolutions = [spectral_loss(estimate, target, *sizes, per_item) for sizes in RESOLUTIONS]
     spectral = torch.stack([part.convergence + part.log_magnitude for part in resolutions]).mean()
     return gamma * spectral - si_snr(estimate, target).mean()
 
 
 def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
-    """Return the scale-invariant signal-to-noise ratio (B,) in dB, with the official code's constants."""
+    """Return the scale-invariant signal-to-noise ratio in dB, (B,), with the constants of the official code."""
     estimate = estimate - estimate.mean(-1, keepdim=True)
     target = target - target.mean(-1, keepdim=True)
     scale = (estimate * target).sum(-1, keepdim=True) / (target.square().sum(-1, keepdim=True) + EPS)
@@ -47,7 +47,10 @@ def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
 def spectral_loss(
     estimate: Tensor, target: Tensor, n_fft: int, hop: int, window: int, per_item: bool = False
 ) -> SpectralLoss:
-    """Compare the signals (B, samples) at one resolution: magnitudes, their slopes and the slopes' slopes."""
+    """Return the spectral loss of signals (B, samples) at one resolution, which is given in samples.
+
+    It compares the magnitudes, their slopes and the slopes of the slopes.
+    """
     found, wanted = (magnitudes(signal, n_fft, hop, window) for signal in (estimate, target))
     linear = zip(_with_slopes(found), _with_slopes(wanted), strict=True)
     logarithmic = zip(_with_slopes(found.log()), _with_slopes(wanted.log()), strict=True)
@@ -65,7 +68,7 @@ def magnitudes(signal: Tensor, n_fft: int, hop: int, window: int) -> Tensor:
 
 
 def slope(values: Tensor) -> Tensor:
-    """Return how (B, bins, frames) change with time: a straight line's slope over five frames, ends repeated."""
+    """Return the slope of (B, bins, frames) over time: that of a line fitted to five frames, with repeated ends."""
     padded = functional.pad(values, (2, 2), mode="replicate")
     near = padded[..., 3:-1] - padded[..., 1:-3]
     far = padded[..., 4:] - padded[..., :-4]
@@ -78,6 +81,6 @@ def _with_slopes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _relative_distance(found: Tensor, wanted: Tensor, per_item: bool) -> Tensor:
-    """Return the Frobenius norm of the difference, relative to the target's: of the whole batch, or the items' mean."""
+    """Return the Frobenius norm of the difference relative to the target's, over the batch or as a mean over items."""
     dims = (1, 2) if per_item else None
     return (torch.linalg.vector_norm(found - wanted, dim=dims) / torch.linalg.vector_norm(wanted, dim=dims)).mean()

@@ -1,7 +1,7 @@
-"""SepReformer's losses: SI-SDR of the final estimates and of the magnitudes of earlier ones.
+"""The losses of SepReformer, on the waveforms of its final and the magnitudes of its earlier estimates.
 
-Shin et al., NeurIPS 2024, in the form of the official code. Every function takes signals (…, samples) and returns one
-term (…) in dB for each: lower is better.
+Shin et al., NeurIPS 2024, in the form of the official code. Every function takes signals (…, samples) and returns a
+loss in dB, (…); lower is better.
 """
 
 import math
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-FLOOR = -30.0  # dB: a better final estimate is not rewarded
-SMALLEST_SCALE = 0.01  # of an earlier stage's target
+FLOOR = -30.0  # dB: the loss of the final estimate is not below this
+SMALLEST_SCALE = 0.01  # of the target of an earlier stage
 
 
 def waveform_loss(estimate: Tensor, target: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ def waveform_loss(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def magnitude_loss(estimate: Tensor, target: Tensor, frame: int, hop: int) -> Tensor:
-    """Return the negative SDR of STFT magnitudes; the target is first brought to the estimate's level."""
+    """Return the negative SDR of STFT magnitudes; the target is first scaled to the level of the estimate."""
     estimate, target = _centred(estimate), _centred(target)
     scaled = _scale(estimate, target).clamp_min(SMALLEST_SCALE) * target
     wanted, found = (_magnitudes(signal, frame, hop).flatten(-2) for signal in (scaled, estimate))
@@ -39,14 +39,15 @@ def _norm(signal: Tensor) -> Tensor:
 
 
 def _scale(estimate: Tensor, target: Tensor) -> Tensor:
-    """Return the factor (…, 1) on the target that fits the estimate best."""
+    """Return the factor (…, 1) on the target that best fits the estimate."""
     return (estimate * target).sum(-1, keepdim=True) / (target.square().sum(-1, keepdim=True) + 1e-8)
 
 
 def _magnitudes(signal: Tensor, frame: int, hop: int) -> Tensor:
-    """Return STFT magnitudes (…, frames, bins) without padding at the start; the end is filled to a whole hop.
+    """Return STFT magnitudes (…, frames, bins); only the end of the signal is padded, to a whole hop.
 
-    The window is a square-root Hann at an overlap of one half, else a Hann scaled to unit energy at three quarters.
+    At an overlap of one half the window is a square-root Hann window, otherwise a Hann window that is scaled to unit
+    energy for an overlap of three quarters.
     """
     signal = functional.pad(signal, (0, -signal.shape[-1] % hop))
     window = torch.hann_window(frame, device=signal.device, dtype=signal.dtype)

@@ -1,4 +1,4 @@
-"""Noisy-ArcMix: an additive angular margin on one of the two classes of a mixed input.
+"""The Noisy-ArcMix loss, with an additive angular margin on one of the two classes of a mixed input.
 
 S. Choi and J.-W. Choi, "Noisy-ArcMix: additive noisy angular margin loss combined with mixup for anomalous sound
 detection", ICASSP 2024.
@@ -12,10 +12,10 @@ from asdlib.losses.arcface import with_margin
 
 
 class NoisyArcMix(nn.Module):
-    """Cross-entropy of embeddings (B, dimensions) of mixed inputs towards both classes of each.
+    """Cross-entropy of embeddings (B, dimensions) of mixed inputs, for both classes of each input.
 
-    `weight` (classes · centres, dimensions) holds the centres, those of a class one after the other; the nearest of a
-    class counts.
+    `weight` (classes · centres, dimensions) holds the centres, grouped by class. Only the nearest centre of a class
+    counts.
     """
 
     def __init__(self, dimensions: int, classes: int, scale: float = 30.0, margin: float = 0.7, centres: int = 1):
@@ -28,14 +28,14 @@ class NoisyArcMix(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor, partners: Tensor, share: Tensor) -> Tensor:
         """Return share · CE(labels) + (1 − share) · CE(partners), a scalar.
 
-        The same logits serve both terms: the partner's class never gets a margin, the "noisy" part.
+        Both terms use the same logits, in which the partner's class has no margin: this is the "noisy" part.
         """
         logits = self.logits(embeddings, labels)
         mixed = [functional.cross_entropy(logits, classes) for classes in (labels, partners)]
         return share * mixed[0] + (1 - share) * mixed[1]
 
     def logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return scaled cosines (B, classes), those of the labels with the margin."""
+        """Return scaled cosines (B, classes), with the margin on those of the labels."""
         cosines = self.cosines(embeddings)
         own = cosines.gather(1, labels[:, None])
         return self.scale * cosines.scatter(1, labels[:, None], with_margin(own, self.margin))

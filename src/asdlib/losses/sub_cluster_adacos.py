@@ -1,7 +1,7 @@
-"""Sub-cluster AdaCos: a softmax over cosines to several centres a class, whose scale sets itself.
+"""The sub-cluster AdaCos loss: a softmax over cosines to several centres per class, with an adaptive scale.
 
 K. Wilkinghoff, "Sub-cluster AdaCos: learning representations for anomalous sound detection", IJCNN 2021, in the form of
-"Self-supervised learning for anomalous sound detection", ICASSP 2024: soft labels, a scale that follows the batch.
+"Self-supervised learning for anomalous sound detection", ICASSP 2024: soft labels and an adaptive scale.
 """
 
 import math
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SMALLEST = 1e-7  # probabilities are clipped here; also what every update adds to the scale
+SMALLEST = 1e-7  # the floor of probabilities; every update also adds it to the scale
 
 
 class SubClusterAdaCos(nn.Module):
     """Cross-entropy of soft labels (B, classes) against embeddings (B, dimensions).
 
-    `weight` (dimensions, classes · sub_clusters) holds the centres, those of a class side by side. They learn if they
-    are `trainable` and otherwise stay where chance put them. In training mode every call updates `scale` before it is
-    used; in evaluation mode it is frozen.
+    `weight` (dimensions, classes · sub_clusters) holds the centres, grouped by class. They are trained if `trainable`
+    and otherwise keep their random initial values. In training mode every call updates `scale` before using it; in
+    evaluation mode it is fixed.
     """
 
     def __init__(self, dimensions: int, classes: int, sub_clusters: int, trainable: bool):
@@ -30,12 +30,12 @@ class SubClusterAdaCos(nn.Module):
         self.register_buffer("scale", torch.tensor(math.sqrt(2) * math.log(max(2, classes * sub_clusters - 1))))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy, a scalar; the scale is a constant to the gradient."""
+        """Return the mean cross-entropy, a scalar; no gradient flows through the scale."""
         probabilities = self.probabilities(embeddings, labels)
         return -(labels * probabilities.clamp_min(SMALLEST).log()).sum(1).mean()
 
     def probabilities(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the classes' probabilities (B, classes), each the sum over its sub-clusters."""
+        """Return the probabilities of the classes (B, classes), summed over sub-clusters."""
         cosines = self.cosines(embeddings)
         if self.training:
             self._update_scale(cosines.detach(), labels)
@@ -49,13 +49,13 @@ class SubClusterAdaCos(nn.Module):
 
     @torch.no_grad()
     def _update_scale(self, cosines: Tensor, labels: Tensor) -> None:
-        """Move the scale to ln(mean of Σ exp(s·cos)) / cos(θ), θ the median angle to a clip's own centres, ≤ π/4.
+        """Set the scale to ln(mean of Σ exp(s·cos)) / cos(θ), θ ≤ π/4 the median angle to a clip's own centres.
 
-        The angle is summed over a class's sub-clusters, as published: with more than one it always exceeds π/4.
+        As published, the angle is summed over the sub-clusters of a class: with more than one it always exceeds π/4.
         """
         angles = cosines.clamp(-1, 1).acos().unflatten(1, (self.classes, self.sub_clusters)).sum(2)  # (B, classes)
         own = (labels != 0).sum(1) * (labels * angles).sum(1)
-        # Nearest rank, not the mean of the middle two: round() takes .5 to the even neighbour.
+        # The nearest rank instead of the mean of the middle two; round() rounds .5 to the even neighbour.
         median = own.sort().values[round((len(own) - 1) / 2)]
         spread = torch.logsumexp(self.scale * cosines, dim=(0, 1)) - math.log(len(cosines))
         self.scale.copy_(spread / median.clamp_max(math.pi / 4).cos() + SMALLEST)

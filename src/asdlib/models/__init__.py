@@ -1,22 +1,24 @@
-"""The models a recipe can name by its `kind`.
+"""The registry of models, by the `kind` that a recipe names.
 
-A model is an `nn.Module` with
-- `examples(clips) -> Examples`: what one training example is (`len`, `batch(indices) -> Batch`),
-- `loss(batch) -> Tensor`: a scalar to minimise,
-- `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each,
-and, where it needs them,
-- `survey(clips) -> dict` and `grow(facts)`: facts about the training clips (JSON) that decide the network's shape or
-  that it must remember, and the layers that depend on them; a restored network grows from the stored facts,
-- `start_from(checkpoint)`: how it takes over the weights of the recipe's `init` (default: all of them, strictly),
-- `start_from_public(path)`: how it takes over public weights, the recipe's `checkpoint`,
+A model is an `nn.Module` with the methods
+- `examples(clips) -> Examples`: the training examples (`len`, `batch(indices) -> Batch`),
+- `loss(batch) -> Tensor`: the scalar to minimise,
+- `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each.
+
+It can also have
+- `survey(clips) -> dict` and `grow(facts)`: `survey` returns facts about the training clips (JSON) on which the
+  network's layers depend, or which it must remember; `grow` builds these layers. A restored network grows from the
+  stored facts,
+- `start_from(checkpoint)`: loads the weights of the recipe's `init` (default: all of them, strictly),
+- `start_from_public(path)`: loads public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,
-- `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages; a training may resume after
-  any epoch, so the first depends on its arguments only and the second keeps its state in buffers,
-- `metrics(batch) -> dict[str, Tensor]`: what the log says of watched examples beside their loss,
-- `for_machine(machine)`: called before `embed` where a network of many machines treats each in its own way; a clip's
-  machine is known, its domain and attributes are not,
-- `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; what it
-  returns reaches the backends as `calibration`.
+- `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages. A training can resume after
+  any epoch, so the first must depend only on its arguments and the second must keep its state in buffers,
+- `metrics(batch) -> dict[str, Tensor]`: figures of the validation examples for the log, in addition to the loss,
+- `for_machine(machine)`: called before `embed`, for a joint network that treats machines differently. The machine of a
+  clip is known, its domain and attributes are not,
+- `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; its
+  result is passed to the backends as `calibration`.
 """
 
 from asdlib.models.acae import Acae

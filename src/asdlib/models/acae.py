@@ -1,8 +1,8 @@
-"""Attention and convolutional network enhanced autoencoder, ACAE (report 5, §2.2).
+"""The attention and convolutional network enhanced autoencoder, ACAE (report 5, §2.2).
 
-An encoder of convolutions and pooling, self-attention over what is left of time and frequency, a decoder that mirrors
-the encoder; trained to reconstruct mixed clips and to tell their classes. docs/system5.md has what the report leaves
-open.
+The encoder consists of convolutions and pooling, followed by self-attention over the remaining time and frequency
+steps; the decoder mirrors it. The network is trained to reconstruct mixed clips and to classify them. docs/system5.md
+lists what the report leaves open.
 """
 
 import logging
@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 class Acae(nn.Module):
     """Log spectra (B, windows, bins) → `latent` (B, latent).
 
-    `channels` and `pools` (time, frequency) are those of the encoder's stages. `class_weight` weighs the Noisy-ArcMix
-    loss of `scale` and `margin` against the mean squared error; `mixup_alpha` is that of the Beta distribution that a
-    batch's mixing share is drawn from. The classes are machine, section and attributes, and the domain if
-    `domain_in_label`.
+    `channels` and `pools` (time, frequency) describe the stages of the encoder. `class_weight` is the weight of the
+    Noisy-ArcMix loss, with `scale` and `margin`, relative to the mean squared error. `mixup_alpha` is the parameter of
+    the Beta distribution from which the mixing share of a batch is drawn. A class is a machine, section and set of
+    attributes, and the domain if `domain_in_label` is set.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Acae(nn.Module):
         self.decoder = nn.Sequential(*_decoder([*channels[::-1], 1], pools[::-1]))
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Name classes and machines; learn the clips' size and each machine's mean and deviation of every bin."""
+        """Return the classes, the machines, the clips' size, and the mean and deviation of every bin per machine."""
         machines = np.array(clips.column("machine"))
         statistics, frames = training_statistics(clips), clips.frames
         names = np.unique(machines).tolist()
@@ -76,7 +76,7 @@ class Acae(nn.Module):
         }
 
     def grow(self, facts: dict[str, Any]) -> None:
-        """Make what depends on the clips' size and classes: positions, standardisation, class centres."""
+        """Build what depends on the clips' size and classes: positions, standardisation, class centres."""
         self.classes: list[str] = facts["classes"]
         self.machines: list[str] = facts["machines"]
         self.known: int | None = None  # the machine whose clips are embedded
@@ -86,65 +86,68 @@ class Acae(nn.Module):
         bins = self.mean.shape[1]
         if bins % frequency:
             raise AsdError(f"acae: {bins} bins cannot be pooled by {frequency}: change the frontend's n_fft, or pools")
-        self.windows = -(-facts["windows"] // time) * time  # the encoder needs a multiple
+        self.windows = -(-facts["windows"] // time) * time  # padded to a multiple of the pooling
         self.maps = (self.windows // time, bins // frequency)
         width, latent = self.to_latent.in_features, self.to_latent.out_features
         self.position = nn.Parameter(0.02 * torch.randn(prod(self.maps), width))
         self.class_loss = NoisyArcMix(latent, len(self.classes), self.scale, self.margin)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return whole clips with the numbers of their class and machine, (N, 2)."""
+        """Return whole clips, with the numbers of their class and machine as labels, (N, 2)."""
         classes = class_numbers(class_names(clips, section=True, domain=self.domain_in_label), self.classes)
         return WholeClips(clips, torch.stack([classes, class_numbers(clips.column("machine"), self.machines)], dim=1))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the error of the mixed clips' reconstruction plus the weighted Noisy-ArcMix loss."""
+        """Return the reconstruction error of the mixed clips plus the weighted Noisy-ArcMix loss."""
         classes, machines = batch.labels.unbind(1)
         share, order = self._draw(len(classes))
         spectra = self.standardised(batch, self.mean[machines], self.std[machines])
         spectra = share * spectra + (1 - share) * spectra[order]
         tokens = self.encode(spectra)
         error = functional.mse_loss(self.decode(tokens), spectra)
-        told = self.class_loss(self.latent(tokens), classes, classes[order], share)
-        return error + self.class_weight * told
+        class_error = self.class_loss(self.latent(tokens), classes, classes[order], share)
+        return error + self.class_weight * class_error
 
     def for_machine(self, machine: str) -> None:
-        """Say whose clips are embedded from now on: every machine has its own mean and deviation."""
+        """Select the machine whose clips are embedded next: each machine has its own mean and deviation."""
         if machine not in self.machines:
             raise AsdError(f"acae: was not trained on {machine}: use one of: {', '.join(self.machines)}")
         self.known = self.machines.index(machine)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `latent`, what the sphere of normal clips is built from."""
+        """Return `latent` (B, latent), in which the sphere of normal clips is fitted."""
         if self.known is None and len(self.machines) > 1:
-            _log.warning("nobody said which machine's clips these are: all machines' mean statistics are used")
+            _log.warning("the machine of these clips is not known: using the mean statistics of all machines")
         own = slice(None) if self.known is None else [self.known]
         spectra = self.standardised(batch, self.mean[own].mean(0, True), self.std[own].mean(0, True))
         return {"latent": self.latent(self.encode(spectra))}
 
     def standardised(self, batch: Batch, mean: Tensor, std: Tensor) -> Tensor:
-        """Return spectra (B, windows, bins) in units of `std` (B or 1, bins); a clip's last window is repeated."""
+        """Return standardised spectra (B, windows, bins); the last window of a short clip is repeated.
+
+        `mean` and `std` are (B, bins) or (1, bins).
+        """
         last = (batch.frames - 1).clamp_min(0)[:, None]
         windows = torch.arange(self.windows, device=last.device).minimum(last)  # (B, windows)
         rows = torch.arange(len(windows), device=last.device)[:, None]
         return (batch.features[rows, windows] - mean[:, None]) / std[:, None]
 
     def encode(self, spectra: Tensor) -> Tensor:
-        """Return attended tokens (B, tokens, channels), time first, of standardised spectra."""
+        """Return the tokens (B, tokens, channels) of standardised spectra after self-attention, time first."""
         maps = self.encoder(spectra[:, None])  # (B, channels, time, frequency)
         return self.attention(maps.flatten(2).transpose(1, 2) + self.position)
 
     def latent(self, tokens: Tensor) -> Tensor:
-        """Return what the whole clip is like, (B, latent)."""
+        """Return one vector per clip, (B, latent)."""
         return self.to_latent(tokens.mean(1))
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Reconstruct spectra (B, windows, bins) from tokens."""
+        """Return the spectra (B, windows, bins) reconstructed from tokens."""
         return self.decoder(tokens.transpose(1, 2).unflatten(2, self.maps))[:, 0]
 
     def _draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Draw one mixing share for the batch and everyone's partner; in evaluation mode nothing is mixed."""
+        """Draw a mixing share for the batch and the partner of each clip; in evaluation mode, nothing is mixed."""
         device = self.mean.device
         if not self.training:
             return torch.ones((), device=device), torch.arange(count, device=device)
@@ -153,7 +156,7 @@ class Acae(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Self-attention and a two-layer network over tokens (B, tokens, width), each normalised first and added."""
+    """Self-attention and a two-layer network on tokens (B, tokens, width), both pre-normalised and residual."""
 
     def __init__(self, width: int, heads: int, hidden: int):
         super().__init__()
@@ -162,7 +165,7 @@ class AttentionBlock(nn.Module):
         self.network = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Let every token see all others."""
+        """Return the transformed tokens."""
         normalised = self.attention_norm(tokens)
         tokens = tokens + self.attention(normalised, normalised, normalised, need_weights=False)[0]
         return tokens + self.network(tokens)
@@ -181,7 +184,7 @@ def _decoder(channels: list[int], pools: list[list[int]]) -> Iterator[nn.Module]
     for number, ((inputs, outputs), pool) in enumerate(stages):
         yield nn.Upsample(scale_factor=tuple(pool))
         if number == len(stages) - 1:
-            yield nn.Conv2d(inputs, outputs, 3, padding=1)  # linear: spectra have no floor at 0
+            yield nn.Conv2d(inputs, outputs, 3, padding=1)  # no ReLU: spectra can be negative
             return
         yield nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         yield nn.BatchNorm2d(outputs)

@@ -1,7 +1,7 @@
-"""AudioMAE tells compound labels apart: phases I and II of system4's AudioMAE branch (§2.1).
+"""AudioMAE as a classifier of compound labels: phases I and II of system4's AudioMAE branch (§2.1).
 
-The classifier is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm, a linear layer. In
-phase I the encoder is frozen, in phase II it has low-rank adapters on its query and key projections (eq. 3).
+The head is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm and a linear layer. The encoder
+is frozen in phase I. In phase II it has low-rank adapters on its query and key projections (eq. 3).
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ from asdlib.weights.published.audiomae import read_audiomae
 
 
 class AudioMaeClassifier(LabelClassifier):
-    """Log-mel (B, frames, 128), not normalised → the normed mean of its tokens (B, width) → labels.
+    """Log-mel (B, frames, 128), not normalised → the normalised mean of its tokens (B, width) → labels.
 
-    What stands behind the encoder always learns; the encoder does unless it is `frozen`, and then its adapters of
-    `lora_rank`, if it has any (0: none).
+    The layers after the encoder are always trained. The encoder is trained unless it is `frozen`; a frozen encoder can
+    have trainable adapters of rank `lora_rank` (0: none).
     """
 
     def __init__(self, frozen: bool, lora_rank: int = 0, width: int = 768, depth: int = 12, heads: int = 12):
@@ -32,14 +32,14 @@ class AudioMaeClassifier(LabelClassifier):
         self.fc_norm = nn.LayerNorm(width, eps=NORM_EPS)
 
     def start_from_public(self, path: Path) -> None:
-        """Start from the public encoder, and the norm behind it if it was fine-tuned."""
+        """Load the public encoder and, if it was fine-tuned, the norm after it."""
         weights = read_audiomae(path)
         self._take_encoder(weights, "", str(path))
         if "fc_norm.weight" in weights:
             load_part(self.fc_norm, weights, "fc_norm.", str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Start from the adapted autoencoder, or from a classifier and its head's rows for the labels both know."""
+        """Load the encoder of the adapted autoencoder, or a classifier with the rows of its head for shared labels."""
         source = f"init: {checkpoint.recipe['name']}"
         self._take_encoder(checkpoint.weights, "encoder.", source)
         if checkpoint.recipe["kind"] == "audiomae_classifier":
@@ -47,11 +47,11 @@ class AudioMaeClassifier(LabelClassifier):
             self.take_head(checkpoint.weights, checkpoint.facts["classes"])
 
     def embedding(self, batch: Batch) -> Tensor:
-        """Return the mean over time and frequency, normed (B, width)."""
+        """Return the normalised mean over time and frequency, (B, width)."""
         tokens = self.encoder(normalised(batch.features, batch.frames))[:, 1:]  # (B, 512, width)
         return self.fc_norm(tokens.mean(1))
 
     def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
-        plain = AudioMae(**self.sizes)  # adapters go on when the weights below them are there
+        plain = AudioMae(**self.sizes)  # the weights must be loaded before adapters wrap them
         load_part(plain, weights, prefix, source)
         self.encoder = adapt(plain, self.frozen, self.lora_rank)

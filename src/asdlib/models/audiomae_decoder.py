@@ -1,7 +1,8 @@
-"""AudioMAE as a masked autoencoder: its decoder attends within windows, every other block within shifted ones.
+"""AudioMAE with its decoder, as a masked autoencoder (Huang et al., NeurIPS 2022).
 
-Huang et al., NeurIPS 2022; window attention with cosine similarity and a learned bias over log-spaced distances follows
-Swin V2 (Liu et al., 2022). The names are those of the public checkpoint.
+The decoder attends within windows, which are shifted in every other block. The window attention, with cosine similarity
+and a learned bias over log-spaced distances, follows Swin V2 (Liu et al., 2022). Weights have the names of the public
+checkpoint.
 """
 
 import torch
@@ -12,15 +13,15 @@ from asdlib.layers.encoders.audiomae import COLUMNS, NORM_EPS, PATCH, ROWS, TOKE
 from asdlib.layers.patches import place_tokens
 from asdlib.layers.transformer import Mlp, initialise
 
-BLOCKS = 16  # the public code builds so many whatever its depth argument says
-WINDOW = 4  # tokens on either side
+BLOCKS = 16  # the public code builds this many, whatever its depth argument
+WINDOW = 4  # tokens per side
 SHIFT = 2  # rows; columns are never shifted
 BIAS_HIDDEN = 384
 BIAS_DROPOUT = 0.1
 
 
 class MaskedAutoencoder(AudioMae):
-    """Encoder and decoder: normalised spectrograms (B, 1024, 128), some tokens seen → all patches (B, 512, 256)."""
+    """Encoder and decoder: visible tokens of normalised spectrograms (B, 1024, 128) → all patches (B, 512, 256)."""
 
     def __init__(
         self,
@@ -44,11 +45,14 @@ class MaskedAutoencoder(AudioMae):
             initialise(part)
 
     def encode(self, spectrograms: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Return the class token and those seen, normed, (B, 1 + kept, width)."""
+        """Return the normalised class token and visible tokens, (B, 1 + kept, width)."""
         return self.norm(self(spectrograms, visible))
 
     def decode(self, latent: Tensor, visible: Tensor) -> Tensor:
-        """Predict every patch's pixels (B, 512, 256) from `encode`'s result for the tokens `visible` (B, kept)."""
+        """Return the pixels of all patches (B, 512, 256), predicted from the result of `encode`.
+
+        `visible` (B, kept) are the indices of the tokens that were encoded.
+        """
         seen = self.decoder_embed(latent)[:, 1:]  # the class token is left out
         tokens = place_tokens(self.mask_token.to(seen.dtype).expand(len(seen), TOKENS, -1), visible, seen)
         grid = (tokens + self.decoder_pos_embed[:, 1:]).unflatten(1, (ROWS, COLUMNS))
@@ -58,7 +62,7 @@ class MaskedAutoencoder(AudioMae):
 
 
 class WindowBlock(nn.Module):
-    """Window attention and MLP on a grid (B, rows, columns, width), each normed before its residual is added."""
+    """Window attention and MLP on a grid (B, rows, columns, width); a norm precedes each residual connection."""
 
     def __init__(self, width: int, heads: int, shift: int):
         super().__init__()
@@ -78,7 +82,7 @@ class WindowBlock(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Attention among the 16 tokens of a window: scaled cosine similarity and a bias learned from their distance."""
+    """Attention among the 16 tokens of a window, with scaled cosine similarity and a learned distance bias."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -89,7 +93,7 @@ class WindowAttention(nn.Module):
         self.meta_mlp = DistanceBias(heads)
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend within (B, windows, 16, width); `mask` (windows, 16, 16) is added to the scores."""
+        """Return the attended windows (B, windows, 16, width); `mask` (windows, 16, 16) is added to the scores."""
         parts = self.qkv(windows).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
         query, key, value = parts  # each (B, windows, heads, 16, head width)
         norms = query.norm(dim=-1, keepdim=True) * key.norm(dim=-1)[..., None, :]
@@ -102,7 +106,7 @@ class WindowAttention(nn.Module):
 
 
 class DistanceBias(nn.Module):
-    """A small network from the distance of two tokens of a window to the bias of their score, (heads, 16, 16)."""
+    """A small network that maps the distance of two tokens to the bias of their score, (heads, 16, 16)."""
 
     def __init__(self, heads: int):
         super().__init__()
@@ -111,37 +115,40 @@ class DistanceBias(nn.Module):
         self.register_buffer("distances", log_distances(), persistent=False)
 
     def forward(self) -> Tensor:
-        """Return the bias; in training parts of the network are dropped."""
+        """Return the bias (heads, 16, 16), with dropout in training mode."""
         hidden = functional.dropout(functional.relu(self.fc1(self.distances)), BIAS_DROPOUT, self.training)
         bias = functional.dropout(self.fc2(hidden), BIAS_DROPOUT, self.training)
         return bias.unflatten(0, (WINDOW**2, WINDOW**2)).permute(2, 0, 1)
 
 
 def log_distances() -> Tensor:
-    """Return sign(d) · ln(1 + |d|) of the distances in rows and columns, query less key, query by query, (256, 2)."""
+    """Return sign(d) · ln(1 + |d|) for all (query, key) pairs of a window, query by query, (256, 2).
+
+    d is the distance in rows and columns from the key to the query.
+    """
     index = torch.arange(WINDOW**2)
-    place = torch.stack([index // WINDOW, index % WINDOW], dim=1).float()
-    distance = (place[:, None] - place[None, :]).flatten(0, 1)
+    position = torch.stack([index // WINDOW, index % WINDOW], dim=1).float()
+    distance = (position[:, None] - position[None, :]).flatten(0, 1)
     return distance.sign() * distance.abs().log1p()
 
 
 def to_windows(grid: Tensor) -> Tensor:
-    """Cut (B, rows, columns, width) into windows (B, windows, 16, width), row by row in either."""
+    """Divide a grid (B, rows, columns, width) into windows (B, windows, 16, width); both are in row-major order."""
     rows, columns = grid.shape[1] // WINDOW, grid.shape[2] // WINDOW
     cut = grid.unflatten(2, (columns, WINDOW)).unflatten(1, (rows, WINDOW))
     return cut.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def from_windows(windows: Tensor) -> Tensor:
-    """Put windows (B, windows, 16, width) together again, (B, rows, columns, width)."""
+    """Return the grid (B, rows, columns, width) that consists of windows (B, windows, 16, width)."""
     cut = windows.unflatten(1, (-1, COLUMNS // WINDOW)).unflatten(3, (WINDOW, WINDOW))
     return cut.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def shift_mask(shift: int) -> Tensor:
-    """Return what is added to the scores of a grid rolled by `shift` rows, (windows, 16, 16).
+    """Return the mask for the scores of a grid that is rolled by `shift` rows, (windows, 16, 16).
 
-    After rolling, the first rows stand behind the last ones: those tokens do not see each other.
+    Rolling moves the first rows behind the last ones; the mask keeps the tokens of both from attending to each other.
     """
     row = torch.arange(ROWS)[None, :, None, None].expand(1, ROWS, COLUMNS, 1)
     region = (row >= ROWS - WINDOW).int() + (row >= ROWS - shift).int()
@@ -152,8 +159,8 @@ def shift_mask(shift: int) -> Tensor:
 def masked_error(prediction: Tensor, patches: Tensor, masked: Tensor, squared: bool, per_patch_norm: bool) -> Tensor:
     """Return the mean error of the predicted pixels (B, 512, 256) over the masked patches (B, 512).
 
-    Squared on patches normed one by one is the public pre-training; absolute on the patches as they are is the report's
-    (§2.1, eq. 1).
+    The public pre-training uses the squared error of patches that are normalised one by one. The report uses the
+    absolute error without this normalisation (§2.1, eq. 1).
     """
     if per_patch_norm:
         variance = patches.var(-1, keepdim=True)  # over 255

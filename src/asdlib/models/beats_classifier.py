@@ -1,7 +1,7 @@
-"""BEATs tells compound labels apart: phases I and II of system4's BEATs branch (§2.2).
+"""BEATs as a classifier of compound labels: phases I and II of system4's BEATs branch (§2.2).
 
-The whole network learns in phase I. In phase II its encoder is frozen and has low-rank adapters on its query and key
-projections. The tokens are pooled by attention (eq. 4).
+In phase I the whole network is trained. In phase II the encoder is frozen and has low-rank adapters on its query and
+key projections. The tokens are pooled by attention (eq. 4).
 """
 
 from pathlib import Path
@@ -19,10 +19,11 @@ from asdlib.weights.published.files import check_keys
 
 
 class BeatsClassifier(LabelClassifier):
-    """Log-mel (B, frames, 128) of 16-bit samples, not normalised → tokens' weighted mean (B, width) → labels.
+    """Log-mel (B, frames, 128) of 16-bit samples, not normalised → weighted mean of tokens (B, width) → labels.
 
-    `attention` is the width of the hidden layer that weighs the tokens. What stands behind the encoder always learns;
-    the encoder does unless it is `frozen`, and then its adapters of `lora_rank`, if it has any (0: none).
+    `attention` is the width of the hidden layer that computes the weights of the tokens. The layers after the encoder
+    are always trained. The encoder is trained unless it is `frozen`; a frozen encoder can have trainable adapters of
+    rank `lora_rank` (0: none).
     """
 
     def __init__(
@@ -45,24 +46,24 @@ class BeatsClassifier(LabelClassifier):
         self.pooling = AttentivePooling(width, attention)
 
     def start_from_public(self, path: Path) -> None:
-        """Start from the public encoder."""
+        """Load the public encoder."""
         weights = read_beats(path)
         own = {name: tensor.shape for name, tensor in Beats(**self.sizes).state_dict().items()}
-        check_keys(str(path), weights, own)  # every name that there is, too
+        check_keys(str(path), weights, own)  # refuses names that the encoder does not have
         self._take_encoder(weights, "", str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Start from another classifier's encoder and pooling, and its head's rows for the labels that both know."""
+        """Load the encoder and pooling of another classifier, and the rows of its head for shared labels."""
         source = f"init: {checkpoint.recipe['name']}"
         self._take_encoder(checkpoint.weights, "encoder.", source)
         load_part(self.pooling, checkpoint.weights, "pooling.", source)
         self.take_head(checkpoint.weights, checkpoint.facts["classes"])
 
     def embedding(self, batch: Batch) -> Tensor:
-        """Return the weighted mean of the tokens that are no padding, (B, width)."""
+        """Return the weighted mean of the tokens that are not padding, (B, width)."""
         return self.pooling(*self.encoder(batch.features, batch.frames))
 
     def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
-        plain = Beats(**self.sizes)  # adapters go on when the weights below them are there
+        plain = Beats(**self.sizes)  # the weights must be loaded before adapters wrap them
         load_part(plain, weights, prefix, source)
         self.encoder = adapt(plain, self.frozen, self.lora_rank)

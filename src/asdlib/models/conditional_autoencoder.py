@@ -1,7 +1,7 @@
-"""The conditional convolutional autoencoder of Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
+"""The conditional convolutional autoencoder of Fu et al. (report 3 of DCASE 2025 Task 2, §2.2; docs/system3.md).
 
-The condition a clip was recorded under goes in as further channels of its spectrogram. A clip is represented by how
-badly each of its bands is reconstructed.
+The operating condition of a clip is given to the network as further channels of the spectrogram. A clip is represented
+by the reconstruction errors of its bands.
 """
 
 from itertools import pairwise
@@ -15,9 +15,10 @@ from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
 class ConditionalAutoencoder(WindowAutoencoder):
-    """[1 + condition, bands, frames] → channels, each halving both → latent → back to [1, bands, frames].
+    """(1 + condition, bands, frames) → convolutions that halve both axes → latent → (1, bands, frames).
 
-    `conditional: false` leaves the condition's channels out; `scale`, `survey` and the error are those of its base.
+    `channels` are those of the convolutions. `conditional: false` leaves out the channels of the condition. See
+    `WindowAutoencoder` for the other arguments.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class ConditionalAutoencoder(WindowAutoencoder):
         self.latent = latent
 
     def build(self, bands: int) -> None:
-        """Make the layers for spectrograms of so many bands."""
+        """Build the layers for spectrograms of `bands` bands."""
         shrink = 2 ** len(self.channels)
         for name, size in (("bands of the frontend", bands), ("frames", self.frames)):
             if size % shrink:
@@ -56,10 +57,10 @@ class ConditionalAutoencoder(WindowAutoencoder):
             *[layer for inputs, outputs in pairwise(widths) for layer in _double(inputs, outputs)],
             nn.Conv2d(widths[-1], 1, 3, padding=1),
         )
-        self.to(memory_format=torch.channels_last)  # the same sums in half the time on a CPU
+        self.to(memory_format=torch.channels_last)  # the same result in half the time on a CPU
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
-        """Reconstruct scaled windows (B, frames, bands) under conditions (B, width)."""
+        """Return scaled windows (B, frames, bands), reconstructed given their conditions (B, width) or None."""
         image = windows.transpose(1, 2)[:, None]  # (B, 1, bands, frames)
         if condition is not None:
             image = torch.cat([image, condition[:, :, None, None].expand(-1, -1, *image.shape[2:])], dim=1)
@@ -68,7 +69,7 @@ class ConditionalAutoencoder(WindowAutoencoder):
 
 
 def _halve(inputs: int, outputs: int) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)  # the batch norm has one
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)  # the batch norm has a bias
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 

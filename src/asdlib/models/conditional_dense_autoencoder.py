@@ -1,6 +1,6 @@
-"""System 4 of report 3: the conditional autoencoder with fully connected layers, as the baseline has them.
+"""The conditional autoencoder with fully connected layers, system 4 of report 3.
 
-The report (§3) says no more than that; sizes are the official baseline's (docs/baseline.md).
+The report (§3) gives no further details. The sizes are those of the official baseline (docs/baseline.md).
 """
 
 import torch
@@ -34,13 +34,13 @@ class ConditionalDenseAutoencoder(WindowAutoencoder):
         self.norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
 
     def build(self, bands: int) -> None:
-        """Make the layers for spectrograms of so many bands."""
+        """Build the layers for spectrograms of `bands` bands."""
         size = self.frames * bands
         widths = [size + self.width, *self.hidden, self.latent, *self.hidden]
         self.layers = nn.Sequential(*dense_layers(widths, self.norm), Linear(widths[-1], size))
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
-        """Reconstruct scaled windows (B, frames, bands) under conditions (B, width)."""
+        """Return scaled windows (B, frames, bands), reconstructed given their conditions (B, width) or None."""
         vectors = windows.flatten(1)
         if condition is not None:
             vectors = torch.cat([vectors, condition], dim=1)

@@ -1,10 +1,10 @@
-"""Under which condition does a machine run? Known or guessed in training, inferred for every clip that is scored.
+"""The operating conditions of clips: their names in training, and their inference when a clip is scored.
 
-A training clip's condition is its machine, its attributes and its domain. Clips of a machine without any attributes are
-clustered, and the cluster is the condition. For a clip that is scored, neither attributes nor domain are given: its
-condition is inferred from the mean and the deviation of its bands. That is a linear rule in either case: logistic
-regression, or, of a lone machine without attributes, the nearest cluster centre, |z − c|² being least where
-z · c − |c|² / 2 is greatest.
+The condition of a training clip is its machine, its attributes and its domain. Clips of a machine without attributes
+are clustered, and the cluster is the condition. For a clip that is scored, neither attributes nor domain are given, so
+its condition is inferred from the mean and the deviation of its bands. In both cases the rule is linear: a logistic
+regression or, for a single machine without attributes, the nearest cluster centre (|z − c|² is smallest where
+z · c − |c|² / 2 is largest).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from asdlib.examples.clips import Clips
 
 @dataclass(frozen=True)
 class Rule:
-    """Names of conditions and the linear scores that tell them apart, (conditions, 2 · bands) and (conditions,)."""
+    """A linear classifier of conditions: names, `weight` (conditions, 2 · bands) and `bias` (conditions,)."""
 
     names: list[str]
     weight: np.ndarray
@@ -29,14 +29,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Clustering:
-    """How machines without attributes are divided: k-means on principal components of the clips' statistics."""
+    """Clustering of machines without attributes: k-means on principal components of the clips' statistics."""
 
     clusters: int
     components: int
 
     def fit(self, statistics: np.ndarray, machine: str) -> tuple[list[str], Rule]:
-        """Return every clip's cluster, by name, and the rule that finds the nearest centre."""
-        from sklearn.cluster import KMeans  # here: two seconds that only a training has to spend
+        """Return the name of every clip's cluster, and the rule that finds the nearest centre."""
+        from sklearn.cluster import KMeans  # imported here because it takes two seconds and only trainings need it
         from sklearn.decomposition import PCA
 
         pca = PCA(min(self.components, *statistics.shape), random_state=0).fit(statistics)
@@ -49,41 +49,42 @@ class Clustering:
 
 
 def survey_conditions(clips: Clips, statistics: Tensor, clustering: Clustering) -> dict[str, Any]:
-    """Return what `ConditionInference` needs to know, learned from training clips and their statistics (N, 2 · bands).
+    """Return the facts for `ConditionInference`, learned from training clips and their statistics (N, 2 · bands).
 
-    `names` of the conditions, `centre` and `scale` of the statistics, and `weight` and `bias` of the rule.
+    The keys are `names` (of the conditions), `centre` and `scale` (of the statistics), `weight` and `bias` (of the
+    rule).
     """
     centre, scale = _scaling(statistics)
     scaled = (statistics.numpy() - centre) / scale
     names, lone = _name(clips, scaled, clustering)
     rule = lone or _regression(scaled, names)
     arrays = {"centre": centre, "scale": scale, "weight": rule.weight, "bias": rule.bias}
-    # single precision, as the network computes: the last digits of sums in double depend on threads
+    # single precision, like the network: the last digits of sums in double precision depend on the number of threads
     return {"names": rule.names} | {name: array.astype(np.float32).tolist() for name, array in arrays.items()}
 
 
 def training_conditions(clips: Clips, statistics: Tensor, names: list[str], clustering: Clustering) -> Tensor:
-    """Return the condition of each training clip as its place in `names`, (N,).
+    """Return the condition of each training clip as an index into `names`, (N,).
 
-    The clips are those of `survey_conditions`, so that the same clusters are found again.
+    The clips must be those that `survey_conditions` was given, so that the clusters are the same.
     """
     centre, scale = _scaling(statistics)
     found, _ = _name(clips, (statistics.numpy() - centre) / scale, clustering)
-    places = {name: place for place, name in enumerate(names)}
-    return torch.tensor([places[name] for name in found])
+    indices = {name: index for index, name in enumerate(names)}
+    return torch.tensor([indices[name] for name in found])
 
 
 class ConditionInference(nn.Module):
-    """Infers the condition of clips from their sound alone."""
+    """Infers the condition of clips from their sound."""
 
     def __init__(self, facts: dict[str, Any]):
-        """`facts` are those of `survey_conditions`; they are no part of the weights."""
+        """Take the facts of `survey_conditions`; they are not saved with the weights."""
         super().__init__()
         for name in ("centre", "scale", "weight", "bias"):
             self.register_buffer(name, torch.tensor(facts[name]), persistent=False)
 
     def forward(self, features: Tensor, frames: Tensor) -> Tensor:
-        """Return the most likely condition of clips (B, frames, bands), (B,)."""
+        """Return the index of the most likely condition, (B,), of clips (B, frames, bands)."""
         scaled = (clip_statistics(features, frames) - self.centre) / self.scale
         return (scaled @ self.weight.T + self.bias).argmax(1)
 
@@ -94,7 +95,7 @@ def _scaling(statistics: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _name(clips: Clips, scaled: np.ndarray, clustering: Clustering) -> tuple[list[str], Rule | None]:
-    """Return every clip's condition, and the rule of a lone machine whose conditions are clusters."""
+    """Return every clip's condition, and the rule if there is only one machine and its conditions are clusters."""
     machines = clips.column("machine")
     attributes = [" ".join(f"{name}={value}" for name, value in sorted(pairs)) for pairs in clips.column("attributes")]
     columns = zip(machines, attributes, clips.column("domain"), strict=True)
@@ -111,7 +112,7 @@ def _name(clips: Clips, scaled: np.ndarray, clustering: Clustering) -> tuple[lis
 
 
 def _regression(scaled: np.ndarray, names: list[str]) -> Rule:
-    """Fit a logistic regression to the conditions; each weighs the same, however few clips it has."""
+    """Fit a logistic regression in which all conditions have the same weight, however few clips they have."""
     known = sorted(set(names))
     from sklearn.linear_model import LogisticRegression
 
@@ -119,6 +120,6 @@ def _regression(scaled: np.ndarray, names: list[str]) -> Rule:
         return Rule(known, np.zeros((1, scaled.shape[1])), np.zeros(1))
     model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaled, names)
     weight, bias = model.coef_, model.intercept_
-    if len(known) == 2:  # scikit-learn keeps one row, which speaks for the second
+    if len(known) == 2:  # scikit-learn keeps one row, that of the second class
         weight, bias = np.vstack([0 * weight, weight]), np.append(0.0, bias)
     return Rule(known, weight, bias)

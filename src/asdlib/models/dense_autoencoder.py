@@ -1,7 +1,7 @@
-"""The official baseline's dense autoencoder, exactly (docs/baseline.md).
+"""The official baseline's dense autoencoder (docs/baseline.md).
 
-An example is a vector of five consecutive log-mel frames. A clip is scored by its mean squared error, or by the
-Mahalanobis distance of its mean residual from the residuals seen in training.
+A training example is a vector of five consecutive log-mel frames. A clip is scored by its mean squared error, or by the
+Mahalanobis distance of its mean residual from the residuals in training.
 """
 
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ from asdlib.layers.linear import Linear
 
 
 class FrameVectors:
-    """All vectors of `frames` consecutive frames of some clips, oldest frame first; none is ever stored twice."""
+    """All vectors of `frames` consecutive frames of the clips, oldest frame first, as views of the features."""
 
     def __init__(self, clips: Clips, frames: int):
         count, rows, bands = clips.features.shape
         features = clips.features.contiguous()
         self._vectors = features.as_strided((count * rows - frames + 1, frames * bands), (bands, 1))
         starts = (clips.frames - frames + 1).clamp_min(0)  # a clip shorter than `frames` has no vector
-        inside = torch.arange(rows) < starts[:, None]  # (clips, frames): where a vector starts and real frames follow
+        inside = torch.arange(rows) < starts[:, None]  # (clips, frames): True where a vector of real frames starts
         self._starts = inside.flatten().nonzero().squeeze(1)
         self._target = clips.target[self._starts // rows]
 
@@ -33,13 +33,13 @@ class FrameVectors:
         return len(self._starts)
 
     def batch(self, indices: Tensor) -> Batch:
-        """Return those vectors, (B, frames · bands)."""
+        """Return the vectors of these indices, (B, frames · bands)."""
         vectors = self._vectors.index_select(0, self._starts[indices]).float()
         return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
 
 
 class DenseAutoencoder(nn.Module):
-    """640 → 128 ×4 → 8 → 128 ×4 → 640; every layer but the last is linear, batch norm and ReLU."""
+    """640 → 128 ×4 → 8 → 128 ×4 → 640; every layer except the last has batch norm and ReLU."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class DenseAutoencoder(nn.Module):
         widths = [frames * bands, *[hidden] * depth, latent]
         self.encoder = nn.Sequential(*dense_layers(widths, norm))
         self.decoder = nn.Sequential(*dense_layers(widths[:0:-1], norm), Linear(hidden, widths[0]))
-        # Filled by `finish`: the scatter of training residuals, one row of `bands` values a frame.
+        # Set by `finish`: the scatter of the training residuals, which have one row of `bands` values per frame.
         self.register_buffer("cov_source", torch.eye(bands))
         self.register_buffer("cov_target", torch.eye(bands))
 
     def examples(self, clips: Clips) -> FrameVectors:
-        """Return what the network is trained on: vectors, not clips."""
+        """Return the vectors that the network is trained on."""
         return FrameVectors(clips, self.frames)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Reconstruct vectors, (B, frames · bands)."""
+        """Return the reconstruction of vectors, (B, frames · bands)."""
         return self.decoder(self.encoder(vectors))
 
     def loss(self, batch: Batch) -> Tensor:
@@ -76,10 +76,10 @@ class DenseAutoencoder(nn.Module):
 
     @torch.no_grad()
     def finish(self, training: Iterable[Batch], validation: Iterable[Batch], losses: Tensor) -> dict[str, Tensor]:
-        """Learn the residuals' scatter after the last epoch; return the samples that decision thresholds are fitted to.
+        """Compute the residuals' scatter after the last epoch; return the samples for the decision thresholds.
 
-        `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips:
-        that is how the official thresholds come about, and why they are far from the quantiles of clip scores.
+        `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips,
+        as in the official code. This is why the official thresholds are far from the quantiles of clip scores.
         """
         self.cov_source, self.cov_target = self.residual_scatter(training)
         batches = chain(training, validation)
@@ -91,17 +91,17 @@ class DenseAutoencoder(nn.Module):
         }
 
     def residual_scatter(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-        """Accumulate DᵀD of the residuals' rows, each batch centred on its own mean, for source and target vectors.
+        """Return the scatter DᵀD of the residuals' rows for source and target vectors, each (bands, bands).
 
-        Divided by the number of *vectors* less one, not of rows: about five times a covariance, as the official code
-        has it. Without target vectors both are the source's.
+        Each batch is centred on its own mean. As in the official code, the sum is divided by the number of *vectors*
+        less one, not of rows, which gives about five times a covariance. Without target vectors, both are the source's.
         """
         scatter = torch.zeros(2, self.bands, self.bands, device=self.cov_source.device)
         vectors = torch.zeros(2, device=scatter.device)
         for batch in batches:
             residuals = batch.features - self(batch.features)
             for domain, chosen in enumerate((~batch.target, batch.target)):
-                rows = residuals[chosen].reshape(-1, self.bands)  # five rows a vector
+                rows = residuals[chosen].reshape(-1, self.bands)  # five rows per vector
                 if len(rows):
                     centred = rows - rows.mean(0)
                     scatter[domain] += centred.T @ centred
@@ -118,8 +118,8 @@ class DenseAutoencoder(nn.Module):
     def distances(self, mean_residuals: Tensor) -> Tensor:
         """Return δ̄ᵀ Σ⁻¹ δ̄ of mean residuals (B, bands) for the source and the target scatter, (B, 2).
 
-        The *mean* residual's distance, not the mean of the rows' distances: averaging all entries of the official
-        code's δ Σ⁻¹ δᵀ comes to this.
+        This is the distance of the *mean* residual, not the mean of the rows' distances: it equals the average of all
+        entries of the official code's δ Σ⁻¹ δᵀ. Raises AsdError if a scatter is singular.
         """
         try:
             inverses = torch.linalg.inv(torch.stack([self.cov_source, self.cov_target]))
@@ -141,6 +141,6 @@ class DenseAutoencoder(nn.Module):
         }
 
     def _vectors(self, clip: Tensor) -> Tensor:
-        """Return all vectors of a clip (frames, bands), none if it is shorter than one."""
+        """Return all vectors of a clip (frames, bands), or none if the clip is shorter than a vector."""
         count = max(0, len(clip) - self.frames + 1)
         return clip.contiguous().as_strided((count, self.frames * self.bands), (self.bands, 1))

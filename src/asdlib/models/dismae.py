@@ -1,8 +1,8 @@
-"""Audio DisMAE (Bian and Chen, DCASE 2025 Task 2): what is common to all machines and what is each one's own.
+"""Audio DisMAE, a disentangled masked autoencoder of log-mel spectrograms (Bian and Chen, DCASE 2025 Task 2).
 
-A semantic encoder sees a quarter of a log-mel spectrogram, a variation encoder a third, and a decoder reconstructs all
-of it from the former's tokens and one token of the latter. A clip is strange where it is reconstructed badly, or where
-its semantic token lies far from those of normal clips.
+A semantic encoder sees a quarter of a spectrogram and a variation encoder sees a third of it. A decoder reconstructs
+the whole spectrogram from the tokens of the semantic encoder and a single token of the variation encoder. A clip is
+anomalous if it is reconstructed badly, or if its semantic token is far from those of normal clips.
 """
 
 import logging
@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class Dismae(DismaeNetwork):
-    """Log-mel clips (B, frames, bands) in dB, seen as bands / patch rows and frames / patch columns of patches.
+    """Log-mel clips (B, frames, bands) in dB, divided into bands / patch rows and frames / patch columns of patches.
 
-    `domains` says what the variation encoder is to hold: `machine_type` (one joint model of all machines) or
-    `condition` (source, target and noise-augmented clips of one machine). The head that tells domains apart learns in
-    the first `head_epochs` epochs and in every `head_every`th up to `head_until`. `compile` is for training on CUDA.
+    `domains` says which domains the variation encoder separates: `machine_type` (a joint model of all machines) or
+    `condition` (source, target and noise-augmented clips of one machine). The domain head is trained in the first
+    `head_epochs` epochs and in every `head_every`th epoch up to `head_until`. `compile` takes effect on CUDA only.
     """
 
     def __init__(
@@ -85,21 +85,21 @@ class Dismae(DismaeNetwork):
     # --- before training: levels and domains -------------------------------------------------------------------
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Return the machines, the range of levels of each, and the domains."""
+        """Return the machines, the range of levels of each (dB), and the domains."""
         self._refuse_other_sizes(clips.features)
         machines = clips.column("machine")
         names = sorted(set(machines))
         if self.domains == "condition" and len(names) > 1:
-            raise AsdError("dismae: domains: condition compares clips of one machine: use scope: machine")
+            raise AsdError("dismae: domains: condition is for the clips of one machine: use scope: machine")
         ranges = [
             level_range(clips, [row for row, machine in enumerate(machines) if machine == name]) for name in names
         ]
         for name, (low, high) in zip(names, ranges, strict=True):
-            _log.info("%s: %.1f to %.1f dB become 0 to 1", name, low, high)
+            _log.info("%s: %.1f to %.1f dB are mapped to 0 to 1", name, low, high)
         return {"machines": names, "ranges": ranges, "domains": sorted(set(self._domains_of(clips)))}
 
     def grow(self, facts: dict[str, Any]) -> None:
-        """Make the domain head for as many domains as there are."""
+        """Build the domain head for the number of domains."""
         self.facts = facts
         self.reweight_classifier = DomainHead(self.norm.weight.numel(), len(facts["domains"]), **self.head_optimiser)
         initialise(self.reweight_classifier)
@@ -107,7 +107,7 @@ class Dismae(DismaeNetwork):
         self._known: int | None = None
 
     def examples(self, clips: Clips) -> DomainRounds:
-        """Return rounds of clips of a few domains; a clip's labels are its machine and its domain, (B, 2)."""
+        """Return rounds of clips of a few domains; the labels are the machine and domain of each clip, (B, 2)."""
         machines = [self.facts["machines"].index(name) for name in clips.column("machine")]
         domains = [self.facts["domains"].index(name) for name in self._domains_of(clips)]
         return DomainRounds(clips, torch.tensor([machines, domains]).T, self.round_domains, self.round_clips)
@@ -119,7 +119,7 @@ class Dismae(DismaeNetwork):
         return ["augmented" if view == "augmented" else domain or "source" for view, domain in pairs]
 
     def images(self, features: Tensor, frames: Tensor, ranges: Tensor) -> tuple[Tensor, Tensor]:
-        """Return clips in [0, 1], (B, bands, frames), and True where a patch holds real frames, (B, patches)."""
+        """Return clips in [0, 1], (B, bands, frames), and True for patches with real frames, (B, patches)."""
         images = scaled(features, frames, ranges, self.frames).transpose(1, 2)
         starts = torch.arange(self.columns, device=frames.device) * self.patch
         return images, (starts < frames[:, None]).repeat(1, self.rows)
@@ -135,22 +135,22 @@ class Dismae(DismaeNetwork):
         keep = self._draw(tokens, self.mask_ratio), self._draw(tokens, self.variation_mask_ratio)
         patches = patchify(images, self.patch)
         reconstruction, adaptive = self.terms(tokens, patches, real, domain, keep, self.margin, self.temperature)
-        # Last: weights that autocast first meets where no gradient flows, it would reuse without one.
+        # Last, because autocast caches weights: those first used without a gradient would be reused without one.
         if self.training and self._head_learns:
             self._teach_head(tokens, domain)
         return reconstruction + self.adaptive_weight * adaptive
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Let the domain head learn in the first epochs and now and then thereafter."""
+        """Decide whether the domain head is trained in this epoch."""
         again = epoch % self.head_every == 0 and epoch <= self.head_until
         self._head_learns = epoch < self.head_epochs or again
 
     def after_step(self, step: int, steps: int) -> None:
-        """Make the domain head's own step."""
+        """Take a step of the domain head's own optimiser."""
         self.reweight_classifier.step()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Spare biases and norms the weight decay; the domain head is not the optimiser's."""
+        """Exempt biases and norms from weight decay, and leave out the domain head, which has its own optimiser."""
         trained = [weight for weight in self.parameters() if weight.requires_grad]
         vectors = {"params": [weight for weight in trained if weight.dim() == 1], "weight_decay": 0.0}
         return [{"params": [weight for weight in trained if weight.dim() > 1]}, vectors]
@@ -164,7 +164,7 @@ class Dismae(DismaeNetwork):
         return structured_keep(len(tokens), self.rows, self.columns, ratio).to(tokens.device)
 
     def _compile_once(self, device: torch.device) -> None:
-        """Compile the blocks before the first step on CUDA; on a CPU that would take longer than it could save."""
+        """Compile the blocks before the first step on CUDA; on a CPU, compiling takes longer than it saves."""
         if self.compile_for_cuda and not self._compiled and device.type == "cuda":
             for block in self.transformer_blocks:
                 block.compile(dynamic=True)  # encoders and decoder see different numbers of tokens
@@ -173,7 +173,7 @@ class Dismae(DismaeNetwork):
     # --- scoring -----------------------------------------------------------------------------------------------
 
     def for_machine(self, machine: str) -> None:
-        """Say whose clips are embedded from now on: every machine has its own range of levels."""
+        """Select the machine whose clips are embedded next: each machine has its own range of levels."""
         if machine not in self.facts["machines"]:
             known = ", ".join(self.facts["machines"])
             raise AsdError(f"dismae: was not trained on {machine}: use one of: {known}")
@@ -181,11 +181,11 @@ class Dismae(DismaeNetwork):
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what clips are scored by, (B, dimensions).
+        """Return the representations of clips, (B, dimensions) each.
 
-        `mse` (1): mean squared error of the removed real patches over `score_masks` pairs of masks, the same for every
-        clip; `mse_full` (1): that of all real patches with nothing removed; `semantic` (width): the semantic CLS token
-        with nothing removed.
+        `mse` (1): the mean squared error of the removed real patches over `score_masks` pairs of masks, which are the
+        same for every clip; `mse_full` (1): the mean squared error of all real patches with none removed; `semantic`
+        (width): the semantic CLS token with no patch removed.
         """
         self._refuse_other_sizes(batch.features)
         images, real = self.images(batch.features, batch.frames, self._range().expand(len(batch.frames), 2))
@@ -225,9 +225,9 @@ class Dismae(DismaeNetwork):
             raise AsdError(f"dismae.frames: {self.frames}, but the features have {frames}: set it to {whole}")
 
     def _range(self) -> Tensor:
-        """Return the levels, (2,), that become 0 and 1."""
+        """Return the levels in dB, (2,), that are mapped to 0 and 1."""
         if self._known is None and len(self.ranges) > 1:
-            _log.warning("nobody said which machine's clips these are: the range of all machines' levels is used")
+            _log.warning("the machine of these clips is not known: using the range of levels of all machines")
             return torch.stack([self.ranges[:, 0].min(), self.ranges[:, 1].max()])
         return self.ranges[self._known or 0]
 
@@ -235,6 +235,6 @@ class Dismae(DismaeNetwork):
 def _refuse(bands: int, frames: int, patch: int, domains: str) -> None:
     for name, size in (("bands", bands), ("frames", frames)):
         if size % patch:
-            raise AsdError(f"dismae.{name}: {size} is no multiple of the patch, {patch}: change one")
+            raise AsdError(f"dismae.{name}: {size} is not a multiple of the patch size {patch}: change one")
     if domains not in DOMAINS:
         raise AsdError(f"dismae.domains: {domains!r}: use one of: {', '.join(DOMAINS)}")

@@ -1,4 +1,4 @@
-"""A classifier that is trained beside a network and never moves it."""
+"""The domain head of DisMAE: a classifier that is trained alongside the network without affecting it."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from torch.nn import functional
 
 
 class DomainHead(nn.Sequential):
-    """Which domain a token (B, width) is of: Linear, ReLU, Linear → (B, domains).
+    """Classifies tokens (B, width) by domain: Linear, ReLU, Linear → (B, domains).
 
-    Frozen for the network's optimiser. It learns by a stochastic gradient descent of its own: `observe` adds up
-    gradients, `step` makes one step of them. The momentum lies in buffers, so that a resumed training goes on as it
-    would have.
+    The network's optimiser does not train it. It has a stochastic gradient descent of its own: `observe` collects
+    gradients and `step` takes one step with their mean. The momentum is kept in buffers, so that a resumed training
+    gives the same result.
     """
 
     def __init__(self, width: int, domains: int, rate: float, momentum: float, weight_decay: float):
@@ -23,12 +23,12 @@ class DomainHead(nn.Sequential):
             self.register_buffer(_velocity(name), torch.zeros_like(weight))
 
     def probability(self, tokens: Tensor, domains: Tensor) -> Tensor:
-        """Return the probability of each token's own domain, (B,); no gradient flows."""
+        """Return the probability of each token's own domain, (B,), without a gradient."""
         with torch.no_grad():
             return self(tokens).float().softmax(1).gather(1, domains[:, None]).squeeze(1)
 
     def observe(self, tokens: Tensor, domains: Tensor) -> None:
-        """Keep the gradient of the cross-entropy of one batch until the next `step`."""
+        """Store the gradient of the cross-entropy of one batch until the next `step`."""
         with torch.enable_grad():
             weights = {name: weight.detach().requires_grad_() for name, weight in self.named_parameters()}
             loss = functional.cross_entropy(functional_call(self, weights, tokens.detach()), domains)
@@ -37,7 +37,7 @@ class DomainHead(nn.Sequential):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move the weights against the mean of the gradients that were kept, if there are any."""
+        """Update the weights with the mean of the stored gradients, if there are any."""
         for name, weight in self.named_parameters():
             gradients = [observed[name] for observed in self._observed]
             if gradients:

@@ -1,7 +1,7 @@
-"""The disentangled masked autoencoder itself: patches, two encoders, one decoder, a head that tells domains apart.
+"""The network of the disentangled masked autoencoder: patches, two encoders, a decoder and a domain head.
 
-Zhang et al., *Disentangling Masked Autoencoders for Unsupervised Domain Generalization*, ECCV 2024. Names of weights
-are the published ones; the grid of patches need not be square.
+Zhang et al., *Disentangling Masked Autoencoders for Unsupervised Domain Generalization*, ECCV 2024. Weights have the
+published names. The grid of patches need not be square.
 """
 
 import torch
@@ -17,10 +17,10 @@ NORM_EPS = 1e-6
 
 
 class DismaeNetwork(nn.Module):
-    """Images (B, height, width) in [0, 1] as `rows` × `columns` patches, read row by row.
+    """Encodes and decodes images (B, height, width) in [0, 1] as `rows` × `columns` patches in row-major order.
 
-    Without classification heads that nothing uses: the published code has two more. `reweight_classifier` is its name
-    for the domain head; it is None until the number of domains is known.
+    Two unused classification heads of the published code are left out. `reweight_classifier` is the published name of
+    the domain head; it is None until the number of domains is known.
     """
 
     def __init__(
@@ -57,15 +57,15 @@ class DismaeNetwork(nn.Module):
 
     @property
     def transformer_blocks(self) -> list[Block]:
-        """All blocks of encoders and decoder."""
+        """All blocks of the encoders and the decoder."""
         return [*self.blocks, *self.variation_blocks, *self.decoder_blocks]
 
     def tokens(self, images: Tensor) -> Tensor:
-        """Embed every patch, (B, patches, width)."""
+        """Return the embedding of every patch, (B, patches, width)."""
         return self.patch_embed(images) + self.positions
 
     def encode(self, tokens: Tensor, keep: Tensor, blocks: nn.ModuleList) -> Tensor:
-        """Run the tokens at `keep` (B, kept) through an encoder, the CLS token first, (B, 1 + kept, width)."""
+        """Return the CLS token and the tokens at `keep` (B, kept) after an encoder, (B, 1 + kept, width)."""
         seen = take_tokens(tokens, keep)
         seen = torch.cat([self.cls_token.expand(len(seen), -1, -1), seen], dim=1)
         for block in blocks:
@@ -73,10 +73,10 @@ class DismaeNetwork(nn.Module):
         return self.norm(seen)
 
     def decoder_input(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
-        """Join semantic tokens (B, 1 + kept, width), put in their places, and variation tokens (B, width).
+        """Return the decoder's input, from semantic tokens (B, 1 + kept, width) and variation tokens (B, width).
 
-        Returns (B, 1 + patches + 1, decoder width): semantic CLS, patches (mask tokens where they were removed),
-        variation CLS. That one token is all the decoder learns from the variation encoder.
+        The result, (B, 1 + patches + 1, decoder width), consists of the semantic CLS token, the patches (mask tokens
+        for removed ones) and the variation CLS token, which is all that the decoder gets from the variation encoder.
         """
         known, style = self.decoder_embed(semantic), self.decoder_embed(style)[:, None]
         blank = self.mask_token.to(known.dtype).expand(len(known), self.rows * self.columns, -1)
@@ -84,12 +84,12 @@ class DismaeNetwork(nn.Module):
         return torch.cat([known[:, :1], patches, style], dim=1)
 
     def decode(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
-        """Reconstruct all patches from semantic and variation tokens, (B, patches, patch²) in [0, 1]."""
+        """Return all patches, (B, patches, patch²) in [0, 1], reconstructed from semantic and variation tokens."""
         tokens = self.decoder_input(semantic, keep, style)
         for block in self.decoder_blocks:
             tokens = block(tokens)
         guess = self.decoder_pred(self.decoder_norm(tokens)[:, 1:-1])
-        return guess.float().sigmoid()  # float: errors are small beside the steps of bf16
+        return guess.float().sigmoid()  # float32, because the errors are small compared to the resolution of bf16
 
     def terms(
         self, tokens: Tensor, patches: Tensor, real: Tensor, domain: Tensor, keep: tuple[Tensor, Tensor],
@@ -97,9 +97,9 @@ class DismaeNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return the reconstruction error and the adaptive contrastive loss, both unweighted.
 
-        `patches` (B, patches, patch²) are to be reconstructed, those that are not `real` (B, patches) do not count;
-        `keep` are the patches that the semantic and the variation encoder see. The anchor of a domain is its first
-        clip: the batch's order is random.
+        `patches` (B, patches, patch²) are the targets; patches that are not `real` (B, patches) are ignored. `keep`
+        holds the patches that the semantic and the variation encoder see. The anchor of a domain is its first clip,
+        since the order of the batch is random.
         """
         semantic = self.encode(tokens, keep[0], self.blocks)
         style = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]

@@ -1,8 +1,8 @@
-"""Dual-branch CNN that tells machines, domains and attributes apart (report 5, §2.1).
+"""The dual-branch CNN, which classifies machines, domains and attributes (report 5, §2.1).
 
 The network and its training are those of the paper that the report builds on: K. Wilkinghoff, "Self-supervised
-learning for anomalous sound detection", ICASSP 2024. Clips are mixed, exchange statistics and exchange embeddings;
-every exchange makes a class of its own. docs/system5.md has what the report leaves open.
+learning for anomalous sound detection", ICASSP 2024. Clips are mixed and exchange statistics and embeddings; exchanged
+clips belong to classes of their own. docs/system5.md lists what the report leaves open.
 """
 
 import logging
@@ -27,14 +27,14 @@ from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, e
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
 
 _log = logging.getLogger(__name__)
-FEWEST_FRAMES = 5  # what the stem's convolution and its pooling leave something of
+FEWEST_FRAMES = 5  # fewer do not survive the stem's convolution and pooling
 
 
 class DualBranchCnn(nn.Module):
     """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
-    `mixup`, `statex` and `featex` are the chances of the three exchanges. Embedding reads a clip's two spectra;
-    training reads its waveform, because what is mixed is the sound.
+    `mixup`, `statex` and `featex` are the probabilities of the three exchanges. Embedding uses the spectrum and the
+    spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are computed.
     """
 
     def __init__(
@@ -72,33 +72,34 @@ class DualBranchCnn(nn.Module):
         self.dimensions = 2 * dimensions
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Name the classes of the training clips, section, machine, domain and attributes, and the machine of each."""
+        """Return the classes of the training clips (section, machine, domain, attributes) and their machines."""
         machines = dict(zip(class_names(clips, section=True), clips.column("machine"), strict=True))
         return {"classes": sorted(machines), "machines": [machines[name] for name in sorted(machines)]}
 
     def grow(self, facts: dict[str, Any]) -> None:
-        """Make the two losses and the Gaussians of so many classes."""
+        """Build the two losses and the Gaussians for the number of classes."""
         self.classes: list[str] = facts["classes"]
         self.machines: list[str] = facts["machines"]
-        self.own: list[int] | None = None  # classes of the machine whose clips are embedded
+        self.own: list[int] | None = None  # the classes of the machine whose clips are embedded
         count = len(self.classes)
-        # Centres that stay where chance put them for the clips' own classes, centres that learn for exchanged ones.
-        # A third loss, over the 3·C classes between the two, has weight 0 in the published code and is left out.
+        # The centres of the clips' own classes stay at their random initial values; those of exchanged clips are
+        # trained. A third loss, over the 3·C classes after the first exchange, has weight 0 in the published code and
+        # is left out.
         self.own_loss = SubClusterAdaCos(self.dimensions, count, self.sub_clusters, trainable=False)
         self.exchange_loss = SubClusterAdaCos(self.dimensions, 9 * count, self.sub_clusters, trainable=True)
         self.densities = ClassDensities(self.dimensions, self.density_components, count)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return the clips' waveforms (samples,) with their classes; `frames` are the spectrogram's real ones."""
+        """Return the clips' waveforms (samples,) with their classes; `frames` counts the spectrogram's real frames."""
         self._refuse_other_rows(clips.features)
         frames = [self.view.real_frames(samples) for samples in clips.column("samples")]
-        place = clips.table.schema.get_field_index("frames")
-        table = clips.table.set_column(place, "frames", pa.array(frames, pa.int32()))
+        index = clips.table.schema.get_field_index("frames")
+        table = clips.table.set_column(index, "frames", pa.array(frames, pa.int32()))
         waveforms = Clips(table, self.view.waveforms(clips.features))
         return WholeClips(waveforms, class_numbers(class_names(clips, section=True), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return both cross-entropies of exchanged waveforms (B, samples), and the penalty on kernels."""
+        """Return the sum of both cross-entropies for waveforms (B, samples) with exchanges, and the kernel penalty."""
         labels = functional.one_hot(batch.labels, len(self.classes)).float()
         blended = self._chosen(self.mixup, labels)
         share = torch.where(blended, torch.rand(len(labels), device=labels.device), 1.0)
@@ -122,12 +123,12 @@ class DualBranchCnn(nn.Module):
         return [layer.weight for layer in self.modules() if isinstance(layer, kinds)]
 
     def represent(self, spectrogram: Tensor, spectrum: Tensor) -> Tensor:
-        """Return the joined embedding of two views, of unit length, (B, 2 · dimensions)."""
+        """Return the joint embedding of spectrogram and spectrum, of unit length, (B, 2 · dimensions)."""
         return functional.normalize(torch.cat([self.spectrum(spectrum), self.spectrogram(spectrogram)], 1))
 
     @torch.no_grad()
     def finish(self, training: Iterable[Batch], validation: Iterable[Batch], losses: Tensor) -> dict[str, Tensor]:
-        """Fit one Gaussian a class to the embeddings of all training clips, of every machine; nothing to calibrate."""
+        """Fit one Gaussian per class to the embeddings of all training clips; return no calibration samples."""
         found = []
         for batch in chain(training, validation):
             spectrogram = without_mean(self._magnitudes(batch.features), batch.frames)
@@ -137,7 +138,7 @@ class DualBranchCnn(nn.Module):
         return {}
 
     def for_machine(self, machine: str) -> None:
-        """Say whose clips are embedded from now on: a machine's own classes are told from those of others."""
+        """Select the machine whose clips are embedded next, and with it the classes in `own_log_density`."""
         if machine not in self.machines:
             known = ", ".join(sorted(set(self.machines)))
             raise AsdError(f"dual_branch_cnn: was not trained on {machine}: use one of: {known}")
@@ -145,13 +146,13 @@ class DualBranchCnn(nn.Module):
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `embedding`, `log_density`, ln p(embedding | class) of the classes of all machines, and `own_…`.
+        """Return `embedding` (B, 2 · dimensions), `log_density` (B, classes) and `own_log_density` (B, own classes).
 
-        `own_log_density` are those of the clips' own machine.
+        A log density is ln p(embedding | class). `own_log_density` is for the classes of the selected machine only.
         """
         self._refuse_other_rows(batch.features)
         if self.own is None and len(set(self.machines)) > 1:
-            _log.warning("nobody said which machine's clips these are: all classes are taken for its own")
+            _log.warning("the machine of these clips is not known: all classes are treated as its own")
         embedding = self.represent(*self.view.views(batch.features))
         densities = self.densities(embedding).float()
         own = densities if self.own is None else densities[:, self.own]
@@ -161,7 +162,7 @@ class DualBranchCnn(nn.Module):
         return magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
 
     def _chosen(self, chance: float, labels: Tensor) -> Tensor:
-        """Draw who is exchanged, (B,); nobody in evaluation mode."""
+        """Draw the clips that are exchanged, (B,) bool; none in evaluation mode."""
         return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
 
     def _refuse_other_rows(self, rows: Tensor) -> None:

@@ -1,7 +1,7 @@
-"""One Gaussian a class over embeddings: what a class of normal clips looks like (report 5, §2.1.1).
+"""Class-conditional Gaussians of embeddings (report 5, §2.1.1).
 
-Class-conditional Gaussians after K. Lee et al., "A simple unified framework for detecting out-of-distribution samples
-and adversarial attacks", NeurIPS 2018, each class's own covariance drawn towards the common one.
+After K. Lee et al., "A simple unified framework for detecting out-of-distribution samples and adversarial attacks",
+NeurIPS 2018, with the covariance of each class shrunk towards the common one.
 """
 
 import math
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 RIDGE = 1e-6  # share of the mean variance that is added to the common covariance
-SMALLEST_VARIANCE = 1e-12  # stands for the mean variance where all clips of every class coincide
+SMALLEST_VARIANCE = 1e-12  # replaces the mean variance where all clips of every class coincide
 
 
 class ClassDensities(nn.Module):
-    """Log densities of embeddings (N, inputs) under `classes` Gaussians in their first principal components.
+    """Log densities of embeddings (N, inputs) under one Gaussian per class in the space of principal components.
 
-    Everything is learned by `fit` and kept in float64: covariances of embeddings on a sphere are badly conditioned.
+    `fit` learns all parameters. They are kept in float64, because covariances of embeddings on a sphere are badly
+    conditioned.
     """
 
     def __init__(self, inputs: int, components: int, classes: int):
@@ -30,14 +31,14 @@ class ClassDensities(nn.Module):
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Learn axes and Gaussians of embeddings (N, inputs) of known classes (N,).
+        """Learn the principal axes and the Gaussians from embeddings (N, inputs) and their classes (N,).
 
-        A class without a clip keeps the common covariance around the mean of all.
+        A class without clips gets the common covariance around the mean of all clips.
         """
         embeddings = embeddings.double()
         self.centre = embeddings.mean(0)
         _, vectors = torch.linalg.eigh((embeddings - self.centre).T @ (embeddings - self.centre))
-        self.axes = vectors.flip(1)[:, : self.axes.shape[1]].contiguous()  # eigh sorts upwards
+        self.axes = vectors.flip(1)[:, : self.axes.shape[1]].contiguous()  # eigh sorts in ascending order
         points = (embeddings - self.centre) @ self.axes
         members = torch.nn.functional.one_hot(labels, len(self.means)).to(points)  # (N, classes)
         counts = members.sum(0)
@@ -56,7 +57,7 @@ class ClassDensities(nn.Module):
 def _covariances(offsets: Tensor, members: Tensor, counts: Tensor) -> Tensor:
     """Return the classes' covariances (classes, D, D): w·own + (1 − w)·common, w = n / (n + 2·D).
 
-    A class of one clip has no covariance of its own and takes the common one.
+    A class of a single clip has no covariance of its own and gets the common one.
     """
     size = offsets.shape[1]
     common = offsets.T @ offsets / len(offsets)

@@ -1,7 +1,8 @@
-"""EAT's self-supervised pre-training (Chen et al., 2024): a student predicts, from a fifth of a spectrogram's patches,
-what a slow copy of itself, its teacher, makes of all of them.
+"""The self-supervised pre-training of EAT (Chen et al., 2024).
 
-Report 2 of DCASE 2025 goes on with it on machine sounds, after AudioSet (docs/system2.md, Second stage).
+A student sees a fifth of a spectrogram's patches and predicts the outputs of its teacher, a moving average of the
+student that sees all patches. Report 2 of DCASE 2025 continues this pre-training, which was done on AudioSet, with
+machine sounds (docs/system2.md, Second stage).
 """
 
 import logging
@@ -21,7 +22,7 @@ from asdlib.layers.patches import place_tokens, take_tokens
 from asdlib.models.eat_block_masks import visible_blocks
 from asdlib.weights.published.eat import read_eat
 
-NOISE = 0.01  # deviation of what the decoder finds in the place of a masked patch
+NOISE = 0.01  # standard deviation of the noise that the decoder gets for a masked patch
 REDUCTIONS = ("sum", "mean")
 
 _log = logging.getLogger(__name__)
@@ -30,11 +31,11 @@ _log = logging.getLogger(__name__)
 class Eat(nn.Module):
     """Student, decoder and teacher on spectrograms (B, frames, bands).
 
-    clones               masks drawn for every clip, which the teacher reads once
+    clones               number of masks drawn for every clip; the teacher encodes the clip once
     mask_ratio           share of the patches that the student does not see
-    utterance_reduction  "sum" over clips and clones, as the authors' code has it, or "mean"
-    ema_decay …          the teacher's share of itself at an update: from `ema_decay` linearly to `ema_end_decay`, which
-                         it has from `ema_updates` on; `ema_updates_before` of them count as done
+    utterance_reduction  "sum" over clips and clones, as in the authors' code, or "mean"
+    ema_decay …          decay of the moving average: rises linearly from `ema_decay` to `ema_end_decay`, which it
+                         reaches at update `ema_updates`; `ema_updates_before` updates are counted as already made
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class Eat(nn.Module):
         self.teacher = deepcopy(self.encoder).requires_grad_(False)
 
     def start_from_public(self, path: Path) -> None:
-        """Go on from a published checkpoint; of its parts only the encoder must be there.
+        """Load a published checkpoint, which must hold the encoder.
 
-        Without a decoder ours starts fresh; without a teacher the student is the teacher's first state.
+        If it holds no decoder, the decoder keeps its random weights. If it holds no teacher, the teacher starts as a
+        copy of the student.
         """
         weights = read_eat(path)
         self.encoder.load(weights, str(path))
@@ -90,12 +92,12 @@ class Eat(nn.Module):
             self.teacher.load_state_dict(self.encoder.state_dict())
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return the clips themselves: nothing but their sound is learned from."""
+        """Return whole clips without labels."""
         refuse_shape(clips, self.shape)
         return WholeClips(clips)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Draw masks and noise; return the frame loss plus the weighted utterance loss."""
+        """Return the frame loss plus the weighted utterance loss, for random masks and noise."""
         masks = len(batch.features) * self.clones
         device = batch.features.device
         visible = visible_blocks(masks, *self.grid, self.mask_ratio).to(device)
@@ -108,8 +110,9 @@ class Eat(nn.Module):
     def losses(self, spectrograms: Tensor, visible: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frame loss, a mean over masked patches, and the utterance loss, a sum over clips and clones.
 
-        `visible` (B · clones, kept) are the student's patches, `noise` (B · clones, patches, width) stands for the
-        others; clones of a clip are neighbours. Both losses are squared errors summed over channels, over √width.
+        `visible` (B · clones, kept) are the student's patches, and `noise` (B · clones, patches, width) replaces the
+        others; the clones of a clip are adjacent. Both losses are squared errors summed over channels and divided by
+        √width.
         """
         tokens = self.student(spectrograms, visible)
         prediction = self.decoder(place_tokens(noise.to(tokens.dtype), visible, tokens[:, 1:]))
@@ -121,15 +124,16 @@ class Eat(nn.Module):
         return frame, utterance
 
     def student(self, spectrograms: Tensor, visible: Tensor) -> Tensor:
-        """Return the tokens of what each clone sees, the utterance's first, (B · clones, 1 + kept, width)."""
+        """Return the tokens of each clone's visible patches, utterance token first, (B · clones, 1 + kept, width)."""
         patches = self.encoder.patches(spectrograms).repeat_interleave(self.clones, dim=0)
         return self.encoder.encode(take_tokens(patches, visible))
 
     @torch.no_grad()
     def targets(self, spectrograms: Tensor) -> Tensor:
-        """Return what the teacher makes of the whole clips, (B, patches, width), float32.
+        """Return the teacher's outputs for the whole clips, (B, patches, width), float32.
 
-        The MLP outputs of all blocks, each normalised over a clip's patches, averaged and normalised over channels.
+        These are the MLP outputs of all blocks, normalised over a clip's patches, averaged over the blocks and
+        normalised over channels.
         """
         outputs = self.teacher.mlp_outputs(spectrograms)
         normalised = [functional.instance_norm(output.float().transpose(1, 2)) for output in outputs]
@@ -138,7 +142,7 @@ class Eat(nn.Module):
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
-        """Move the teacher a little towards the student."""
+        """Update the teacher, the moving average of the student."""
         decay = ema_decay(self.ema_updates_before + step + 1, *self.ema)
         pairs = zip(self.teacher.parameters(), self.encoder.parameters(), strict=True)
         for slow, fast in pairs:
@@ -146,18 +150,18 @@ class Eat(nn.Module):
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the student's utterance token `cls` and the mean of its patches `mean`, (B, width) each."""
+        """Return the student's utterance token, `cls`, and the mean of its patches, `mean`, (B, width) each."""
         tokens = self.encoder(batch.features)
         return {"cls": tokens[:, 0], "mean": tokens[:, 1:].mean(1)}
 
 
 def ema_decay(update: int, start: float, end: float, updates: int) -> float:
-    """Return the teacher's share of itself at an update: from `start` linearly to `end`, which it then keeps."""
+    """Return the decay of the moving average: from `start` linearly to `end` at update `updates`, then constant."""
     return end if update >= updates else end - (end - start) * (1 - update / updates)
 
 
 def refuse_shape(clips: Clips, shape: tuple[int, int]) -> None:
-    """Refuse clips whose spectrograms do not have the (frames, bands) that the network was built for."""
+    """Raise AsdError unless the spectrograms have the (frames, bands) that the network was built for."""
     found = tuple(clips.features.shape[1:])
     if found != shape:
         sizes = [" × ".join(map(str, size)) for size in (found, shape)]

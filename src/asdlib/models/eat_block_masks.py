@@ -1,17 +1,17 @@
-"""Inverse block masking: squares of patches stay visible, all others are masked (Chen et al., EAT; data2vec 2.0)."""
+"""Inverse block masking, which keeps squares of patches visible (Chen et al., EAT; data2vec 2.0)."""
 
 import torch
 from torch import Tensor
 
 BLOCK = 5  # patches along a side of a visible square
-SURPLUS = 0.07  # squares are drawn for so much more than what shall be visible, because they overlap
+SURPLUS = 0.07  # added to the share of visible patches when squares are drawn, because squares overlap
 
 
 def visible_blocks(masks: int, rows: int, columns: int, mask_ratio: float) -> Tensor:
-    """Draw which patches of a grid stay visible, (masks, kept) indices in ascending order, from the global generator.
+    """Return the indices of the visible patches of random masks, (masks, kept), in ascending order.
 
-    Square centres are drawn with replacement and squares are cut off at the grid's edges by moving their outer patches
-    onto it. Then so many patches at random are hidden or shown that every mask has exactly the same number.
+    The centres of the squares are drawn with replacement from the global generator. Patches outside the grid are moved
+    onto its edge. Then random patches are hidden or shown until every mask has exactly the same number.
     """
     patches = rows * columns
     kept = int(patches * (1 - mask_ratio))
@@ -22,6 +22,6 @@ def visible_blocks(masks: int, rows: int, columns: int, mask_ratio: float) -> Te
     column = (centres[:, :, None] % columns + offsets).clamp(0, columns - 1)
     inside = (row[..., :, None] * columns + column[..., None, :]).flatten(1)
     shown = torch.zeros(masks, patches).scatter_(1, inside, 1.0)
-    # A random number below 1 decides among the shown, and after all of them among the others.
+    # The random numbers are below 1, so that all shown patches rank before the others.
     ranked = shown + torch.rand(masks, patches)
     return ranked.topk(kept, dim=1).indices.sort(dim=1).values

@@ -1,7 +1,7 @@
-"""EAT fine-tuned to tell machines, domains and attributes apart (report 2 of DCASE 2025, §2.2).
+"""EAT, fine-tuned to classify machines, domains and attributes (report 2 of DCASE 2025, §2.2).
 
-Its patches are pooled with attention into one vector, which a linear layer brings to few dimensions. That embedding
-is classified with an angular margin in training, and compared with those of normal clips afterwards.
+The patches are pooled by attention into one vector, which a linear layer projects to a low-dimensional embedding. In
+training the embedding is classified with an angular margin; afterwards it is compared to those of normal clips.
 """
 
 from pathlib import Path
@@ -43,45 +43,45 @@ class EatClassifier(nn.Module):
         self.margin = margin
         self.encoder = EatEncoder(frames // PATCH, bands // PATCH, width, depth, heads, drop_path)
         self.pooling = AttentiveStatisticsPooling(width, attention)
-        # What all clips have in common, most of it at first, would put all embeddings into one direction.
+        # Without it, what all clips have in common would give all embeddings nearly the same direction at first.
         self.norm = nn.BatchNorm1d(2 * width)
         self.reduce = nn.Linear(2 * width, dimensions)
 
     def start_from_public(self, path: Path) -> None:
-        """Start from a published encoder; its decoder and teacher are of no use here."""
+        """Load a published encoder; a decoder or teacher in the file is ignored."""
         self.encoder.load(read_eat(path), str(path))
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Start from the student of a pre-training."""
+        """Load the student of a pre-training."""
         self.encoder.load(checkpoint.weights, "init")
 
     def survey(self, clips: Clips) -> dict:
-        """Return the classes of the training clips: machine type, domain and, where there are any, attributes."""
+        """Return the classes of the training clips: machine type, domain and, if there are any, attributes."""
         return {"classes": sorted(set(class_names(clips)))}
 
     def grow(self, facts: dict) -> None:
-        """Make a direction for every class."""
+        """Build the head, with one direction per class."""
         self.classes = facts["classes"]
         if len(self.classes) < 2:
             raise AsdError(f"models: all training clips are of one class ({self.classes[0]}): add machines or domains")
         self.head = ArcFace(self.reduce.out_features, len(self.classes), self.scale, self.margin)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return the clips with the numbers of their classes."""
+        """Return whole clips, with the numbers of their classes as labels."""
         refuse_shape(clips, self.shape)
         return WholeClips(clips, class_numbers(class_names(clips), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return ArcFace's mean cross-entropy."""
+        """Return the mean cross-entropy of ArcFace."""
         return self.head(self(batch.features), batch.labels)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        """Return one embedding a clip, (B, dimensions)."""
+        """Return one embedding per clip, (B, dimensions)."""
         pooled = self.pooling(self.encoder(spectrograms)[:, 1:])  # (B, 2 · width)
         return self.reduce(self.norm(pooled)).float()
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the share of clips whose class is the nearest, without the margin."""
+        """Return `accuracy`, the share of clips whose own class is the nearest, without the margin."""
         nearest = self.head.cosines(self(batch.features)).argmax(1)
         return {"accuracy": (nearest == batch.labels).float().mean()}
 

@@ -1,4 +1,4 @@
-"""Telling compound labels apart: what system4's discriminative models have in common (its report, §2.1, eq. 2)."""
+"""The base class of system4's discriminative models, which classify compound labels (report, §2.1, eq. 2)."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from asdlib.examples.classes import class_names, class_numbers
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
 
-HEAD_STD = 2e-5  # of a new head's weights, as AudioMAE's fine-tuning has it
+HEAD_STD = 2e-5  # of a new head's weights, as in AudioMAE's fine-tuning
 
 
 def compound_labels(clips: Clips) -> list[str]:
-    """Return each training clip's machine type and attributes as one label, as in `fan, load=medium, rpm=1800`.
+    """Return the machine type and attributes of each training clip as one label, such as `fan, load=medium, rpm=1800`.
 
-    The year is no part of it: what is recorded under one name in several years is one class.
+    The year is not part of the label: recordings of the same name in several years form one class.
     """
     return class_names(clips, domain=False)
 
 
 class LabelClassifier(nn.Module):
-    """A clip's embedding and a linear layer that names its compound label; cross-entropy.
+    """A linear classifier of compound labels on an embedding, trained with cross-entropy.
 
-    A class of this kind says the `width` of its embedding and gives `embedding(batch) -> (B, width)`.
+    Subclasses implement `embedding(batch) -> (B, width)` and pass its `width` to the constructor.
     """
 
     def __init__(self, width: int):
@@ -33,7 +33,7 @@ class LabelClassifier(nn.Module):
         self.width = width
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Return the labels there are, sorted."""
+        """Return the sorted labels of the training clips; raise AsdError if there is only one."""
         classes = sorted(set(compound_labels(clips)))
         if len(classes) < 2:
             raise AsdError(f"models: all training clips have one label ({classes[0]}): add machines or attributes")
@@ -47,7 +47,7 @@ class LabelClassifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def take_head(self, weights: dict[str, Tensor], classes: list[str]) -> None:
-        """Take over the rows of an earlier head for the labels that both know."""
+        """Copy the rows of an earlier head for the labels that both heads have."""
         earlier = {name: row for row, name in enumerate(classes)}
         with torch.no_grad():
             for row, name in enumerate(self.classes):
@@ -56,11 +56,11 @@ class LabelClassifier(nn.Module):
                     self.head.bias[row] = weights["head.bias"][earlier[name]]
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return whole clips with their labels."""
+        """Return whole clips with the numbers of their labels."""
         return WholeClips(clips, class_numbers(compound_labels(clips), self.classes))
 
     def embedding(self, batch: Batch) -> Tensor:
-        """Return one vector a clip, (B, width)."""
+        """Return one vector per clip, (B, width)."""
         raise NotImplementedError
 
     def loss(self, batch: Batch) -> Tensor:
@@ -68,7 +68,7 @@ class LabelClassifier(nn.Module):
         return functional.cross_entropy(self.head(self.embedding(batch)), batch.labels)
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the share of clips whose label is found."""
+        """Return `accuracy`, the share of clips whose label is predicted."""
         return {"accuracy": (self.head(self.embedding(batch)).argmax(1) == batch.labels).float().mean()}
 
     @torch.no_grad()

@@ -1,8 +1,8 @@
 """BEATs and AudioMAE as one model: system4's feature-level fusions (§2.3.2).
 
-Both encoders are frozen as phase I left them and have low-rank adapters on their query and key projections. Their
-tokens are joined in time and pooled by attention (eq. 5 and 6), or each encoder's mean stands beside the other's
-(eq. 7).
+Both encoders have the weights of phase I, are frozen, and have low-rank adapters on their query and key projections.
+Their tokens are either concatenated in time and pooled by attention (eq. 5 and 6), or averaged per encoder and the
+means concatenated (eq. 7).
 """
 
 import torch
@@ -22,10 +22,10 @@ POOLINGS = ("attention", "mean")
 
 
 class SslFusion(LabelClassifier):
-    """Both encoders' log-mel (B, frames, 2, 128: BEATs', AudioMAE's), not normalised → one embedding → labels.
+    """Log-mel of BEATs and of AudioMAE (B, frames, 2, 128), not normalised → one embedding → labels.
 
-    `pooling` is `attention`, with a hidden layer of width `attention`, or `mean`. AudioMAE's tokens are normed as its
-    classifier norms their mean, so that both encoders' tokens are of one scale.
+    `pooling` is `attention`, with a hidden layer of width `attention`, or `mean`. The tokens of AudioMAE pass through
+    the norm of its classifier, so that the tokens of both encoders have the same scale.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SslFusion(LabelClassifier):
         self._taken: list[str] = []
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Take over one branch's encoder as its phase I left it; called once for each branch."""
+        """Load one branch's encoder from phase I; called once for each branch."""
         source, kind, weights = f"init: {checkpoint.recipe['name']}", checkpoint.recipe["kind"], checkpoint.weights
         if kind == "beats_classifier":
             plain = Beats(**self.sizes, patch_width=self.patch_width)
@@ -63,14 +63,14 @@ class SslFusion(LabelClassifier):
             load_part(self.fc_norm, weights, "fc_norm.", source)
             self.audiomae = adapt(plain, True, self.lora_rank)
         else:
-            raise AsdError(f"{source}: is no beats_classifier or audiomae_classifier: name phase I of both branches")
+            raise AsdError(f"{source}: is not a beats_classifier or audiomae_classifier: name phase I of both branches")
         self._taken.append(kind)
 
     def examples(self, clips: Clips) -> WholeClips:
-        """Return whole clips with their labels."""
+        """Return whole clips with the numbers of their labels."""
         if len(set(self._taken)) == 1:
             raise AsdError(
-                f"init: names a {self._taken[0]} alone: name phase I of both branches, or null (from scratch)"
+                f"init: names only a {self._taken[0]}: name phase I of both branches, or null (from scratch)"
             )
         return super().examples(clips)
 
@@ -86,6 +86,6 @@ class SslFusion(LabelClassifier):
 
 
 def mean_of_real(tokens: Tensor, padding: Tensor) -> Tensor:
-    """Return the mean of the tokens (B, tokens, width) that are no padding (B, tokens)."""
+    """Return the mean (B, width) of the tokens (B, tokens, width) that are not `padding` (B, tokens)."""
     real = ~padding[:, :, None]
     return (tokens * real).sum(1) / real.sum(1)

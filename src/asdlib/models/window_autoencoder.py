@@ -1,4 +1,4 @@
-"""What autoencoders of spectrogram windows share: scaling, conditions, examples, loss and the error of a clip."""
+"""The base class of autoencoders of spectrogram windows."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from asdlib.models.conditions import Clustering, ConditionInference, survey_cond
 class WindowAutoencoder(nn.Module):
     """Reconstructs windows (B, frames, bands) of clips, given the clips' condition unless `conditional` is false.
 
-    A network of it has `build(bands)`, which makes its layers, and `forward(windows, condition)`. `frames` is the
-    length of a window, `hop` the distance of windows in a clip that is scored, `condition` the width of what the
-    one-hot condition is turned into; `clusters` and `components` say how machines without attributes are divided.
+    Subclasses implement `build(bands)`, which makes the layers, and `forward(windows, condition)`. `frames` is the
+    length of a window, `hop` the distance between windows of a clip that is scored, and `condition` the width of the
+    vector that represents the condition. `clusters` and `components` are for clustering machines without attributes.
     """
 
     def __init__(self, frames: int, hop: int, conditional: bool, condition: int, clusters: int, components: int):
@@ -30,7 +30,7 @@ class WindowAutoencoder(nn.Module):
         self.clustering = Clustering(clusters, components)
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Learn the scaling of the bands and the conditions, and how to infer them, from the training clips."""
+        """Return the scaling of the bands, the conditions, and the rule that infers them, from the training clips."""
         statistics = training_statistics(clips)
         facts: dict[str, Any] = {"bands": band_scaling(statistics, clips.frames)}
         if self.conditional:
@@ -38,7 +38,7 @@ class WindowAutoencoder(nn.Module):
         return facts
 
     def grow(self, facts: dict[str, Any]) -> None:
-        """Make the layers: how many bands and conditions there are, only the clips can tell."""
+        """Build the layers for the number of bands and conditions."""
         for name, values in facts["bands"].items():
             self.register_buffer(name, torch.tensor(values), persistent=False)
         if self.conditional:
@@ -48,7 +48,7 @@ class WindowAutoencoder(nn.Module):
         self.build(len(self.mean))
 
     def examples(self, clips: Clips) -> RandomWindows:
-        """Return windows at random places, with the conditions of their clips."""
+        """Return windows at random positions, with the conditions of their clips as labels."""
         if not self.conditional:
             return RandomWindows(clips, self.frames)
         labels = training_conditions(clips, training_statistics(clips), self.names, self.clustering)
@@ -61,7 +61,7 @@ class WindowAutoencoder(nn.Module):
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `error`: every band's mean squared error over all windows of each clip, (B, bands)."""
+        """Return `error`, the mean squared error of every band over all windows of a clip, (B, bands)."""
         found = self.inference(batch.features, batch.frames) if self.conditional else None
         errors = []
         for row, frames in enumerate(batch.frames.tolist()):
@@ -72,11 +72,11 @@ class WindowAutoencoder(nn.Module):
         return {"error": torch.stack(errors)}
 
     def scale(self, features: Tensor) -> Tensor:
-        """Return features with every band at mean 0 and deviation 1 over the training clips."""
+        """Return features, standardised to mean 0 and deviation 1 per band over the training clips."""
         return (features - self.mean) / self.std
 
     def describe(self, labels: Tensor | None) -> Tensor | None:
-        """Return conditions (B,) as vectors (B, width); None for a network without."""
+        """Return conditions (B,) as vectors (B, width), or None if the network is not conditional."""
         if not self.conditional:
             return None
         return self.condition(functional.one_hot(labels, len(self.names)).float())

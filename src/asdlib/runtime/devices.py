@@ -1,4 +1,4 @@
-"""Where a job computes."""
+"""The choice of a job's device."""
 
 import torch
 
@@ -7,13 +7,13 @@ from asdlib.runtime.gpu_leases import lease
 
 
 def choose_device(device: str, gpus: int) -> torch.device:
-    """Return the device for `device` (auto, cpu or cuda) in a job that was granted `gpus` GPUs.
+    """Return the device for the setting `device` (auto, cpu or cuda) in a job that was granted `gpus` GPUs.
 
-    `auto` takes a GPU if the job was granted one and the machine has one; `cuda` refuses to do without. On a machine
-    with several GPUs the job waits until one is free.
+    `auto` uses a GPU if the job was granted one and the machine has one. `cuda` raises AsdError otherwise. On a machine
+    with several GPUs the job waits until enough of them are free.
     """
     if device != "cpu" and gpus > 0:
-        lease(gpus)  # first: once CUDA is asked whether it is available, it no longer cares what it may see
+        lease(gpus)  # before the next line: CUDA reads CUDA_VISIBLE_DEVICES only once
     available = torch.cuda.is_available()
     if device == "cuda" and (not available or gpus < 1):
         missing = "this machine has no usable GPU" if not available else "the job was granted no GPU (resources: gpu=0)"

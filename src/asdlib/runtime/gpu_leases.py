@@ -1,7 +1,7 @@
-"""One GPU per job: Snakemake counts how many jobs may use one, but not which.
+"""Leases of GPUs: Snakemake limits the number of GPU jobs, but does not assign GPUs to them.
 
-A job locks a file that stands for its GPU until its process ends, however it ends, and from then on sees no other GPU.
-Standard library only: what CUDA is shown counts only before CUDA is asked for anything.
+A job locks a file that represents its GPU. The lock lasts until the process ends, however it ends, and hides all other
+GPUs from the job. Only the standard library is used, because CUDA reads CUDA_VISIBLE_DEVICES once, at its first use.
 """
 
 import fcntl
@@ -14,15 +14,15 @@ from typing import IO
 
 from asdlib.errors import AsdError
 
-WAIT = 0.5  # s between two looks for a free GPU
-_held: list[IO[str]] = []  # kept open: a lock lives as long as this process
+WAIT = 0.5  # s between two attempts to lock a GPU
+_held: list[IO[str]] = []  # kept open, so that the locks last as long as this process
 _log = logging.getLogger("asdlib.progress")
 
 
 def lease(gpus: int) -> None:
-    """Take `gpus` of this machine's GPUs for the rest of this process, waiting until so many are free.
+    """Reserve `gpus` of this machine's GPUs until this process ends; wait until enough of them are free.
 
-    Where there is nothing to choose, the user or SLURM having chosen already, nothing is done.
+    Do nothing if there is no choice, or if SLURM has made it.
     """
     visible = _visible()
     if _held or "SLURM_JOB_ID" in os.environ or len(visible) <= gpus:
@@ -39,7 +39,7 @@ def lease(gpus: int) -> None:
 
 
 def _visible() -> list[str]:
-    """Return the names of the GPUs that CUDA would show, by its own variable or the driver's files."""
+    """Return the names of the GPUs visible to CUDA, from CUDA_VISIBLE_DEVICES or the driver's device files."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
@@ -47,10 +47,10 @@ def _visible() -> list[str]:
 
 
 def _folder() -> Path:
-    """Return the folder of the locks; each user has one, for nobody may write into another's."""
+    """Return the folder of the locks; every user has one, because users cannot write into each other's folders."""
     folder = Path(f"asdlib-gpus-{os.getuid()}")
     try:
-        folder = tempfile.gettempdir() / folder  # refuses if there is none that can be written
+        folder = tempfile.gettempdir() / folder  # raises FileNotFoundError if no temporary folder is writable
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
@@ -58,7 +58,7 @@ def _folder() -> Path:
 
 
 def _take(folder: Path, names: list[str], gpus: int) -> dict[str, IO[str]]:
-    """Lock so many of the GPUs, {name: open file}; if fewer are free, none, lest two jobs wait for each other."""
+    """Lock `gpus` of the GPUs and return {name: open file}; lock none if fewer are free, to avoid deadlocks."""
     taken: dict[str, IO[str]] = {}
     for name in names:
         if len(taken) < gpus and (handle := _lock(folder / f"{name.replace('/', '_')}.lock")):

@@ -1,8 +1,8 @@
-"""Settings and code stay as they are while a run is under way, or its later jobs stop.
+"""The guard against edits during a run: jobs stop if settings or code have changed since the run started.
 
-Every job imports the library anew, and every job on a cluster reads the config and the rules anew as well. After an
-edit it would compute something else than the run records. The run therefore puts a fingerprint of what it started with
-into the environment, which reaches every job. That of the code is by meaning: a new comment stops nothing.
+Every job imports the library again, and jobs on a cluster also read the config and the rules again. After an edit, a
+job would compute something else than what the run records. The run therefore puts fingerprints of its settings and code
+into the environment, which is passed to all jobs. Comments and docstrings do not change the fingerprint of the code.
 """
 
 import hashlib
@@ -15,64 +15,66 @@ from typing import Any
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
 
-VARIABLE = "ASDLIB_RUN"  # <settings>-<source files>-<their meaning>
+VARIABLE = "ASDLIB_RUN"  # <settings>-<source files>-<code without comments>
 ADVICE = "changed while the run is under way: restore it, or start the run again"
 
 
 def begin(settings: str, files: str) -> None:
-    """Show every job what this run started with; `files` were taken when the graph was built."""
-    os.environ[VARIABLE] = f"{settings}-{files}-{_meaning()}"
+    """Pass the fingerprints of this run to its jobs; `files` was computed when the graph was built."""
+    os.environ[VARIABLE] = f"{settings}-{files}-{_code_fingerprint()}"
 
 
 def check_settings(settings: str) -> None:
-    """Stop a job that has read another config, or other rules, than its run."""
+    """Raise AsdError if this job has read another config, or other rules, than its run."""
     if VARIABLE in os.environ and os.environ[VARIABLE].split("-")[0] != settings:
         raise AsdError(f"the config or a rule was {ADVICE}")
 
 
 def check_library() -> None:
-    """Stop a job whose library is not that of its run. A job that is started by hand belongs to no run."""
+    """Raise AsdError if the library has changed since the run started; jobs started by hand are not checked."""
     if VARIABLE not in os.environ:
         return
-    _, files, meaning = os.environ[VARIABLE].split("-")
-    if files != library_files() and meaning != _meaning():  # the files take 3 ms, their meaning half a second
+    _, files, code = os.environ[VARIABLE].split("-")
+    if (
+        files != library_files() and code != _code_fingerprint()
+    ):  # checking the files takes 3 ms, the code half a second
         raise AsdError(f"{code_hash.PACKAGE}: was {ADVICE}")
 
 
 def settings_hash(config: Any, root: Path) -> str:
-    """Fingerprint what a job on a cluster reads anew: the config and, comments left out, the rules in `root`."""
+    """Return a fingerprint of what jobs on a cluster read again: the config and, without comments, the rules."""
     rules = [root / "Snakefile", *sorted(root.glob("workflow/rules/*.smk"))]
     return _hash([config, [_tokens(path) for path in rules]])
 
 
 def library_files() -> str:
-    """Fingerprint the library's files by name, size and time of change, without reading them."""
+    """Return a fingerprint of the library's files by name, size and modification time, without reading them."""
     found = {name: path.stat() for name, path in _sources().items()}
     return _hash({name: (status.st_size, status.st_mtime_ns) for name, status in found.items()})
 
 
-def _meaning() -> str:
+def _code_fingerprint() -> str:
     return _hash({name: _code(path) for name, path in _sources().items()})
 
 
 def _sources() -> dict[str, Path]:
-    found = code_hash.PACKAGE.rglob("[!.]*.py")  # editors keep hidden files beside those that are open
+    found = code_hash.PACKAGE.rglob("[!.]*.py")  # without the hidden files of editors
     return {str(path.relative_to(code_hash.PACKAGE)): path for path in found}
 
 
 def _code(path: Path) -> str:
     try:
         return code_hash.normalised(path)
-    except SyntaxError:  # somebody is in the middle of an edit
+    except SyntaxError:  # the file is being edited
         return path.read_text(errors="replace")
 
 
 def _tokens(path: Path) -> list[str]:
-    """Split a file of rules into its words: they are Python's, though its sentences are not."""
+    """Return the tokens of a file of rules without comments: Snakemake's tokens are Python's, its grammar is not."""
     try:
         with tokenize.open(path) as handle:
             found = list(tokenize.generate_tokens(handle.readline))
-    except (SyntaxError, tokenize.TokenError):  # Snakemake has better words for it
+    except (SyntaxError, tokenize.TokenError):  # Snakemake reports it more clearly
         return []
     return [token.string for token in found if token.type not in (tokenize.COMMENT, tokenize.NL)]
 

@@ -1,4 +1,4 @@
-"""What jobs find in their environment: this checkout, its library, and the Python that runs Snakemake."""
+"""The environment variables of jobs: this checkout, its library, and the Python that runs Snakemake."""
 
 import os
 import sys
@@ -8,17 +8,17 @@ from pathlib import Path
 def export(root: Path) -> None:
     """Set ASDLIB (the checkout), PYTHONPATH and PATH for the jobs.
 
-    Jobs must run the very library that the code hashes were taken from, from any working directory. Under
-    `--sdm conda` the environment's own Python comes first all the same: activation happens later.
+    Jobs must run the library that the code hashes were computed from, in any working directory. With `--sdm conda` the
+    Python of the conda environment still comes first, because it is activated later.
     """
     os.environ["ASDLIB"] = str(root)
-    os.environ["PYTHONSAFEPATH"] = "1"  # as `python -P`, for processes that a job starts itself
+    os.environ["PYTHONSAFEPATH"] = "1"  # like `python -P`, for processes started by a job
     _prepend("PYTHONPATH", f"{root}/src")
     _prepend("PATH", str(Path(sys.executable).parent))
 
 
 def is_first() -> bool:
-    """Tell whether this is a job's first process: a training on several devices starts further ones (LOCAL_RANK)."""
+    """Return whether this is a job's first process; a training on several devices starts more (LOCAL_RANK)."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 

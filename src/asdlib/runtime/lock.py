@@ -1,7 +1,7 @@
-"""A run that was killed must not lock out the next one.
+"""The lock of a run, which allows stale locks of Snakemake to be removed.
 
-Snakemake marks a folder as in use by files that a killed run leaves behind, and then refuses to start. A lock that the
-operating system frees when its process ends tells a dead run from a living one.
+Snakemake marks a folder as in use by lock files. A killed run leaves them behind, and the next one refuses to start.
+This lock is released by the operating system when its process ends, and so distinguishes dead runs from living ones.
 """
 
 import fcntl
@@ -16,15 +16,15 @@ from asdlib.errors import AsdError
 
 LOCK = "asdlib.lock"
 _log = logging.getLogger(__name__)
-_held: list[IO[str]] = []  # kept open: the lock lives as long as this process
+_held: list[IO[str]] = []  # kept open, so that the lock lasts as long as this process
 
 
 def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
-    """Remove Snakemake's lock files if no other run of this folder is alive; show from now on that this one is.
+    """Remove Snakemake's lock files if no other run of this folder is alive, and mark this run as alive.
 
-    Living runs share the lock, for two of them may make different files at once: only a run that is alone may have
-    the lock for itself and clear the folder. What a run on another machine left stays: some file systems keep locks to
-    one machine, and it may be alive.
+    Living runs share the lock, because two of them may make different files at the same time. Only a run that is alone
+    can lock the folder exclusively and clear it. The files of a run on another machine are kept: on some file systems
+    locks are local to a machine, so that run may still be alive.
     """
     locks = folder / "locks"
     try:
@@ -33,15 +33,15 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     except OSError as error:
         raise _unwritable(folder, error) from error
     _held.append(handle)
-    with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake's own answer stands
+    with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake decides
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _clear(locks, handle)
     with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_SH)  # waits only for a run that is clearing the folder at this moment
+        fcntl.flock(handle, fcntl.LOCK_SH)  # waits only while another run clears the folder
 
 
 def _clear(locks: Path, handle: IO[str]) -> None:
-    """Remove the files that the last run left if it ran on this machine; note that this one does."""
+    """Remove the last run's lock files if it ran on this machine, and record this machine's name."""
     left = sorted(locks.glob("*.lock"))
     handle.seek(0)
     machine = handle.read()
@@ -57,11 +57,11 @@ def _clear(locks: Path, handle: IO[str]) -> None:
 
 
 def is_alive(folder: Path = Path(".snakemake")) -> bool:
-    """Tell whether a run of this folder is alive; where the file system has no locks, that must be feared."""
+    """Return whether a run of this folder is alive; True if the file system has no locks."""
     try:
         with (folder / LOCK).open("r+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:  # nothing ever ran here
+    except FileNotFoundError:  # no run has ever been started here
         return False
     except OSError:
         return True
@@ -69,7 +69,7 @@ def is_alive(folder: Path = Path(".snakemake")) -> bool:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that no job could write into: Snakemake's own words for it are a page long."""
+    """Raise AsdError if jobs could not write into a folder; Snakemake's own message is a page long."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as handle:

@@ -1,7 +1,7 @@
-"""Orphans: jobs of a killed run that are still alive, on this machine and in SLURM's queue.
+"""Orphans: jobs of a killed run that are still alive, on this machine or in SLURM's queue.
 
-A run that is killed (`kill -9`, a lost login node) takes none of its jobs along. They compute on, and hold locks, GPUs
-and places in the queue that the next run needs.
+When a run is killed (`kill -9`, a lost login node), its jobs continue. They hold locks, GPUs and slots of the queue
+that the next run needs.
 """
 
 import logging
@@ -20,28 +20,28 @@ from asdlib.errors import AsdError
 from asdlib.runtime import lock
 from asdlib.runtime.guard import VARIABLE
 
-GRACE = 5.0  # s in which a process that is asked to end may tidy up
+GRACE = 5.0  # s for a process to end after SIGTERM
 PROC = Path("/proc")
 _log = logging.getLogger(__name__)
 _SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py$")
-_RUN_ID = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what Snakemake names its SLURM jobs
+_RUN_ID = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # names of Snakemake's SLURM jobs
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """{process: what it does} on this machine and {job: what it does} in the queue."""
+    """Orphaned processes on this machine and jobs in the queue, each {number: description}."""
 
     processes: dict[int, str]
     jobs: dict[str, str]
 
 
 def find(folder: Path) -> Orphans:
-    """Return the orphaned jobs of `folder`. While a run is alive there, the jobs in the queue count as its own."""
+    """Return the orphaned jobs of `folder`; while a run is alive there, jobs in the queue count as that run's."""
     return Orphans(_processes(folder), {} if lock.is_alive(folder / ".snakemake") else _queued(folder))
 
 
 def cancel(found: Orphans, folder: Path) -> None:
-    """End them: jobs by scancel, processes by SIGTERM and, should that not do, by SIGKILL."""
+    """End the orphans: jobs by scancel, processes by SIGTERM and, after GRACE seconds, SIGKILL."""
     if found.jobs and (complaint := _ask("scancel", *found.jobs)[1]):
         raise AsdError(f"scancel: {complaint}: try again when SLURM answers")
     _signal(found.processes, signal.SIGTERM)
@@ -52,11 +52,11 @@ def cancel(found: Orphans, folder: Path) -> None:
 
 
 def _processes(folder: Path) -> dict[int, str]:
-    """Return the jobs that a run started in `folder` and that no Snakemake waits for."""
+    """Return the processes that a run started in `folder` and that no Snakemake is waiting for."""
     found = {}
     for entry in PROC.glob("[0-9]*"):
         process = int(entry.name)
-        with suppress(OSError):  # it has ended meanwhile, or is another user's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             script = next(filter(None, map(_SCRIPT.search, _words(process))), None)
             if script and _is_of_a_run(entry, folder) and not any(map(_is_snakemake, _ancestors(process))):
                 found[process] = f"{script[1]} {_log_file(_words(process))}"
@@ -64,7 +64,7 @@ def _processes(folder: Path) -> dict[int, str]:
 
 
 def _is_of_a_run(entry: Path, folder: Path) -> bool:
-    """Tell a run's job from one that somebody started by hand: only a run leaves its fingerprint with its jobs."""
+    """Return whether a process is a job of a run in `folder`; jobs started by hand lack the run's fingerprint."""
     variables = (entry / "environ").read_bytes().split(b"\0")
     return (entry / "cwd").readlink() == folder and any(one.startswith(f"{VARIABLE}=".encode()) for one in variables)
 
@@ -75,7 +75,7 @@ def _ancestors(process: int) -> Iterator[int]:
 
 
 def _is_snakemake(process: int) -> bool:
-    """Tell whether a process is `snakemake …` or `python -m snakemake …`."""
+    """Return whether a process is `snakemake …` or `python -m snakemake …`."""
     return any(Path(word).name == "snakemake" for word in _words(process))
 
 
@@ -84,7 +84,7 @@ def _words(process: int) -> list[str]:
 
 
 def _log_file(words: list[str]) -> str:
-    """Return a job's log, which says what the job makes."""
+    """Return the path of a job's log, which describes the job; empty if it has none."""
     return words[words.index("--log") + 1] if "--log" in words else ""
 
 
@@ -100,14 +100,14 @@ def _queued(folder: Path) -> dict[str, str]:
         return {}
     answer, complaint = _ask("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%k|%Z")
     if complaint:
-        _log.warning("squeue: %s: jobs in the queue were not looked for", complaint)
+        _log.warning("squeue: %s: jobs in the queue were not searched", complaint)
         return {}
     rows = [line.strip().split("|", 3) for line in answer.splitlines()]
-    return {job: what for job, name, what, place in rows if _RUN_ID.fullmatch(name) and Path(place) == folder}
+    return {job: what for job, name, what, path in rows if _RUN_ID.fullmatch(name) and Path(path) == folder}
 
 
 def _ask(*command: str) -> tuple[str, str]:
-    """Run one of SLURM's commands; return what it prints and, if it fails, why."""
+    """Run a command of SLURM and return its output and, if it fails, the reason."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     complaint = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
     return done.stdout, complaint if done.returncode else ""

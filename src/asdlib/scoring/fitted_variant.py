@@ -1,4 +1,4 @@
-"""A variant's backends, fitted to one machine's normal training clips: what turns representations into scores."""
+"""The backends of a variant, fitted to one section's normal training clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,16 @@ from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import safe_gamma_quantile
 from asdlib.errors import AsdError
+from asdlib.scoring.settings import Decision, ScoreSettings
 from asdlib.workflow.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class FittedVariant:
-    """Fitted backends, branch by branch and view by view, and what they make of the training clips.
+    """Fitted backends, branch by branch and view by view, and the scores of the training clips.
 
-    `clips` are the training clips' metadata, `train_score` (N,) their own scores on the scale of the anomaly scores,
-    `threshold` what a clip's score must exceed to be called anomalous.
+    `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores. A clip whose score exceeds
+    `threshold` is called anomalous.
     """
 
     branches: list[list[Any]]
@@ -28,35 +29,41 @@ class FittedVariant:
     train_score: np.ndarray
     threshold: float
 
-    def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings], place: str) -> np.ndarray:
-        """Return one score a clip, (N,), of embeddings as `read_views` returns them; `place` is said in errors."""
+    def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings], where: str) -> np.ndarray:
+        """Return one score per clip, (N,), for clips and embeddings as `read_views` returns them.
+
+        `where` begins the message of the AsdError that is raised for a score that is not finite.
+        """
         embeddings = iter(views)
         scores = [[backend.anomaly_score(next(embeddings)) for backend in backends] for backends in self.branches]
-        return _finite(_mean(scores), clips, place)
+        return _finite(_mean(scores), clips, where)
 
 
-def fit_variant(paths: list[Path], settings: dict[str, Any], place: str) -> FittedVariant:
-    """Fit the backends of a variant (`settings` as `Graph.score_settings` has them) to one section's training clips.
+def fit_variant(paths: list[Path], settings: ScoreSettings, where: str) -> FittedVariant:
+    """Fit the backends of a variant to one section's training clips.
 
-    `paths` are embeddings, branch by branch and view by view. The threshold is the one that a lone backend defines,
-    else a quantile of a gamma distribution fitted to the training clips' own scores. Raises AsdError for a section
-    without training clips, files of different clips, and a score that is not finite.
+    `paths` are the files of embeddings, branch by branch and view by view. If the variant has a single backend and
+    that backend defines a threshold, the threshold is used. Otherwise it is a quantile of a gamma distribution fitted
+    to the training clips' own scores.
+
+    Raises AsdError for a section without training clips, for files that hold different clips, and for a score that is
+    not finite; `where` begins the last message.
     """
-    clips, views = read_views(paths, "train", settings["section"])
+    clips, views = read_views(paths, "train", settings.section)
     trains = iter(views)
     branches = [
-        [_backend(branch["backend"]).fit(next(trains)) for _ in range(branch["views"])]
-        for branch in settings["branches"]
+        [_backend(branch.backend).fit(next(trains)) for _ in range(branch.views)] for branch in settings.branches
     ]
     scores = _mean([[backend.train_score_ for backend in backends] for backends in branches])
-    train_score = _finite(scores, clips, place)
-    return FittedVariant(branches, clips, train_score, _threshold(branches, train_score, settings["decision"]))
+    train_score = _finite(scores, clips, where)
+    return FittedVariant(branches, clips, train_score, _threshold(branches, train_score, settings.decision))
 
 
 def read_views(paths: list[Path], kind: str, section: str) -> tuple[pa.Table, list[Embeddings]]:
-    """Read one section's training or test clips from files of embeddings: (metadata, embeddings file by file).
+    """Return the metadata of one section's clips and their embeddings, one item per file.
 
-    Scores are joined row by row, so all files must hold the same clips.
+    `kind` is `train` or `test`. Raises AsdError if there are no such clips. All files must hold the same clips,
+    because scores are joined row by row.
     """
     read = [read_embeddings(path, kind, section) for path in paths]
     word = "training" if kind == "train" else kind
@@ -80,20 +87,20 @@ def _backend(settings: dict[str, Any]) -> Any:
 
 
 def _mean(scores: list[list[np.ndarray]]) -> np.ndarray:
-    """Average the scores of a branch's views, then those of the branches."""
+    """Average the scores of each branch's views, then those of the branches."""
     return np.mean([np.mean(views, axis=0) for views in scores], axis=0)
 
 
-def _finite(scores: np.ndarray, clips: pa.Table, place: str) -> np.ndarray:
+def _finite(scores: np.ndarray, clips: pa.Table, where: str) -> np.ndarray:
     if not np.isfinite(scores).all():
         clip = file_names(clips)[int(np.flatnonzero(~np.isfinite(scores))[0])]
-        raise AsdError(f"{place}/{clip}: its score is not finite: check the recording and the training's log")
+        raise AsdError(f"{where}/{clip}: its score is not finite: check the recording and the training's log")
     return scores
 
 
-def _threshold(branches: list[list[Any]], train_score: np.ndarray, decision: dict[str, Any]) -> float:
+def _threshold(branches: list[list[Any]], train_score: np.ndarray, decision: Decision) -> float:
     backends = [backend for views in branches for backend in views]
     own = getattr(backends[0], "threshold_", None)
     if len(backends) == 1 and own is not None:
         return float(own)
-    return safe_gamma_quantile(train_score, decision["quantile"])
+    return safe_gamma_quantile(train_score, decision.quantile)

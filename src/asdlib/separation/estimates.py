@@ -1,4 +1,4 @@
-"""What all separators share: how good a separation is, its level, and clips longer than memory allows."""
+"""Functions shared by all separators: SI-SDR, the level of estimates, and separation in windows."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,16 @@ from asdlib.errors import AsdError
 from asdlib.separation.mixtures import Mixtures
 
 EPS = 1e-8
-TOGETHER = 2**18  # samples of short windows that go through a network at once, 16 s at 16 kHz
+TOGETHER = 2**18  # samples of short windows in one forward pass, 16 s at 16 kHz
 
 
 def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
-    """Return the scale-invariant signal-to-distortion ratio in dB of (…, T), (…): higher is better.
+    """Return the scale-invariant signal-to-distortion ratio (SI-SDR) in dB of signals (…, T), shape (…).
 
-    Le Roux et al., "SDR – half-baked or well done?", ICASSP 2019; both signals without their mean.
+    Higher is better. The mean of both signals is removed (Le Roux et al., "SDR – half-baked or well done?", ICASSP
+    2019).
     """
-    estimate, target = estimate.float(), target.float()  # under bf16 the batch comes in bf16
+    estimate, target = estimate.float(), target.float()  # under bf16 autocast the batch is in bf16
     estimate = estimate - estimate.mean(-1, keepdim=True)
     target = target - target.mean(-1, keepdim=True)
     scale = (estimate * target).sum(-1, keepdim=True) / (target.square().sum(-1, keepdim=True) + EPS)
@@ -27,23 +28,26 @@ def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def separation_metrics(estimate: Tensor, mixtures: Mixtures) -> dict[str, Tensor]:
-    """Return the mean SI-SDR in dB of estimated machine sounds (B, T), and by how much the mixtures' is exceeded."""
+    """Return `si_sdr` of estimated machine sounds (B, T) and `si_sdr_improvement` over the mixtures, means in dB."""
     machine = mixtures.sources[:, 0]
     reached = si_sdr(estimate, machine).mean()
     return {"si_sdr": reached, "si_sdr_improvement": reached - si_sdr(mixtures.mixture, machine).mean()}
 
 
 def restore_level(estimate: Tensor, mixture: Tensor) -> Tensor:
-    """Scale estimates (B, T) so that they fit their mixtures (B, T) best in the least-squares sense.
+    """Return estimates (B, T), each scaled to fit its mixture (B, T) best in the least-squares sense.
 
-    A scale-invariant loss leaves the level free, and the sign too; features downstream do not.
+    A scale-invariant loss determines neither the level nor the sign, but features depend on the level.
     """
     energy = estimate.square().sum(-1, keepdim=True)
     return estimate * ((mixture * estimate).sum(-1, keepdim=True) / energy.clamp_min(torch.finfo(energy.dtype).tiny))
 
 
 def window_samples(window: float | None, overlap: float, sample_rate: int) -> int | None:
-    """Return a window's samples from a separator's settings `window` (s; None: whole clips) and `overlap` (share)."""
+    """Return the samples of a separator's `window` (s), None for whole clips; raise AsdError for wrong settings.
+
+    `overlap` is the share of a window that overlaps the next.
+    """
     if not 0 <= overlap < 1:
         raise AsdError(f"separator: overlap: {overlap}: give a share of the window from 0 to below 1")
     if window is not None and window <= 0:
@@ -54,12 +58,12 @@ def window_samples(window: float | None, overlap: float, sample_rate: int) -> in
 def separate_clips(
     estimate: Callable[[Tensor], Tensor], mixture: Tensor, window: int | None = None, overlap: float = 0.5
 ) -> Tensor:
-    """Separate clips (B, T) with a network's `estimate`, (b, t) → (b, t): same length, same level.
+    """Return clips (B, T) separated by a network's `estimate`, (b, t) → (b, t), with the same length and level.
 
-    One clip at a time: memory does not grow with their number, and no clip's result depends on its neighbours. A clip
-    of more than `window` samples is cut into windows that share `overlap` of their length with the next and are joined
-    by a Hann cross-fade; every one is brought to the mixture's level first, because each has a scale of its own. Short
-    windows of a clip are estimated together.
+    Clips are separated one at a time, so that memory does not grow with their number and no result depends on other
+    clips. A clip of more than `window` samples is split into windows, each overlapping the next by the share `overlap`.
+    The windows are joined by a Hann cross-fade. The level of each is restored first, because each estimate has its own
+    scale. Short windows of a clip are estimated together.
     """
     return torch.cat([_separate_clip(estimate, clip[None], window, overlap) for clip in mixture])
 
@@ -71,7 +75,7 @@ def _separate_clip(estimate: Callable[[Tensor], Tensor], clip: Tensor, window: i
         return restore_level(estimate(clip).float(), clip)
     hop = max(1, round(window * (1 - overlap)))
     starts = [*range(0, length - window, hop), length - window]  # the last ends with the clip
-    # Sampled between the zeros at its ends, so that the first and the last sample of a clip have some weight.
+    # The Hann window is sampled between its zeros, so that the first and the last sample of a clip have some weight.
     phase = (torch.arange(window, device=clip.device) + 0.5) / window
     fade = torch.sin(torch.pi * phase).square()
     joined, weight = torch.zeros_like(clip), torch.zeros_like(clip)

@@ -1,4 +1,4 @@
-"""The level of recordings, for networks and losses that are not indifferent to it."""
+"""The level of recordings, for networks and losses that depend on it."""
 
 from torch import Tensor
 
@@ -7,11 +7,11 @@ from asdlib.separation.mixtures import Mixtures
 
 
 def level(waveforms: Tensor) -> Tensor:
-    """Return the standard deviation of each of (…, T), (…, 1); not less than one quantisation step, to divide by it."""
+    """Return the standard deviation of waveforms (…, T), (…, 1), at least one quantisation step."""
     return waveforms.std(-1, keepdim=True).clamp_min(QUIETEST_NOISE)
 
 
 def at_unit_level(mixtures: Mixtures) -> Mixtures:
-    """Divide mixtures and their sources by the mixtures' level: SNR and sums stay as they are."""
+    """Return mixtures and sources divided by the mixtures' level; SNRs and sums are unchanged."""
     loudness = level(mixtures.mixture)
     return Mixtures(mixtures.mixture / loudness, mixtures.sources / loudness[:, None])

@@ -1,7 +1,7 @@
-"""Mixtures of machine sound and noise with their sources, drawn on the fly: what every separator learns from.
+"""The training data of separators: mixtures of machine sound and noise with their sources, drawn on the fly.
 
-Crops of both at a random signal-to-noise ratio and level; machine sounds are shifted circularly and change polarity,
-but are never stretched or shifted in pitch: that would blur what is normal.
+A mixture has a crop of each, at a random signal-to-noise ratio and level. Machine sounds are shifted circularly and
+change polarity. They are never stretched or shifted in pitch, because this would blur what is normal.
 """
 
 import logging
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Mixtures (B, T) and what they are the sum of, (B, 2, T): machine, noise; float32 in [-1, 1]."""
+    """Mixtures (B, T) and their sources (B, 2, T), machine and noise; float32 in [-1, 1]."""
 
     mixture: Tensor
     sources: Tensor
@@ -33,7 +33,7 @@ class Mixtures:
 
 @dataclass(frozen=True)
 class Seed:
-    """What, beside its index, decides a mixture; `purpose` keeps held-out draws apart from the first epoch's."""
+    """The numbers that, with its index, determine a mixture; `purpose` separates held-out from training mixtures."""
 
     seed: int
     epoch: int
@@ -41,7 +41,7 @@ class Seed:
 
 
 class DrawnMixtures:
-    """`count` mixtures of `length` samples; each depends on `seed` (numbers) and its own index alone."""
+    """`count` mixtures of `length` samples; each depends only on `seed` and its index."""
 
     def __init__(
         self, machine: list[np.ndarray], noise: list[np.ndarray], pairs: Pairs, length: int, count: int, seed: Seed
@@ -57,28 +57,29 @@ class DrawnMixtures:
         return self._count
 
     def batch(self, indices: Tensor) -> Mixtures:
-        """Draw those mixtures."""
+        """Return the mixtures with these indices."""
         drawn = np.stack([self._sources(index) for index in indices.tolist()])  # (B, 2, T)
         sources = torch.from_numpy(drawn)
         return Mixtures(sources.sum(1), sources)
 
     def _sources(self, index: int) -> np.ndarray:
-        """Draw one mixture's sources, (2, T): machine, noise."""
+        """Return the sources of one mixture, (2, T): machine, noise."""
         rng = np.random.default_rng([self.seed.seed, self.seed.epoch, index, self.seed.purpose])
         chosen = self.machine[rng.integers(len(self.machine))]
         machine = draw_crop(chosen, self._length, self._pairs.minimum_rms, True, rng) * rng.choice([-1.0, 1.0])
         noise = draw_crop(self.noise[rng.integers(len(self.noise))], self._length, QUIETEST_NOISE, False, rng)
         noise = noise * noise_gain(machine, noise, rng.uniform(*self._pairs.snr))
         sources = np.stack([machine, noise]) * 10 ** (rng.uniform(-self._pairs.gain, self._pairs.gain) / 20)
-        sources *= PEAK / max(PEAK, np.abs(sources.sum(0)).max())  # the mixture's peak counts, the sources follow
+        sources *= PEAK / max(PEAK, np.abs(sources.sum(0)).max())  # scaled by the mixture's peak
         return sources.astype(np.float32)
 
 
 class MixturePairs(DrawnMixtures):
-    """The mixtures of one training: `pairs.per_epoch` new ones every epoch, and fixed held-out ones in `validation`.
+    """The mixtures of a training: `pairs.per_epoch` new ones every epoch, and fixed held-out ones in `validation`.
 
-    `machine` and `noise` are int16 recordings (samples,) without padding, of any length. A share of either is held
-    out: training never hears it. Every mixture depends on the seed, the epoch and its index alone.
+    `machine` and `noise` are int16 recordings (samples,) of any length, without padding. A share of each is held out
+    from training. A mixture depends only on the seed, the epoch and its index. Raise AsdError if there are fewer than
+    two recordings of either, or if all are too quiet.
     """
 
     def __init__(self, machine: list[np.ndarray], noise: list[np.ndarray], pairs: Pairs, sample_rate: int, seed: int):
@@ -86,19 +87,21 @@ class MixturePairs(DrawnMixtures):
         machine = _loud_enough(machine, length, pairs.minimum_rms, "machine")
         noise = _loud_enough(noise, length, QUIETEST_NOISE, "noise")
         rng = np.random.default_rng(seed)
-        machine, watched = _hold_out(machine, pairs.validation, rng, "machine")
-        noise, watched_noise = _hold_out(noise, pairs.validation, rng, "noise")
+        machine, held_out_machine = _hold_out(machine, pairs.validation, rng, "machine")
+        noise, held_out_noise = _hold_out(noise, pairs.validation, rng, "noise")
         super().__init__(machine, noise, pairs, length, pairs.per_epoch, Seed(seed, epoch=0, purpose=0))
-        held_out = Seed(seed, epoch=0, purpose=1)
-        self.validation = DrawnMixtures(watched, watched_noise, pairs, length, pairs.validation_mixtures, held_out)
+        fixed = Seed(seed, epoch=0, purpose=1)
+        self.validation = DrawnMixtures(
+            held_out_machine, held_out_noise, pairs, length, pairs.validation_mixtures, fixed
+        )
 
     def begin_epoch(self, epoch: int) -> None:
-        """Draw other mixtures from now on; held-out ones stay."""
+        """Draw the mixtures of another epoch from now on; the held-out ones stay the same."""
         self.seed = replace(self.seed, epoch=epoch)
 
 
 def _loud_enough(recordings: list[np.ndarray], length: int, minimum: float, what: str) -> list[np.ndarray]:
-    """Leave out recordings of which no crop is loud enough."""
+    """Return the recordings that have a crop louder than `minimum`."""
     loud = [samples for samples in recordings if len(samples) and len(loud_starts(samples, length, minimum))]
     if recordings and not loud:
         remedy = "check the recordings' level, or lower pairs.minimum_rms" if what == "machine" else "replace them"
@@ -111,10 +114,12 @@ def _loud_enough(recordings: list[np.ndarray], length: int, minimum: float, what
 def _hold_out(
     recordings: list[np.ndarray], share: float, rng: np.random.Generator, what: str
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Split recordings at random into those to learn from and those to watch, at least one of either."""
+    """Return recordings split at random into training and held-out ones, at least one of each."""
     if len(recordings) < 2:
-        raise AsdError(f"pairs: {len(recordings)} {what} recording(s): at least 2 are needed, one of them to watch")
+        raise AsdError(
+            f"pairs: {len(recordings)} {what} recording(s), but at least 2 are needed (one is held out): add some"
+        )
     order = rng.permutation(len(recordings))
-    watched = max(1, round(share * len(recordings)))
+    held_out = max(1, round(share * len(recordings)))
     chosen = [recordings[i] for i in order]
-    return chosen[watched:], chosen[:watched]
+    return chosen[held_out:], chosen[:held_out]

@@ -1,4 +1,4 @@
-"""Recordings of background noise: the supplements', or the quiet moments of a machine's own recordings."""
+"""Background noise: supplemental noise clips, or the quietest frames of a machine's own recordings."""
 
 import logging
 
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
-    """Return a table's recordings of one kind without their padding, int16 (samples,); none if it has none.
+    """Return a table's recordings of one kind without padding, int16 (samples,); empty if there are none.
 
-    The pieces of a long recording are joined again: what is held out of a training must share no recording with it.
+    The pieces of a long recording are joined again, because training and held-out data must not share a recording.
     """
     if not len(table.clips(kind)):
         return []
@@ -27,25 +27,25 @@ def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
 
 
 def noise_clips(machine: ClipTable, others: list[ClipTable]) -> list[np.ndarray]:
-    """Return the noise clips of a machine and of others, among which it may be itself."""
+    """Return the noise clips of a machine and of others; `others` may include the machine itself."""
     tables = [machine, *(table for table in others if table.path != machine.path)]
     return [samples for table in tables for samples in recordings(table, "noise")]
 
 
 def noise_pool(machine: ClipTable, others: list[ClipTable]) -> list[np.ndarray]:
-    """Return the noise clips of a machine and of others; if there is not one, noise estimated from its training clips.
+    """Return the noise clips of a machine and of others; if there are none, noise estimated from its training clips.
 
-    The estimate is a way of ours to go on without noise recordings, no report's: the log warns of it.
+    The estimate is our own, not taken from a report; a warning is logged.
     """
     pool = noise_clips(machine, others)
     if pool:
         return pool
-    _log.warning("%s: there are no noise clips: noise is estimated from its quietest moments", machine.path.stem)
+    _log.warning("%s: there are no noise clips: noise is estimated from its quietest frames", machine.path.stem)
     return estimated_noise(machine)
 
 
 def estimated_noise(table: ClipTable) -> list[np.ndarray]:
-    """Return the quietest tenth of every training clip's frames, joined to recordings as long as the table's clips."""
+    """Return the quietest tenth of each training clip's frames, joined to recordings of about the clips' length."""
     frame = 2 * round(FRAME / 2 * table.recipe["sample_rate"])
     frames = np.concatenate(
         [
@@ -54,15 +54,15 @@ def estimated_noise(table: ClipTable) -> list[np.ndarray]:
             for row, samples in zip(audio, clips.column("samples").to_pylist(), strict=True)
         ]
     )
-    # Neighbours overlap by half. They are uncorrelated, so this fade keeps their power: sin² + cos² = 1.
+    # Neighbouring frames overlap by half. They are uncorrelated, so this fade keeps the power: sin² + cos² = 1.
     faded = frames * np.sin(np.pi * (np.arange(frame) + 0.5) / frame)
     joined = np.rint(faded[:-1, frame // 2 :] + faded[1:, : frame // 2]).clip(-32768, 32767).astype(np.int16).ravel()
     (length,) = table.tensors["audio"]
-    return np.array_split(joined, max(2, round(len(joined) / length)))  # two: one to learn from, one to watch
+    return np.array_split(joined, max(2, round(len(joined) / length)))  # two: one for training, one held out
 
 
 def _quietest(samples: np.ndarray, frame: int) -> np.ndarray:
-    """Return the quietest frames of a recording in their order, (frames, frame); none of one shorter than a frame."""
+    """Return the quietest frames of a recording in their order, (frames, frame); none if it is shorter than a frame."""
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
     power = np.square(frames, dtype=np.float64).mean(1)
     count = round(QUIET * len(frames)) or min(1, len(frames))

@@ -1,4 +1,4 @@
-"""What a separator's `pairs` block may say: the mixtures that it learns from."""
+"""The settings of a separator's training mixtures, the `pairs` block of its recipe."""
 
 from dataclasses import dataclass, field
 
@@ -8,26 +8,26 @@ NOISE_ONLY = ("identity", "noisy_target")
 
 
 def check_snr(snr: list[float], where: str) -> None:
-    """Refuse what is no range of signal-to-noise ratios; `where` names the setting."""
+    """Raise AsdError, naming the setting `where`, unless `snr` is a range of signal-to-noise ratios."""
     if len(snr) != 2 or snr[0] > snr[1]:
         raise AsdError(f"{where}: {snr}: give the lowest and the highest in dB, such as [-5, 10]")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """How mixtures of a machine's sound and noise are drawn on the fly."""
+    """Settings of the mixtures of machine sound and noise."""
 
-    segment: float = 4.0  # s of a mixture
-    snr: list[float] = field(default_factory=lambda: [-5.0, 10.0])  # dB, lowest and highest, drawn evenly
-    gain: float = 5.0  # dB up and down that a whole mixture's level is varied by
+    segment: float = 4.0  # duration of a mixture in s
+    snr: list[float] = field(default_factory=lambda: [-5.0, 10.0])  # dB, lowest and highest, drawn uniformly
+    gain: float = 5.0  # dB by which the level of a mixture varies, up or down
     per_epoch: int = 1000  # mixtures
-    validation: float = 0.1  # share of the machine's and of the noise recordings that is held out, at least one each
+    validation: float = 0.1  # held-out share of the machine's and of the noise recordings, at least one of each
     validation_mixtures: int = 100  # fixed mixtures of the held-out recordings
-    noise_only: str = "identity"  # without a clean reference: identity, or noisy_target (the recordings are the target)
-    minimum_rms: float = 1e-3  # of full scale: a quieter machine sound says nothing about separation
+    noise_only: str = "identity"  # without clean clips: identity, or noisy_target (the recordings are the target)
+    minimum_rms: float = 1e-3  # of full scale: quieter machine sounds are not used
 
     def __post_init__(self) -> None:
-        """Refuse what no mixture can be drawn from."""
+        """Raise AsdError if a value is out of range."""
         check_snr(self.snr, "pairs.snr")
         if self.noise_only not in NOISE_ONLY:
             raise AsdError(f"pairs.noise_only: {self.noise_only!r}: use one of: {', '.join(NOISE_ONLY)}")

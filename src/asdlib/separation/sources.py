@@ -1,4 +1,4 @@
-"""What a machine's separator learns from, as far as its supplements allow. No test clip is read.
+"""The choice of a separator's training data by the supplements that a machine has. Test clips are never read.
 
 | the machine has    | mixture                    | sources         |
 |--------------------|----------------------------|-----------------|
@@ -6,9 +6,9 @@
 | noise clips only   | recording + its own noise  | recording, noise: if `noise_only: noisy_target` |
 | neither            | recording + pool           | recording, noise: if `noise_only: noisy_target` |
 
-The pool is the noise clips of all machines. In the lower rows the noise is independent of the recording, so the best
-estimate of the recording leaves out what sounds like noise, part of its own included; by default there is no separator
-instead (`noise_only: identity`).
+The pool consists of the noise clips of all machines. In the lower two rows, the noise is independent of the recording,
+so the best estimate of the recording also lacks a part of the recording's own noise. By default there is no separator
+in these cases (`noise_only: identity`).
 """
 
 from asdlib.data.tables import ClipTable
@@ -20,9 +20,9 @@ from asdlib.separation.settings import Pairs
 def separation_data(
     machine: ClipTable, others: list[ClipTable], pairs: Pairs, seed: int
 ) -> tuple[MixturePairs | None, str]:
-    """Return a machine's mixtures, None if its recordings are to pass unchanged, and a sentence for the log.
+    """Return a machine's mixtures, or None if its recordings are to pass unchanged, and a sentence for the log.
 
-    `others` are the tables whose noise clips make the pool; the machine's own may be among them.
+    The pool is made of the noise clips of `others`, which may include the machine's own table.
     """
     name = machine.path.stem
     clean = recordings(machine, "clean")

@@ -1,11 +1,11 @@
-"""The separators a recipe can name by its `kind`.
+"""The registry of separators, by the `kind` of a recipe.
 
-A separator is an `nn.Module` with
-- `loss(mixtures) -> Tensor`: a scalar to minimise over `asdlib.separation.mixtures.Mixtures`, drawn as the recipe's
-  `pairs` block says,
-- `separate(mixture) -> Tensor`: (B, samples) in [-1, 1] → the machine's sound, same shape and level,
-- optionally `metrics(mixtures) -> dict[str, Tensor]`: what is watched on held-out mixtures, one column each of the
-  training's log: `si_sdr`, `si_sdr_improvement` in dB.
+A separator is an `nn.Module` with these methods:
+- `loss(mixtures) -> Tensor`: the scalar to minimise, for `asdlib.separation.mixtures.Mixtures` that are drawn according
+  to the recipe's `pairs` block;
+- `separate(mixture) -> Tensor`: (B, samples) in [-1, 1] → the machine's sound, with the same shape and level;
+- optionally `metrics(mixtures) -> dict[str, Tensor]`: the metrics of held-out mixtures, such as `si_sdr` and
+  `si_sdr_improvement` in dB. Each is a column of the training's log.
 """
 
 from asdlib.separators.conv_tasnet import ConvTasNet

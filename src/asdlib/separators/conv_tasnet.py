@@ -1,7 +1,7 @@
-"""Conv-TasNet: machine sound and noise told apart by masks over a learned filterbank.
+"""The separator Conv-TasNet, which separates machine sound and noise by masks on a learned filterbank.
 
-Luo and Mesgarani, "Conv-TasNet: Surpassing Ideal Time–Frequency Magnitude Masking for Speech Separation", TASLP 2019;
-network and loss are asteroid's.
+Luo and Mesgarani, "Conv-TasNet: Surpassing Ideal Time–Frequency Magnitude Masking for Speech Separation", TASLP 2019.
+The network and the loss are those of asteroid.
 """
 
 from torch import Tensor, nn
@@ -11,15 +11,15 @@ from asdlib.separation.mixtures import Mixtures
 
 
 class ConvTasNet(nn.Module):
-    """Two masks, machine and noise, in this order: the sources are known, so no permutation is searched.
+    """Conv-TasNet with two masks, machine and noise in this order; the loss therefore needs no permutation search.
 
-    The sizes bear asteroid's names and defaults: `n_filters` filters of `kernel_size` samples every `stride`;
-    `n_repeats` times `n_blocks` dilated convolutions of `conv_kernel_size` taps; `bn_chan`, `hid_chan` and `skip_chan`
-    channels. A `causal` network sees the past only and normalises each frame by itself (cLN); any other sees the whole
-    clip and normalises over it (gLN). `window` (s, None: whole clips) and `overlap` (share) cut long clips for
-    separation.
+    The sizes have asteroid's names and defaults: `n_filters` filters of `kernel_size` samples every `stride` samples;
+    `n_repeats` repeats of `n_blocks` dilated convolutions of `conv_kernel_size` taps; `bn_chan`, `hid_chan` and
+    `skip_chan` channels. A `causal` network sees only the past and normalises each frame separately (cLN); otherwise it
+    sees the whole clip and normalises over it (gLN). Clips longer than `window` (s; None: no limit) are separated in
+    windows, each overlapping the next by the share `overlap`.
 
-    `network` is asteroid's own model: weights published for it are loaded with `network.load_state_dict`.
+    `network` is asteroid's own model, so that weights published for it can be loaded with `network.load_state_dict`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ConvTasNet(nn.Module):
         overlap: float = 0.5,
         sample_rate: int = 16000,
     ):
-        # Here, not above: two seconds that no job without a Conv-TasNet has to spend.
+        # Imported here because it takes two seconds, which jobs without a Conv-TasNet need not spend.
         from asteroid.losses import singlesrc_neg_sisdr
         from asteroid.models import ConvTasNet as AsteroidConvTasNet
 
@@ -65,18 +65,18 @@ class ConvTasNet(nn.Module):
         self._negative_si_sdr = singlesrc_neg_sisdr
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Estimate the sources of mixtures (B, T) at a level of their own, (B, 2, T): machine, noise."""
+        """Return the estimated sources of mixtures (B, T), machine and noise, (B, 2, T), at an arbitrary level."""
         return self.network(mixture).float()
 
     def loss(self, mixtures: Mixtures) -> Tensor:
-        """Return the negative SI-SNR in dB, mean over both streams (§2.1)."""
+        """Return the negative SI-SNR in dB, averaged over both sources (system3 §2.1)."""
         estimates = self(mixtures.mixture).flatten(0, 1)  # (2B, T)
         return self._negative_si_sdr(estimates, mixtures.sources.float().flatten(0, 1)).mean()
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
-        """Return the machine stream's `si_sdr` in dB, and its `si_sdr_improvement` over the mixtures."""
+        """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""
         return separation_metrics(self(mixtures.mixture)[:, 0], mixtures)
 
     def separate(self, mixture: Tensor) -> Tensor:
-        """Return the machine's sound in mixtures (B, T): same length, same level."""
+        """Return the machine's sound in mixtures (B, T), with the same length and level."""
         return separate_clips(lambda clip: self(clip)[:, 0], mixture, self.window, self.overlap)

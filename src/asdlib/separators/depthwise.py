@@ -1,14 +1,15 @@
-"""A depthwise convolution over time for features whose channels are last."""
+"""A depthwise convolution over time for channels-last features."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class DepthwiseConv(nn.Conv1d):
-    """One filter a channel, as many frames out as in; parameters as those of `nn.Conv1d`.
+    """A convolution with one filter per channel and the same number of frames; parameters as in `nn.Conv1d`.
 
-    On the CPU PyTorch's one-dimensional convolution first copies its input to channels-first, which costs up to ten
-    times the convolution itself; as a flat image with channels last nothing is copied. Same results to rounding.
+    On the CPU, PyTorch's one-dimensional convolution first copies its input to channels-first, which takes up to ten
+    times as long as the convolution. A two-dimensional convolution over a channels-last image of height one copies
+    nothing. The results are equal up to rounding.
     """
 
     def __init__(self, channels: int, kernel: int):

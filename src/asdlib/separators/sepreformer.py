@@ -1,8 +1,8 @@
-"""SepReformer: a time-domain separator that tells sources apart at a coarse frame rate and rebuilds them at finer ones.
+"""The separator SepReformer, which separates sources at a coarse frame rate and reconstructs them at finer ones.
 
-Shin et al., "Separate and Reconstruct: Asymmetric Encoder-Decoder for Speech Separation", NeurIPS 2024. Parameters bear
-the names of the official code, so that `load_state_dict` takes its checkpoints; the names of variant L's own splitting
-blocks are not compared with it.
+Shin et al., "Separate and Reconstruct: Asymmetric Encoder-Decoder for Speech Separation", NeurIPS 2024. Parameters have
+the names of the official code, so that `load_state_dict` loads its checkpoints. The names of variant L's splitting
+blocks have not been compared with it.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ SOURCES = 2  # machine, noise
 
 @dataclass(frozen=True)
 class Variant:
-    """What tells the paper's variants apart."""
+    """The settings in which the paper's variants differ."""
 
     channels: int  # F
     stages: int  # R
@@ -51,14 +51,14 @@ class Encoder(nn.Module):
         self.conv1d = nn.Conv1d(1, channels, kernel, stride, bias=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Map (B, T) to (B, E, frames); the end is filled with zeros so that every sample is in a frame."""
+        """Map (B, T) to (B, E, frames); the end is padded with zeros so that every sample is in a frame."""
         (kernel,), (stride,) = self.conv1d.kernel_size, self.conv1d.stride
         missing = max(kernel - waveforms.shape[1], (kernel - waveforms.shape[1]) % stride)
         return functional.gelu(self.conv1d(functional.pad(waveforms, (0, missing))[:, None]))
 
 
 class Projector(nn.Module):
-    """From the encoder's channels to the separator's."""
+    """A map from the encoder's channels to the separator's."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -71,7 +71,7 @@ class Projector(nn.Module):
 
 
 class OutputLayer(nn.Module):
-    """From the separator's channels back to the encoder's."""
+    """A map from the separator's channels back to the encoder's."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -83,16 +83,17 @@ class OutputLayer(nn.Module):
 
 
 class SepReformer(nn.Module):
-    """Two sources, machine and noise, in this order: they are known, so no permutation is searched.
+    """SepReformer with two sources, machine and noise in this order; the loss therefore needs no permutation search.
 
-    `size` is one of the paper's variants, T, S, B, M or L; `channels` (F), `stages` (R), `kernel` and `stride` of the
-    encoder (ms), `dropout` and `shared_split` replace single values of it. `encoder_channels` (E), `heads`,
-    `local_kernel` (K), `down_kernel` and `positions` (farthest relative position that has an embedding of its own) are
-    common to all variants.
+    `size` is one of the paper's variants: T, S, B, M or L. `channels` (F), `stages` (R), the encoder's `kernel` and
+    `stride` (ms), `dropout` and `shared_split` replace single values of the variant. `encoder_channels` (E), `heads`,
+    `local_kernel` (K), `down_kernel` and `positions` (the farthest relative position with its own embedding) are the
+    same for all variants.
 
-    In training `auxiliary_share` of the loss is that of the earlier stages' estimates, by STFTs of `stft_frame` and
-    `stft_hop` (ms); it shrinks in the second half. `window` (s, None: whole clips) and `overlap` (share) cut long clips
-    for separation; positions are only trained as far as the training's segments reach.
+    In training, a share `auxiliary_share` of the loss is that of the earlier stages' estimates, computed from STFTs of
+    `stft_frame` and `stft_hop` (ms). It decreases in the second half of the training. Clips longer than `window` (s;
+    None: no limit) are separated in windows, each overlapping the next by the share `overlap`. Positions are trained
+    only up to the length of the training's segments.
     """
 
     def __init__(
@@ -136,27 +137,27 @@ class SepReformer(nn.Module):
         )  # fmt: skip
         self.out_layer = OutputLayer(width, encoder_channels)
         self.audio_decoder = nn.ConvTranspose1d(encoder_channels, 1, *frame, bias=False)
-        # One pair for the estimates of every earlier stage, used in training alone.
+        # One pair for the estimates of every earlier stage, used only in training.
         self.out_layer_bn = nn.ModuleList(OutputLayer(width, encoder_channels) for _ in range(chosen.stages))
         self.decoder_bn = nn.ModuleList(
             nn.ConvTranspose1d(encoder_channels, 1, *frame, bias=False) for _ in range(chosen.stages)
         )
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Let the earlier stages' share of the loss shrink to 0.8 of itself at every fortieth of the second half.
+        """Multiply the earlier stages' share of the loss by 0.8 at every fortieth of the training in its second half.
 
-        The official schedule of 200 epochs (from the 101st on, every 5), for any number of them.
+        This is the official schedule of 200 epochs (every 5 epochs from the 101st on), scaled to any number of epochs.
         """
         self._share = self.auxiliary_share * 0.8 ** max(0, 40 * epoch // epochs - 19)
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Estimate the sources of mixtures (B, T) at a level of their own, (B, 2, T): machine, noise."""
+        """Return the estimated sources of mixtures (B, T), machine and noise, (B, 2, T), at an arbitrary level."""
         encoded = self.audio_encoder(mixture)
         hidden, _ = self.separator(self.feature_projector(encoded))
         return self._decode(hidden, encoded, mixture.shape[1])
 
     def stages(self, mixture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return `forward`'s estimates and those that every decoder stage starts from, coarsest first; (B, 2, T)."""
+        """Return the final estimates and those from the inputs of the decoder stages, coarsest first, (B, 2, T)."""
         encoded = self.audio_encoder(mixture)
         hidden, starts = self.separator(self.feature_projector(encoded))
         both = encoded.repeat_interleave(SOURCES, 0)
@@ -167,7 +168,7 @@ class SepReformer(nn.Module):
         return self._decode(hidden, encoded, mixture.shape[1]), earlier
 
     def loss(self, mixtures: Mixtures) -> Tensor:
-        """Return the negative SI-SDR in dB of both sources; in training with the earlier stages' share."""
+        """Return the negative SI-SDR in dB of both sources; in training, combined with the earlier stages' loss."""
         scaled = at_unit_level(mixtures)
         if not self.training:
             return waveform_loss(self(scaled.mixture), scaled.sources).mean()
@@ -176,15 +177,15 @@ class SepReformer(nn.Module):
         return torch.lerp(waveform_loss(final, scaled.sources).mean(), auxiliary, self._share)
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
-        """Return the machine estimates' `si_sdr` in dB, and its `si_sdr_improvement` over the mixtures."""
+        """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""
         return separation_metrics(self(at_unit_level(mixtures).mixture)[:, 0], mixtures)
 
     def separate(self, mixture: Tensor) -> Tensor:
-        """Return the machine's sound in mixtures (B, T): same length, same level."""
+        """Return the machine's sound in mixtures (B, T), with the same length and level."""
         return separate_clips(lambda clip: self(clip / level(clip))[:, 0], mixture, self.window, self.overlap)
 
     def _decode(self, hidden: Tensor, encoded: Tensor, samples: int) -> Tensor:
-        """Make waveforms (B, 2, T) of the separator's features, (2B, F, frames)."""
+        """Return the waveforms (B, 2, T) of the separator's features (2B, F, frames)."""
         return _waveforms(self.audio_decoder(self.out_layer(hidden[..., : encoded.shape[-1]])), samples)
 
 
@@ -199,5 +200,5 @@ def _samples(milliseconds: float, sample_rate: int) -> int:
 
 
 def _waveforms(decoded: Tensor, samples: int) -> Tensor:
-    """Cut (2B, 1, T or more) to (B, 2, T)."""
+    """Return (2B, 1, T or more) cut to (B, 2, T)."""
     return decoded[:, 0, :samples].float().unflatten(0, (-1, SOURCES))

@@ -1,7 +1,7 @@
-"""The layers of SepReformer: global and local transformer blocks and attention between sources.
+"""The layers of SepReformer: global and local transformer blocks, and attention between sources.
 
 Shin et al., "Separate and Reconstruct: Asymmetric Encoder-Decoder for Speech Separation", NeurIPS 2024. Features are
-(B, frames, F). Modules carry the names of the public checkpoints' parameters.
+(B, frames, F). Modules have the parameter names of the public checkpoints.
 """
 
 import math
@@ -14,7 +14,7 @@ from asdlib.separators.depthwise import DepthwiseConv
 
 
 class LayerScale(nn.Module):
-    """A learned gain per channel of a residual branch; it begins near 0, so that every block begins as the identity."""
+    """A learned gain per channel for a residual branch; initialised near 0, so that every block starts as identity."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -26,7 +26,7 @@ class LayerScale(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with layer norm before and a layer scale after it; the residual is the caller's."""
+    """Multi-head self-attention between a layer norm and a layer scale; the caller adds the residual."""
 
     def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()
@@ -40,7 +40,7 @@ class SelfAttention(nn.Module):
         self.Layer_scale = LayerScale(channels)
 
     def forward(self, inputs: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Attend among the P entries of (B, P, F), optionally with keys of relative `positions` (P, P, F / heads)."""
+        """Attend among the P entries of (B, P, F), optionally with keys for relative `positions` (P, P, F / heads)."""
         normed = self.layer_norm(inputs)
         query, key, value = (
             linear(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, P, F / heads)
@@ -55,7 +55,7 @@ class SelfAttention(nn.Module):
 
 
 class GatedConvFeedForward(nn.Module):
-    """GCFN: a feed-forward layer with a short depthwise convolution and a gate, with its residual."""
+    """GCFN: a residual feed-forward layer with a short depthwise convolution and a gate."""
 
     def __init__(self, channels: int, dropout: float):
         super().__init__()
@@ -70,7 +70,7 @@ class GatedConvFeedForward(nn.Module):
 
 
 class EfficientGlobalAttention(nn.Module):
-    """EGA: attention at the coarsest frame rate, brought back to the finer one through a gate, with its residual."""
+    """EGA: residual attention at the coarsest frame rate, upsampled and gated."""
 
     def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()
@@ -78,7 +78,7 @@ class EfficientGlobalAttention(nn.Module):
         self.block = nn.ModuleDict({"self_attn": SelfAttention(channels, heads, dropout), "linear": gate})
 
     def forward(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        """Map (B, frames, F) to the same shape; `positions` (P, P, F / heads) says the coarsest rate's frames, P."""
+        """Map (B, frames, F) to the same shape; `positions` (P, P, F / heads) are those of the P coarsest frames."""
         coarse = functional.adaptive_avg_pool1d(inputs.mT, len(positions)).mT  # (B, P, F)
         attended = self.block["self_attn"](coarse, positions)
         fine = functional.interpolate(attended.mT, size=inputs.shape[1], mode="nearest").mT
@@ -86,7 +86,7 @@ class EfficientGlobalAttention(nn.Module):
 
 
 class ConvLocalAttention(nn.Module):
-    """CLA: a gated depthwise convolution over neighbouring frames, with its residual."""
+    """CLA: a residual, gated depthwise convolution over neighbouring frames."""
 
     def __init__(self, channels: int, kernel: int, dropout: float):
         super().__init__()
@@ -106,7 +106,7 @@ class ConvLocalAttention(nn.Module):
 
 
 class GlobalBlock(nn.Module):
-    """Attention over the whole clip, then the feed-forward layer."""
+    """Attention over the whole clip, followed by the feed-forward layer."""
 
     def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()
@@ -119,7 +119,7 @@ class GlobalBlock(nn.Module):
 
 
 class LocalBlock(nn.Module):
-    """Convolution over neighbouring frames, then the feed-forward layer."""
+    """Convolution over neighbouring frames, followed by the feed-forward layer."""
 
     def __init__(self, channels: int, kernel: int, dropout: float):
         super().__init__()
@@ -132,7 +132,7 @@ class LocalBlock(nn.Module):
 
 
 class SourceAttention(nn.Module):
-    """Attention between the sources' features of one frame, then the feed-forward layer."""
+    """Attention between the sources in each frame, followed by the feed-forward layer."""
 
     def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()
@@ -140,7 +140,7 @@ class SourceAttention(nn.Module):
         self.feed_forward = GatedConvFeedForward(channels, dropout)
 
     def forward(self, inputs: Tensor, sources: int) -> Tensor:
-        """Map (B · sources, frames, F) to the same shape; a mixture's sources are neighbours."""
+        """Map (B · sources, frames, F) to the same shape; the sources of a mixture are adjacent."""
         frames = inputs.shape[1]
         facing = inputs.unflatten(0, (-1, sources)).transpose(1, 2).flatten(0, 1)  # (B · frames, sources, F)
         facing = facing + self.self_attn(facing)

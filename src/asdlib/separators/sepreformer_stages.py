@@ -1,7 +1,7 @@
-"""SepReformer's separator: an encoder that coarsens time, an early split into sources, a decoder that refines them.
+"""The stages of SepReformer: an encoder with decreasing frame rate, an early split into sources, and a decoder.
 
-Shin et al., NeurIPS 2024. Features are (B, F, frames) outside the blocks. Modules carry the names of the public
-checkpoints' parameters.
+Shin et al., NeurIPS 2024. Features are (B, F, frames) outside the blocks. Modules have the parameter names of the
+public checkpoints.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from asdlib.separators.sepreformer_layers import GlobalBlock, LocalBlock, Source
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the separator, in the paper's letters where it has some."""
+    """Sizes of the separator, with the paper's symbols in the comments."""
 
     channels: int  # F
     stages: int  # R
     heads: int
     local_kernel: int  # K
     down_kernel: int
-    positions: int  # relative positions farther than this share one embedding
+    positions: int  # farther relative positions share one embedding
     dropout: float
-    shared_split: bool  # one layer splits every stage into sources; else each stage has its own
+    shared_split: bool  # True: one layer splits all stages into sources; False: each stage has its own
     sources: int = 2
 
 
 class RelativePositions(nn.Module):
-    """Embeddings of the distance between two frames of the coarsest rate, the same for all layers."""
+    """Embeddings of the distance between two frames at the coarsest rate, shared by all layers."""
 
     def __init__(self, positions: int, dims: int):
         super().__init__()
@@ -37,14 +37,14 @@ class RelativePositions(nn.Module):
         self.pe_k = nn.Embedding(2 * positions, dims)
 
     def forward(self, frames: int) -> Tensor:
-        """Return the keys (frames, frames, dims) of every pair of frames."""
-        place = torch.arange(frames, device=self.pe_k.weight.device)
-        distance = (place[:, None] - place).clamp(-self.positions, self.positions - 1)
+        """Return the keys (frames, frames, dims) of all pairs of frames."""
+        index = torch.arange(frames, device=self.pe_k.weight.device)
+        distance = (index[:, None] - index).clamp(-self.positions, self.positions - 1)
         return self.pe_k(distance + self.positions)
 
 
 class DownSampling(nn.Module):
-    """Half the frame rate, by a depthwise convolution."""
+    """A depthwise convolution that halves the frame rate."""
 
     def __init__(self, channels: int, kernel: int):
         super().__init__()
@@ -57,7 +57,7 @@ class DownSampling(nn.Module):
 
 
 class EncoderStage(nn.Module):
-    """Twice a global and a local block; `down` says whether half the frame rate follows."""
+    """Two pairs of a global and a local block, followed by halving the frame rate if `down` is true."""
 
     def __init__(self, sizes: Sizes, down: bool):
         super().__init__()
@@ -68,14 +68,14 @@ class EncoderStage(nn.Module):
         self.downconv = DownSampling(sizes.channels, sizes.down_kernel) if down else None
 
     def forward(self, inputs: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, F, frames) to what the next stage gets and to the skip, (B, F, frames)."""
+        """Map (B, F, frames) to the input of the next stage and the skip connection (B, F, frames)."""
         hidden = self.l_block_1(self.g_block_1(inputs.mT, positions))
         skip = self.l_block_2(self.g_block_2(hidden, positions)).mT
         return skip if self.downconv is None else self.downconv(skip), skip
 
 
 class SourceSplit(nn.Module):
-    """One stage's features become those of each source."""
+    """A split of one stage's features into those of each source."""
 
     def __init__(self, channels: int, sources: int):
         super().__init__()
@@ -88,12 +88,12 @@ class SourceSplit(nn.Module):
         self.norm = nn.GroupNorm(1, channels, eps=1e-8)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map (B, F, frames) to (B · sources, F, frames); a mixture's sources are neighbours."""
+        """Map (B, F, frames) to (B · sources, F, frames); the sources of a mixture are adjacent."""
         return self.norm(self.linear(inputs).unflatten(1, (self.sources, -1)).flatten(0, 1))
 
 
 class DecoderStage(nn.Module):
-    """Three times a global block, a local block and attention between the sources."""
+    """Three repeats of a global block, a local block and attention between the sources."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -114,7 +114,7 @@ class DecoderStage(nn.Module):
 
 
 class SourceSeparator(nn.Module):
-    """From a mixture's features to each source's, by way of all frame rates."""
+    """The encoder, the split and the decoder, from a mixture's features to those of its sources."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -131,9 +131,9 @@ class SourceSeparator(nn.Module):
         self.dec_stages = nn.ModuleList(DecoderStage(sizes) for _ in range(stages))
 
     def forward(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Map (B, F, frames) to the sources' features, (B · sources, F, frames padded to a multiple of 2^R).
+        """Map (B, F, frames) to the sources' features (B · sources, F, frames padded to a multiple of 2^R).
 
-        The second result is what every decoder stage starts from, coarsest first.
+        The second result is the list of the decoder stages' inputs, coarsest first.
         """
         coarsest = 2 ** len(self.enc_stages)
         features = functional.pad(features, (0, -features.shape[-1] % coarsest))
@@ -152,5 +152,5 @@ class SourceSeparator(nn.Module):
         return hidden, starts
 
     def _split(self, number: int, features: Tensor) -> Tensor:
-        """Split one stage's features into sources."""
+        """Return one stage's features, split into sources."""
         return (self.spk_split_block if self.shared_split else self.spk_split_blocks[number])(features)

@@ -1,8 +1,8 @@
-"""TF-GridNet: complex spectra mapped to complex spectra, trained with the hybrid continuity loss.
+"""The separator TF-GridNet, which maps complex spectra to complex spectra, trained with the hybrid continuity loss.
 
 Wang et al., "TF-GridNet: Integrating Full- and Sub-Band Modeling for Speech Separation", TASLP 2023, in the vectorised
-form of ESPnet's second version. Parameters bear the names of the public checkpoints, so that `load_state_dict` takes
-these as they are.
+form of ESPnet's second version. Parameters have the names of the public checkpoints, so that `load_state_dict` loads
+them.
 """
 
 import torch
@@ -17,12 +17,15 @@ from asdlib.separators.tfgridnet_layers import EPS, GridNetBlock
 
 
 class TFGridNet(nn.Module):
-    """One source, the machine, or two in this order: machine, noise. They are known: no permutation is searched.
+    """TF-GridNet with one source (machine) or two (machine, noise); the loss needs no permutation search.
 
-    STFTs of `n_fft` samples every `hop`; `blocks` of `channels` (D); LSTMs of `lstm_hidden` (H) a direction over
-    windows of `kernel` (I) neighbours every `stride` (J), `kernel` ≥ `stride`; `heads` (L) whose queries have about
-    `attention_size` values a frame. `gamma` weighs the loss's spectral part, `per_item` lets all items of a batch weigh
-    the same in it. `window` (s, None: whole clips) and `overlap` (share) cut long clips for separation.
+    The STFT has frames of `n_fft` samples every `hop` samples. There are `blocks` blocks of `channels` channels (D).
+    Their LSTMs have `lstm_hidden` units (H) per direction, over windows of `kernel` (I) neighbours every `stride` (J);
+    `kernel` ≥ `stride`. The queries of each of the `heads` (L) have about `attention_size` values per frame.
+
+    `gamma` is the weight of the loss's spectral part, in which `per_item` gives all items of a batch the same weight.
+    Clips longer than `window` (s; None: no limit) are separated in windows, each overlapping the next by the share
+    `overlap`.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class TFGridNet(nn.Module):
         self.register_buffer("hann", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Estimate the sources of mixtures (B, T), (B, sources, T), in float32: both STFTs are."""
+        """Return the estimated sources of mixtures (B, T), (B, sources, T), in float32, the precision of the STFTs."""
         mixture = mixture.float()
         loudness = level(mixture)
         spectra = torch.stft(mixture / loudness, self.n_fft, self.hop, window=self.hann, return_complex=True)
@@ -76,17 +79,17 @@ class TFGridNet(nn.Module):
         return waveforms.unflatten(0, estimates.shape[:2]) * loudness[:, None]
 
     def loss(self, mixtures: Mixtures) -> Tensor:
-        """Return the hybrid continuity loss at the mixtures' level, summed over the sources (§2.5.1)."""
+        """Return the hybrid continuity loss at unit mixture level, summed over the sources (system4 §2.5.1)."""
         scaled = at_unit_level(mixtures)
         pairs = zip(self(scaled.mixture).unbind(1), scaled.sources.unbind(1), strict=False)  # one source: the machine
         return sum(hybrid_continuity_loss(*pair, self.gamma, self.per_item) for pair in pairs)
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
-        """Return the machine estimates' `si_sdr` in dB, and its `si_sdr_improvement` over the mixtures."""
+        """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""
         return separation_metrics(self(mixtures.mixture)[:, 0], mixtures)
 
     def separate(self, mixture: Tensor) -> Tensor:
-        """Return the machine's sound in mixtures (B, T): same length, same level."""
+        """Return the machine's sound in mixtures (B, T), with the same length and level."""
         return separate_clips(lambda clip: self(clip)[:, 0], mixture, self.window, self.overlap)
 
 

@@ -1,7 +1,7 @@
-"""The block of TF-GridNet: recurrent layers along frequency and along time, and attention between whole frames.
+"""The layers of TF-GridNet: recurrent layers along frequency and time, and attention between frames.
 
 Wang et al., "TF-GridNet: Integrating Full- and Sub-Band Modeling for Speech Separation", TASLP 2023, in the vectorised
-form of ESPnet's second version. Features are (B, D, frames, bins). Parameters bear the names of the public checkpoints.
+form of ESPnet's second version. Features are (B, D, frames, bins). Parameters have the names of the public checkpoints.
 """
 
 import torch
@@ -12,7 +12,7 @@ EPS = 1e-5
 
 
 class FrameNorm(nn.Module):
-    """Normalise each frame over channels and bins, with a gain and a bias of their own for every channel and bin."""
+    """Normalisation of each frame over channels and bins, with a gain and a bias for every channel and bin."""
 
     def __init__(self, *channels: int, bins: int):
         super().__init__()
@@ -26,7 +26,7 @@ class FrameNorm(nn.Module):
 
 
 class HeadNorm(FrameNorm):
-    """Tell attention heads apart, bend each by a slope of its own, and normalise its frames."""
+    """A split into attention heads, each with its own PReLU slope and normalised frame by frame."""
 
     def __init__(self, heads: int, channels: int, bins: int):
         super().__init__(heads, channels, bins=bins)
@@ -34,15 +34,15 @@ class HeadNorm(FrameNorm):
         self.act = nn.PReLU(heads)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map (B, heads · channels, frames, bins) to a vector a frame, (B, heads, frames, channels · bins)."""
+        """Map (B, heads · channels, frames, bins) to one vector per frame, (B, heads, frames, channels · bins)."""
         return super().forward(self.act(inputs.unflatten(1, (self.heads, -1)))).transpose(2, 3).flatten(3)
 
 
 class GridNetBlock(nn.Module):
-    """Frequency path ("intra"), time path ("inter"), attention: each adds to what it is given.
+    """A block of three residual parts: frequency path ("intra"), time path ("inter") and attention.
 
-    `kernel` neighbouring bins or frames make one LSTM input, one every `stride`. `qk_channels` (E) are those of a
-    head's queries and keys. Gains tie the block to a number of `bins`; the number of frames is free.
+    An LSTM input consists of `kernel` neighbouring bins or frames; there is one every `stride`. A head's queries and
+    keys have `qk_channels` channels (E). The number of `bins` is fixed by the gains, the number of frames is not.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int, hidden: int, heads: int, qk_channels: int, bins: int):
@@ -51,10 +51,10 @@ class GridNetBlock(nn.Module):
         self.stride = stride
         self.intra_norm = nn.LayerNorm(channels, eps=EPS)
         self.intra_rnn = nn.LSTM(channels * kernel, hidden, batch_first=True, bidirectional=True)
-        self.intra_linear = _way_back(channels, kernel, stride, hidden)
+        self.intra_linear = _back_projection(channels, kernel, stride, hidden)
         self.inter_norm = nn.LayerNorm(channels, eps=EPS)
         self.inter_rnn = nn.LSTM(channels * kernel, hidden, batch_first=True, bidirectional=True)
-        self.inter_linear = _way_back(channels, kernel, stride, hidden)
+        self.inter_linear = _back_projection(channels, kernel, stride, hidden)
         self.attn_conv_Q = nn.Conv2d(channels, heads * qk_channels, 1)
         self.attn_norm_Q = HeadNorm(heads, qk_channels, bins)
         self.attn_conv_K = nn.Conv2d(channels, heads * qk_channels, 1)
@@ -76,7 +76,7 @@ class GridNetBlock(nn.Module):
         return hidden + self.attend(hidden)
 
     def attend(self, inputs: Tensor) -> Tensor:
-        """Compare whole frames with one another; (B, D, frames, bins) to the same shape."""
+        """Attend between whole frames; map (B, D, frames, bins) to the same shape."""
         query = self.attn_norm_Q(self.attn_conv_Q(inputs))
         key = self.attn_norm_K(self.attn_conv_K(inputs))
         value = self.attn_norm_V(self.attn_conv_V(inputs))
@@ -85,23 +85,23 @@ class GridNetBlock(nn.Module):
         return self.attn_concat_proj(heads.flatten(1, 2))
 
     def _end(self, count: int) -> int:
-        """Return the padding behind `count` bins or frames: the margin, and what the last window still needs."""
+        """Return the padding after `count` bins or frames: the margin, and the rest of the last window."""
         margin = self.kernel - self.stride
         return margin + -(count + 2 * margin - self.kernel) % self.stride
 
     def _path(self, grid: Tensor, norm: nn.LayerNorm, rnn: nn.LSTM, linear: nn.Module) -> Tensor:
-        """Run a recurrent layer along the third axis of (B, others, along, D)."""
+        """Run a recurrent layer along the third axis of (B, others, along, D); add the residual."""
         rows = grid.flatten(0, 1)
         windows = norm(rows).unfold(1, self.kernel, self.stride)  # (rows, windows, D, kernel)
-        if self.kernel == self.stride:  # windows do not overlap; the neighbours come first, D runs fastest
+        if self.kernel == self.stride:  # windows do not overlap; neighbours vary slowest, D fastest
             found = linear(rnn(windows.mT.flatten(2))[0]).view_as(rows)
         else:
             found = linear(rnn(windows.flatten(2))[0].mT).mT
         return grid + found.unflatten(0, grid.shape[:2])
 
 
-def _way_back(channels: int, kernel: int, stride: int, hidden: int) -> nn.Module:
-    """From the LSTM's two directions to the neighbours of a window."""
+def _back_projection(channels: int, kernel: int, stride: int, hidden: int) -> nn.Module:
+    """Return a layer from the LSTM's two directions to the neighbours of a window."""
     if kernel == stride:
         return nn.Linear(2 * hidden, channels * kernel)
     return nn.ConvTranspose1d(2 * hidden, channels, kernel, stride)

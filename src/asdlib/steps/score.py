@@ -3,16 +3,16 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant, read_views
 from asdlib.scoring.score_files import write_decisions, write_scores
+from asdlib.scoring.settings import ScoreSettings
 
 _log = logging.getLogger(__name__)
 
 
-def score(embeddings: list[Path], machine: str, folder: Path, settings: dict[str, Any]) -> None:
+def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSettings) -> None:
     """Write `anomaly_score_…`, `decision_result_…` and `training_score_…` of one machine and section into `folder`.
 
     `embeddings` come branch by branch, view by view. The scores of a branch's views are averaged, then those of the
@@ -20,7 +20,7 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: dict[str
     a quantile of a gamma distribution fitted to the training clips' own scores. `training_score_…` (JSON) holds the
     threshold and those scores.
     """
-    section = settings["section"]
+    section = settings.section
     clips, views = read_views(embeddings, "test", section)
     fitted = fit_variant(embeddings, settings, machine)
     scores = fitted.anomaly_score(clips, views, machine)

@@ -10,6 +10,7 @@ from asdlib.data.files import atomic
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
 from asdlib.submission.meta import meta_file
+from asdlib.submission.settings import SubmissionSettings, SubmittedSystem
 from asdlib.weights.parameter_counts import count_parameters
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows: the same content gives the same bytes
@@ -17,23 +18,23 @@ _log = logging.getLogger(__name__)
 _progress = logging.getLogger("asdlib.progress")  # shown on a terminal, too
 
 
-def submission(folder: Path, archive: Path, settings: dict[str, Any]) -> None:
+def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> None:
     """Write the folder `task2` of the package and the zip file `archive` that holds it.
 
-    `settings` (asdlib.submission.inputs) name the variants, their files and what is known of them. Every system's
-    folder is checked before anything appears; AsdError names the first file that is not as the challenge takes it.
+    Every system's folder is checked before anything appears; AsdError names the first file that the challenge would
+    not accept.
     """
-    places = clips_to_score(map(Path, settings["clips"]))
-    for (machine, section), clips in places.items():
-        published = settings["declared_clips"]
+    sections = clips_to_score(map(Path, settings.clips))
+    for (machine, section), clips in sections.items():
+        published = settings.declared_clips
         if published not in (None, len(clips)):
             _log.warning("%s section %s: %d test clips, %d were published", machine, section, len(clips), published)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for entry in settings["entries"]:
-            _add(temporary / entry["label"], entry, places, settings)
-        if settings["report"]:
-            shutil.copyfile(settings["report"], temporary / f"{settings['label']}.technical_report.pdf")
+        for system in settings.systems:
+            _add(temporary / system.label, system, sections, settings)
+        if settings.report:
+            shutil.copyfile(settings.report, temporary / f"{settings.label}.technical_report.pdf")
         else:
             _progress.warning(
                 "no technical report: the challenge wants one, name it by submission.report in the config"
@@ -41,40 +42,39 @@ def submission(folder: Path, archive: Path, settings: dict[str, Any]) -> None:
         _pack(temporary, archive, folder.name)
 
 
-def _add(folder: Path, entry: dict[str, Any], places: dict, settings: dict[str, Any]) -> None:
+def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: SubmissionSettings) -> None:
     """Write one system's folder and check it."""
-    source = Path(entry["scores"])
-    sections = check_scores(source, places)
+    source = Path(system.scores)
+    scored = check_scores(source, sections)
     folder.mkdir()
-    for path in (submission_path(source, kind, *place) for place in places for kind in (SCORES, DECISIONS)):
+    for path in (submission_path(source, kind, *section) for section in sections for kind in (SCORES, DECISIONS)):
         shutil.copyfile(path, folder / path.name)
-    development = settings["development"]
-    given, known = entry["meta"], _known(entry, settings)
-    meta = meta_file(folder.name, settings["authors"], given, known, development["machines"], entry["figures"])
+    known, machines = _known(system, settings), settings.development.machines
+    meta = meta_file(folder.name, settings.authors, system.meta, known, machines, system.figures)
     (folder / f"{folder.name}.meta.yaml").write_text(meta.text, encoding="utf-8")
-    check_files(folder, places)
-    _log.info("%s: %d machines and sections, %d clips", folder.name, len(places), sum(map(len, places.values())))
+    check_files(folder, sections)
+    _log.info("%s: %d machines and sections, %d clips", folder.name, len(sections), sum(map(len, sections.values())))
     if meta.open:
         _progress.warning("%s.meta.yaml: to be filled in: %s", folder.name, ", ".join(dict.fromkeys(meta.open)))
-    if not entry["figures"]:
-        _log.warning("%s: no figures of %s: no table of this recipe has them", folder.name, development["dataset"])
-    if check_figures(source, sections, entry["evaluated"]):
+    if not system.figures:
+        dataset = settings.development.dataset
+        _log.warning("%s: no figures of %s: no table of this recipe has them", folder.name, dataset)
+    if check_figures(source, scored, system.evaluated):
         _log.info("%s: our evaluator finds the figures of scores.csv", folder.name)
     else:
         _log.info("%s: figures not compared: no labels, or no table of this recipe", folder.name)
 
 
-def _known(entry: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of the meta file that the workflow can tell."""
-    sizes = {path: count_parameters(path) for paths in entry["networks"].values() for path in map(Path, paths)}
-    ensemble = entry["branches"] if entry["branches"] > 1 else None
+def _known(system: SubmittedSystem, settings: SubmissionSettings) -> dict[str, Any]:
+    """Return the fields of the meta file that the workflow knows."""
+    sizes = {path: count_parameters(Path(path)) for paths in system.networks.values() for path in paths}
     return {
-        "name": entry["title"],
-        "input_sampling_rate": f"{settings['sample_rate'] / 1000:g}kHz",
-        "ensemble_method_subsystem_count": ensemble,
-        "decision_making": "average" if ensemble else None,
-        # of the machine whose clips pass through most: where every machine has its own network, one is used at a time
-        "total_parameters": max(sum(sizes[Path(path)] for path in paths) for paths in entry["networks"].values()),
+        "name": system.title,
+        "input_sampling_rate": f"{settings.sample_rate / 1000:g}kHz",
+        "ensemble_method_subsystem_count": system.ensemble,
+        "decision_making": "average" if system.ensemble else None,
+        # Of the machine whose clips pass through most: where every machine has its own network, one is used at a time.
+        "total_parameters": max(sum(sizes[path] for path in paths) for paths in system.networks.values()),
     }
 
 

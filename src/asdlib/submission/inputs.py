@@ -87,7 +87,7 @@ def settings(graph: Graph) -> dict[str, Any]:
         "sample_rate": graph.config["prepare"]["sample_rate"],
         "report": block["report"],
         "development": {"dataset": block["development"], "machines": _development_machines(graph)},
-        "entries": [
+        "systems": [
             {
                 "label": f"{label}_{number}",
                 "scores": inputs.score_folder(graph, variant, block["dataset"]),

@@ -1,4 +1,4 @@
-"""Examples and the batches cut from them."""
+"""Training examples, and the batches that they are divided into."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -11,24 +11,24 @@ from asdlib.examples.seeding import generator
 
 
 class Examples(Protocol):
-    """What a model is trained on: clips, pieces of them, mixtures.
+    """What a model is trained on: clips, parts of clips, or mixtures.
 
-    Three things are optional. `begin_epoch(epoch)` is called before each epoch for examples that are drawn anew.
-    `validation`, Examples as well, is what they hold out themselves. `regrouped = True` says that an example has other
-    clips in every epoch, so that none can be held out.
+    Three attributes are optional. `begin_epoch(epoch)` is called before each epoch, for examples that are redrawn.
+    `validation`, also Examples, is a validation set of their own. `regrouped = True` means that examples are made of
+    different clips in every epoch, so that none can be held out.
     """
 
     def __len__(self) -> int: ...
 
     def batch(self, indices: Tensor) -> Any:
-        """Return these examples as one batch, which has `to(device)`."""
+        """Return the examples of these indices as one batch, an object with a method `to(device)`."""
         ...
 
 
 class Batches:
-    """Some examples in a fixed order, cut into batches; iterating twice gives the same batches.
+    """Examples in a fixed order, divided into batches; every iteration gives the same batches.
 
-    A single left-over example joins the batch before it: batch norm cannot learn from one.
+    If a single example is left over, it joins the batch before it, because batch norm cannot learn from one example.
     """
 
     def __init__(self, examples: Examples, order: Tensor, size: int, device: torch.device):
@@ -53,10 +53,10 @@ class Batches:
             yield self._examples.batch(piece).to(self._device)
 
     def parts(self, rank: int, world: int) -> Iterator[tuple[Any, float]]:
-        """Yield one of `world` processes' part of every batch, and the weight of its mean loss.
+        """Yield the part of every batch that belongs to process `rank` of `world`, and the weight of its mean loss.
 
-        The mean over processes of the weighted means is the mean of the whole batch. A process for which a batch is
-        too short takes part with weight 0: all have to take every step together.
+        The average of the weighted means over all processes is the mean of the whole batch. A process that gets no
+        example of a short batch computes one with weight 0, because all processes must take every step together.
         """
         for piece in self._pieces:
             own = piece[rank::world]
@@ -65,7 +65,10 @@ class Batches:
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Split so many examples at random into those to learn from and the `share` that is only watched."""
+    """Return the indices of training and validation examples: a random split of `count`, with `share` held out.
+
+    Raises AsdError if fewer than two training examples remain.
+    """
     order = torch.randperm(count, generator=generator(seed, "split"))
     held_out = round(count * share)
     if count - held_out < 2:
@@ -74,7 +77,7 @@ def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def shuffled(chosen: Tensor, epoch: int, seed: int, count: int | None = None) -> Tensor:
-    """Return an epoch's order: all chosen examples once, or `count` of them, drawn in shuffled rounds."""
+    """Return an epoch's order: each chosen example once, or `count` indices from successive permutations."""
     rounds = 1 if count is None else -(-count // len(chosen))
     draw = generator(seed, f"epoch {epoch}")
     order = torch.cat([torch.randperm(len(chosen), generator=draw) for _ in range(rounds)])

@@ -1,4 +1,4 @@
-"""Networks as recipes describe them: built for a training, or restored from a checkpoint."""
+"""Building networks from recipes and restoring them from checkpoints."""
 
 from torch import nn
 
@@ -10,12 +10,12 @@ from asdlib.workflow.recipe import Recipe, Settings
 
 
 def build_separator(recipe: Recipe) -> nn.Module:
-    """Build a separator with its first weights."""
+    """Return a separator with its initial weights."""
     return SEPARATORS[recipe.kind](**recipe.arguments)
 
 
 def build_model(recipe: Recipe, clips: Clips) -> tuple[nn.Module, Settings]:
-    """Build a model with its first weights; return what it learned from the training clips about its shape, too."""
+    """Return a model with its initial weights, and the facts that its `survey` found in the training clips."""
     network = MODELS[recipe.kind](**recipe.arguments)
     if not hasattr(network, "survey"):
         return network, {}
@@ -25,7 +25,7 @@ def build_model(recipe: Recipe, clips: Clips) -> tuple[nn.Module, Settings]:
 
 
 def start(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Give a model the weights that its training starts from."""
+    """Load the weights that the training of a model starts from."""
     if hasattr(network, "start_from"):
         network.start_from(checkpoint)
     else:
@@ -33,14 +33,14 @@ def start(network: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def restore_separator(checkpoint: Checkpoint) -> nn.Module:
-    """Build the separator of a checkpoint, ready to be used."""
+    """Return the separator of a checkpoint, in evaluation mode."""
     network = build_separator(Recipe("separators", checkpoint.recipe))
     network.load_state_dict(checkpoint.weights)
     return network.eval()
 
 
 def restore_model(checkpoint: Checkpoint) -> nn.Module:
-    """Build the model of a checkpoint, ready to be used."""
+    """Return the model of a checkpoint, in evaluation mode."""
     recipe = Recipe("models", checkpoint.recipe)
     network = MODELS[recipe.kind](**recipe.arguments)
     if hasattr(network, "grow"):

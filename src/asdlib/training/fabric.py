@@ -1,7 +1,7 @@
-"""Lightning Fabric without a detour.
+"""Lightning Fabric, imported without torchmetrics.
 
-On import Fabric asks for the version of torchmetrics by importing it, and that brings half of the Python world along:
-two seconds at the start of every training. Nothing that we use needs it, so it is out of sight meanwhile.
+Fabric imports torchmetrics only to check its version, which takes two seconds at the start of every training. Nothing
+used here needs it, so it is hidden during the import.
 """
 
 import sys
@@ -23,15 +23,15 @@ __all__ = ["Autocast", "DDPStrategy", "Fabric", "LightningEnvironment"]
 
 
 class Autocast(MixedPrecision):
-    """Mixed precision in bfloat16 that computes in it, but reads its input as it is.
+    """Mixed precision in bfloat16 that leaves the input in its own precision.
 
-    Fabric rounds every input to bfloat16 first: a log-mel of -60 dB to a quarter of a dB, a waveform to 8 bits. What
-    is embedded later is not rounded, and an FFT takes no bfloat16 at all.
+    By default Fabric first rounds every input to bfloat16: a log-mel value of -60 dB to a quarter of a dB, a waveform
+    to 8 bits. The input is not rounded when clips are embedded later, and the FFT does not support bfloat16.
     """
 
     def __init__(self, device: str):
         super().__init__("bf16-mixed", device)
 
     def convert_input(self, data: Any) -> Any:
-        """Return the input as it is."""
+        """Return the input unchanged."""
         return data

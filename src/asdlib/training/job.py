@@ -1,4 +1,4 @@
-"""One training job: from a network and its examples to weights and a log on disk."""
+"""A training job, which writes weights and a log to disk."""
 
 import hashlib
 import json
@@ -23,10 +23,10 @@ from asdlib.workflow.recipe import Recipe, Settings
 
 @dataclass(frozen=True)
 class Job:
-    """What a training reads and writes.
+    """The inputs and outputs of a training.
 
-    `recipe` is the resolved recipe, `code` the hash of the code that runs, `inputs` the files that decide the
-    outcome: together they tell whether a stored, unfinished training may be continued.
+    `recipe` is the resolved recipe, `code` a hash of the code that runs, and `inputs` are the files that determine
+    the result. Together they decide whether a stored, unfinished training can be resumed.
     """
 
     recipe: Recipe
@@ -38,18 +38,18 @@ class Job:
 
     @property
     def identity(self) -> str:
-        """Name the training by all that decides its outcome; clip tables are named by the digest that they carry."""
+        """The hash of everything that determines the result; a clip table contributes the digest it stores."""
         contents = [ClipTable(path).digest if path.suffix == ".parquet" else _digest(path) for path in self.inputs]
-        place = [self.device.type, torch.get_num_threads(), torch.__version__]
-        text = json.dumps([self.recipe.settings, self.code, contents, place], sort_keys=True)
+        platform = [self.device.type, torch.get_num_threads(), torch.__version__]
+        text = json.dumps([self.recipe.settings, self.code, contents, platform], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Task:
-    """A network with its first weights, what it is to learn from, and how many clips that is.
+    """A network with its initial weights, its training examples, and the number of clips behind them.
 
-    `facts` are what it learned from the clips before it had its shape.
+    `facts` is what the network's `survey` found in the training clips.
     """
 
     network: nn.Module
@@ -59,10 +59,10 @@ class Task:
 
 
 def fit(job: Job, begin: Callable[[], Task]) -> None:
-    """Train what `begin` gives and write the result.
+    """Train the network that `begin` returns and write its weights and log.
 
-    An interrupted training of the same identity goes on after its last epoch. The output is locked meanwhile: a
-    second writer, such as a rerun beside a forgotten job, stops with a clear error.
+    An interrupted training with the same identity resumes after its last epoch. The output is locked in the meantime:
+    a second writer, such as a new run while an old job is still alive, stops with an AsdError.
     """
     with locked(job.weights) if is_first() else nullcontext():
         seed = job.recipe.seed

@@ -1,4 +1,4 @@
-"""Optimisers, learning rates and when to stop: pure functions of the settings and of the epochs so far."""
+"""Optimisers, learning rate schedules and early stopping."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
     """Return the optimiser of a network's trainable parameters.
 
-    A network with `parameter_groups` says itself which there are; a group's `rate` is a factor on the learning rate.
+    A network can define `parameter_groups`; the `rate` of a group is a factor on the learning rate.
     """
     if settings.optimizer not in OPTIMIZERS:
         raise AsdError(f"training.optimizer: {settings.optimizer!r}: use one of: {', '.join(OPTIMIZERS)}")
@@ -24,7 +24,7 @@ def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optim
         groups = [{"rate": 1.0, **group} for group in network.parameter_groups()]
     else:
         groups = [{"rate": 1.0, "params": [p for p in network.parameters() if p.requires_grad]}]
-    # fused: one kernel instead of a loop over parameters, a third of a small network's step on CPU
+    # fused: one kernel instead of a loop over the parameters, which takes a third of a small network's step on a CPU
     return OPTIMIZERS[settings.optimizer](
         groups,
         lr=settings.learning_rate,
@@ -36,16 +36,16 @@ def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optim
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every parameter group its share of a learning rate."""
+    """Set the learning rate of every parameter group, times the group's own factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
 
 
 def learning_rate(settings: Training, step: int, steps: int, watched: Sequence[float | None] = ()) -> float:
-    """Return the rate of one of `steps` steps: linear warm-up, then constant, half a cosine down, or plateau.
+    """Return the learning rate of step `step` of `steps`: a linear warm-up, then constant, cosine or plateau.
 
-    `watched` are the validation losses of the epochs so far; a plateau multiplies the rate by `factor` whenever
-    `patience` epochs in a row have brought nothing better.
+    `watched` holds the validation losses of the epochs so far. The plateau schedule multiplies the rate by `factor`
+    each time `patience` epochs in a row have not improved the loss.
     """
     warmup = round(settings.warmup_epochs * steps / settings.epochs)
     if step < warmup:
@@ -62,24 +62,24 @@ def learning_rate(settings: Training, step: int, steps: int, watched: Sequence[f
 
 
 def best_epoch(watched: Sequence[float | None]) -> int:
-    """Return the index of the best validation loss, the first of equals."""
+    """Return the index of the lowest validation loss; of equal ones the first."""
     return min(range(len(watched)), key=lambda epoch: watched[epoch])
 
 
 def stopped(settings: Training, watched: Sequence[float | None]) -> bool:
-    """Tell whether the training ends early: `early_stop` epochs have passed since the best one."""
+    """Return whether to stop early, because `early_stop` epochs have passed since the best one."""
     return bool(settings.early_stop and watched and len(watched) - 1 - best_epoch(watched) >= settings.early_stop)
 
 
 def refuse_unwatched(settings: Training, validation: Any) -> None:
-    """Refuse settings that need a validation loss where nothing is held out."""
+    """Raise AsdError for settings that need a validation loss if no examples are held out."""
     for key, asked in (("schedule", settings.schedule == "plateau"), ("early_stop", settings.early_stop)):
         if asked and not len(validation):
             raise AsdError(f"training.{key}: needs a validation loss: hold examples out (training.validation)")
 
 
 def _plateaus(watched: Sequence[float | None], patience: int) -> int:
-    """Count how often `patience` epochs in a row were no better than the best before; each count starts anew."""
+    """Count how often `patience` epochs in a row did not improve on the best loss; each time the count restarts."""
     best, waited, count = math.inf, 0, 0
     for loss in watched:
         if loss < best:

@@ -1,7 +1,7 @@
-"""The training loop: one, visible, on Lightning Fabric.
+"""The training loop, on Lightning Fabric.
 
-Everything random depends on the seed and the epoch alone, and the state is stored after every epoch. A training that
-was killed goes on from its last epoch and ends with the same weights as one that was not.
+All randomness depends only on the seed and the epoch, and the state is stored after every epoch. A killed training
+resumes after its last epoch and ends with the same weights as an uninterrupted one.
 """
 
 import csv
@@ -45,16 +45,16 @@ class Epoch:
     learning_rate: float
     clips_per_second: float
     seconds: float
-    metrics: dict[str, float] = field(default_factory=dict)  # what the network's `metrics` say of watched examples
+    metrics: dict[str, float] = field(default_factory=dict)  # the network's `metrics` of the validation examples
 
 
 @dataclass
 class State:
-    """Where a training stands: everything that a resumed one needs."""
+    """The state of a training, from which it can be resumed."""
 
     epochs: list[Epoch] = field(default_factory=list)
     losses: Tensor | None = None  # of the last epoch's batches
-    best: dict[str, Tensor] | None = None  # the weights of the best epoch, if the training may stop early
+    best: dict[str, Tensor] | None = None  # the weights of the best epoch, if early stopping is on
 
     @property
     def watched(self) -> list[float | None]:
@@ -63,9 +63,10 @@ class State:
 
 
 class Trainer:
-    """Trains one network; `store` is where the state of an unfinished training is kept.
+    """Trains one network.
 
-    `identity` names the settings, code and inputs: a stored state of another identity is thrown away.
+    `store` is the file that keeps the state of an unfinished training. `identity` stands for the settings, code and
+    inputs: a stored state with another identity is discarded.
     """
 
     def __init__(self, settings: Training, seed: int, device: torch.device, store: Path, identity: str):
@@ -78,25 +79,26 @@ class Trainer:
         self.fabric = Fabric(
             accelerator=device.type,
             devices=settings.devices,
-            # unused parameters: some losses leave out a part of the network
+            # some losses do not use all parameters of the network
             strategy="auto" if settings.devices == 1 else DDPStrategy(find_unused_parameters=True),
-            # a job starts its own processes: a scheduler's variables are not its business
+            # the job starts its own processes, whatever a scheduler's environment variables say
             plugins=[LightningEnvironment(), *([Autocast(device.type)] if bf16 else [])],
         )
         _log.info("computing on %s in %s", self.fabric.device, "bf16" if bf16 else "float32")
 
     def launch(self) -> bool:
-        """Start the further processes of a training on several devices; tell whether this is the first of them.
+        """Start the other processes of a training on several devices; return whether this is the first process.
 
-        Each runs the job's command from its beginning and comes here too. The first one alone writes.
+        Each process runs the job's command from its start and calls this method too. Only the first one writes.
         """
         self.fabric.launch()
         return self.fabric.is_global_zero
 
     def train(self, network: nn.Module, examples: Examples, clips: int) -> tuple[dict[str, Tensor], list[Epoch]]:
-        """Train in place; return what `network.finish` gives (calibration samples) and the epochs' log.
+        """Train a network in place; return the result of `network.finish` (calibration samples) and the epochs.
 
-        `clips` is the number of clips behind the examples, for the speed that is shown.
+        `clips` is the number of clips behind the examples, from which the displayed speed is computed.
+        Raises AsdError if the loss is not finite.
         """
         chosen, validation = self._parts(examples)
         refuse_unwatched(self.settings, validation)
@@ -117,7 +119,7 @@ class Trainer:
         if state.best is not None:
             network.load_state_dict(state.best)
             _log.info(
-                "the weights of epoch %d are kept: its validation loss is the lowest", best_epoch(state.watched) + 1
+                "keeping the weights of epoch %d, which has the lowest validation loss", best_epoch(state.watched) + 1
             )
         network.eval()
         if not hasattr(network, "finish") or not self.fabric.is_global_zero:
@@ -127,24 +129,23 @@ class Trainer:
         return network.finish(final, validation, state.losses.to(self.fabric.device)), state.epochs
 
     def done(self) -> None:
-        """Remove the stored state: the result is safe elsewhere."""
+        """Remove the stored state, once the result has been written."""
         self.store.unlink(missing_ok=True)
 
     def _parts(self, examples: Examples) -> tuple[Tensor, Batches]:
-        """Return the examples to learn from and the batches that are only watched."""
+        """Return the indices of the training examples, and the validation batches."""
         if hasattr(examples, "validation"):
             held_out = examples.validation
             return torch.arange(len(examples)), self._batches(held_out, torch.arange(len(held_out)))
         if self.settings.validation and getattr(examples, "regrouped", False):
             raise AsdError(
-                "training.validation: each epoch puts the clips together anew, so that watched ones would be learned "
-                "from: leave it at 0"
+                "training.validation: the clips are regrouped in every epoch, so none can be held out: leave it at 0"
             )
         chosen, watched = split(len(examples), self.settings.validation, self.seed)
         return chosen, self._batches(examples, watched)
 
     def _begin(self, network: nn.Module, examples: Examples, chosen: Tensor, epoch: int) -> Batches:
-        """Tell network and examples, where they care, that an epoch begins; return its batches."""
+        """Notify the network and the examples of a new epoch, if they want to know, and return its batches."""
         if hasattr(examples, "begin_epoch"):
             examples.begin_epoch(epoch)
         if hasattr(network, "begin_epoch"):
@@ -157,7 +158,7 @@ class Trainer:
         return Batches(examples, order, self.settings.batch_size, self.fabric.device)
 
     def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
-        """Go through all batches once, then look at the validation examples; an example is so many `clips`."""
+        """Train on all batches once, then compute the validation loss; `clips` is the number of clips per example."""
         epoch = len(state.epochs)
         seed_everything(self.seed + self.fabric.global_rank, epoch)
         start = time.monotonic()
@@ -222,16 +223,16 @@ class Trainer:
             torch.save(content, temporary)
 
     def _resume(self, model, optimizer) -> State:
-        """Load the stored state, if there is one of the same settings, code and inputs."""
+        """Load the stored state, if there is one with the same identity; otherwise return an empty state."""
         if not self.store.is_file():
             return State()
         try:
             content = torch.load(self.store, map_location=self.fabric.device, weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            _log.warning("%s: cannot be read (%s): training starts again", self.store, error)
+            _log.warning("%s: cannot be read (%s): the training starts over", self.store, error)
             return State()
         if content["identity"] != self.identity:
-            _log.warning("%s: belongs to other settings, code or inputs: training starts again", self.store)
+            _log.warning("%s: belongs to other settings, code or inputs: the training starts over", self.store)
             return State()
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
@@ -241,7 +242,7 @@ class Trainer:
 
 
 def _refuse_devices(settings: Training, device: torch.device) -> None:
-    """Refuse more devices than there are, or than a batch can be shared by."""
+    """Raise AsdError for more devices than the job has or than a batch has examples."""
     if not 1 <= settings.devices <= settings.batch_size:
         raise AsdError(
             f"training.devices: {settings.devices}: give 1 to {settings.batch_size}, the examples of a batch"
@@ -252,7 +253,7 @@ def _refuse_devices(settings: Training, device: torch.device) -> None:
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:
-    """Write a training's log, one row an epoch, the network's own metrics behind; without epochs the head alone."""
+    """Write the log of a training, one row per epoch, with the network's own metrics in the last columns."""
     own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
     rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
     with atomic(path) as temporary, temporary.open("w", newline="") as handle:
@@ -263,7 +264,7 @@ def write_history(path: Path, epochs: list[Epoch]) -> None:
 
 @torch.no_grad()
 def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
-    """Return the mean loss of the watched examples and the means of the network's own metrics."""
+    """Return the mean loss of the validation examples and the means of the network's own metrics."""
     if not len(batches):
         return None, {}
     model.eval()

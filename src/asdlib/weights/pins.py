@@ -1,4 +1,4 @@
-"""Public weights as files: are they the ones that the config pins?"""
+"""The verification of public weights by the hashes pinned in the config."""
 
 import hashlib
 import logging
@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 def verify(path: Path, name: str, sha256: str | None) -> None:
-    """Refuse a file whose SHA-256 is not the pinned one; without a pin, say in the log what it is."""
+    """Raise AsdError if a file's SHA-256 is not the pinned one; without a pin, log the file's as a warning."""
     with path.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if sha256 is None:

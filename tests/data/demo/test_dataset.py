@@ -1,4 +1,4 @@
-"""The demo dataset: layout, repeatability, and sounds in which shifts and faults can be measured."""
+"""Tests of the demo dataset: layout, reproducibility, and measurable domain shifts and faults."""
 
 import csv
 import dataclasses
@@ -157,7 +157,7 @@ def test_every_fault_is_heard_and_changes_nothing_else(machine: str):
 
 @cache
 def listened(machine: str) -> tuple[list, np.ndarray]:
-    """The machine's clips and their features: mean and deviation over time of a log spectrum in 48 bands."""
+    """Return the machine's clips and their features: mean and deviation over time of a 48-band log spectrum."""
     clips = [clip for clip in plan(machine, LISTEN) if clip.split != "supplemental"]
     return clips, np.stack([features(render(machine, clip, LISTEN)) for clip in clips])
 
@@ -170,7 +170,7 @@ def features(wave: np.ndarray) -> np.ndarray:
 
 
 def nearest_neighbour_auc(machine: str, domain: str) -> float:
-    """AUC of the distance to the nearest training clip, normal clips of the domain against its anomalies."""
+    """Return the AUC of the distance to the nearest training clip, for the domain's normal and anomalous clips."""
     clips, found = listened(machine)
     training = np.array([clip.split == "train" for clip in clips])
     tested = np.array([clip.split == "test" and clip.domain == domain for clip in clips])
@@ -238,5 +238,5 @@ def test_wrong_settings_are_named(tmp_path: Path, settings: dict, message: str):
 
 
 def test_unknown_machine_is_named(tmp_path: Path):
-    with pytest.raises(AsdError, match="'pump': choose among ToyCar"):
+    with pytest.raises(AsdError, match="'pump': choose from ToyCar"):
         synthesise("pump", tmp_path / "pump")

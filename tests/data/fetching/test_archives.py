@@ -1,4 +1,4 @@
-"""Unpacking archives, honest and hostile."""
+"""Tests of unpacking valid and hostile archives."""
 
 import io
 import random
@@ -74,7 +74,7 @@ def test_a_file_that_differs_is_not_replaced(tmp_path):
 
 
 def raw_name(path: Path, placeholder: str, name: bytes) -> Path:
-    """Write a name that zipfile would mend, over a placeholder of the same length."""
+    """Write a name that zipfile would sanitise, over a placeholder of the same length."""
     assert len(placeholder) == len(name)
     packed(path, {placeholder: b"x"})
     path.write_bytes(path.read_bytes().replace(placeholder.encode(), name))
@@ -110,7 +110,7 @@ def flipped(path: Path) -> Path:
 
 
 def lying_about_size(path: Path) -> Path:
-    """The directory claims 10 bytes, the member unpacks to a megabyte."""
+    """Write an archive whose directory states 10 bytes for a member of a megabyte."""
     data = bytearray(packed(path, {"a.wav": bytes(1 << 20)}).read_bytes())
     at = data.index(b"PK\1\2")
     data[at + 24 : at + 28] = struct.pack("<I", 10)
@@ -134,15 +134,15 @@ HOSTILE = {
     "up": (lambda path: packed(path, {"../a.wav": b"x"}), "leaves its folder"),
     "up, deeper": (lambda path: packed(path, {"fan/../../a.wav": b"x"}), "leaves its folder"),
     "up, after the machine": (lambda path: packed(path, {"fan/..": b"x"}), "leaves its folder"),
-    "drive": (lambda path: packed(path, {"C:/a.wav": b"x"}), "another system"),
-    "backslash": (lambda path: packed(path, {"..\\a.wav": b"x"}), "another system"),
+    "drive": (lambda path: packed(path, {"C:/a.wav": b"x"}), "another operating system"),
+    "backslash": (lambda path: packed(path, {"..\\a.wav": b"x"}), "another operating system"),
     "NUL": (lambda path: raw_name(path, "a.wav!.exe", b"a.wav\0.exe"), "control character"),
     "newline": (lambda path: packed(path, {"a\nb.wav": b"x"}), "control character"),
     "symlink": (lambda path: with_mode(path, stat.S_IFLNK | 0o777), "link or device"),
     "device": (lambda path: with_mode(path, stat.S_IFCHR | 0o666), "link or device"),
     "twice": (duplicated, "twice"),
     "twice, other case": (lambda path: packed(path, {"A.wav": b"1", "a.WAV": b"2"}), "twice"),
-    "file and folder": (lambda path: packed(path, {"a": b"1", "a/b.wav": b"2"}), "both file and folder"),
+    "file and folder": (lambda path: packed(path, {"a": b"1", "a/b.wav": b"2"}), "both a file and a folder"),
     "encrypted": (encrypted, "encrypted"),
     "empty": (lambda path: packed(path, {}), "no files"),
     "wrong CRC": (flipped, "damaged.*CRC"),

@@ -1,4 +1,4 @@
-"""Ground truth fetched from its public place, and the published tables themselves."""
+"""Tests of downloading the ground truth, also with the published tables themselves."""
 
 import csv
 import hashlib
@@ -44,7 +44,7 @@ KEY = "who/what/c0ffee/lists/l.csv"
 
 
 @pytest.fixture
-def place(server, retry, tmp_path):
+def options(server, retry, tmp_path):
     server.files["/" + KEY] = RENAME.encode()
     return {
         "cache": tmp_path / "truth",
@@ -60,66 +60,66 @@ def fan(tmp_path):
     return clips(tmp_path / "fan", "test/section_00_0000.wav", "test/section_00_0001.wav")
 
 
-def test_a_list_is_fetched_once_and_pinned(server, place, fan):
+def test_a_list_is_fetched_once_and_pinned(server, options, fan):
     for _ in range(2):
-        fetch_truth({"ground_truth": LIST}, "fan", fan, **place)
+        fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
     assert load_truth(fan) == {row.file_name: row for row in FAN}
     assert server.ranges("/" + KEY) == [None]
-    assert read_pins(place["lock_file"], "truth") == {KEY: {"sha256": hashlib.sha256(RENAME.encode()).hexdigest()}}
+    assert read_pins(options["lock_file"], "truth") == {KEY: {"sha256": hashlib.sha256(RENAME.encode()).hexdigest()}}
 
 
 @pytest.mark.parametrize("where", ["lock file", "config"])
-def test_a_list_that_changed_is_refused(place, fan, where):
+def test_a_list_that_changed_is_refused(options, fan, where):
     truth = LIST | ({"sha256": "0" * 64} if where == "config" else {})
     if where == "lock file":
-        pin(place["lock_file"], "truth", {KEY: {"sha256": "0" * 64}})
+        pin(options["lock_file"], "truth", {KEY: {"sha256": "0" * 64}})
     with pytest.raises(AsdError, match=r"l\.csv: checksum is sha256:.*expected sha256:0+"):
-        fetch_truth({"ground_truth": truth}, "fan", fan, **place)
+        fetch_truth({"ground_truth": truth}, "fan", fan, **options)
     assert not (fan / "ground_truth.csv").exists()
 
 
-def test_machines_that_want_the_same_list_at_once_wait_for_it(server, place, tmp_path):
+def test_machines_that_want_the_same_list_at_once_wait_for_it(server, options, tmp_path):
     folders = [clips(tmp_path / str(n), "test/section_00_0000.wav", "test/section_00_0001.wav") for n in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda folder: fetch_truth({"ground_truth": LIST}, "fan", folder, **place), folders))
+        list(pool.map(lambda folder: fetch_truth({"ground_truth": LIST}, "fan", folder, **options), folders))
     assert all(len(load_truth(folder)) == 2 for folder in folders)
-    assert list(read_pins(place["lock_file"], "truth")) == [KEY]
+    assert list(read_pins(options["lock_file"], "truth")) == [KEY]
 
 
-def test_an_error_page_is_not_pinned(server, place, fan):
+def test_an_error_page_is_not_pinned(server, options, fan):
     server.misdeeds["/" + KEY] = [Misdeed(body=b"<html>Please come back later</html>")]
     with pytest.raises(AsdError, match="no block for machine fan"):
-        fetch_truth({"ground_truth": LIST}, "fan", fan, **place)
-    assert not read_pins(place["lock_file"], "truth")
-    fetch_truth({"ground_truth": LIST}, "fan", fan, **place)
+        fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
+    assert not read_pins(options["lock_file"], "truth")
+    fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
     assert len(load_truth(fan)) == 2
 
 
-def test_a_record_is_a_place_too(server, place, fan):
+def test_a_record_is_a_place_too(server, options, fan):
     server.files["/records/39/files/l.csv"] = RENAME.encode()
     server.misdeeds["/records/39/files/l.csv"] = [Misdeed(status=503)]
-    fetch_truth({"ground_truth": {"form": "rename_list", "record": 39, "file": "l.csv"}}, "fan", fan, **place)
-    assert list(read_pins(place["lock_file"], "truth")) == ["zenodo/39/l.csv"]
+    fetch_truth({"ground_truth": {"form": "rename_list", "record": 39, "file": "l.csv"}}, "fan", fan, **options)
+    assert list(read_pins(options["lock_file"], "truth")) == ["zenodo/39/l.csv"]
 
 
-def test_a_folder_of_ones_own(server, place, fan, tmp_path):
+def test_a_folder_of_ones_own(server, options, fan, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own/l.csv").write_text(RENAME)
     truth = {"form": "rename_list", "folder": str(tmp_path / "own"), "file": "l.csv"}
-    fetch_truth({"ground_truth": truth}, "fan", fan, **place)
+    fetch_truth({"ground_truth": truth}, "fan", fan, **options)
     assert len(load_truth(fan)) == 2
     assert not server.requests
 
 
-def test_datasets_without_truth_and_the_damaged_list(place, fan):
-    with pytest.raises(AsdError, match="names no `ground_truth`"):
-        fetch_truth({}, "fan", fan, **place)
+def test_datasets_without_truth_and_the_damaged_list(options, fan):
+    with pytest.raises(AsdError, match="has no `ground_truth`"):
+        fetch_truth({}, "fan", fan, **options)
     with pytest.raises(AsdError, match="ToyCar: its lines in the 2022 rename list are wrong"):
-        fetch_truth({"year": 2022, "ground_truth": LIST}, "ToyCar", fan, **place)
+        fetch_truth({"year": 2022, "ground_truth": LIST}, "ToyCar", fan, **options)
 
 
 def published(year: int, machine: str) -> dict[str, str]:
-    """File name → label of all tables of a machine, read without the library."""
+    """Return file name → label of all tables of a machine, read without the library."""
     found: dict[str, str] = {}
     for path in (SHARED / str(year) / "ground_truth_data").glob(f"ground_truth_{machine}_section_*.csv"):
         with path.open(newline="") as handle:
@@ -130,12 +130,12 @@ def published(year: int, machine: str) -> dict[str, str]:
 @needs_shared
 @pytest.mark.parametrize("year", [2021, 2022])
 @pytest.mark.parametrize("machine", ["ToyCar", "ToyTrain", "fan", "gearbox", "slider", "valve"])
-def test_real_tables(year, machine, place, tmp_path):
+def test_real_tables(year, machine, options, tmp_path):
     dataset = CONFIG[f"dcase{year}_eval"]
     dataset = dataset | {"ground_truth": dataset["ground_truth"] | {"folder": str(SHARED / str(year))}}
     labels = published(year, machine)
     folder = clips(tmp_path / machine, *(f"test/{name}" for name in labels))
-    fetch_truth(dataset, machine, folder, **place)
+    fetch_truth(dataset, machine, folder, **options)
     truth = load_truth(folder)
     assert {name: row.label for name, row in truth.items()} == labels
     assert set(Counter(row.domain for row in truth.values())) == {"source", "target"}

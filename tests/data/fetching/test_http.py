@@ -1,4 +1,4 @@
-"""Fetching from a server that drops, lies and refuses."""
+"""Tests of downloads from a server that drops connections, lies and refuses."""
 
 import errno
 import hashlib
@@ -53,7 +53,7 @@ def test_a_part_of_an_earlier_run_is_completed(server, url, retry, tmp_path):
 
 @pytest.mark.parametrize("size", [SIZE, None])
 def test_a_complete_part_needs_no_more_bytes(url, retry, tmp_path, size):
-    part_of(tmp_path / "f.zip").write_bytes(BODY)  # killed just before the rename; 416 if the size is unknown
+    part_of(tmp_path / "f.zip").write_bytes(BODY)  # as if killed before the rename; 416 if the size is unknown
     fetch(url, tmp_path / "f.zip", size=size, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
 
@@ -186,5 +186,5 @@ def test_only_http_is_fetched(address, retry, tmp_path):
 def test_json(server, retry):
     server.files |= {"/good": b'{"a": 1}', "/bad": b"<html>"}
     assert fetch_json(server.base + "/good", retry=retry) == {"a": 1}
-    with pytest.raises(AsdError, match="/bad: the answer is no JSON"):
+    with pytest.raises(AsdError, match="/bad: the answer is not JSON"):
         fetch_json(server.base + "/bad", retry=retry)

@@ -1,4 +1,4 @@
-"""A machine's recordings from a record, with its lock file."""
+"""Tests of downloading a machine's recordings from Zenodo, and of the lock file."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ def packed(members: dict[str, bytes]) -> bytes:
 
 
 def publish(server: HostileServer, record: int, archives: dict[str, bytes], form: str = "files") -> None:
-    """Put a record on the server, with the API's answer in one of its three forms."""
+    """Add a record to the server; `form` is one of the three forms of the API's answer."""
     entries = [
         {"key": name, "size": len(data), "checksum": "md5:" + hashlib.md5(data).hexdigest()}
         for name, data in archives.items()
@@ -56,8 +56,8 @@ def publish(server: HostileServer, record: int, archives: dict[str, bytes], form
 
 
 @pytest.fixture
-def place(server, retry, tmp_path):
-    """The server has both machines; returns the arguments of a download."""
+def options(server, retry, tmp_path):
+    """Publish both machines on the server and return the arguments of a download."""
     for record, part in ((11, "train/a.wav"), (12, "test/b.wav")):
         archives = {
             f"{machine}_{part.partition('/')[0]}.zip": packed(
@@ -79,53 +79,53 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_train_and_test_archives_become_one_folder_and_are_pinned(server, place, tmp_path):
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+def test_train_and_test_archives_become_one_folder_and_are_pinned(server, options, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     assert content(tmp_path / "set/fan") == EXPECTED
-    pins = read_pins(place["lock_file"], "archives")
+    pins = read_pins(options["lock_file"], "archives")
     assert sorted(pins) == ["11/fan_train.zip", "11/pump_train.zip", "12/fan_test.zip", "12/pump_test.zip"]
     data = server.files["/records/12/files/fan_test.zip"]
     assert pins["12/fan_test.zip"] == {"md5": hashlib.md5(data).hexdigest(), "size": len(data)}
 
 
-def test_the_lock_file_is_stable_text(place, tmp_path):
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
-    first = place["lock_file"].read_text()
+def test_the_lock_file_is_stable_text(options, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    first = options["lock_file"].read_text()
     assert first == json.dumps(json.loads(first), indent=2, sort_keys=True) + "\n"
-    download_machine(DATASET, "pump", tmp_path / "set/pump", **place)
-    assert place["lock_file"].read_text() == first
+    download_machine(DATASET, "pump", tmp_path / "set/pump", **options)
+    assert options["lock_file"].read_text() == first
 
 
-def test_pinned_archives_that_are_there_need_no_network(server, place, tmp_path):
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+def test_pinned_archives_that_are_there_need_no_network(server, options, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     server.requests.clear()
-    download_machine(DATASET, "fan", tmp_path / "again/fan", **place)
+    download_machine(DATASET, "fan", tmp_path / "again/fan", **options)
     assert content(tmp_path / "again/fan") == EXPECTED
     assert not server.requests
 
 
-def test_a_spoilt_archive_is_fetched_again(server, place, tmp_path):
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
-    (place["archives_dir"] / "11/fan_train.zip").write_bytes(b"spoilt")
-    download_machine(DATASET, "fan", tmp_path / "again/fan", **place)
+def test_a_spoilt_archive_is_fetched_again(server, options, tmp_path):
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    (options["archives_dir"] / "11/fan_train.zip").write_bytes(b"spoilt")
+    download_machine(DATASET, "fan", tmp_path / "again/fan", **options)
     assert content(tmp_path / "again/fan") == EXPECTED
 
 
-def test_a_killed_download_goes_on(server, place, tmp_path):
+def test_a_killed_download_goes_on(server, options, tmp_path):
     archive = server.files["/records/11/files/fan_train.zip"]
-    part = place["archives_dir"] / "11/fan_train.zip.part"
+    part = options["archives_dir"] / "11/fan_train.zip.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(archive[:50])
     left = tmp_path / "set/.fan.12345.part"
     left.mkdir(parents=True)
     (left / "half.wav").write_bytes(b"x")
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     assert server.ranges("/records/11/files/fan_train.zip") == ["bytes=50-"]
     assert content(tmp_path / "set/fan") == EXPECTED
     assert not left.exists()
 
 
-def test_it_survives_a_bad_day_of_the_server(server, place, tmp_path):
+def test_it_survives_a_bad_day_of_the_server(server, options, tmp_path):
     server.misdeeds |= {
         "/api/records/11": [Misdeed(status=503), Misdeed(drop_after=3)],
         "/records/11/files/fan_train.zip": [
@@ -135,32 +135,32 @@ def test_it_survives_a_bad_day_of_the_server(server, place, tmp_path):
         ],
         "/records/12/files/fan_test.zip": [Misdeed(claim=20), Misdeed(wrong_range=True)],
     }
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     assert content(tmp_path / "set/fan") == EXPECTED
 
 
-def test_a_changed_archive_is_refused_and_no_folder_appears(server, place, tmp_path):
+def test_a_changed_archive_is_refused_and_no_folder_appears(server, options, tmp_path):
     server.files["/records/12/files/fan_test.zip"] = bytes(len(server.files["/records/12/files/fan_test.zip"]))
     with pytest.raises(AsdError, match=r"fan_test\.zip: checksum is md5:.*expected md5:"):
-        download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     assert not (tmp_path / "set/fan").exists()
-    assert not (place["archives_dir"] / "12/fan_test.zip").exists()
-    assert (place["archives_dir"] / "11/fan_train.zip").exists()  # kept for the next try
+    assert not (options["archives_dir"] / "12/fan_test.zip").exists()
+    assert (options["archives_dir"] / "11/fan_train.zip").exists()  # kept for the next attempt
 
 
-def test_a_record_that_contradicts_the_lock_file_is_refused(place, tmp_path):
-    pin(place["lock_file"], "archives", {"11/pump_train.zip": {"md5": "0" * 32, "size": None}})
+def test_a_record_that_contradicts_the_lock_file_is_refused(options, tmp_path):
+    pin(options["lock_file"], "archives", {"11/pump_train.zip": {"md5": "0" * 32, "size": None}})
     with pytest.raises(AsdError, match=r"11/pump_train\.zip: md5 is .* but 0+ is pinned"):
-        download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
-    assert "11/fan_train.zip" not in read_pins(place["lock_file"], "archives")
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert "11/fan_train.zip" not in read_pins(options["lock_file"], "archives")
 
 
-def test_a_pin_without_a_size_is_enough(server, place, tmp_path):
+def test_a_pin_without_a_size_is_enough(server, options, tmp_path):
     for record, name in ((11, "fan_train.zip"), (12, "fan_test.zip")):
         data = server.files[f"/records/{record}/files/{name}"]
         md5 = hashlib.md5(data).hexdigest()
-        pin(place["lock_file"], "archives", {f"{record}/{name}": {"md5": md5, "size": None}})
-    download_machine(DATASET, "fan", tmp_path / "set/fan", **place)
+        pin(options["lock_file"], "archives", {f"{record}/{name}": {"md5": md5, "size": None}})
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
     assert content(tmp_path / "set/fan") == EXPECTED
     assert not [path for path, _ in server.requests if path.startswith("/api/")]
 
@@ -189,24 +189,24 @@ def test_answers_that_make_no_sense(server, retry, answer, message):
         record_files(7, base=server.base, retry=retry)
 
 
-def test_names_that_do_not_exist(server, place, tmp_path):
-    with pytest.raises(AsdError, match="washer: no machine of this dataset: choose from fan, pump"):
-        download_machine(DATASET, "washer", tmp_path / "set/washer", **place)
+def test_names_that_do_not_exist(server, options, tmp_path):
+    with pytest.raises(AsdError, match="washer: is not a machine of this dataset: choose from fan, pump"):
+        download_machine(DATASET, "washer", tmp_path / "set/washer", **options)
     dataset = {"machines": ["fan"], "source": {"archives": [{"record": 11, "file": "dev_{machine}.zip"}]}}
-    with pytest.raises(AsdError, match=r"dev_fan\.zip: not in record 11, which has fan_train\.zip, pump_train\.zip"):
-        download_machine(dataset, "fan", tmp_path / "set/fan", **place)
+    with pytest.raises(AsdError, match=r"dev_fan\.zip: not in record 11, which contains fan_train\.zip, pump"):
+        download_machine(dataset, "fan", tmp_path / "set/fan", **options)
     dataset["source"]["archives"][0]["record"] = 99
     with pytest.raises(AsdError, match="records/99: the server says 404"):
-        download_machine(dataset, "fan", tmp_path / "set/fan", **place)
+        download_machine(dataset, "fan", tmp_path / "set/fan", **options)
 
 
-def test_a_failing_finish_leaves_no_folder(place, tmp_path):
+def test_a_failing_finish_leaves_no_folder(options, tmp_path):
     def finish(folder: Path) -> None:
         assert (folder / "train/a.wav").exists()
         raise AsdError("truth: missing: none")
 
     with pytest.raises(AsdError, match="truth: missing"):
-        download_machine(DATASET, "fan", tmp_path / "set/fan", finish=finish, **place)
+        download_machine(DATASET, "fan", tmp_path / "set/fan", finish=finish, **options)
     assert not (tmp_path / "set/fan").exists()
 
 
@@ -250,5 +250,5 @@ def test_the_pins_in_the_repository_belong_to_the_config():
     pins = read_pins(LOCK, "archives")
     assert set(pins) <= archives
     years = {name for name in archives if name.split("/")[0] in ("3678171", "3727685", "3841772")}
-    assert years <= set(pins)  # 2020: all are known
+    assert years <= set(pins)  # every archive of 2020 is pinned
     assert all(len(entry["md5"]) == 32 for entry in pins.values())

@@ -1,4 +1,4 @@
-"""The public AudioMAE files: the autoencoder, the fine-tuned encoder, the hub's port."""
+"""Tests of reading AudioMAE's public files: the autoencoder, the fine-tuned encoder and the hub's port."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_a_port_is_a_plain_dictionary(tmp_path: Path) -> None:
     [
         ({**ENCODER, "other.weight": torch.ones(1)}, r"other\.weight is unknown"),
         ({"blocks.0.norm1.weight": torch.ones(4)}, "cls_token is missing"),
-        ({"model": torch.ones(1)}, "its `model` is no dictionary of weights"),
+        ({"model": torch.ones(1)}, "its `model` is not a dictionary of weights"),
     ],
 )
 def test_another_file_is_refused(content: dict, complaint: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The public BEATs files: settings are checked, the repeated table is taken once, the classifier left out."""
+"""Tests of reading BEATs' public files: the settings, the repeated table and the classifier."""
 
 from pathlib import Path
 
@@ -42,10 +42,10 @@ def test_the_settings_of_another_network_are_refused(key: str, value: object, en
 
 def test_tables_that_differ_are_refused(encoder: Beats, tmp_path: Path) -> None:
     path = altered(published_beats(tmp_path / "a.pt", encoder), "model", **{TABLE: torch.zeros(320, 2)})
-    refused(lambda: read_beats(path), rf".*a\.pt: {TABLE} is not that of layer 0: .*")
+    refused(lambda: read_beats(path), rf".*a\.pt: {TABLE} differs from that of layer 0: .*")
 
 
 @pytest.mark.parametrize("content", [{"model": {}}, {"weights": torch.zeros(1)}])
 def test_another_file_is_refused(content: dict, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "a.pt")
-    refused(lambda: read_beats(tmp_path / "a.pt"), r".*a\.pt: holds no `cfg` and `model`: .*")
+    refused(lambda: read_beats(tmp_path / "a.pt"), r".*a\.pt: contains no `cfg` and `model`: .*")

@@ -1,4 +1,4 @@
-"""Published files: read whatever framework's settings lie beside the weights, and refuse what could run code."""
+"""Tests of reading published files: settings of frameworks are ignored, and files that could run code are refused."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "a.count": torch.tensor(3)}
 
 
 class Evil:
-    """A pickle that makes a file when it is opened."""
+    """Pickles to code that creates a file when it is unpickled."""
 
     def __init__(self, made: Path):
         self.made = made
@@ -30,7 +30,7 @@ class Evil:
 
 @pytest.fixture
 def framework(monkeypatch: pytest.MonkeyPatch):
-    """Make classes that pickle under the names of a framework's; reading must do without the framework."""
+    """Return a function that makes classes named as those of a framework, which is not installed when reading."""
 
     def class_of(module: str, name: str, *bases: type, **members: object) -> type:
         made = Enum(name, members) if bases == (Enum,) else type(name, bases, members)
@@ -77,7 +77,7 @@ def test_settings_of_a_training_framework_are_passed_over(tmp_path: Path, framew
 def test_a_pickle_that_runs_code_is_refused_and_not_run(tmp_path: Path, zipped: bool) -> None:
     path = tmp_path / "a.pt"
     torch.save({"model": WEIGHTS, "extra": Evil(tmp_path / "made")}, path, _use_new_zipfile_serialization=zipped)
-    refused(lambda: read_published(path), r".*a\.pt: is not only weights \(.*\), and is not opened: use the .*")
+    refused(lambda: read_published(path), r".*a\.pt: contains more than weights \(.*\): not opened; use the .*")
     assert not (tmp_path / "made").exists()
 
 
@@ -90,7 +90,7 @@ def test_a_half_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_dictionary_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "a.pt")
-    refused(lambda: read_published(tmp_path / "a.pt"), r".*a\.pt: holds a list, not weights by name: use .*")
+    refused(lambda: read_published(tmp_path / "a.pt"), r".*a\.pt: contains a list, not weights by name: use .*")
 
 
 def test_only_float_tensors_are_weights() -> None:

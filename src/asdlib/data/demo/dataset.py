@@ -1,7 +1,7 @@
-"""The demo dataset: machine sounds made on the spot, in the layout of DCASE 2025 Task 2.
+"""The demo dataset: synthetic machine sounds in the layout of DCASE 2025 Task 2.
 
-A clip depends on the settings, its machine and its name only: a larger dataset holds the smaller one, clips
-may be made in any order, and the same settings give the same bytes.
+A clip depends only on the settings, its machine and its name. A larger dataset therefore contains the smaller one,
+clips can be made in any order, and the same settings give the same bytes.
 """
 
 import csv
@@ -25,15 +25,15 @@ from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
 MACHINES: tuple[str, ...] = tuple(machines.MACHINES)
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # its multiples fill [0, 1) evenly, however many are taken
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0  # any number of its multiples, modulo 1, covers [0, 1) evenly
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Size and character of the demo dataset. A difficulty of 0 is an obvious anomaly, 1 an inaudible one.
+    """Settings of the demo dataset. An anomaly of difficulty 0 is obvious, one of difficulty 1 inaudible.
 
-    `train_target` is 2, not a hundredth of the source clips: there are two target conditions, and one clip
-    has neither a neighbour to interpolate with nor a variance.
+    `train_target` is 2, not one per cent of the source clips: there are two target conditions, and with a single clip
+    there would be no neighbour to interpolate with and no variance.
     """
 
     seed: int = 2025
@@ -49,7 +49,7 @@ class DemoSettings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "DemoSettings":
-        """Settings from a block of the config; unknown keys and wrong values are refused by name."""
+        """Return the settings in a block of the config; raise AsdError, naming the key, if one is unknown or wrong."""
         fields = {field.name: field.default for field in dataclasses.fields(cls)}
         for key, value in values.items():
             if key not in fields:
@@ -58,16 +58,16 @@ class DemoSettings:
         return cls(**{key: tuple(value) if key == "difficulty" else value for key, value in values.items()})
 
     def fetch(self, machine: str, folder: Path, *_: Any) -> None:
-        """Make the machine's folder, as every source does (asdlib.data.sources)."""
+        """Create the machine's folder, as every source does (see `asdlib.data.sources`)."""
         synthesise(machine, folder, self)
 
     def count(self, machine: str) -> Counter[str]:
-        """Return how many clips of each kind `fetch` makes, as `asdlib.data.layout` calls them."""
+        """Return the number of clips that `fetch` makes, by the kinds of `asdlib.data.layout`."""
         names = {"machine": "clean", "noise": "noise"}
         return Counter(names.get(clip.kind, clip.split) for clip in plan(machine, self))
 
     def __post_init__(self) -> None:
-        """Refuse values that make no dataset."""
+        """Raise AsdError if a value is out of range."""
         rules = {
             "seed": (self.seed >= 0, "zero or more"),
             "train_source": (self.train_source >= 1, "one or more"),
@@ -82,11 +82,11 @@ class DemoSettings:
         }
         for key, (holds, demand) in rules.items():
             if not holds:
-                raise AsdError(f"demo.{key}: {getattr(self, key)} makes no dataset: give {demand}")
+                raise AsdError(f"demo.{key}: {getattr(self, key)} is out of range: give {demand}")
 
 
 def _check_type(key: str, value: object, default: object) -> None:
-    """Refuse a value of another type than the setting's default (whole numbers are numbers too)."""
+    """Raise AsdError unless the value has the type of the setting's default; an int is accepted for a float."""
     numbers = value if isinstance(default, tuple) and isinstance(value, list | tuple) else [value]
     wanted = int if isinstance(default, int) else (int, float)
     fits = all(isinstance(number, wanted) and not isinstance(number, bool) for number in numbers)
@@ -97,11 +97,11 @@ def _check_type(key: str, value: object, default: object) -> None:
 
 @dataclass(frozen=True)
 class Clip:
-    """One file to be made: where it goes, what it is called, and what can be heard on it."""
+    """A file to be made: its folder, its name and what can be heard in it."""
 
     split: str  # train, test or supplemental
     name: str  # file name without .wav
-    identity: str  # what its random numbers depend on
+    identity: str  # seeds its random numbers
     condition: Condition
     domain: str = "source"
     kind: str = "mixture"  # or machine (clean) or noise (background only)
@@ -110,10 +110,10 @@ class Clip:
 
 
 def synthesise(machine: str, folder: Path, settings: DemoSettings | Mapping[str, Any] | None = None) -> None:
-    """Write the whole folder of one demo machine: train/, test/, supplemental/ and attributes_00.csv.
+    """Write the folder of one demo machine: train/, test/, supplemental/ and attributes_00.csv.
 
-    The folder appears complete or not at all. `settings` may be a block of the config; AsdError names what is
-    wrong in it.
+    The folder appears complete or not at all. `settings` may be a block of the config. Raise AsdError if the machine
+    or a setting is unknown, or a value is wrong.
     """
     settings = settings if isinstance(settings, DemoSettings) else DemoSettings.of(settings or {})
     clips = list(plan(machine, settings))
@@ -126,9 +126,9 @@ def synthesise(machine: str, folder: Path, settings: DemoSettings | Mapping[str,
 
 
 def plan(machine: str, settings: DemoSettings) -> Iterator[Clip]:
-    """All clips of one machine: training, test, supplements."""
+    """Yield all clips of one machine: training, test and supplemental."""
     if machine not in MACHINES:
-        raise AsdError(f"demo.machines: there is no machine {machine!r}: choose among {', '.join(MACHINES)}")
+        raise AsdError(f"demo.machines: there is no machine {machine!r}: choose from {', '.join(MACHINES)}")
     for domain, count in (("source", settings.train_source), ("target", settings.train_target)):
         yield from (_clip(machine, domain, "train", "normal", index, settings) for index in range(count))
     for domain in ("source", "target"):
@@ -160,19 +160,19 @@ def _supplement(machine: str, index: int) -> Clip:
 
 
 def _condition(choices: tuple[Condition, ...], index: int) -> Condition:
-    """Conditions in turn, with a step every four clips so that each of four faults meets each condition."""
+    """Return the conditions in turn, skipping one every four clips so that each of four faults meets each condition."""
     return choices[(index + index // 4) % len(choices)]
 
 
 def _suffix(machine: str, condition: Condition) -> str:
-    """The part of a clip's name that tells its attributes."""
+    """Return the part of a clip's name that lists its attributes."""
     if not machines.MACHINES[machine].attributes:
         return "noAttribute"
     return "_".join(part for pair in condition.attributes.items() for part in pair)
 
 
 def render(machine: str, clip: Clip, settings: DemoSettings) -> Array:
-    """Samples of one clip in [-0.9, 0.9], float [samples]."""
+    """Return the samples of one clip, float (samples,) in [-0.9, 0.9]."""
     rng = stream(settings.seed, f"{clip.identity}/setting")
     speed, load = clip.condition.speed * rng.normal(1.0, 0.015), clip.condition.load * rng.normal(1.0, 0.06)
     snr = settings.snr_db + rng.uniform(-1.5, 1.5)
@@ -186,13 +186,13 @@ def render(machine: str, clip: Clip, settings: DemoSettings) -> Array:
 
 
 def _write_wav(path: Path, wave: Array, rate: int) -> None:
-    content = io.BytesIO()  # by way of memory: a full disk is then an OSError, which `atomic` explains
+    content = io.BytesIO()  # encoded in memory first, so that a full disk raises an OSError, which `atomic` reports
     soundfile.write(content, np.rint(wave * 32767.0).astype(np.int16), rate, subtype="PCM_16", format="WAV")
     path.write_bytes(content.getvalue())
 
 
 def _write_attributes(path: Path, machine: str, clips: list[Clip]) -> None:
-    """Attributes of training and test clips, in the style that the machine has (the real data know three)."""
+    """Write the attributes of training and test clips in the machine's style (the challenge has three styles)."""
     made = machines.MACHINES[machine]
     count = len(made.source[0].attributes) if made.attributes else 0
     header = ["file_name", *(f"d{number}{part}" for number in range(1, count + 1) for part in "pv")]

@@ -1,4 +1,4 @@
-"""The demo's seven machines as a table: sound, faults, running conditions, attributes and supplements."""
+"""The table of the demo's seven machines: sounds, faults, operating conditions, attributes and supplements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from asdlib.data.demo.signal import Array, Run
 
 @dataclass(frozen=True)
 class Condition:
-    """How and where a machine runs: its attributes as recorded, and what they mean for the sound."""
+    """An operating condition of a machine: its attributes as recorded, and their effect on the sound."""
 
     attributes: dict[str, str]
     speed: float
@@ -20,15 +20,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine of the demo: what it does, where it is heard, what its files say of it."""
+    """A machine of the demo: its sound, its conditions, and what its files state."""
 
     sound: Callable[[Run], Array]
     faults: tuple[str, str, str, str]
     source: tuple[Condition, ...]
     target: tuple[Condition, ...]
     supplement: str  # "machine": clean sound of the source domain; "noise": background without the machine
-    style: str  # of file names in its attributes CSV; "path": <machine>/<split>/<name>.wav, "stem": <name>
-    attributes: bool = True  # False: conditions still vary, but names and CSV do not tell
+    style: str  # file names in its attributes CSV: "path" for <machine>/<split>/<name>.wav, "stem" for <name>
+    attributes: bool = True  # False: the conditions vary, but names and CSV do not state them
 
 
 def _fan(spd: str, mic: str, speed: float, load: float, background: str) -> Condition:

@@ -1,7 +1,7 @@
-"""Where the demo's machines stand: factory background noise, microphones, and the recording of a clip.
+"""The demo's recording room: factory background noise, microphones and the recording of a clip.
 
-A background's character is drawn anew for every clip (level of the hum, rate of the bangs …); a microphone is
-a fixed frequency response known by its name.
+The parameters of a background (level of the hum, rate of the bangs …) are drawn for every clip. A microphone is a fixed
+frequency response, determined by its name.
 """
 
 from functools import cache
@@ -25,15 +25,15 @@ from asdlib.data.demo.signal import (
     turns,
 )
 
-_LEVEL = 0.03  # of full scale: leaves 30 dB of headroom for strikes
-_SELF_NOISE = 0.003  # of the microphone, against a machine at level one: no clip is digital silence
-_PEAK = 0.9  # of full scale: louder clips are turned down, never clipped
+_LEVEL = 0.03  # of full scale; leaves 30 dB of headroom for strikes
+_SELF_NOISE = 0.003  # of the microphone, relative to a machine at level one; prevents digital silence
+_PEAK = 0.9  # of full scale; louder clips are scaled down, never clipped
 
 
 def record(run: Run, machine: Array | None, background: str | None, microphone: str, snr: float) -> Array:
-    """What `microphone` hears of `machine` and a `background` `snr` dB below level one; either may be absent.
+    """Return a recording by `microphone` of `machine` with a `background` `snr` dB below level one.
 
-    Returns samples in [-0.9, 0.9], float [samples].
+    The machine or the background may be None. The samples are float (samples,) in [-0.9, 0.9].
     """
     wave = np.zeros(run.samples) if machine is None else machine
     if background is not None:
@@ -45,14 +45,14 @@ def record(run: Run, machine: Array | None, background: str | None, microphone: 
 
 @cache
 def _response(microphone: str) -> Gain:
-    """Frequency response: low cut, high cut, and three broad bumps of up to 4 dB that the name decides."""
+    """Return a frequency response: a low cut, a high cut and three broad peaks or dips of up to 4 dB, by name."""
     rng = np.random.default_rng(crc32(microphone.encode()))
     bumps = zip(rng.uniform(200, 6000, 3), rng.uniform(0.4, 1.0, 3), rng.uniform(-4, 4, 3), strict=True)
     return both(band(rng.uniform(30, 90), rng.uniform(5500, 7800), 1.0), peaks(*bumps))
 
 
 def _ventilation(run: Run) -> Array:
-    """Air ducts: steep low-frequency noise with a broad resonance, slowly wandering."""
+    """Air ducts: steep low-frequency noise with a broad resonance, its level drifting slowly."""
     rng = run.rng("ventilation")
     duct = both(band(60, rng.uniform(300, 450), 1.0), peaks((rng.uniform(220, 320), 0.5, rng.uniform(2, 6))))
     return noise(run, "duct", duct) * drift(run, "draught", 0.1)
@@ -70,7 +70,7 @@ def _mains(run: Run) -> Array:
 
 
 def _workshop(run: Run) -> Array:
-    """People at work: pink noise with bangs of tools on metal at random moments."""
+    """People at work: pink noise with bangs of tools on metal at random times."""
     rng = run.rng("workshop")
     count = rng.poisson(rng.uniform(0.4, 1.2) * run.seconds)
     force = strikes(run, rng.uniform(0.0, run.seconds, count), rng.lognormal(0.3, 0.4, count))
@@ -79,7 +79,7 @@ def _workshop(run: Run) -> Array:
 
 
 def _neighbour(run: Run) -> Array:
-    """Another machine not far away: tones of its rotation, heard through a wall, and its noise."""
+    """Another machine nearby: the tones of its rotation, heard through a wall, and its noise."""
     rng = run.rng("neighbour")
     phase = turns(run, "other", rng.uniform(45.0, 75.0) * drift(run, "other speed", 0.01))
     tones = harmonics(run, "other tones", phase, rng.uniform(0.1, 0.6, 16))

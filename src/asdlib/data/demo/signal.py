@@ -1,6 +1,6 @@
-"""Building blocks of the demo sounds: wander, tones, shaped noise, strikes and their ringing.
+"""Building blocks of the demo sounds: drift, tones, filtered noise, strikes and their ringing.
 
-All signals are float arrays [samples]; frequencies are in Hz, times in seconds, levels are root mean squares.
+All signals are float arrays (samples,). Frequencies are in Hz, times in seconds, levels are root mean squares.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,21 +13,21 @@ from scipy import fft, signal
 
 Array = NDArray[np.floating]
 Gain = Callable[[Array], Array]  # frequencies in Hz -> amplitude factor
-_HIGHEST = 0.45  # of the sample rate: tones and resonances above it are left out or moved down
+_HIGHEST = 0.45  # of the sample rate; higher tones are left out, higher resonances moved down
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """Random numbers that depend on the seed and the name only."""
+    """Return a generator of random numbers that depend only on the seed and the name."""
     digest = blake2b(name.encode(), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
 @dataclass(frozen=True)
 class Run:
-    """One recording of a machine: its length, how the machine runs, its fault, its own random streams.
+    """One recording of a machine: its length, the machine's speed, load and fault, and its random streams.
 
-    `identity` names the clip. Every component draws from a stream of its own (`rng`), so no clip depends on
-    which others are made, and a fault changes nothing but itself. `strength` of the fault is in [0, 1].
+    `identity` is the clip's name. Every component draws from its own stream (`rng`), so no clip depends on which others
+    are made, and a fault changes only its own component. The fault's `strength` is in [0, 1].
     """
 
     samples: int
@@ -41,33 +41,33 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Length of the recording."""
+        """Duration of the recording."""
         return self.samples / self.rate
 
     def rng(self, component: str) -> np.random.Generator:
-        """Random stream of one component of this clip."""
+        """Return the random stream of one component of this clip."""
         return stream(self.seed, f"{self.identity}/{component}")
 
     def has(self, fault: str) -> float:
-        """Strength of `fault` in this clip, zero if it has another or none."""
+        """Return the strength of `fault` in this clip, zero if it has another fault or none."""
         return self.strength if self.fault == fault else 0.0
 
 
 def drift(run: Run, name: str, spread: float, period: float = 0.7) -> Array:
-    """Slow random wander around one with standard deviation `spread`, turning about every `period`."""
+    """Return slow random fluctuations around one, with standard deviation `spread` and a new value every `period`."""
     knots = run.rng(name).standard_normal(int(run.seconds / period) + 3)
     at = np.arange(run.samples) / (run.rate * period)
     return 1.0 + spread * np.interp(at, np.arange(knots.size), knots)
 
 
 def turns(run: Run, name: str, hertz: Array | float) -> Array:
-    """Number of turns made so far by something that turns `hertz` times a second, from a random start."""
+    """Return the number of turns made so far at `hertz` turns per second, from a random start."""
     steps = np.broadcast_to(np.asarray(hertz, dtype=float), (run.samples,)) / run.rate
     return np.cumsum(steps) + run.rng(name).uniform()
 
 
 def harmonics(run: Run, name: str, phase: Array, amplitudes: Sequence[float]) -> Array:
-    """Sum of a_k sin(2π k phase + random start), k = 1, 2, …, without partials near half the sample rate."""
+    """Return the sum of a_k sin(2π k phase + random start), k = 1, 2, …, below about half the sample rate."""
     starts = np.exp(2j * np.pi * run.rng(name).uniform(size=len(amplitudes)))
     fastest = float(np.max(np.diff(phase), initial=1e-9))  # turns per sample
     heard = min(len(amplitudes), int(_HIGHEST / fastest))
@@ -81,7 +81,7 @@ def harmonics(run: Run, name: str, phase: Array, amplitudes: Sequence[float]) ->
 
 
 def noise(run: Run, name: str, gain: Gain, level: float = 1.0) -> Array:
-    """Gaussian noise of the given level with the spectrum `gain`; costs nothing at level zero."""
+    """Return Gaussian noise of the given level with the spectrum `gain`; level zero is not computed."""
     if level == 0.0:
         return np.zeros(run.samples)
     size = fft.next_fast_len(run.samples, real=True)
@@ -92,24 +92,24 @@ def noise(run: Run, name: str, gain: Gain, level: float = 1.0) -> Array:
 
 
 def shaped(run: Run, wave: Array, gain: Gain) -> Array:
-    """`wave` filtered by `gain` (zero phase), as by a housing or a microphone."""
+    """Return `wave` filtered by `gain` with zero phase, for example by a housing or a microphone."""
     size = fft.next_fast_len(run.samples, real=True)
     shape = gain(_frequencies(size, run.rate))
     return fft.irfft(fft.rfft(wave, size) * shape, size)[: run.samples]
 
 
 def _frequencies(size: int, rate: int) -> Array:
-    """Frequencies of a real transform; the first is 1 Hz instead of 0, where gains have no value."""
+    """Return the frequencies of a real transform; the first is 1 Hz instead of 0, where gains are undefined."""
     return np.maximum(fft.rfftfreq(size, 1 / rate), 1.0)
 
 
 def band(low: float, high: float, order: float = 2.0) -> Gain:
-    """Gain that falls by 6·`order` dB per octave below `low` and above `high`."""
+    """Return a gain that falls by 6·`order` dB per octave below `low` and above `high`."""
     return lambda f: 1.0 / np.sqrt((1.0 + (low / f) ** (2 * order)) * (1.0 + (f / high) ** (2 * order)))
 
 
 def peaks(*bumps: tuple[float, float, float]) -> Gain:
-    """Gain of one with bumps (centre in Hz, width in octaves, height in dB)."""
+    """Return a gain of one with peaks or dips (centre in Hz, width in octaves, height in dB)."""
 
     def gain(f: Array) -> Array:
         octaves = np.log2(f)
@@ -120,12 +120,12 @@ def peaks(*bumps: tuple[float, float, float]) -> Gain:
 
 
 def both(first: Gain, second: Gain) -> Gain:
-    """Product of two gains."""
+    """Return the product of two gains."""
     return lambda f: first(f) * second(f)
 
 
 def strikes(run: Run, times: Array, weights: Array | float = 1.0) -> Array:
-    """Impulses of the given weights at the given times; those outside the recording are left out."""
+    """Return impulses of the given weights at the given times; those outside the recording are left out."""
     at = np.rint(np.asarray(times) * run.rate).astype(int)
     inside = (at >= 0) & (at < run.samples)
     force = np.zeros(run.samples)
@@ -134,12 +134,12 @@ def strikes(run: Run, times: Array, weights: Array | float = 1.0) -> Array:
 
 
 def every_turn(phase: Array, rate: int) -> Array:
-    """Times at which `phase` passes a whole number: once per turn."""
+    """Return the times at which `phase` passes an integer, once per turn."""
     return np.flatnonzero(np.diff(np.floor(phase)) > 0) / rate
 
 
 def left_out(run: Run, name: str, possible: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """Which of the possible events fail to happen: about `share` of them, at least one if not zero."""
+    """Return which of the possible events are missed: about `share` of them, at least one if it is not zero."""
     if share == 0.0:
         return np.zeros(possible.size, dtype=bool)
     draws = np.where(possible, run.rng(name).uniform(size=possible.size), np.inf)
@@ -147,7 +147,7 @@ def left_out(run: Run, name: str, possible: NDArray[np.bool_], share: float) -> 
 
 
 def ring(run: Run, force: Array, *modes: tuple[float, float, float]) -> Array:
-    """What is heard when `force` hits a body with the modes (frequency, decay time to 1/e, level)."""
+    """Return the sound of a body with modes (frequency, decay time to 1/e, level) that is excited by `force`."""
     total = np.zeros(run.samples)
     for frequency, decay, level in modes:
         angle = 2 * np.pi * min(frequency / run.rate, _HIGHEST)
@@ -157,10 +157,10 @@ def ring(run: Run, force: Array, *modes: tuple[float, float, float]) -> Array:
 
 
 def fading(run: Run, force: Array, decay: float) -> Array:
-    """Envelope that jumps by each strike and fades to 1/e within `decay`."""
+    """Return an envelope that rises with each strike and decays to 1/e within `decay`."""
     return signal.lfilter([1.0], [1.0, -np.exp(-1.0 / (decay * run.rate))], force)
 
 
 def sine(phase: Array) -> Array:
-    """sin(2π phase)."""
+    """Return sin(2π phase)."""
     return np.sin((2 * np.pi * (phase % 1.0)).astype(np.float32))

@@ -1,8 +1,7 @@
-"""How the machines of the demo sound: fan, gearbox, bearing, slide rail and valve, healthy and faulty.
+"""The sounds of the demo's fan, gearbox, bearing, slide rail and valve, healthy and faulty.
 
-Each machine is a sum of what its parts radiate; each fault is a small change of one part, scaled by its
-strength (`run.has(fault)`, zero in a healthy clip). A healthy machine at
-speed and load one has a level of about one.
+A machine's sound is the sum of the sounds of its parts. Each fault is a small change of one part, scaled by its
+strength (`run.has(fault)`, zero in a healthy clip). A healthy machine at speed and load one has a level of about one.
 """
 
 import numpy as np
@@ -42,7 +41,7 @@ def fan(run: Run) -> Array:
 
 
 def _unequal_blades(run: Run, rotation: Array) -> Array:
-    """A bent blade breaks the symmetry: all multiples of the rotation appear, not only every seventh."""
+    """A bent blade breaks the symmetry: all harmonics of the rotation appear, not only every seventh."""
     return 0.32 * run.has("bent_blade") * harmonics(run, "bent", rotation, [0.7] * 24)
 
 
@@ -58,11 +57,11 @@ def _stall(run: Run) -> Array:
 
 
 def gearbox(run: Run) -> Array:
-    """Two-stage gearbox: mesh harmonics with side bands at both shafts' rates, coloured by the housing."""
+    """Two-stage gearbox: mesh harmonics with sidebands at both shafts' rates, filtered by the housing."""
     shaft = turns(run, "shaft", 9.0 * run.speed * drift(run, "speed", 0.003))
     worn, eccentric = run.has("wear"), run.has("eccentric")
     wheel = shaft * 23 / 41
-    play = (0.04 + 0.2 * eccentric) * sine(wheel)  # of a tooth: an eccentric wheel modulates the mesh phase
+    play = (0.04 + 0.2 * eccentric) * sine(wheel)  # in teeth; an eccentric wheel modulates the mesh phase
     rolloff = 1.1 - 0.7 * worn
     mesh = harmonics(run, "mesh", 23 * shaft + play, [1.0 / k**rolloff for k in range(1, 18)])
     swing = 1.0 + 0.12 * sine(shaft) + (0.08 + 0.8 * eccentric) * sine(wheel)
@@ -73,13 +72,13 @@ def gearbox(run: Run) -> Array:
 
 
 def _broken_tooth(run: Run, shaft: Array) -> Array:
-    """The gap where a tooth is missing knocks once per turn of the input shaft."""
+    """The gap of a missing tooth knocks once per turn of the input shaft."""
     force = strikes(run, every_turn(shaft, run.rate), 3.0 * run.has("broken_tooth"))
     return ring(run, force, (920, 0.012, 1.0), (2350, 0.006, 0.8))
 
 
 def _dry_mesh(run: Run, shaft: Array) -> Array:
-    """Without oil the teeth grind: high-frequency noise in the rhythm of the mesh."""
+    """Without oil the teeth grind: high-frequency noise, modulated at the mesh frequency."""
     grinding = noise(run, "dry", band(3000, 7000), 0.35 * run.has("dry"))
     return grinding * (1.0 + 0.6 * sine(23 * shaft))
 
@@ -89,7 +88,7 @@ _BEARING_MODES = ((2900, 0.004, 1.0), (4700, 0.003, 0.7), (1350, 0.006, 0.4))
 
 
 def bearing(run: Run) -> Array:
-    """Ball bearing: shaft tones, rolling rumble, and faint strikes of the balls through its resonances."""
+    """Ball bearing: shaft tones, rolling rumble, and faint strikes of the balls that excite its resonances."""
     shaft = turns(run, "shaft", 29.0 * run.speed * drift(run, "speed", 0.003))
     tones = harmonics(run, "tones", shaft, [0.8, 0.45, 0.25, 0.15, 0.1])
     resonance = peaks((2900, 0.3, 8.0), (4700, 0.2, 6.0))
@@ -100,13 +99,13 @@ def bearing(run: Run) -> Array:
 
 
 def _passes(run: Run, shaft: Array, per_turn: float) -> Array:
-    """Times at which balls pass a point, with the one per cent of slip that real bearings have."""
+    """Return the times at which balls pass a point, with the one per cent of slip of real bearings."""
     times = every_turn(per_turn * shaft, run.rate)
     return times + run.rng("slip").normal(0.0, 0.01 / (per_turn * 29.0 * run.speed), times.size)
 
 
 def _spall(run: Run, shaft: Array) -> Array:
-    """A pit in a race or ball strikes at its fault frequency; on a moving part it is heard as it comes by."""
+    """A pit in a race or ball strikes at its fault frequency; on a moving part its level varies with the position."""
     if run.fault not in _RACES:
         return np.zeros(run.samples)
     times = _passes(run, shaft, _RACES[run.fault])
@@ -117,7 +116,7 @@ def _spall(run: Run, shaft: Array) -> Array:
 
 
 def slider(run: Run) -> Array:
-    """Slide rail: strokes of friction noise and screw whine that follow the speed, clicks at both ends."""
+    """Slide rail: friction noise and screw whine that follow the speed of each stroke, and clicks at both ends."""
     cycle = turns(run, "cycle", 0.8 * run.speed * drift(run, "speed", 0.006))
     moving = _stroke_made(run, cycle)
     velocity = np.abs(sine(cycle)) * moving
@@ -133,7 +132,7 @@ def slider(run: Run) -> Array:
 
 
 def _stroke_made(run: Run, cycle: Array) -> Array:
-    """One while the rail moves, zero in strokes that it misses (fault `missing_strokes`)."""
+    """Return one while the rail moves and zero in missed strokes (fault `missing_strokes`)."""
     stroke = np.floor(2 * cycle).astype(int)
     length = np.bincount(stroke)
     missed = left_out(run, "missing", 2 * length >= length.max(), 0.35 * run.has("missing_strokes"))
@@ -147,9 +146,9 @@ def _slack(run: Run, ends: Array) -> Array:
 
 
 def _scratch(run: Run, cycle: Array) -> Array:
-    """Dirt on one place of the rail: a scrape each time the carriage passes it."""
-    place = np.exp(-((((cycle % 1.0) - 0.3) / 0.03) ** 2)) + np.exp(-((((cycle % 1.0) - 0.7) / 0.03) ** 2))
-    return place * noise(run, "scratch", band(1500, 6000), 1.2 * run.has("scratch"))
+    """Dirt on one spot of the rail: a scrape each time the carriage passes it."""
+    passing = np.exp(-((((cycle % 1.0) - 0.3) / 0.03) ** 2)) + np.exp(-((((cycle % 1.0) - 0.7) / 0.03) ** 2))
+    return passing * noise(run, "scratch", band(1500, 6000), 1.2 * run.has("scratch"))
 
 
 def _squeal(run: Run, cycle: Array, velocity: Array) -> Array:
@@ -162,7 +161,7 @@ _VALVE_MODES = ((1800, 0.010, 1.0), (3600, 0.007, 0.8), (620, 0.020, 0.5))
 
 
 def valve(run: Run) -> Array:
-    """Solenoid valve: clicks of opening and closing in an irregular pattern that ring down, puffs of air."""
+    """Solenoid valve: an irregular pattern of opening and closing clicks that ring, and puffs of air."""
     rng = run.rng("pattern")
     gaps = rng.choice([0.28, 0.42, 0.7], size=int(run.seconds * 4 * run.speed) + 8) / run.speed
     opens = np.cumsum(gaps) - rng.uniform(0.0, 0.3)
@@ -179,5 +178,5 @@ def valve(run: Run) -> Array:
 
 
 def _leak(run: Run) -> Array:
-    """A leaking seat hisses all the time."""
+    """A leaking seat hisses continuously."""
     return noise(run, "leak", band(2800, 7000), 0.5 * run.has("leak")) * drift(run, "leaking", 0.15)

@@ -1,4 +1,4 @@
-"""How the demo's toys sound, healthy and faulty: ToyCar and ToyTrain. `demo_sounds` tells the manner."""
+"""The sounds of the demo's ToyCar and ToyTrain, healthy and faulty, composed as in `asdlib.data.demo.sounds`."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from asdlib.data.demo.signal import (
 
 
 def toy_car(run: Run) -> Array:
-    """Toy car on rollers: whine of a small DC motor, its plastic gears, and rolling noise."""
+    """Toy car on rollers: the whine of a small DC motor and its plastic gears, and rolling noise."""
     supply = drift(run, "supply", 0.08 * run.has("loose_contact"), 0.12)
     motor = turns(run, "motor", 95.0 * run.speed * supply * drift(run, "speed", 0.006))
     wheel = motor / 9.5
@@ -42,13 +42,13 @@ def _chipped_gear(run: Run, wheel: Array) -> Array:
 
 
 def _rubbing_wheel(run: Run, wheel: Array) -> Array:
-    """A wheel that is out of true rubs on the body for a part of each turn."""
+    """A wheel that is out of true rubs against the body during a part of each turn."""
     contact = np.maximum(sine(wheel), 0.0) ** 4
     return contact * noise(run, "rubbing", band(1800, 5500), 1.1 * run.has("rubbing_wheel"))
 
 
 def toy_train(run: Run) -> Array:
-    """Toy train on a circle of rails: motor tone, rolling noise, and clicks of the axles on its joints."""
+    """Toy train on a circular track: motor tone, rolling noise, and clicks of the axles on the rail joints."""
     slowed = run.speed * (1.0 - 0.08 * run.has("overload"))
     lap = turns(run, "lap", 0.20 * slowed * drift(run, "speed", 0.008))
     motor = 260 * lap
@@ -61,22 +61,22 @@ def toy_train(run: Run) -> Array:
 
 
 def _joints(run: Run, lap: Array) -> Array:
-    """Eight joints per lap, each struck by two axles; with fault `broken_joint` one of them gapes."""
+    """Eight joints per lap, each struck by two axles; with the fault `broken_joint`, two of them are louder."""
     times = every_turn(8 * lap, run.rate)
     joint = np.rint(8 * np.interp(times, np.arange(run.samples) / run.rate, lap)).astype(int) % 8
-    weights = 4.0 * run.load * (1.0 + 0.15 * np.sin(2.4 * joint))  # no two joints are quite alike
+    weights = 4.0 * run.load * (1.0 + 0.15 * np.sin(2.4 * joint))  # each joint is slightly different
     weights = weights * (1.0 + 2.0 * run.has("broken_joint") * (joint % 4 == 0))
     force = strikes(run, times, weights) + strikes(run, times + 0.06 / run.speed, 0.8 * weights)
     return ring(run, force, (950, 0.010, 1.0), (2700, 0.006, 0.7))
 
 
 def _flat_wheel(run: Run, lap: Array) -> Array:
-    """A flat spot thumps once per turn of the wheel, sixty times a lap."""
+    """A flat spot thumps once per turn of the wheel, sixty times per lap."""
     force = strikes(run, every_turn(60 * lap, run.rate), 3.5 * run.has("flat_wheel"))
     return ring(run, force, (430, 0.010, 1.0), (1500, 0.005, 0.7))
 
 
 def _debris(run: Run, lap: Array) -> Array:
-    """Something on the rails is scraped along once per lap."""
+    """Debris on the rails is scraped along twice per lap."""
     scrape = fading(run, strikes(run, every_turn(2 * lap, run.rate)), 0.25)
     return scrape * noise(run, "debris", band(2000, 6500), 1.6 * run.has("debris"))

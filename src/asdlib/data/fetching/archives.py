@@ -1,7 +1,7 @@
-"""Unpack archives that strangers wrote.
+"""Safe unpacking of zip archives from untrusted sources.
 
-Every name and every size is judged before a byte is written; then the members go to a hidden folder that
-takes its name when all of them are there and their checksums are right.
+All names and sizes are checked before anything is written. The members are then written to a hidden folder, which is
+renamed when all of them are there and their checksums are correct.
 """
 
 import errno
@@ -24,30 +24,33 @@ from asdlib.errors import AsdError
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
-_BAD_NUMBERS = (errno.EINVAL, errno.ENAMETOOLONG)  # a seek to nowhere, a name no disk takes
+_BAD_NUMBERS = (errno.EINVAL, errno.ENAMETOOLONG)  # an invalid offset, a name too long for the disk
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold; a DCASE archive has less than 1 GB in less than 5,000 recordings."""
+    """Limits on an archive's content; a DCASE archive has less than 1 GB and fewer than 5,000 recordings."""
 
     members: int = 50_000
     size: int = 16 << 30  # bytes of all members together, unpacked
-    ratio: float = 200.0  # unpacked over packed; sound shrinks to a half, silence to a thousandth …
-    free: int = 64 << 20  # … so the ratio counts only above this many unpacked bytes
+    ratio: float = 200.0  # unpacked over packed size; sound shrinks to a half, silence to a thousandth,
+    free: int = 64 << 20  # so the ratio is only checked above this many unpacked bytes
 
 
 def unpack(archive: Path, folder: Path, *, strip: str | None = None, limits: Limits | None = None) -> list[str]:
-    """Unpack a zip archive into `folder` and return the sorted relative names of what it brought.
+    """Unpack a zip archive into `folder` and return the sorted relative names of its files.
 
-    `strip`: the name of a folder in the archive whose content goes into `folder`, with everything above it
-    dropped (DCASE: the machine); an archive without such a folder is taken as it stands. A new `folder`
-    appears whole or not at all; into an existing one the files are merged, where an equal file may already be
-    and a different one is an error. Raises AsdError, before anything is written, on names that leave the
-    folder, links, duplicates, encryption and bombs, and on a damaged archive.
+    `strip` is the name of a folder in the archive (DCASE: the machine). Its content goes into `folder`, and everything
+    above it is dropped; an archive without such a folder is unpacked as it is.
+
+    A new `folder` appears complete or not at all. If `folder` exists, the files are merged into it: a file with the
+    same content may already be there, a different one is an error.
+
+    Raise AsdError, before `folder` changes, for names that leave the folder, links, duplicates, encrypted members, zip
+    bombs and damaged archives.
     """
     with _readable(archive) as file:
-        members = _judged(archive, file, strip, limits or Limits())
+        members = _checked(archive, file, strip, limits or Limits())
         if folder.exists():
             _unpack_into(archive, file, members, folder)
         else:
@@ -58,25 +61,25 @@ def unpack(archive: Path, folder: Path, *, strip: str | None = None, limits: Lim
 
 @contextmanager
 def _readable(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; whatever zipfile stumbles over while the block runs becomes one AsdError."""
+    """Open an archive; raise AsdError if zipfile fails to read it while the block runs."""
     try:
         with zipfile.ZipFile(archive) as file:
             yield file
     except (*_BROKEN, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _BAD_NUMBERS:
             raise
-        raise AsdError(f"{archive}: damaged archive ({error}): remove it and run again to fetch it anew") from error
+        raise AsdError(f"{archive}: damaged archive ({error}): remove it and run again to download it") from error
 
 
-def _judged(archive: Path, file: zipfile.ZipFile, strip: str | None, limits: Limits) -> dict[str, zipfile.ZipInfo]:
-    """Return the members worth having by the name they will get; refuse the archive if one is not honest."""
+def _checked(archive: Path, file: zipfile.ZipFile, strip: str | None, limits: Limits) -> dict[str, zipfile.ZipInfo]:
+    """Return the members to unpack as {new name: member}; raise AsdError if any member is unsafe."""
     infos = file.infolist()
     _refuse_bombs(archive, infos, limits)
     for info in infos:
         _refuse_member(archive, info)
     files = [info for info in infos if not info.is_dir() and not _is_litter(info.filename)]
     if not files:
-        raise AsdError(f"{archive}: no files in it: remove it and run again to fetch it anew")
+        raise AsdError(f"{archive}: contains no files: remove it and run again to download it")
     return _unique(archive, files, strip)
 
 
@@ -92,17 +95,17 @@ def _refuse_bombs(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -
 
 
 def _refuse_member(archive: Path, info: zipfile.ZipInfo) -> None:
-    """Raise unless the member is a plain file or folder with a plain relative name."""
-    name = info.orig_filename  # `filename` is already mended by zipfile
+    """Raise AsdError unless the member is a regular file or folder with a plain relative name."""
+    name = info.orig_filename  # zipfile has already sanitised `filename`
     parts = name.removesuffix("/").split("/")
     mode = stat.S_IFMT(info.external_attr >> 16)
     plain = stat.S_IFDIR if info.is_dir() else stat.S_IFREG
     problems = {
         "a control character in the name": any(ord(letter) < 32 or ord(letter) == 127 for letter in name),
-        "a name of another system": "\\" in name or bool(_DRIVE.match(name)),
+        "a name of another operating system": "\\" in name or bool(_DRIVE.match(name)),
         "an absolute name": name.startswith("/"),
         "a name that leaves its folder": any(part in ("", ".", "..") for part in parts),
-        "a link or device": mode not in (0, plain),  # 0: packed by a system without modes
+        "a link or device": mode not in (0, plain),  # 0: packed on a system without file modes
         "an encrypted member": bool(info.flag_bits & 0x1),
     }
     for problem, is_there in problems.items():
@@ -111,23 +114,26 @@ def _refuse_member(archive: Path, info: zipfile.ZipInfo) -> None:
 
 
 def _is_litter(name: str) -> bool:
-    """Return whether a member is what a Mac's Finder leaves behind."""
+    """Return whether a member is metadata that macOS adds to archives."""
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
 
 
 def _unique(archive: Path, files: list[zipfile.ZipInfo], strip: str | None) -> dict[str, zipfile.ZipInfo]:
-    """Name every file as it will be called; refuse two of one name, also where case does not count."""
+    """Return the files as {new name: member}; raise AsdError if two names are equal, ignoring case."""
     names = _stripped([info.filename for info in files], strip)
     seen: set[str] = set()
     for name in names:
         if name.casefold() in seen:
-            raise AsdError(f"{archive}: {name!r} is in it twice: not unpacked; remove the archive, check its source")
+            raise AsdError(f"{archive}: contains {name!r} twice: not unpacked; remove the archive and check its source")
         seen.add(name.casefold())
     for name in names:
         for parent in list(PurePosixPath(name).parents)[:-1]:
             if str(parent).casefold() in seen:
-                raise AsdError(f"{archive}: {str(parent)!r} is both file and folder: not unpacked; check its source")
+                raise AsdError(
+                    f"{archive}: {str(parent)!r} is both a file and a folder: not unpacked; remove the archive and "
+                    "check its source"
+                )
     return dict(zip(names, files, strict=True))
 
 
@@ -152,7 +158,7 @@ def _extract(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder:
 
 
 def _unpack_into(archive: Path, file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
-    """Unpack aside, then move the files in; none moves if one is already there with other content."""
+    """Unpack to a temporary folder, then move the files; move none if one is already there with other content."""
     with tempfile.TemporaryDirectory(prefix=".unpack.", dir=folder) as aside:
         _extract(file, members, Path(aside))
         for name in members:

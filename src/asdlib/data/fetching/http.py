@@ -1,8 +1,7 @@
-"""One URL to one file: resumed, retried, verified, and whole or absent.
+"""The download of one URL to one file: resumed, retried and verified.
 
-The bytes gather in `<name>.part`, which stays on disk between runs; the file takes its own name only after
-its size and checksum are right. Nothing that a server says about itself is believed: lengths only steer the
-reading.
+The data are collected in `<name>.part`, which stays on disk between runs. It is renamed only after its size and
+checksum have been verified. Lengths stated by a server only control the reading; they are not trusted.
 """
 
 import hashlib
@@ -28,17 +27,17 @@ from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
 CHUNK = 1 << 18
-LIMIT = 32 << 30  # of a file whose size nobody states
-_LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # every other error status is final
-_DICE = random.Random()  # its own, so that no seeded result depends on the network
+LIMIT = 32 << 30  # bytes of a file whose size is unknown
+_LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # worth another attempt; every other error status is final
+_DICE = random.Random()  # a separate generator, so that no seeded result depends on the network
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How long to be patient: `attempts` failures in a row that brought no new `CHUNK` of bytes are the end.
+    """The policy for retries: give up after `attempts` failures in a row without a new `CHUNK` of bytes.
 
-    The n-th wait is base·2ⁿ seconds, times 0.5 … 1.5 by chance, at most `longest`; a server's Retry-After is
-    kept to when it is longer. `timeout` is for connecting and for each read, in seconds.
+    The n-th wait is base·2ⁿ⁻¹ seconds, times a random factor from 0.5 to 1.5. A longer Retry-After of the server is
+    respected. No wait exceeds `longest` seconds. `timeout`, in seconds, applies to connecting and to each read.
     """
 
     attempts: int = 8
@@ -54,7 +53,7 @@ class Retry:
 
 
 class _TryAgainError(Exception):
-    """What went wrong may be over in a moment; `after` is the server's Retry-After in seconds."""
+    """Raised for a failure that may be temporary; `after` is the server's Retry-After in seconds."""
 
     def __init__(self, reason: str, after: float = 0.0):
         super().__init__(reason)
@@ -70,11 +69,11 @@ def fetch(
     limit: int = LIMIT,
     retry: Retry | None = None,
 ) -> None:
-    """Write what `url` serves to `path`, resuming from `<path>.part` if it exists.
+    """Download `url` to `path`, resuming from `<path>.part` if it exists.
 
-    `size` is in bytes and `checksum` is `md5:<hex>` or `sha256:<hex>`; each is checked if given. Never writes
-    more than `size` (or else `limit`) bytes. Raises AsdError if the file is refused, stays out of reach, or
-    is another one; on a wrong size or checksum the partial file is removed.
+    `size` (bytes) and `checksum` (`md5:<hex>` or `sha256:<hex>`) are verified if given. Never write more than `size`
+    bytes, or `limit` if no size is given. Raise AsdError if the server refuses, cannot be reached, or sends a file with
+    another size or checksum; the partial file is then removed.
     """
     retry = retry or Retry()
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
@@ -88,14 +87,14 @@ def fetch(
 
 
 def fetch_json(url: str, *, retry: Retry | None = None) -> Any:
-    """Return the JSON document at `url`; raises AsdError if it is out of reach or no JSON."""
+    """Return the JSON document at `url`; raise AsdError if it cannot be fetched or is not JSON."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         fetch(url, answer, limit=64 << 20, retry=retry)
         try:
             return json.loads(answer.read_bytes())
         except ValueError as error:
-            raise AsdError(f"{url}: the answer is no JSON: check the base address or try later") from error
+            raise AsdError(f"{url}: the answer is not JSON: check the base address, or try later") from error
 
 
 def checksum_of(path: Path, kind: str) -> str:
@@ -105,7 +104,7 @@ def checksum_of(path: Path, kind: str) -> str:
 
 
 def _collect(url: str, part: Path, size: int | None, limit: int, retry: Retry) -> None:
-    """Let `part` grow until it is complete, over as many connections as that takes."""
+    """Download to `part` until it is complete, over as many connections as necessary."""
     failures, furthest = 0, _length(part)
     while True:
         try:
@@ -117,22 +116,22 @@ def _collect(url: str, part: Path, size: int | None, limit: int, retry: Retry) -
             failures = 1 if grown >= CHUNK else failures + 1
             if failures >= retry.attempts:
                 raise AsdError(
-                    f"{url}: gave up after {failures} attempts ({problem}): check the network or the base "
-                    "address and run again; it goes on where it stopped"
+                    f"{url}: gave up after {failures} attempts ({problem}): check the network and the base address, "
+                    "and run again; the download resumes where it stopped"
                 ) from problem
-            LOG.info("%s: %s; attempt %d of %d follows", url, problem, failures + 1, retry.attempts)
+            LOG.info("%s: %s; starting attempt %d of %d", url, problem, failures + 1, retry.attempts)
             retry.wait(failures, problem.after)
 
 
 def _attempt(url: str, part: Path, size: int | None, limit: int, timeout: float) -> None:
-    """Open one connection and append what it brings; returns only if `part` is complete."""
+    """Open one connection and append its data to `part`; return only if `part` is complete."""
     if size is not None and _length(part) > size:
         part.unlink()
     if size is not None and part.exists() and _length(part) == size:
         return
     try:
         with _open(url, _length(part), timeout) as response:
-            start, total = _place(response, _length(part), part)
+            start, total = _start_and_total(response, _length(part), part)
             expected = size if size is not None else total
             _append(url, response, part, start, expected, limit)
     except urllib.error.HTTPError as error:
@@ -154,45 +153,45 @@ def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
     return urllib.request.build_opener().open(request, timeout=timeout)
 
 
-def _place(response: http.client.HTTPResponse, start: int, part: Path) -> tuple[int, int | None]:
-    """Return where the answer's first byte belongs, and the total size if the server states one."""
+def _start_and_total(response: http.client.HTTPResponse, start: int, part: Path) -> tuple[int, int | None]:
+    """Return the position of the answer's first byte, and the total size if the server states it."""
     if response.status == 206:
         first, total = _content_range(response.headers.get("Content-Range", ""))
         if first != start:
             part.unlink(missing_ok=True)
-            raise _TryAgainError("the server sent another range than asked for; starting over")
+            raise _TryAgainError("the server sent another range than requested; starting over")
         return start, total
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None  # it ignored the range: from the beginning
+    return 0, int(length) if length.isdigit() else None  # the server ignored the range
 
 
 def _content_range(header: str) -> tuple[int | None, int | None]:
-    """Parse `bytes 10-99/100` into (10, 100); what is not stated is None."""
+    """Return the first byte and the total of `bytes 10-99/100`, (10, 100); None for a value that is not stated."""
     span, _, total = header.removeprefix("bytes").strip().partition("/")
     first = span.partition("-")[0]
     return int(first) if first.isdigit() else None, int(total) if total.isdigit() else None
 
 
 def _is_whole(error: urllib.error.HTTPError, part: Path) -> bool:
-    """Return whether a refused range (416) only means that nothing is left to fetch."""
+    """Return whether a refused range (416) means that the file is already complete."""
     total = _content_range(error.headers.get("Content-Range", ""))[1]
     return error.code == 416 and part.exists() and _length(part) == total
 
 
 def _refusal(url: str, error: urllib.error.HTTPError, part: Path) -> Exception:
-    """Turn an error status into the exception it deserves."""
+    """Return the exception for an error status: temporary or final."""
     if error.code == 416:
         part.unlink(missing_ok=True)
         return _TryAgainError("the server refused to resume; starting over")
     if error.code in _LATER:
         return _TryAgainError(f"HTTP {error.code} {error.reason}", _retry_after(error.headers.get("Retry-After")))
     return AsdError(
-        f"{url}: the server says {error.code} {error.reason}: check record number and file name in the config"
+        f"{url}: the server says {error.code} {error.reason}: check the record number and file name in the config"
     )
 
 
 def _retry_after(header: str | None) -> float:
-    """Seconds to wait by a Retry-After header, given as a number or a date; 0 if there is none."""
+    """Return the seconds of a Retry-After header, which is a number or a date; 0 if there is none."""
     try:
         return max(0.0, float(header or 0))
     except ValueError:
@@ -206,7 +205,7 @@ def _retry_after(header: str | None) -> float:
 def _append(
     url: str, response: http.client.HTTPResponse, part: Path, start: int, expected: int | None, limit: int
 ) -> None:
-    """Write the body to `part` from byte `start` on; refuse the first byte too many before it is written."""
+    """Write the body to `part` from byte `start` on; raise AsdError before writing more bytes than expected."""
     most = expected if expected is not None else limit
     if most > limit:
         raise AsdError(f"{url}: {most} bytes are more than the {limit} allowed: check the base address")
@@ -226,20 +225,22 @@ def _open_part(part: Path, start: int) -> BinaryIO:
         part.parent.mkdir(parents=True, exist_ok=True)
         return part.open("ab" if start else "wb")
     except OSError as error:
-        raise AsdError(f"{part}: cannot be written ({error.strerror}): free or unlock the disk") from error
+        raise AsdError(
+            f"{part}: cannot be written ({error.strerror}): free disk space, or make the folder writable"
+        ) from error
 
 
 def _write(handle: BinaryIO, chunk: bytes, part: Path) -> None:
-    """Write, telling a full disk from a broken connection: both are an OSError."""
+    """Write a chunk; report a full disk here, because a broken connection raises OSError as well."""
     try:
         handle.write(chunk)
         handle.flush()
     except OSError as error:
-        raise AsdError(f"{part}: cannot be written ({error.strerror}): free the disk and run again") from error
+        raise AsdError(f"{part}: cannot be written ({error.strerror}): free disk space and run again") from error
 
 
 def _verify(url: str, part: Path, size: int | None, checksum: str | None) -> None:
-    """Raise, and remove `part`, unless its size and checksum are the expected ones."""
+    """Remove `part` and raise AsdError unless its size and checksum are as expected."""
     found = _length(part)
     wrong = f"size is {found}, expected {size} bytes" if size not in (None, found) else ""
     if checksum and not wrong:
@@ -250,8 +251,8 @@ def _verify(url: str, part: Path, size: int | None, checksum: str | None) -> Non
     if wrong:
         part.unlink()
         raise AsdError(
-            f"{part.with_suffix('')}: {wrong} (from {url}): the wrong file is removed; run again, and if it "
-            "comes back compare its pin with the publisher's page"
+            f"{part.with_suffix('')}: {wrong} (from {url}): the wrong file is removed; run again, and if this "
+            "happens again, compare the pin with the publisher's page"
         )
 
 

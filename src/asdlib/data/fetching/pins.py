@@ -1,7 +1,7 @@
-"""The lock file: what was found at a public address the first time, and must be found there ever after.
+"""The lock file: checksums of downloads, pinned the first time and verified from then on.
 
-A JSON document of two tables, `archives` (`<record>/<file>` → md5 and size, null where nobody states it) and
-`truth` (address → sha256). It belongs under version control. Several jobs may read and extend it at once.
+It is a JSON document with two tables: `archives` (`<record>/<file>` → md5 and size, null if unknown) and `truth`
+(address → sha256). It belongs under version control. Several jobs may read and extend it at the same time.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ Pin = dict[str, str | int | None]
 
 
 def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
-    """Return a table of the lock file, empty if there is none yet; raises AsdError if it is no lock file."""
+    """Return a table of the lock file, empty if the file does not exist; raise AsdError if it is not a lock file."""
     if not lock_file.exists():
         return {}
     try:
@@ -30,9 +30,9 @@ def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
 
 
 def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]:
-    """Add what was found to a table and return the table.
+    """Add the pins in `found` to a table and return the table.
 
-    Raises AsdError if something found contradicts what is already pinned; a null gives way to a value.
+    A value replaces a null. Raise AsdError if a value differs from the pinned one.
     """
     with waiting_lock(lock_file):
         pins = read_pins(lock_file, table)
@@ -46,9 +46,9 @@ def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]
 
 @contextmanager
 def waiting_lock(path: Path) -> Iterator[None]:
-    """Hold `.<name>.queue` beside `path` while the block runs; wait while another job holds it.
+    """Hold the lock `.<name>.queue` beside `path` while the block runs; wait while another job holds it.
 
-    `files.locked` refuses instead, because there a second writer is a mistake; here it is the rule.
+    `files.locked` raises an error instead, because there a second writer is a mistake; here it is normal.
     """
     lock = path.with_name(f".{path.name}.queue")
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -62,8 +62,8 @@ def _agreed(lock_file: Path, key: str, old: Pin, new: Pin) -> Pin:
         known = old.get(field)
         if known is not None and value is not None and known != value:
             raise AsdError(
-                f"{lock_file}: {key}: {field} is {value} at its source but {known} is pinned: the published "
-                "file changed; compare with the publisher's page before you remove this entry"
+                f"{lock_file}: {key}: {field} is {value} at its source but {known} is pinned: the published file has "
+                "changed; compare it with the publisher's page before you remove this entry"
             )
     return old | {field: value for field, value in new.items() if old.get(field) is None}
 

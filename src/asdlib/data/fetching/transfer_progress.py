@@ -1,4 +1,4 @@
-"""How far a download is: for the eye, or for the log."""
+"""The progress of a download, on a terminal or in a log."""
 
 import logging
 import time
@@ -9,12 +9,12 @@ LOG = logging.getLogger(__name__)
 
 
 class TransferProgress:
-    """A bar on a terminal; in a log, a line every `_EVERY` seconds."""
+    """Shows a bar on a terminal; writes a line every `_EVERY` seconds to a log."""
 
     _EVERY = 15.0
 
     def __init__(self, name: str, total: int | None, done: int):
-        """`total` is in bytes, or None if nobody knows; `done` of them are on disk already."""
+        """Start at `done` bytes, which are already on disk, of `total` (None if unknown)."""
         self.name, self.total, self.done = name, total, done
         self.spoken = time.monotonic()
         self.bar = tqdm(desc=name, total=total, initial=done, unit="B", unit_scale=True, leave=False, disable=None)
@@ -26,7 +26,7 @@ class TransferProgress:
         self.bar.close()
 
     def add(self, count: int) -> None:
-        """Say that `count` more bytes are on disk."""
+        """Add `count` bytes to those on disk."""
         self.done += count
         self.bar.update(count)
         if self.bar.disable and time.monotonic() - self.spoken > self._EVERY:

@@ -1,7 +1,7 @@
-"""A machine's recordings from Zenodo: which archives, what they must be, and how they become a folder.
+"""The download of a machine's recordings from Zenodo: its archives, their checksums and their unpacking.
 
-The record number and the archive's name are in the config (config/datasets.yaml); its size and md5 are in the
-lock file, or are asked from the record's API once and pinned there.
+The config (config/datasets.yaml) has the record number and the archive's name. The lock file has the size and md5; if
+it lacks them, they are requested from the record's API once and pinned.
 """
 
 import logging
@@ -20,7 +20,7 @@ from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
 BASE = "https://zenodo.org"
-AT_ONCE = 4  # connections of one machine; Zenodo limits the requests per minute, and machines run in parallel
+AT_ONCE = 4  # connections per machine; Zenodo limits requests per minute, and machines are fetched in parallel
 
 
 def download_machine(
@@ -35,12 +35,12 @@ def download_machine(
     parallel: int = AT_ONCE,
     finish: Callable[[Path], None] | None = None,
 ) -> None:
-    """Fetch, verify and unpack all archives of one machine; `folder`, the machine's own, appears whole.
+    """Fetch, verify and unpack all archives of one machine; its `folder` appears complete or not at all.
 
-    `dataset` is the dataset's block of the config. Archives are kept as `<archives_dir>/<record>/<file>` and
-    not fetched again; `parallel` of them are fetched at once. `finish` is called with the still hidden
-    folder, for example to add the ground truth. Raises AsdError if an archive is missing, changed, damaged
-    or out of reach.
+    `dataset` is the dataset's block of the config. Archives are kept as `<archives_dir>/<record>/<file>` and not
+    fetched again; `parallel` of them are fetched at the same time. `finish` is called with the folder while it is still
+    hidden, for example to add the ground truth. Raise AsdError if an archive is missing, changed or damaged, or cannot
+    be fetched.
     """
     archives = machine_archives(dataset, machine)
     with locked(folder):
@@ -63,7 +63,7 @@ def download_machine(
 def machine_archives(dataset: Mapping[str, Any], machine: str) -> list[tuple[int, str]]:
     """Return (record, file name) of every archive of one machine, in the order of the config."""
     if machine not in dataset.get("machines", [machine]):
-        raise AsdError(f"{machine}: no machine of this dataset: choose from {', '.join(dataset['machines'])}")
+        raise AsdError(f"{machine}: is not a machine of this dataset: choose from {', '.join(dataset['machines'])}")
     return [
         (archive["record"], archive.get("rename", {}).get(machine, archive["file"].format(machine=machine)))
         for archive in dataset["source"]["archives"]
@@ -73,21 +73,21 @@ def machine_archives(dataset: Mapping[str, Any], machine: str) -> list[tuple[int
 def pinned(
     archives: list[tuple[int, str]], lock_file: Path, *, base: str = BASE, retry: Retry | None = None
 ) -> dict[str, Pin]:
-    """Return the pins (`<record>/<file>` → md5 and size); what the lock file lacks is asked and pinned."""
+    """Return the pins (`<record>/<file>` → md5 and size); request and pin those that the lock file lacks."""
     pins = read_pins(lock_file, "archives")
     for record in sorted({record for record, name in archives if f"{record}/{name}" not in pins}):
         pins = pin(lock_file, "archives", record_files(record, base=base, retry=retry))
     for record, name in archives:
         if f"{record}/{name}" not in pins:
             listed = ", ".join(sorted(key.partition("/")[2] for key in pins if key.startswith(f"{record}/")))
-            raise AsdError(f"{name}: not in record {record}, which has {listed}: correct `source` in the config")
+            raise AsdError(f"{name}: not in record {record}, which contains {listed}: correct `source` in the config")
     return pins
 
 
 def record_files(record: int, *, base: str = BASE, retry: Retry | None = None) -> dict[str, Pin]:
-    """Ask the API for a record's files: `<record>/<file>` → md5 and size.
+    """Return a record's files from the API: `<record>/<file>` → md5 and size.
 
-    Understands both forms of the answer: a list `files`, and `entries` (below `files`, or at `…/files`).
+    The answer may have either form: a list `files`, or `entries` (below `files`, or at `…/files`).
     """
     address = f"{base.rstrip('/')}/api/records/{record}"
     for url in (address, f"{address}/files"):
@@ -103,7 +103,7 @@ def archive_url(record: int, name: str, *, base: str = BASE) -> str:
 
 
 def _listed(answer: Any) -> list[dict[str, Any]]:
-    """Find the file entries in an answer of the API; empty if it has none."""
+    """Return the file entries in an answer of the API; empty if it has none."""
     files = answer.get("files", answer) if isinstance(answer, dict) else []
     entries = files.get("entries", []) if isinstance(files, dict) else files
     entries = list(entries.values()) if isinstance(entries, dict) else entries
@@ -125,7 +125,7 @@ def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str
         LOG.info("%s: already here", path)
         return path
     if path.exists():
-        LOG.warning("%s: not the archive that is pinned (md5); fetching it again", path)
+        LOG.warning("%s: its md5 is not the pinned one; fetching it again", path)
         path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     fetch(archive_url(record, name, base=base), path, size=expected["size"], checksum=checksum, retry=retry)
@@ -133,7 +133,7 @@ def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove hidden folders that a killed job left; the lock on `folder` says that nobody is filling one."""
+    """Remove hidden folders left by a killed job; the caller holds the lock on `folder`, so none is in use."""
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)

@@ -1,7 +1,7 @@
-"""Where a dataset's recordings can come from, by the `kind` of its source.
+"""The registry of sources: where a dataset's recordings come from, by `kind`.
 
-A source has `fetch(machine, folder, dataset, network, lock)`: make the machine's folder, whole or not at all.
-One that makes recordings also says beforehand how many of each kind: `count(machine)`.
+A source has a method `fetch(machine, folder, dataset, network, lock)`, which creates the machine's folder completely or
+not at all. A source that synthesises recordings also has `count(machine)`, the number of clips of each kind.
 """
 
 from asdlib.data.demo.dataset import DemoSettings

@@ -1,4 +1,4 @@
-"""Recordings from Zenodo, and the ground truth of evaluation sets from its public place."""
+"""The source `zenodo`: recordings from Zenodo, with the published ground truth of evaluation sets."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +12,12 @@ from asdlib.data.fetching.zenodo import download_machine
 
 @dataclass(frozen=True)
 class Zenodo:
-    """A dataset's archives: `{record: <number>, file: "…{machine}….zip", rename: {<machine>: <file>}}` each."""
+    """A dataset's archives, each `{record: <number>, file: "…{machine}….zip", rename: {<machine>: <file>}}`."""
 
     archives: list[dict]
 
     def fetch(self, machine: str, folder: Path, dataset: dict[str, Any], network: dict[str, Any], lock: Path) -> None:
-        """Make `folder` the machine's own, whole: fetched, verified, unpacked, the ground truth added if asked for."""
+        """Create the machine's `folder`: fetch, verify and unpack its archives, and add the ground truth if set."""
         block = {**dataset, "source": {"archives": self.archives}, "machines": [machine]}
         retry = Retry(network["attempts"], network["backoff"], timeout=network["timeout"])
         store = folder.parent / "archives"

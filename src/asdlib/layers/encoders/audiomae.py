@@ -1,7 +1,7 @@
-"""AudioMAE, the encoder (Huang et al., NeurIPS 2022), under the parameter names of its public checkpoints.
+"""The encoder of AudioMAE (Huang et al., NeurIPS 2022), with the parameter names of its public checkpoints.
 
-A ViT over 16 × 16 patches of a log-mel spectrogram of fixed length, 64 times by 8 frequencies, of which it may see only
-some.
+It is a ViT over 16 × 16 patches of a log-mel spectrogram of fixed length, 64 in time and 8 in frequency. It can encode
+a subset of the patches.
 """
 
 import torch
@@ -20,7 +20,7 @@ MEAN, STD = -4.2677393, 4.5689974  # of the log-mel over AudioSet
 
 
 class AudioMae(nn.Module):
-    """The encoder: spectrograms (B, 1024, 128) → tokens (B, 1 + 512 or those seen, width), the class token first."""
+    """Spectrograms (B, 1024, 128) → tokens (B, 1 + 512 or the visible ones, width), with the class token first."""
 
     def __init__(self, width: int = 768, depth: int = 12, heads: int = 12):
         super().__init__()
@@ -31,7 +31,7 @@ class AudioMae(nn.Module):
         initialise(self.blocks)
 
     def forward(self, spectrograms: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Encode normalised spectrograms; `visible` (B, kept) are the tokens that are seen, all if it is None."""
+        """Encode normalised spectrograms; `visible` (B, kept) are the indices of the tokens to encode (None: all)."""
         tokens = self.patch_embed(spectrograms) + self.pos_embed[:, 1:]  # (B, 512, width)
         if visible is not None:
             tokens = take_tokens(tokens, visible)
@@ -43,19 +43,19 @@ class AudioMae(nn.Module):
 
 
 def positions(width: int) -> Tensor:
-    """Return the fixed positions of the class token (zero) and the 512 patches, (1, 513, width).
+    """Return the fixed position encodings of the class token (zero) and the 512 patches, (1, 513, width).
 
-    The public code builds them for a grid of 8 × 64 though the patches lie on 64 × 8: token n carries n % 64 and
-    n // 64. Its checkpoints were trained so.
+    The public code computes them for a grid of 8 × 64, although the patches form a grid of 64 × 8: token n has the
+    encodings of n % 64 and n // 64. Its checkpoints were trained in this way.
     """
     return functional.pad(sine_cosine_positions(COLUMNS, ROWS, width), (0, 0, 1, 0))[None]
 
 
 def normalised(log_mel: Tensor, frames: Tensor) -> Tensor:
-    """Bring log-mel (B, frames, 128), not normalised, to the input's length and AudioSet's statistics.
+    """Return log-mel spectrograms (B, frames, 128) cut or padded to 1024 frames and normalised as for AudioSet.
 
-    What is longer is cut. What follows a clip's real frames (B,) becomes zero *before* the normalisation, as the public
-    code pads.
+    The values after each clip's real `frames` (B,) become zero *before* the normalisation, like the padding of the
+    public code.
     """
     filled = functional.pad(log_mel, (0, 0, 0, FRAMES - log_mel.shape[1]))  # a negative pad cuts
     real = torch.arange(FRAMES, device=frames.device) < frames[:, None]  # (B, 1024)

@@ -1,7 +1,7 @@
-"""BEATs, the encoder (Chen et al., ICML 2023), under the parameter names of its public checkpoints.
+"""The encoder of BEATs (Chen et al., ICML 2023), with the parameter names of its public checkpoints.
 
-Post-norm transformer over 16 × 16 patches of a log-mel spectrogram, with a convolutional position and a relative
-position bias that every query gates. One table of that bias serves all layers; it is kept once, in the first.
+It is a post-norm transformer over 16 × 16 patches of a log-mel spectrogram, with a convolutional position embedding and
+a relative position bias gated by the query. All layers share one table of this bias, which is stored in the first.
 """
 
 import math
@@ -13,14 +13,14 @@ from torch.nn import functional
 from asdlib.layers.transformer import initialise
 
 PATCH = 16
-MEAN, STD = 15.41663, 6.55582  # of the log-mel of 16-bit samples, over the data BEATs was trained on
-KERNEL, GROUPS = 128, 16  # of the convolutional position
+MEAN, STD = 15.41663, 6.55582  # of the log-mel of 16-bit samples in BEATs' training data
+KERNEL, GROUPS = 128, 16  # of the convolutional position embedding
 
 
 class Beats(nn.Module):
-    """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width): eight frequencies of one time, then the next.
+    """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width), the eight frequencies of each time step together.
 
-    `gradient_decay` multiplies the gradient at every layer on its way down; the output does not depend on it.
+    `gradient_decay` multiplies the gradient at every layer in the backward pass; the output does not depend on it.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Beats(nn.Module):
         initialise(self.post_extract_proj)
 
     def forward(self, log_mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (B, tokens, width) and which of them are padding (B, tokens); `frames` (B,) are the real ones.
+        """Return tokens (B, tokens, width) and a mask (B, tokens) that is True for padding.
 
-        `log_mel` is of samples in 16-bit steps and not normalised. Frames that fill no patch are left out.
+        `log_mel` is computed from samples in units of 16-bit steps and not normalised. `frames` (B,) are the numbers of
+        real frames. Frames at the end that do not fill a patch are left out.
         """
         patches = self.patch_embedding(((log_mel - MEAN) / (2 * STD))[:, None])  # (B, patch width, times, 8)
         tokens = patches.flatten(2).transpose(1, 2)
@@ -54,7 +55,7 @@ class Beats(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Tokens (B, tokens, width) with their position, through all layers."""
+    """The position embedding and all layers, for tokens (B, tokens, width)."""
 
     def __init__(
         self, width: int, layers: int, heads: int, hidden: int, buckets: int, max_distance: int, gradient_decay: float
@@ -69,7 +70,7 @@ class Encoder(nn.Module):
         self.layers[0].self_attn.relative_attention_bias = nn.Embedding(buckets, heads)
 
     def forward(self, tokens: Tensor, padding: Tensor) -> Tensor:
-        """Return (B, tokens, width); tokens of `padding` (B, tokens) are seen by none."""
+        """Return (B, tokens, width); no token attends to those of `padding` (B, tokens)."""
         tokens = tokens.masked_fill(padding[:, :, None], 0.0)
         tokens = self.layer_norm(tokens + self.pos_conv(tokens.transpose(1, 2)).transpose(1, 2))
         bias = self.position_bias(tokens.shape[1])
@@ -80,7 +81,7 @@ class Encoder(nn.Module):
         return tokens
 
     def position_bias(self, count: int) -> Tensor:
-        """Return the ungated bias of every query and key, (heads, tokens, tokens)."""
+        """Return the bias of all queries and keys before gating, (heads, tokens, tokens)."""
         table = self.layers[0].self_attn.relative_attention_bias
         position = torch.arange(count, device=table.weight.device)
         buckets = distance_buckets(position[None, :] - position[:, None], self.buckets, self.max_distance)
@@ -88,7 +89,7 @@ class Encoder(nn.Module):
 
 
 class PositionalConvolution(nn.Module):
-    """Grouped convolution over the sequence (B, width, tokens), its weight normalised tap by tap."""
+    """Grouped convolution over the sequence (B, width, tokens), with weights normalised per tap."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -98,13 +99,13 @@ class PositionalConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Return (B, width, tokens); an even kernel gives one more, which is dropped."""
+        """Return (B, width, tokens); the even kernel gives one output too many, which is dropped."""
         weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(0, 1), keepdim=True))
         return functional.conv1d(sequence, weight, self.bias, padding=KERNEL // 2, groups=GROUPS)[..., :-1]
 
 
 class Layer(nn.Module):
-    """Attention and MLP, each normed after its residual; the residual weighs (2 · layers)^¼ (DeepNorm)."""
+    """Attention and MLP, each normalised after its residual, which has the weight (2 · layers)^¼ (DeepNorm)."""
 
     def __init__(self, width: int, heads: int, hidden: int, layers: int):
         super().__init__()
@@ -117,7 +118,7 @@ class Layer(nn.Module):
         initialise(self)
         attention = self.self_attn
         for damped in (attention.v_proj, attention.out_proj, self.fc1, self.fc2):
-            damped.weight.data *= (8 * layers) ** -0.25  # DeepNorm's start for an encoder (Wang et al., 2022)
+            damped.weight.data *= (8 * layers) ** -0.25  # DeepNorm's initialisation of encoders (Wang et al., 2022)
 
     def forward(self, tokens: Tensor, bias: Tensor, padding: Tensor) -> Tensor:
         """Return (B, tokens, width)."""
@@ -139,14 +140,14 @@ class GatedAttention(nn.Module):
         self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
 
     def forward(self, tokens: Tensor, bias: Tensor, padding: Tensor) -> Tensor:
-        """Let every token attend to all that are no padding; `bias` (heads, tokens, tokens) is ungated."""
+        """Attend to all tokens except padding; `bias` (heads, tokens, tokens) is gated here."""
         query, key, value = (self._heads(project(tokens)) for project in (self.q_proj, self.k_proj, self.v_proj))
         biased = (self.gate(query) * bias).masked_fill(padding[:, None, None], -math.inf)  # (B, heads, tokens, tokens)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=biased.to(query.dtype))
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
     def gate(self, query: Tensor) -> Tensor:
-        """Return the factor on each query's bias, (B, heads, tokens, 1), from (B, heads, tokens, head width)."""
+        """Return the gate of each query's bias, (B, heads, tokens, 1), from queries (B, heads, tokens, head width)."""
         a, b = self.grep_linear(query).unflatten(-1, (2, 4)).sum(-1, keepdim=True).sigmoid().unbind(-2)
         return a * (b * self.grep_a - 1) + 2
 
@@ -155,9 +156,9 @@ class GatedAttention(nn.Module):
 
 
 def distance_buckets(relative: Tensor, buckets: int, max_distance: int) -> Tensor:
-    """Return the bucket of every relative position, key less query: near ones singly, far ones by their logarithm.
+    """Return the bucket of every relative position, key minus query: one per near position, logarithmic for far ones.
 
-    In float32, as the official code: values at the boundaries depend on the rounding.
+    Computed in float32 like the official code, because values at the boundaries depend on the rounding.
     """
     half = buckets // 2
     single = half // 2
@@ -168,10 +169,11 @@ def distance_buckets(relative: Tensor, buckets: int, max_distance: int) -> Tenso
 
 
 def all_padding(mask: Tensor, chunks: int) -> Tensor:
-    """Reduce a mask (B, items; True = padding) to `chunks` equal pieces: padding is what holds nothing else.
+    """Return a mask (B, items; True = padding), reduced to `chunks` equal chunks: True if all items are padding.
 
-    The official reduction, from samples to frames and from frames to tokens alike. The last items that no piece takes
-    are left out; of a time step that is padding in part, the eight tokens share the frames in their order.
+    This is the official reduction, both from samples to frames and from frames to tokens. Items at the end that do not
+    fill a chunk are left out. The frames of a time step are distributed over its eight tokens in order, so that a
+    partly padded time step has both real and padding tokens.
     """
     whole = mask.shape[1] - mask.shape[1] % chunks
     return mask[:, :whole].unflatten(1, (chunks, -1)).all(-1)

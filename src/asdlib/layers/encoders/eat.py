@@ -1,7 +1,8 @@
-"""EAT's encoder and decoder (Chen et al., "EAT: Self-supervised pre-training with efficient audio transformer", 2024).
+"""The encoder and decoder of EAT.
 
-The architecture is data2vec 2.0 on spectrograms: a post-norm ViT over 16 × 16 patches with one utterance token in
-front, and a small convolutional decoder over the grid of patches. Grids are time × frequency, read row by row.
+Chen et al., "EAT: Self-supervised pre-training with efficient audio transformer", IJCAI 2024. The architecture is that
+of data2vec 2.0 on spectrograms: a post-norm ViT over one utterance token and 16 × 16 patches, and a small convolutional
+decoder over the grid of patches. Grids are time × frequency, row-major.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,9 @@ PATCH = 16
 
 
 class EatEncoder(nn.Module):
-    """Spectrograms (B, frames, bands) → tokens (B, 1 + patches, width), the utterance's token first.
+    """Spectrograms (B, frames, bands) → tokens (B, 1 + patches, width), with the utterance token first.
 
-    `rows` × `columns` is the largest grid of patches that has positions; shorter spectrograms use its first rows.
+    Positions are defined for a grid of `rows` × `columns` patches; shorter spectrograms use the first rows.
     """
 
     def __init__(self, rows: int, columns: int, width: int, depth: int, heads: int, drop_path: float = 0.0):
@@ -31,32 +32,32 @@ class EatEncoder(nn.Module):
         self.pre_norm = nn.LayerNorm(width, eps=1e-6)
         rates = [
             drop_path * number / max(1, depth - 1) for number in range(depth)
-        ]  # deeper blocks are left out more often
+        ]  # deeper blocks are dropped more often
         self.blocks = nn.ModuleList(Block(width, heads, post_norm=True, drop_path=rate) for rate in rates)
         initialise(self.blocks)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        """Return the last block's tokens; post-norm, so they are normalised already."""
+        """Return the last block's tokens, which are normalised because the norm comes last."""
         return self.encode(self.patches(spectrograms))
 
     def patches(self, spectrograms: Tensor) -> Tensor:
-        """Return every patch with its position, (B, patches, width)."""
+        """Return the embedded patches with their positions, (B, patches, width)."""
         tokens = self.local_encoder(spectrograms)
         return tokens + self.positions[:, : tokens.shape[1]]
 
     def encode(self, patches: Tensor) -> Tensor:
-        """Return the tokens of some patches (B, kept, width), whichever they are, (B, 1 + kept, width)."""
+        """Return the tokens of any subset of the patches, (B, kept, width) → (B, 1 + kept, width)."""
         tokens = self.begin(patches)
         for block in self.blocks:
             tokens = block(tokens)
         return tokens
 
     def begin(self, patches: Tensor) -> Tensor:
-        """Put the utterance's token, which has no position, in front and normalise: what enters the first block."""
+        """Return the first block's input, normalised: the utterance token, which has no position, and the patches."""
         return self.pre_norm(torch.cat([self.extra_tokens.expand(len(patches), -1, -1), patches], dim=1))
 
     def mlp_outputs(self, spectrograms: Tensor) -> list[Tensor]:
-        """Return each block's MLP output before its residual, without the utterance's token, (B, patches, width)."""
+        """Return each block's MLP output before its residual, without the utterance token, (B, patches, width)."""
         tokens = self.begin(self.patches(spectrograms))
         outputs = []
         for block in self.blocks:
@@ -65,9 +66,9 @@ class EatEncoder(nn.Module):
         return outputs
 
     def load(self, weights: Mapping[str, Tensor], source: str, prefix: str = "encoder.") -> None:
-        """Take over published or trained weights whose names begin with `prefix`; every key is checked.
+        """Load published or trained weights whose names begin with `prefix`; every key is checked.
 
-        A published table of positions reaches far beyond ten seconds; its first rows are kept.
+        A published table of positions is much longer than ten seconds; its first rows are used.
         """
         given = {name: tensor for name, tensor in weights.items() if name.startswith(prefix)}
         table = f"{prefix}positions"
@@ -94,7 +95,7 @@ class EatDecoder(nn.Module):
         initialise(self.proj)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Let every token see its neighbours in time and frequency."""
+        """Apply the convolutions to the grid of tokens, then a linear layer."""
         batch, count, width = tokens.shape
         grid = tokens.transpose(1, 2).reshape(batch, width, count // self.columns, self.columns)
         for block in self.blocks:
@@ -103,15 +104,15 @@ class EatDecoder(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """Normalises a grid (B, channels, rows, columns) over its channels, with nothing to learn."""
+    """Normalises a grid (B, channels, rows, columns) over its channels, without parameters."""
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Return a grid whose every place has mean 0 and deviation 1 over the channels."""
+        """Return the grid with mean 0 and deviation 1 over the channels at every position."""
         return functional.layer_norm(grid.permute(0, 2, 3, 1), grid.shape[1:2]).permute(0, 3, 1, 2)
 
 
 def load_exactly(module: nn.Module, weights: Mapping[str, Tensor], source: str, prefix: str) -> None:
-    """Load weights named `prefix`… into a module; a missing, unknown or misshapen one is refused by its full name."""
+    """Load weights named `prefix`… into a module; raise AsdError, naming the key, unless names and shapes match."""
     expected = {f"{prefix}{name}": tensor.shape for name, tensor in module.state_dict().items()}
     check_keys(source, weights, expected)
     module.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in weights.items()})

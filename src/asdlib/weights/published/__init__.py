@@ -1,1 +1,1 @@
-"""Published weights: read without running anything in them, named as our own networks name theirs."""
+"""Published weights: read without running code, and renamed to the parameter names of this library."""

@@ -1,7 +1,8 @@
-"""The public checkpoints of AudioMAE (Huang et al., NeurIPS 2022).
+"""The reader of AudioMAE's public checkpoints (Huang et al., NeurIPS 2022).
 
-`pretrained.pth` holds encoder and decoder under `model`, beside the state of its training; `finetuned.pth` the encoder
-and a classifier, which is left out but for its norm; the hub's port the encoder alone, as it is. The names are our own.
+`pretrained.pth` contains the encoder and decoder under `model`, beside the state of its training. `finetuned.pth`
+contains the encoder and a classifier, of which only the norm is read. The hub's port is a plain dictionary of the
+encoder's weights. The published parameter names are kept.
 """
 
 from pathlib import Path
@@ -17,11 +18,14 @@ CLASSIFIER = "head."
 
 
 def read_audiomae(path: Path) -> dict[str, Tensor]:
-    """Return the weights of the encoder and, if the file has it, the decoder."""
+    """Return the weights of the encoder and, if the file has one, the decoder.
+
+    Raise AsdError if the file is not an AudioMAE checkpoint.
+    """
     content = read_published(path)
     model = content.get("model", content)
     if not isinstance(model, dict):
-        raise AsdError(f"{path}: its `model` is no dictionary of weights: use a published AudioMAE checkpoint")
+        raise AsdError(f"{path}: its `model` is not a dictionary of weights: use a published AudioMAE checkpoint")
     weights = {name: tensor for name, tensor in float_tensors(model).items() if not name.startswith(CLASSIFIER)}
     unknown = [name for name in weights if not name.startswith((*ENCODER, *DECODER))]
     if unknown or "cls_token" not in weights:

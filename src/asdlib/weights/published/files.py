@@ -1,9 +1,9 @@
-"""Published weights on disk, read without running anything in them, and checked key by key.
+"""The safe reader of published weight files, and the check of parameter names and shapes.
 
-Safetensors hold no code. PyTorch's own files are pickles: they are read by PyTorch's restricted unpickler, which makes
-nothing but tensors and plain containers. Training frameworks leave settings of their own classes beside the weights
-(fairseq: omegaconf and enums; others: argparse). Those names are known, and stand-ins that do nothing take their
-place. A file that names anything else is refused.
+Safetensors contain no code. PyTorch's own files are pickles. They are read by PyTorch's restricted unpickler, which
+creates only tensors and plain containers. Training frameworks also store settings as objects of their own classes
+(fairseq: omegaconf and enums; others: argparse). Known packages of this type are replaced by stand-ins that do nothing.
+A file with any other class or function is refused.
 """
 
 import pickle
@@ -20,24 +20,24 @@ from torch import Tensor
 from asdlib.errors import AsdError
 
 IGNORED = ("argparse", "omegaconf", "hydra", "fairseq", "enum", "numpy", "pathlib", "typing")  # packages of settings
-FORMATS = (b"PK\x03\x04", b"\x80\x02\x8a\n")  # how PyTorch's archives begin, and its files before version 1.6
+FORMATS = (b"PK\x03\x04", b"\x80\x02\x8a\n")  # first bytes of PyTorch's files, since version 1.6 and before
 PLAIN = {f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "object", "str", "tuple")}
 
 
 class Ignored:
-    """Stands where a file has an object of a training framework: takes whatever it is given and keeps nothing."""
+    """Replaces an object of a training framework: accepts any arguments and keeps nothing."""
 
     def __init__(self, *arguments: Any):
         pass
 
     def __setstate__(self, state: Any) -> None:
-        """Forget the state."""
+        """Ignore the state."""
 
 
 def read_published(path: Path) -> dict[str, Any]:
-    """Return what a published file holds: a dictionary, its tensors on the CPU.
+    """Return the content of a published file, a dictionary with tensors on the CPU.
 
-    Refuses a file that cannot be read whole, holds no dictionary, or would run code.
+    Raise AsdError if the file is damaged, does not contain a dictionary, or would run code.
     """
     path = Path(path)
     try:
@@ -48,12 +48,12 @@ def read_published(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:200]
         raise AsdError(f"{path}: cannot be read as published weights ({reason}): fetch the file again") from error
     if not isinstance(content, dict):
-        raise AsdError(f"{path}: holds a {type(content).__name__}, not weights by name: use the published file")
+        raise AsdError(f"{path}: contains a {type(content).__name__}, not weights by name: use the published file")
     return content
 
 
 def _unpickle(path: Path) -> Any:
-    """Load a pickle of tensors, plain containers and known settings; refuse any other."""
+    """Return the content of a pickle of tensors, plain containers and known settings; refuse any other."""
     stand_ins: list[tuple[Any, str]] = [(_empty, "collections.defaultdict")]
     stand_ins += [(Ignored, name) for name in _foreign(path) if name.split(".")[0] in IGNORED or name in PLAIN]
     try:
@@ -62,33 +62,36 @@ def _unpickle(path: Path) -> Any:
     except (pickle.UnpicklingError, TypeError, AttributeError, LookupError) as error:
         allowed = {name for _, name in stand_ins}
         named = ", ".join(sorted(name for name in _foreign(path) if name not in allowed)) or "an unusual pickle"
-        raise AsdError(f"{path}: is not only weights ({named}), and is not opened: use the published file") from error
+        raise AsdError(f"{path}: contains more than weights ({named}): not opened; use the published file") from error
 
 
 def _empty(*default: Any) -> OrderedDict:
-    """Stand in for `collections.defaultdict`, whatever it is told to make of a missing key."""
+    """Replace `collections.defaultdict`, ignoring its default factory."""
     return OrderedDict()
 
 
 def _foreign(path: Path) -> list[str]:
-    """Return the names in a file that PyTorch's restricted unpickler does not know, without unpickling anything."""
+    """Return the names in a file that PyTorch's restricted unpickler rejects, without unpickling anything."""
     with path.open("rb") as handle:
         if handle.read(4) != FORMATS[0]:
-            return []  # the old form cannot be looked through; it is read with no stand-ins at all
+            return []  # the old format cannot be inspected; it is read without stand-ins
     try:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except pickle.UnpicklingError:
-        return []  # operations that the restricted unpickler does not know either: it says so itself
+        return []  # operations that the restricted unpickler rejects as well; it raises the error
 
 
 def float_tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the floating-point tensors of a dictionary in float32; everything else in it is left out."""
+    """Return the floating-point tensors of a dictionary as float32, without its other entries."""
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     return {name: tensor.float() for name, tensor in tensors.items() if tensor.is_floating_point()}
 
 
 def check_keys(source: str, weights: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]]) -> None:
-    """Refuse weights that are not exactly the expected names and shapes; `source` says whose they are."""
+    """Raise AsdError unless the weights have exactly the expected names and shapes.
+
+    `source` names their origin in the message.
+    """
     remedy = "use the checkpoint that this architecture was published with"
     for what, names in (
         ("missing", [name for name in expected if name not in weights]),
