@@ -14,7 +14,9 @@ import yaml
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import SCORED
 from asdlib.evaluation.reported import load_reported, recomputed_overall
+from asdlib.workflow.words import ALL
 from asdlib.workflow.yaml_files import check
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,11 +177,10 @@ def reported(system="baseline"):
 
 def test_the_readmes_figures_are_the_reported_ones():
     table = next(rows for rows in tables((ROOT / "README.md").read_text()) if rows[0][0] == "system")[1:]
-    places = [(system, variant, dataset) for system in SYSTEMS for variant, dataset, _ in reported(system)]
-    assert [tuple(row[:3]) for row in table] == list(dict.fromkeys(places))
+    datasets = [(system, variant, dataset) for system in SYSTEMS for variant, dataset, _ in reported(system).index]
+    assert [tuple(row[:3]) for row in table] == list(dict.fromkeys(datasets))
     for system, variant, dataset, *cells in table:
-        known = recomputed_overall(reported(system), variant, dataset)
-        figures = (known.auc_source, known.auc_target, known.pauc, known.hmean)
+        figures = recomputed_overall(reported(system)).loc[variant, dataset, ALL]
         assert [cell.partition(" / ")[0] for cell in cells] == [f"{figure:.2f}" for figure in figures]
 
 
@@ -197,7 +198,7 @@ def reported_tables(page: str, dataset: str) -> Iterator[list[list[str]]]:
 
 
 @pytest.mark.parametrize(("system", "dataset"), [
-    (system, dataset) for system in SYSTEMS for dataset in dict.fromkeys(dataset for _, dataset, _ in reported(system))
+    (system, dataset) for system in SYSTEMS for dataset in reported(system).index.unique("dataset")
 ])  # fmt: skip
 def test_the_pages_figures_are_the_reported_ones(system, dataset):
     page, known = (ROOT / f"docs/{system}.md").read_text(), reported(system)
@@ -211,12 +212,10 @@ def test_the_pages_figures_are_the_reported_ones(system, dataset):
             figures = [float(cell) for cell in cells]
             for place, variant in enumerate(variants):
                 told[variant, dataset, machine] = figures[3 * place : 3 * place + 3]
-    assert told == {
-        key: [round(figure, 2) for figure in (row.auc_source, row.auc_target, row.pauc)]
-        for key, row in known.items() if key[1] == dataset and key[2] != "all"
-    }  # fmt: skip
+    machines = known.drop(index=ALL, level="machine", errors="ignore").xs(dataset, level="dataset", drop_level=False)
+    assert told == dict(zip(machines.index, machines[list(SCORED)].round(2).to_numpy().tolist(), strict=True))
     for variant in {variant for variant, _, _ in told}:
-        assert f"{recomputed_overall(known, variant, dataset).hmean:.2f}" in page
+        assert f"{recomputed_overall(known).loc[variant, dataset, ALL].hmean:.2f}" in page
 
 
 def test_system4s_harmonic_means_are_the_reported_ones():
@@ -227,7 +226,8 @@ def test_system4s_harmonic_means_are_the_reported_ones():
         for row in means[1:]
         for variant, figure in zip(means[0][1::2], row[1::2], strict=True)
     }
-    assert told == {(variant, machine): row.hmean for (variant, _, machine), row in known.items() if machine != "all"}
+    machines = known.drop(index=ALL, level="machine").droplevel("dataset")
+    assert told == machines["hmean"].to_dict()
 
 
 # --- the rest of the face ------------------------------------------------------------------------------------------

@@ -122,11 +122,11 @@ def replace(old, new):
 REFUSED = {
     "missing score": (SCORE, drop(1), "section_00_0000.wav is missing"),
     "several missing scores": (SCORE, drop(3), r"section_00_0000.wav \(and 2 more\) is missing"),
-    "extra score": (SCORE, add("section_00_0999.wav,1\n"), "section_00_0999.wav is no clip of"),
+    "extra score": (SCORE, add("section_00_0999.wav,1\n"), "section_00_0999.wav is not a clip of"),
     "wrong name": (
         SCORE,
         replace("_0003", "_3"),
-        "section_00_0003.wav is missing, and section_00_3.wav is not",
+        "section_00_0003.wav is missing, and section_00_3.wav is unknown",
     ),
     "repeated score": (SCORE, add("section_00_0007.wav,1\n"), "line 21: section_00_0007.wav appears twice"),
     "NaN": (SCORE, replace("_0000.wav,0", "_0000.wav,nan"), "section_00_0000.wav has the score nan"),
@@ -135,7 +135,7 @@ REFUSED = {
     "empty score file": (SCORE, drop(99), "no rows"),
     "no score file": (SCORE, None, "no such file"),
     "missing decision": (DECISION, drop(1), "section_00_0000.wav is missing"),
-    "extra decision": (DECISION, add("x.wav,1\n"), "x.wav is no clip of"),
+    "extra decision": (DECISION, add("x.wav,1\n"), "x.wav is not a clip of"),
     "repeated decision": (DECISION, add("section_00_0007.wav,1\n"), "appears twice"),
     "decision 2": (
         DECISION,
@@ -147,7 +147,7 @@ REFUSED = {
     "anomalies only": (DATA, replace(",0\n", ",1\n"), "no normal clip"),
     "one domain": (DOMAIN, replace(",1", ",0"), "no normal clip of the target domain"),
     "label 2": (DATA, replace("_0000.wav,0", "_0000.wav,2"), "section_00_0000.wav has the value '2'"),
-    "repeated truth": (DATA, add("section_00_0007.wav,1\n"), "section_00_0007.wav comes twice"),
+    "repeated truth": (DATA, add("section_00_0007.wav,1\n"), "section_00_0007.wav is repeated"),
     "truth without a domain": (DOMAIN, drop(1), "section_00_0000.wav is missing"),
     "no domain file": (DOMAIN, None, "no such file"),
 }

@@ -107,18 +107,18 @@ def test_harmonic_mean_has_a_floor():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: auc([0, 0], [1.0, 2.0]), "not normal"),
-        (lambda: pauc([1, 1], [1.0, 2.0]), "not anomalous"),
+        (lambda: auc([0, 0], [1.0, 2.0]), "no anomalous clip"),
+        (lambda: pauc([1, 1], [1.0, 2.0]), "no normal clip"),
         (lambda: auc([0, 1], [np.nan, 2.0]), "1 are NaN or infinite"),
         (lambda: pauc([0, 1], [1.0, np.inf]), "NaN or infinite"),
         (lambda: auc([0, 2], [1.0, 2.0]), "0 and 1"),
-        (lambda: auc([], []), "not"),
+        (lambda: auc([], []), "no normal clip"),
         (lambda: auc([0, 1], [1.0]), "1 values for 2 clips"),
         (
             lambda: section_metrics([0, 1], ["source", "source"], [1, 2]),
             "no normal clip of the target domain",
         ),
-        (lambda: section_metrics([0, 1], ["source", "moon"], [1, 2]), "'moon' is no domain"),
+        (lambda: section_metrics([0, 1], ["source", "moon"], [1, 2]), "'moon' is not a domain"),
         (lambda: section_metrics([0, 1], ["source"], [1, 2]), "1 for 2 clips"),
         (lambda: precision_recall_f1([0, 1], [0, 0.5]), "decisions"),
         (lambda: precision_recall_f1([0, 1], [0]), "1 values for 2 clips"),

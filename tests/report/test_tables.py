@@ -1,66 +1,75 @@
 """The page's tables: what stands beside what, and in which colour."""
 
 import re
+from math import nan
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from asdlib.evaluation.score_table import FIGURES, REPORTED, SCORE_COLUMNS
 from asdlib.report import tables
-from asdlib.steps.tabulate import SCORE_COLUMNS
 
 
-def row(**values: str) -> dict[str, str]:
+def row(**values: str | float) -> dict[str, Any]:
     known = {"system": "toy", "variant": "a", "dataset": "here", "machine": "all", "seed": "1"}
-    return dict.fromkeys(SCORE_COLUMNS, "") | known | values
+    return dict.fromkeys(SCORE_COLUMNS, "") | dict.fromkeys([*FIGURES, *REPORTED], nan) | known | values
+
+
+def overview(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    return tables.overview(pd.DataFrame(rows), "here")
 
 
 def test_a_difference_has_a_sign_and_a_colour() -> None:
-    above, below = row(hmean="61.234", reported_hmean="60.0"), row(variant="b", hmean="59.0", reported_hmean="60.5")
-    better, worse = [line["figures"][0] for line in tables.overview([above, below], "here")]
+    above, below = row(hmean=61.234, reported_hmean=60.0), row(variant="b", hmean=59.0, reported_hmean=60.5)
+    better, worse = [line["figures"][0] for line in overview(above, below)]
     assert (better["ours"], better["reported"], better["difference"]["text"]) == ("61.23", "60.00", "+1.23")
     assert worse["difference"]["text"] == "−1.50"
     assert better["difference"]["colour"] != worse["difference"]["colour"]
 
 
 def test_missing_figures_are_dashes_without_colour() -> None:
-    for lone in (row(hmean="61.0"), row(reported_hmean="61.0"), row()):
-        (line,) = tables.overview([lone], "here")
+    for lone in (row(hmean=61.0), row(reported_hmean=61.0), row()):
+        (line,) = overview(lone)
         assert line["figures"][0]["difference"] == {"text": "–", "colour": None}
-    assert not tables.any_reported(tables.overview([row(hmean="61.0")], "here"))
-    assert tables.any_reported(tables.overview([row(reported_pauc="61.0")], "here"))
+    assert not tables.any_reported(overview(row(hmean=61.0)))
+    assert tables.any_reported(overview(row(reported_pauc=61.0)))
 
 
 def test_several_seeds_show_mean_and_standard_deviation() -> None:
-    rows = [row(seed=seed, hmean=figure) for seed, figure in (("1", "50.0"), ("2", "54.0"), ("sd", "2.8284"))]
-    rows.insert(2, row(seed="mean", hmean="52.0", reported_hmean="53"))
-    (line,) = tables.overview(rows, "here")
+    rows = [row(seed=seed, hmean=figure) for seed, figure in (("1", 50.0), ("2", 54.0), ("sd", 2.8284))]
+    rows.insert(2, row(seed="mean", hmean=52.0, reported_hmean=53.0))
+    (line,) = overview(*rows)
     assert line["figures"][0] == {
         "ours": "52.00 ± 2.83",
         "reported": "53.00",
         "difference": {"text": "−1.00", "colour": line["figures"][0]["difference"]["colour"]},
     }
-    assert tables.seeds(rows) == ["1", "2"]
-    assert [line["row"]["seed"] for line in tables.full(rows, "here")] == ["1", "2", "mean", "sd"]
+    assert tables.seeds(pd.DataFrame(rows)) == [1, 2]
+    assert [line["row"]["seed"] for line in tables.full(pd.DataFrame(rows), "here")] == ["1", "2", "mean", "sd"]
 
 
 def test_seeds_follow_each_other_as_numbers() -> None:
-    rows = [row(seed=seed, variant=name, recipe=f"{name}-{seed}" if seed != "mean" else "")
-            for seed in ("10", "9", "mean") for name in ("b", "a")]  # fmt: skip
-    assert tables.seeds(rows) == ["9", "10"]
-    assert tables.recipes(rows) == [("b", "9", "b-9"), ("b", "10", "b-10"), ("a", "9", "a-9"), ("a", "10", "a-10")]
+    rows = pd.DataFrame([
+        row(seed=seed, variant=name, recipe=f"{name}-{seed}" if seed != "mean" else "")
+        for seed in ("10", "9", "mean") for name in ("b", "a")
+    ])  # fmt: skip
+    assert tables.seeds(rows) == [9, 10]
+    assert tables.recipes(rows) == [("b", 9, "b-9"), ("b", 10, "b-10"), ("a", 9, "a-9"), ("a", 10, "a-10")]
 
 
 def test_machines_are_columns_and_sections_only_where_there_are_several() -> None:
-    rows = [row(machine=m, section=s, hmean="50.0") for m, s in (("fan", "00"), ("pump", "00"))]
-    assert tables.by_machine(rows, "here")["places"] == ["fan", "pump"]
-    rows.append(row(machine="pump", section="01", hmean=""))
-    found = tables.by_machine(rows, "here")
-    assert found["places"] == ["fan 00", "pump 00", "pump 01"]
+    rows = [row(machine=m, section=s, hmean=50.0) for m, s in (("pump", "00"), ("fan", "00"))]
+    assert tables.by_machine(pd.DataFrame(rows), "here")["columns"] == ["pump", "fan"]
+    rows.append(row(machine="pump", section="01"))
+    found = tables.by_machine(pd.DataFrame(rows), "here")
+    assert found["columns"] == ["pump 00", "fan 00", "pump 01"]
     assert [cell["text"] for cell in found["lines"][0]["cells"]] == ["50.00", "50.00", "–"]
 
 
-@pytest.mark.parametrize("difference", ["-90.0", "-5.0", "0.0", "5.0", "90.0"])
-def test_text_is_readable_on_every_colour(difference: str) -> None:
-    line = tables.overview([row(hmean=difference, reported_hmean="0.0")], "here")[0]
+@pytest.mark.parametrize("difference", [-90.0, -5.0, 0.0, 5.0, 90.0])
+def test_text_is_readable_on_every_colour(difference: float) -> None:
+    line = overview(row(hmean=difference, reported_hmean=0.0))[0]
     assert contrast("#1d1f21", line["figures"][0]["difference"]["colour"]) > 7
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from helpers.page_reader import PageReader
 
+from asdlib.evaluation.score_table import SCORE_COLUMNS
 from asdlib.steps.report import report
-from asdlib.steps.tabulate import SCORE_COLUMNS
 
 PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
 HOSTILE = '<script>alert("1")</script>&amp;.wav'
@@ -47,8 +47,8 @@ def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
     with path.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, SCORE_COLUMNS)
         writer.writeheader()
-        for seed in seeds:
-            own = {**row, "seed": seed, "recipe": f"centre-{seed}"}
+        for seed in (*seeds, *(("mean", "sd") if len(seeds) > 1 else ())):
+            own = {**row, "seed": seed, "recipe": f"centre-{seed}" if seed in seeds else ""}
             writer.writerows([{**own, "machine": "fan", "section": "00"}, {**own, "machine": "all"}])
     return path
 

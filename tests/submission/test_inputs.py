@@ -5,11 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from helpers.checkout import ROOT
 from helpers.refusals import refused
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import SCORED
+from asdlib.evaluation.score_table import SCORE_COLUMNS
 from asdlib.submission import inputs
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.yaml_files import parse_yaml, read_yaml
@@ -89,7 +92,7 @@ def test_words_stay_as_they_are_written() -> None:
 def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     chosen = graph(variants=["baseline/mse"])
     recipe = inputs.variants(chosen)[0].recipe
-    head = "variant,dataset,machine,section,auc_source,auc_target,pauc,seed,recipe"
+    columns = ["variant", "dataset", "machine", "section", *SCORED, "seed", "recipe"]
     rows = [
         f"mse,dcase2025_dev,fan,00,70.5,60.0,50.0,13711,{recipe}",
         f"mse,dcase2025_dev,all,,70.5,60.0,50.0,13711,{recipe}",
@@ -101,7 +104,8 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     ]
     table = Path("results/baseline/scores.csv")
     table.parent.mkdir(parents=True)
-    table.write_text("\n".join([head, *rows]) + "\n")
+    cells = [dict(zip(columns, row.split(","), strict=True)) for row in rows]
+    pd.DataFrame(cells).reindex(columns=SCORE_COLUMNS).to_csv(table, index=False)
     entry = inputs.settings(chosen)["systems"][0]
     fan = {"machine": "fan", "section": "00", "auc_source": "70.5", "auc_target": "60.0", "pauc": "50.0"}
     assert entry["figures"] == [fan]
@@ -113,7 +117,7 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     entry = inputs.settings(chosen)["systems"][0]
     assert (entry["figures"], len(entry["evaluated"])) == ([], 1)
     table.write_text("variant,dataset\n")
-    with pytest.raises(AsdError, match=r"scores\.csv: has no column auc_source: delete it and run again"):
+    with pytest.raises(AsdError, match=r"scores\.csv: has no column system: name .* delete it and run again"):
         inputs.settings(chosen)
 
 

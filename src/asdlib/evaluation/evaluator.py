@@ -1,6 +1,6 @@
-"""Score a submission against ground truth, as the official evaluator does, but joining clips by name.
+"""Score a submission against ground truth as the official evaluator does, but joining clips by name.
 
-Needs    anomaly_score_… and decision_result_… files (`asdlib.scoring.score_files`)
+Reads    anomaly_score_… and decision_result_… files (`asdlib.scoring.score_files`)
          ground_truth_data/, ground_truth_domain/ and, for labelled clip names only, ground_truth_attributes/
 """
 
@@ -37,31 +37,31 @@ class ScoredSection:
 
 
 def evaluate(scores: Path, truth: Path) -> dict:
-    """Every figure of the official evaluator for the submission folder `scores`.
+    """Return every figure of the official evaluator for the submission folder `scores`.
 
-    The keys: `machines.<machine>.sections.<NN>.<metric>`, `machines.<machine>.<mean line>.<column>`,
+    The keys are `machines.<machine>.sections.<NN>.<metric>`, `machines.<machine>.<mean line>.<column>`,
     `overall.<mean line>.<column>`, `overall.official score`, `overall.official score ci95` (as the evaluator
-    prints it, too narrow) and `official_score`. Raises AsdError, naming the file and the clip, for missing,
+    prints it: too narrow) and `official_score`. Raises AsdError, naming the file and the clip, for missing,
     extra or repeated names, missing files, scores that are not finite, decisions other than 0 and 1, and a
-    section with one class only.
+    section with only one class.
     """
     return summarise(read_sections(scores, truth))
 
 
 def read_sections(scores: Path, truth: Path) -> list[ScoredSection]:
-    """Every section that has a ground truth file, joined by clip name; see `evaluate` for what is refused."""
+    """Return every section that has a ground truth file, joined by clip name; raises AsdError as `evaluate` does."""
     for folder in (Path(scores), Path(truth)):
         if not folder.is_dir():
             raise AsdError(f"{folder}: no such folder: give the folder that holds the files")
     folder = Path(truth) / "ground_truth_data"
     files = {path: _TRUTH_FILE.fullmatch(path.name) for path in sorted(folder.glob("*.csv"))}
     if not any(files.values()):
-        raise AsdError(f"{folder}: no ground_truth_<machine>_section_<NN>_test.csv in it: correct --truth")
+        raise AsdError(f"{folder}: holds no ground_truth_<machine>_section_<NN>_test.csv: correct --truth")
     return [_read_section(Path(scores), path, *match.groups()) for path, match in files.items() if match]
 
 
 def summarise(sections: list[ScoredSection]) -> dict:
-    """The figures of `evaluate` from sections already read."""
+    """Return the figures of `evaluate` for sections that are already read."""
     machines: dict[str, dict] = {}
     for section in sections:
         blocks = machines.setdefault(section.machine, {"sections": {}})
@@ -97,32 +97,32 @@ def _read_section(folder: Path, data: Path, machine: str, section: str) -> Score
 
 
 def _read_truth(path: Path) -> dict[str, int]:
-    """Labels or domains, 0 or 1, by published name."""
+    """Return labels or domains, 0 or 1, by published name."""
     values: dict[str, int] = {}
-    for place, name, text in read_pairs(path):
+    for where, name, text in read_pairs(path):
         if name in values or text not in ("0", "1"):
-            wrong = "comes twice" if name in values else f"has the value {text!r}, not 0 or 1"
-            raise AsdError(f"{place}: {name} {wrong}: fetch the ground truth again")
+            wrong = "is repeated" if name in values else f"has the value {text!r}, not 0 or 1"
+            raise AsdError(f"{where}: {name} {wrong}: fetch the ground truth again")
         values[name] = int(text)
     return values
 
 
 @dataclass(frozen=True)
 class _LabelledNames:
-    """The way back from labelled clip names to published ones, read only if a file needs it."""
+    """The published names of clips with labelled names, read only if a file needs them."""
 
     table: Path
     published: set[str]
 
     def used_by(self, submission: Path) -> Mapping[str, str]:
-        """Labelled name → published name, or nothing if `submission` writes published names alone."""
+        """Return {labelled name: published name}; empty if `submission` uses published names only."""
         if all(name in self.published for _, name, _ in read_pairs(submission)) or not self.table.is_file():
             return {}
         names: dict[str, str] = {}
-        for place, name, labelled in read_pairs(self.table):
+        for where, name, labelled in read_pairs(self.table):
             labelled = labelled.removesuffix(".wav") + ".wav"
             if labelled in names:
-                raise AsdError(f"{place}: {labelled} stands for two clips: fetch the ground truth again")
+                raise AsdError(f"{where}: {labelled} stands for two clips: fetch the ground truth again")
             names[labelled] = name
         return names
 
@@ -131,11 +131,11 @@ def _same_names(path: Path, names: Mapping[str, float], truth: Mapping[str, int]
     missing, extra = sorted(truth.keys() - names.keys()), sorted(names.keys() - truth.keys())
     if missing:
         more = f" (and {len(missing) - 1} more)" if missing[1:] else ""
-        also = f", and {extra[0]} is not a clip of it" if extra else ""
-        raise AsdError(f"{path}: {missing[0]}{more} is missing{also}: give each clip of {truth_file} one row")
+        also = f", and {extra[0]} is unknown" if extra else ""
+        raise AsdError(f"{path}: {missing[0]}{more} is missing{also}: write one row for each clip of {truth_file}")
     if extra:
         more = f" (and {len(extra) - 1} more)" if extra[1:] else ""
-        raise AsdError(f"{path}: {extra[0]}{more} is no clip of {truth_file}: remove the row")
+        raise AsdError(f"{path}: {extra[0]}{more} is not a clip of {truth_file}: remove the row")
 
 
 def _enough_clips(data: Path, domain_file: Path, labels: np.ndarray, domains: np.ndarray) -> None:
@@ -160,7 +160,7 @@ def _section_values(section: ScoredSection) -> Metrics:
 
 
 def _mean_lines(sections: Iterable[Metrics]) -> dict[str, Metrics]:
-    """The four mean lines over sections and domains; the harmonic ones with the official floor."""
+    """Return the four mean lines over sections and domains; harmonic means have the official floor."""
     sections = list(sections)
     return {
         "arithmetic mean": {column: fmean(_column(sections, column, DOMAINS)) for column in COLUMNS},

@@ -1,7 +1,7 @@
-"""Leave-one-out intervals of the official metric, without scoring every leave-one-out set afresh.
+"""Jackknife intervals of the official metric, without computing the metric anew for every clip left out.
 
-With tp(f) the number of anomalies found at f false alarms (linear inside a group of tied scores), leaving out
-one clip moves a known piece of this curve, so every leave-one-out area follows from the full curve's.
+Let tp(f) be the number of anomalies found at f false alarms (linear within a group of tied scores). Leaving out one
+clip shifts a known part of this curve, so every leave-one-out area follows from the area of the full curve.
 """
 
 import math
@@ -18,19 +18,19 @@ Clips = tuple[ArrayLike, ArrayLike, ArrayLike]  # labels, domains and scores of 
 
 
 def evaluator_ci95(labels: ArrayLike, scores: ArrayLike) -> float:
-    """The figure that the evaluator prints as `official score ci95`, kept for parity only.
+    """Return the value that the evaluator prints as `official score ci95`, kept only for parity.
 
-    It is the mean of the half widths of AUC and pAUC over all clips of all machines pooled, and too narrow by
-    a factor N - 1; use `official_ci95` for an interval. NaN if a class has one clip only.
+    It is the mean of the half widths of AUC and pAUC over the pooled clips of all machines, too narrow by a factor
+    of N - 1; use `official_ci95` for a valid interval. NaN if a class has only one clip.
     """
     areas = leave_one_out_auc(labels, scores), leave_one_out_pauc(labels, scores)
     return float(np.mean([_half_width(values) / (values.size - 1) for values in areas]))
 
 
 def official_ci95(sections: Sequence[Clips]) -> float:
-    """Half width of the 95 % jackknife interval of the official score over `sections`.
+    """Return the half width of the 95 % jackknife interval of the official score over `sections`.
 
-    Each clip is left out of its own section in turn. NaN if leaving a clip out leaves an AUC without clips.
+    Each clip in turn is left out of its section. NaN if leaving a clip out leaves an AUC without clips.
     """
     scored = np.array([section_metrics(*clips).scored for clips in sections])
     replicates = []
@@ -41,7 +41,7 @@ def official_ci95(sections: Sequence[Clips]) -> float:
 
 
 def leave_one_out_auc(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """AUC without clip i, for each i: shape (N,); NaN where that leaves one class only."""
+    """Return the AUC without clip i for each i: shape (N,); NaN where only one class remains."""
     labels, scores = checked(labels, scores)
     positive = labels == 1
     normal, anomalous = np.sort(scores[~positive]), np.sort(scores[positive])
@@ -51,10 +51,10 @@ def leave_one_out_auc(labels: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def leave_one_out_pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> Floats:
-    """Standardised pAUC without clip i, for each i: shape (N,); NaN where that leaves one class only."""
+    """Return the standardised pAUC without clip i for each i: shape (N,); NaN where only one class remains."""
     labels, scores = checked(labels, scores)
     positive = labels == 1
-    groups, group = np.unique(-scores, return_inverse=True)  # tied scores, strangest first
+    groups, group = np.unique(-scores, return_inverse=True)  # tied scores, highest first
     fp = np.concatenate([[0], np.cumsum(np.bincount(group[~positive], minlength=groups.size))])
     tp = np.concatenate([[0], np.cumsum(np.bincount(group[positive], minlength=groups.size))])
     without_anomaly = _area(fp, tp, max_fpr * fp[-1]) - _lost_with_anomaly(fp, max_fpr * fp[-1])
@@ -66,56 +66,56 @@ def leave_one_out_pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MA
 
 
 def _below(ordered: Floats, scores: Floats) -> Floats:
-    """How many of `ordered` are below each score; equal ones count one half."""
+    """Return how many of `ordered` are below each score; equal ones count one half."""
     return (np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")) / 2
 
 
 def _area(fp: Floats, tp: Floats, end: float) -> float:
-    """Area of the curve through (fp, tp) from 0 to `end` false alarms, in units of clips."""
+    """Return the area of the curve through (fp, tp) from 0 to `end` false alarms, in units of clips."""
     widths = np.clip(end, fp[:-1], fp[1:]) - fp[:-1]
     return float(np.sum(tp[:-1] * widths + np.diff(tp) * _ratio(widths**2, 2 * np.diff(fp), empty=0.0)))
 
 
 def _lost_with_anomaly(fp: Floats, end: float) -> Floats:
-    """Area up to `end` lost without one anomaly of group g, for each g: beyond it the curve is 1 lower."""
+    """Return the area lost up to `end` without one anomaly of group g, for each g: the curve behind g is 1 lower."""
     start, stop = fp[:-1], fp[1:]
     inside = np.clip(end, start, stop) - start
     return _ratio(inside**2, 2 * (stop - start), empty=0.0) + np.maximum(end - stop, 0)
 
 
 def _area_without_normal(fp: Floats, tp: Floats, end: float) -> Floats:
-    """Area up to `end` without one normal clip of group g, for each g: beyond it all moves left by 1."""
-    areas = np.full(fp.size - 1, _area(fp, tp, end))  # true of the groups that begin beyond the end
+    """Return the area up to `end` without one normal clip of each group g: behind g the curve moves left by 1."""
+    areas = np.full(fp.size - 1, _area(fp, tp, end))  # holds for the groups that begin beyond the end
     for g in np.flatnonzero(fp[:-1] < end):
         areas[g] = _area(np.where(np.arange(fp.size) > g, fp - 1, fp), tp, end)
     return areas
 
 
 def _leave_one_out_scored(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> Floats:
-    """AUC (source), AUC (target), pAUC of a section without clip i: shape (N, 3)."""
+    """Return AUC (source), AUC (target) and pAUC of a section without clip i: shape (N, 3)."""
     labels, scores = checked(labels, scores)
     columns = []
     for domain, full in zip(DOMAINS, section_metrics(labels, domains, scores).scored, strict=False):
         use = clips_of_auc(labels, domains, domain)
-        column = np.full(labels.size, full)  # a clip outside of this AUC changes nothing
+        column = np.full(labels.size, full)  # a clip that is not part of this AUC changes nothing
         column[use] = leave_one_out_auc(labels[use], scores[use])
         columns.append(column)
     return np.stack([*columns, leave_one_out_pauc(labels, scores)], axis=1)
 
 
 def _inverse(values: Floats) -> Floats:
-    """1 / value with the official floor, the terms of a harmonic mean."""
+    """Return 1 / value with the official floor: the terms of a harmonic mean."""
     return 1.0 / np.maximum(values, EPSILON)
 
 
 def _half_width(replicates: Floats) -> float:
-    """Half width of the 95 % jackknife interval from N leave-one-out values."""
+    """Return the half width of the 95 % jackknife interval from N leave-one-out values."""
     n = replicates.size
     variance = (n - 1) / n * np.sum((replicates - replicates.mean()) ** 2)
     return float(student.ppf(0.975, n - 1) * np.sqrt(variance))
 
 
 def _ratio(above: ArrayLike, below: ArrayLike, empty: float = math.nan) -> Floats:
-    """`above / below`, and `empty` where `below` is 0."""
+    """Return `above / below`, and `empty` where `below` is 0."""
     above, below = np.broadcast_arrays(np.asarray(above, dtype=np.float64), below)
     return np.divide(above, below, out=np.full(above.shape, empty), where=below != 0)

@@ -1,7 +1,7 @@
 """The official metric of DCASE Task 2 (2022 and later): AUC per domain, partial AUC, and their harmonic mean.
 
-Labels are 0 (normal) or 1 (anomaly), domains "source" or "target", a higher score is stranger; all values are
-fractions in [0, 1]. The intervals of these figures are in `asdlib.evaluation.jackknife`.
+Labels are 0 (normal) or 1 (anomaly), domains "source" or "target", a higher score is more anomalous; all values are
+fractions in [0, 1]. Confidence intervals of these figures are in `asdlib.evaluation.jackknife`.
 """
 
 from collections.abc import Iterable
@@ -48,16 +48,16 @@ class DecisionMetrics:
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve; ties count one half.
+    """Return the area under the ROC curve; ties count one half.
 
-    Raises AsdError if there is one class only, or a score is NaN or infinite.
+    Raises AsdError if there is only one class, or if a score is NaN or infinite.
     """
     labels, scores = checked(labels, scores)
     return float(roc_auc_score(labels, _ranks(scores)))
 
 
 def pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> float:
-    """Area under the ROC curve up to `max_fpr`, standardised (McClish): chance is 0.5, the best is 1.
+    """Return the area under the ROC curve up to `max_fpr`, standardised (McClish): chance is 0.5, perfect is 1.
 
     Raises AsdError as `auc` does.
     """
@@ -66,9 +66,9 @@ def pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> floa
 
 
 def section_metrics(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> SectionMetrics:
-    """The metrics of one section, from its N clips: three arrays of shape (N,).
+    """Return the metrics of one section from its N clips: three arrays of shape (N,).
 
-    The AUC of a domain sets the normal clips of that domain against the anomalies of *both* domains; the pAUC
+    The AUC of a domain compares the normal clips of that domain with the anomalies of *both* domains; the pAUC
     uses all clips. Raises AsdError if a domain has no normal clip, or as `auc` does.
     """
     labels, scores = checked(labels, scores)
@@ -78,11 +78,11 @@ def section_metrics(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) ->
 
 
 def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[np.bool_]:
-    """Mask (N,) of the clips in AUC (`domain`): its normal clips, and all anomalies."""
+    """Return a mask (N,) of the clips in AUC (`domain`): the normal clips of the domain and all anomalies."""
     labels, domains = np.asarray(labels), np.asarray(domains)
     unknown = sorted(set(domains.tolist()) - set(DOMAINS))
     if unknown or domains.shape != labels.shape:
-        wrong = f"{unknown[0]!r} is no domain" if unknown else f"{domains.size} for {labels.size} clips"
+        wrong = f"{unknown[0]!r} is not a domain" if unknown else f"{domains.size} for {labels.size} clips"
         raise AsdError(f"domains: {wrong}: give 'source' or 'target' for each clip")
     normal = (labels == 0) & (domains == domain)
     if not normal.any():
@@ -91,9 +91,9 @@ def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[
 
 
 def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:
-    """Decision metrics of the clips given (the official lines take one domain's clips at a time).
+    """Return the decision metrics of some clips (the official lines use one domain's clips at a time).
 
-    A denominator of 0 is raised to `EPSILON`, so that a figure without any positive is 0 and not an error.
+    A denominator of 0 is replaced by `EPSILON`, so that a metric without any positive is 0 and not an error.
     """
     labels, decisions = _binary(labels, "labels"), _binary(decisions, "decisions")
     if labels.shape != decisions.shape:
@@ -105,15 +105,15 @@ def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetr
 
 
 def harmonic_mean(values: Iterable[float]) -> float:
-    """Harmonic mean of values that are first raised to `EPSILON`; AsdError for no values, NaN or infinity."""
+    """Return the harmonic mean of values of at least `EPSILON`; AsdError for no values, NaN or infinity."""
     array = np.asarray(list(values), dtype=np.float64)
     if not array.size or not np.isfinite(array).all():
-        raise AsdError("harmonic mean: no values, or some not finite: leave out what was not scored")
+        raise AsdError("harmonic mean: no values, or values that are not finite: leave out what was not scored")
     return float(array.size / np.sum(1.0 / np.maximum(array, EPSILON)))
 
 
 def official_score(values: Iterable[float]) -> float:
-    """The official score: harmonic mean of all AUC (source), AUC (target) and pAUC in one flat list.
+    """Return the official score: the harmonic mean of all AUC (source), AUC (target) and pAUC values.
 
     Values are fractions; a value outside [0, 1] (a percentage, say) raises AsdError.
     """
@@ -125,7 +125,7 @@ def official_score(values: Iterable[float]) -> float:
 
 
 def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Labels and scores as arrays of shape (N,); AsdError unless both classes occur and scores are finite."""
+    """Return labels and scores as arrays (N,); AsdError unless both classes occur and all scores are finite."""
     labels = _binary(labels, "labels")
     scores = np.asarray(scores, dtype=np.float64)
     if scores.shape != labels.shape:
@@ -133,8 +133,8 @@ def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], ND
     if not np.isfinite(scores).all():
         raise AsdError(f"scores: {np.sum(~np.isfinite(scores))} are NaN or infinite: give finite scores")
     if not 0 < labels.sum() < labels.size:
-        kind = "anomalous" if labels.any() else "normal"
-        raise AsdError(f"labels: no clip that is not {kind}: a ROC curve needs normal and anomalous clips")
+        missing = "normal" if labels.all() else "anomalous"
+        raise AsdError(f"labels: no {missing} clip: a ROC curve needs normal and anomalous clips")
     return labels, scores
 
 

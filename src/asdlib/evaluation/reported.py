@@ -1,64 +1,72 @@
 """The reports' own figures, in percent, from `resources/reported/<system>.csv` (see the README there)."""
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import FIGURES, SCORED
 from asdlib.evaluation.metrics import harmonic_mean
+from asdlib.workflow.words import ALL
 
-FIGURES = ("auc_source", "auc_target", "pauc", "hmean")
-COLUMNS = ("variant", "dataset", "machine", *FIGURES, "note")
-ALL = "all"  # the machine of a row with overall figures
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """The figures of one row in percent; None where the report gives none."""
-
-    auc_source: float | None
-    auc_target: float | None
-    pauc: float | None
-    hmean: float | None
-    note: str = ""
+KEYS = ("variant", "dataset", "machine")
+COLUMNS = (*KEYS, *FIGURES, "note")
 
 
-Key = tuple[str, str, str]  # variant, dataset, machine
+def load_reported(path: Path) -> pd.DataFrame:
+    """Return the reported figures, indexed by variant, dataset and machine; the machine of overall figures is `ALL`.
 
-
-def load_reported(path: Path) -> dict[Key, Reported]:
-    """Reported figures by (variant, dataset, machine); `ALL` stands for the overall row.
-
-    Raises AsdError, naming file and line, for another header, an empty key, a figure that is no percentage,
-    or a row that comes twice.
+    A figure that the report does not give is NaN. Raises AsdError, naming file and line, for a wrong header, an empty
+    key, a figure that is not a percentage, and a repeated row.
     """
     if not Path(path).is_file():
         raise AsdError(f"{path}: no such file: write the table of reported figures, or its header alone")
-    table: dict[Key, Reported] = {}
+    rows: dict[tuple[str, ...], list[Any]] = {}
     with Path(path).open(encoding="utf-8", newline="") as handle:
-        reader = csv.reader(handle)
+        reader = csv.reader(handle)  # pandas would not say on which line a wrong row is
         _check_header(path, tuple(next(reader, ())))
         for row in filter(None, reader):
-            key, reported = _parse(row, f"{path}, line {reader.line_num}")
-            if key in table:
-                raise AsdError(f"{path}, line {reader.line_num}: {' '.join(key)} comes twice: keep one row")
-            table[key] = reported
-    return table
+            where = f"{path}, line {reader.line_num}"
+            key, figures = _parse(row, where)
+            if key in rows:
+                raise AsdError(f"{where}: {' '.join(key)} is repeated: keep one row")
+            rows[key] = figures
+    return _frame(rows, [*FIGURES, "note"])
 
 
-def recomputed_overall(table: Mapping[Key, Reported], variant: str, dataset: str) -> Reported | None:
-    """Overall figures as harmonic means of the machines' rows, for reports that print none.
+def nothing_reported() -> pd.DataFrame:
+    """Return the table of a system without reported figures."""
+    return _frame({}, [*FIGURES, "note"])
 
-    `hmean` is the flat harmonic mean of all AUC (source), AUC (target) and pAUC. None if there are no machine
-    rows, or one of them is incomplete.
+
+def recomputed_overall(reported: pd.DataFrame) -> pd.DataFrame:
+    """Return the overall figures of every variant and dataset (machine `ALL`), recomputed from its machines' rows.
+
+    A variant without complete rows of machines is left out.
     """
-    rows = [row for key, row in table.items() if key[:2] == (variant, dataset) and key[2] != ALL]
-    columns = [[row.auc_source for row in rows], [row.auc_target for row in rows], [row.pauc for row in rows]]
-    flat = [value for column in columns for value in column]
-    if not flat or None in flat:
-        return None
-    return Reported(*map(harmonic_mean, columns), harmonic_mean(flat), "recomputed from the machines' rows")
+    machines = reported[reported.index.get_level_values("machine") != ALL]
+    groups = machines.groupby(["variant", "dataset"], sort=False)
+    overall = {(*key, ALL): overall_figures(rows) for key, rows in groups}
+    return _frame(overall, list(FIGURES)).dropna()
+
+
+def overall_figures(rows: pd.DataFrame) -> list[float]:
+    """Return `FIGURES` of several machines and sections together, in percent; all NaN if one of theirs is missing.
+
+    Each is the harmonic mean of its column, and `hmean`, the official score, that of all three columns.
+    """
+    columns = rows[list(SCORED)].to_numpy(dtype=float).T
+    if not columns.size or math.isnan(columns.sum()):
+        return [math.nan] * len(FIGURES)
+    return [*map(harmonic_mean, columns), harmonic_mean(columns.ravel())]
+
+
+def _frame(rows: dict[tuple[str, ...], list[Any]], columns: list[str]) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(rows, names=KEYS)
+    return pd.DataFrame(rows.values(), index=index, columns=columns).astype(dict.fromkeys(FIGURES, float))
 
 
 def _check_header(path: Path, header: tuple[str, ...]) -> None:
@@ -69,23 +77,23 @@ def _check_header(path: Path, header: tuple[str, ...]) -> None:
         raise AsdError(f"{path}, line 1: columns missing or in another order: the header is {','.join(COLUMNS)}")
 
 
-def _parse(row: list[str], place: str) -> tuple[Key, Reported]:
+def _parse(row: list[str], where: str) -> tuple[tuple[str, ...], list[Any]]:
     if len(row) != len(COLUMNS):
-        raise AsdError(f"{place}: {len(row)} columns instead of {len(COLUMNS)}: quote a note that has a comma")
-    variant, dataset, machine, *figures, note = row
-    if not (variant and dataset and machine):
-        raise AsdError(f"{place}: variant, dataset or machine is empty: name all three")
-    numbers = [_percentage(text, f"{place}: {column}") for column, text in zip(FIGURES, figures, strict=True)]
-    return (variant, dataset, machine), Reported(*numbers, note)
+        raise AsdError(f"{where}: {len(row)} columns instead of {len(COLUMNS)}: quote a note that has a comma")
+    key, figures, note = tuple(row[: len(KEYS)]), row[len(KEYS) : -1], row[-1]
+    if not all(key):
+        raise AsdError(f"{where}: variant, dataset or machine is empty: fill in all three")
+    numbers = [_percentage(text, f"{where}: {column}") for column, text in zip(FIGURES, figures, strict=True)]
+    return key, [*numbers, note]
 
 
-def _percentage(text: str, place: str) -> float | None:
+def _percentage(text: str, where: str) -> float:
     if not text:
-        return None
+        return math.nan
     try:
         value = float(text.replace("_", "?"))  # Python would read 1_0 as 10
     except ValueError:
-        raise AsdError(f"{place} is {text!r}: write a number, or nothing") from None
+        raise AsdError(f"{where} is {text!r}: write a number, or nothing") from None
     if not 0 <= value <= 100:
-        raise AsdError(f"{place} is {text}: write a percentage between 0 and 100")
+        raise AsdError(f"{where} is {text}: write a percentage between 0 and 100")
     return value

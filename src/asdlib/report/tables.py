@@ -1,115 +1,111 @@
-"""The tables of figures: a system's scores.csv, ours beside the report's, the difference with a sign and a colour."""
+"""The report's tables: our figures beside the reported ones, and their difference with a sign and a colour."""
 
-import csv
+import math
 from pathlib import Path
 from typing import Any
 
-from asdlib.errors import AsdError
+import pandas as pd
 
-FIGURES = {"hmean": "h-mean", "auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC"}
-ALL = "all"
-MEAN, SD = "mean", "sd"
+from asdlib.evaluation.figures import SCORED, TITLES
+from asdlib.evaluation.score_table import KEYS, MEAN, SD, read_score_table
+from asdlib.workflow.words import ALL
+
+FIGURES = {name: TITLES[name] for name in ("hmean", *SCORED)}
 MINUS = "−"
 DASH = "–"
-# Ends of a diverging scale that people with any colour vision tell apart: orange below, blue above, white between.
+# Ends of a diverging scale that everyone can tell apart: orange below, white between, blue above.
 BELOW, ABOVE = (247, 170, 82), (122, 182, 217)
-WIDEST = 10.0  # points of difference that take the full colour
-CHANCE, FAR = 50.0, 25.0  # points from chance that take the full colour
-Row = dict[str, str]
-Cell = dict[str, Any]  # text, and a colour of its background where it has one
+WIDEST = 10.0  # a difference of so many points has the full colour
+CHANCE, FAR = 50.0, 25.0  # a figure that is so many points from chance has the full colour
+Cell = dict[str, Any]  # text, and the colour of its background or None
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a system's table."""
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            return list(csv.DictReader(handle))
-    except OSError as error:
-        raise AsdError(f"{path}: cannot be read ({error.strerror}): run again, and it is made anew") from error
+def read_rows(paths: list[Path]) -> pd.DataFrame:
+    """Return the rows of all systems' tables."""
+    return pd.concat(map(read_score_table, paths), ignore_index=True)
 
 
-def overview(rows: list[Row], dataset: str) -> list[dict[str, Any]]:
-    """Return one line a variant (row `all`): ours, reported and the difference of all four figures.
+def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
+    """Return a line for each variant (row `all`): ours, reported and the difference of all four figures.
 
-    With several seeds, ours is mean ± sample standard deviation, and the difference is the mean's.
+    With several seeds, ours is mean ± sample standard deviation, and the difference is that of the mean.
     """
-    of_all = [row for row in rows if row["dataset"] == dataset and row["machine"] == ALL]
-    return [_line(own, deviation) for own, deviation in _joined(of_all)]
+    overall = rows[(rows["dataset"] == dataset) & (rows["machine"] == ALL)]
+    return [_line(row) for row in _over_seeds(overall).to_dict("records")]
 
 
-def by_machine(rows: list[Row], dataset: str) -> dict[str, Any]:
-    """Return the h-means of a dataset: columns `<machine>` (or `<machine> <section>`), and one line a variant."""
-    of_machines = [row for row in rows if row["dataset"] == dataset and row["machine"] != ALL]
-    sections = {row["section"] for row in of_machines}
-    cells: dict[tuple[str, str], dict[str, Cell]] = {}
-    for row, _ in _joined(of_machines):
-        place = row["machine"] if len(sections) == 1 else f"{row['machine']} {row['section']}"
-        cells.setdefault((row["system"], row["variant"]), {})[place] = _against_chance(row["hmean"])
-    places = list(dict.fromkeys(place for line in cells.values() for place in line))
-    lines = [{"system": s, "variant": v, "cells": [line[place] for place in places]} for (s, v), line in cells.items()]
-    return {"places": places, "lines": lines}
+def by_machine(rows: pd.DataFrame, dataset: str) -> dict[str, Any]:
+    """Return the h-means of a dataset: a column for each machine (or machine and section), a line for each variant."""
+    own = _over_seeds(rows[(rows["dataset"] == dataset) & (rows["machine"] != ALL)])
+    several = own["section"].nunique() > 1
+    column = own["machine"] + " " + own["section"] if several else own["machine"]
+    figures = own.set_index(["system", "variant", column])["hmean"].unstack(sort=False)
+    lines = [
+        {"system": system, "variant": variant, "cells": [_against_chance(figure) for figure in row]}
+        for (system, variant), row in zip(figures.index, figures.to_numpy(), strict=True)
+    ]
+    return {"columns": figures.columns.tolist(), "lines": lines}
 
 
-def full(rows: list[Row], dataset: str) -> list[dict[str, Any]]:
-    """Return every row of a dataset, seeds, mean and sd one by one."""
-    return [{**_line(row, None), "row": row} for row in rows if row["dataset"] == dataset]
+def full(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
+    """Return every row of a dataset: seeds, mean and sd."""
+    own = rows[rows["dataset"] == dataset]
+    return [{**_line(row), "row": row} for row in own.to_dict("records")]
 
 
 def any_reported(lines: list[dict[str, Any]]) -> bool:
-    """Tell whether lines of `overview` or `full` have a reported figure: else there is nothing to set ours beside."""
+    """Return whether any line of `overview` or `full` has a reported figure to compare ours with."""
     return any(figure["reported"] != DASH for line in lines for figure in line["figures"])
 
 
-def recipes(rows: list[Row]) -> list[tuple[str, str, str]]:
-    """Return (variant, seed, recipe) of a system's rows, seeds as numbers follow each other."""
-    found = {(row["variant"], row["seed"], row["recipe"]) for row in rows if row["seed"] not in (MEAN, SD)}
-    order = list(dict.fromkeys(row["variant"] for row in rows))
-    return sorted(found, key=lambda line: (order.index(line[0]), int(line[1])))
+def recipes(rows: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Return (variant, seed, recipe) of a system's rows, seeds in numerical order."""
+    found = _of_seeds(rows)[["variant", "seed", "recipe"]].drop_duplicates()
+    variants = pd.CategoricalDtype(rows["variant"].unique(), ordered=True)
+    ordered = found.astype({"variant": variants, "seed": int}).sort_values(["variant", "seed"])
+    return list(ordered.itertuples(index=False, name=None))
 
 
-def seeds(rows: list[Row]) -> list[str]:
-    """Return the seeds that a table holds, as numbers follow each other."""
-    return sorted({row["seed"] for row in rows} - {MEAN, SD}, key=int)
+def seeds(rows: pd.DataFrame) -> list[int]:
+    """Return the seeds of a table in numerical order."""
+    return sorted(_of_seeds(rows)["seed"].astype(int).unique().tolist())
 
 
-def _joined(rows: list[Row]) -> list[tuple[Row, Row | None]]:
-    """Return the rows that stand for all seeds, each with its row `sd`: those of the one seed, or `mean`."""
-    deviations = {_key(row): row for row in rows if row["seed"] == SD}
-    if not deviations:
-        return [(row, None) for row in rows]
-    return [(row, deviations[_key(row)]) for row in rows if row["seed"] == MEAN]
+def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[~rows["seed"].isin([MEAN, SD])]
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    return tuple(row[name] for name in ("system", "variant", "dataset", "machine", "section"))
+def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that stand for all seeds (those of the only seed, or `mean`), with columns `sd_<figure>`."""
+    deviations = rows[rows["seed"] == SD].set_index(list(KEYS))[list(FIGURES)].add_prefix("sd_")
+    chosen = rows if deviations.empty else rows[rows["seed"] == MEAN]
+    return chosen.join(deviations, on=list(KEYS))
 
 
-def _line(row: Row, deviation: Row | None) -> dict[str, Any]:
-    figures = [_figure(row, deviation, name) for name in FIGURES]
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    figures = [_figure(row[name], row[f"reported_{name}"], row.get(f"sd_{name}", math.nan)) for name in FIGURES]
     return {"system": row["system"], "variant": row["variant"], "recipe": row["recipe"], "figures": figures}
 
 
-def _figure(row: Row, deviation: Row | None, name: str) -> dict[str, Any]:
-    ours, reported = row[name], row[f"reported_{name}"]
-    spread = f" ± {rounded(deviation[name])}" if deviation and deviation[name] else ""
-    return {"ours": rounded(ours) + spread, "reported": rounded(reported), "difference": _difference(ours, reported)}
+def _figure(ours: float, reported: float, deviation: float) -> dict[str, Any]:
+    spread = "" if math.isnan(deviation) else f" ± {rounded(deviation)}"
+    return {"ours": rounded(ours) + spread, "reported": rounded(reported), "difference": _difference(ours - reported)}
 
 
-def rounded(figure: str) -> str:
-    """Return a figure with two decimals; a dash where there is none."""
-    return f"{float(figure):.2f}" if figure else DASH
+def rounded(figure: float) -> str:
+    """Return a figure with two decimals, or a dash for NaN."""
+    return DASH if math.isnan(figure) else f"{figure:.2f}"
 
 
-def _difference(ours: str, reported: str) -> Cell:
-    if not (ours and reported):
+def _difference(points: float) -> Cell:
+    if math.isnan(points):
         return {"text": DASH, "colour": None}
-    difference = float(ours) - float(reported)
-    sign = "+" if difference >= 0 else MINUS
-    return {"text": f"{sign}{abs(difference):.2f}", "colour": _colour(difference / WIDEST)}
+    sign = "+" if points >= 0 else MINUS
+    return {"text": f"{sign}{abs(points):.2f}", "colour": _colour(points / WIDEST)}
 
 
-def _against_chance(figure: str) -> Cell:
-    colour = _colour((float(figure) - CHANCE) / FAR) if figure else None
+def _against_chance(figure: float) -> Cell:
+    colour = None if math.isnan(figure) else _colour((figure - CHANCE) / FAR)
     return {"text": rounded(figure), "colour": colour}
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from asdlib.report import tables
 from asdlib.report.costs import costs, total
 from asdlib.report.curves import History, figures_of, read_history, training_curves
@@ -23,7 +25,7 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: Block) ->
     Histories of trainings and Snakemake's benchmark files are read where the run left them: one that is gone is missing
     on the page and costs nothing else.
     """
-    rows = [row for path in scores for row in tables.read_rows(path)]
+    rows = tables.read_rows(scores)
     spent = costs(settings["recipes"], [system["name"] for system in settings["systems"]], settings["recorded"])
     write_page(
         out,
@@ -57,7 +59,7 @@ class _Parts:
         return [path for path in self._paths if (path.parent.name, path.stem) == (dataset, machine)]
 
 
-def _dataset(rows: list[tables.Row], name: str, machines: list[str]) -> Block:
+def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
     return {
         "name": name,
         "machines": machines,
@@ -66,9 +68,9 @@ def _dataset(rows: list[tables.Row], name: str, machines: list[str]) -> Block:
     }
 
 
-def _system(rows: list[tables.Row], system: Block, settings: Block) -> Block:
+def _system(rows: pd.DataFrame, system: Block, settings: Block) -> Block:
     """Return a system's tables, and its trainings as figures and rows."""
-    own = [row for row in rows if row["system"] == system["name"]]
+    own = rows[rows["system"] == system["name"]]
     machines = [f"{name}/{machine}" for name, machines in settings["datasets"].items() for machine in machines]
     separators = {key: _histories(paths.separator_history, key, machines) for key in system["separators"]}
     models = {key: _histories(paths.model_history, key, joint or machines) for key, joint in system["models"].items()}

@@ -1,20 +1,19 @@
 """What a package for the challenge holds: the chosen variants, the files of each, and what the workflow knows of it.
 
-Standard library only: this runs when the graph is built. Everything is decided by the config's block `submission`.
+Standard library only at import: this runs when the graph is built. The config's block `submission` decides everything.
 """
 
-import csv
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import SCORED
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import networks_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.variants import Variant
 from asdlib.workflow.words import RAW
 
-FIGURES = ("auc_source", "auc_target", "pauc")
 NEEDED = ("variants", "author", "institute", "authors")
 MOST = 4  # systems of one team
 
@@ -138,26 +137,14 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
     path = Path(paths.scores(variant.system))
     if not path.is_file() or _older(path, inputs.score_folder(graph, variant, dataset)):
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = [
-            row
-            for row in _table(handle, path)
-            if (row["variant"], row["dataset"], row["seed"]) == (variant.name, dataset, str(variant.seed))
-            and row["recipe"] == variant.recipe
-            and row["section"]
-            and all(row[name] for name in FIGURES)
-        ]
-    return [{name: row[name] for name in ("machine", "section", *FIGURES)} for row in rows]
+    from asdlib.evaluation.score_table import read_score_table  # pandas, which the graph itself need not wait for
+
+    wanted = {"variant": variant.name, "dataset": dataset, "seed": str(variant.seed), "recipe": variant.recipe}
+    rows = read_score_table(path)
+    rows = rows[(rows[list(wanted)] == list(wanted.values())).all(axis=1) & (rows["section"] != "")]
+    return rows[["machine", "section", *SCORED]].dropna().astype(str).to_dict("records")
 
 
 def _older(table: Path, scores: str) -> bool:
-    """Tell whether scores were made again after a table."""
+    """Return whether scores were made again after a table."""
     return any(path.stat().st_mtime > table.stat().st_mtime for path in Path(scores).glob("anomaly_score_*.csv"))
-
-
-def _table(handle: TextIO, path: Path) -> list[dict[str, str]]:
-    reader = csv.DictReader(handle)
-    missing = {"variant", "dataset", "machine", "section", "seed", "recipe", *FIGURES} - set(reader.fieldnames or ())
-    if missing:
-        raise AsdError(f"{path}: has no column {min(missing)}: delete it and run again")
-    return list(reader)

@@ -1,0 +1,8 @@
+"""The figures of every table, by the names of their columns.
+
+Standard library only: the graph imports this.
+"""
+
+SCORED = ("auc_source", "auc_target", "pauc")  # the official score is their harmonic mean
+FIGURES = (*SCORED, "hmean")
+TITLES = {"auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC", "hmean": "h-mean"}

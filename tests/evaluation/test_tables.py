@@ -1,0 +1,185 @@
+"""The tables: the official definitions, reported figures in the right rows, seeds, and data without labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from asdlib.data.tables import clip_rows, writing
+from asdlib.errors import AsdError
+from asdlib.evaluation.reported import load_reported, nothing_reported
+from asdlib.evaluation.score_table import SCORE_COLUMNS, read_score_table
+from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
+from asdlib.scoring.score_files import write_decisions, write_scores
+
+MACHINES = ("fan", "valve")
+CELLS = [(domain, label) for domain in ("source", "target") for label in ("normal", "anomaly")]
+
+
+def prepared(machine: str, labelled: bool = True) -> list[dict]:
+    """Write the prepared clips of a machine: three training clips, five test clips a cell."""
+    rows = []
+    for kind, cells, count in (("train", [("source", "normal")], 3), ("test", CELLS, 5)):
+        for domain, label in cells:
+            for number in range(count):
+                name = f"section_00_{domain}_{kind}_{label}_{number:04d}"
+                known = labelled or kind == "train"
+                rows.append(
+                    {
+                        "clip": name, "section": "00", "domain": domain if known else None, "split": kind,
+                        "label": label if known else None, "attributes": {"spd": "3", "mic": "1"}, "kind": kind,
+                        "samples": 1, "recorded_samples": 1, "frames": None,
+                        "source_file": f"{machine}/{kind}/{name}.wav",
+                    }
+                )  # fmt: skip
+    with writing(Path(f"results/audio/raw/toy/{machine}.parquet"), {}, audio=("int16", (1,))) as table:
+        for kind in ("train", "test"):
+            chosen = [row for row in rows if row["kind"] == kind]
+            table.write(clip_rows(chosen), audio=np.zeros((len(chosen), 1), np.int16))
+    return [row for row in rows if row["kind"] == "test"]
+
+
+def scored(machine: str, clips: list[dict], folder: Path, seed: int) -> list[float]:
+    random = np.random.default_rng([seed, len(machine)])
+    scores = [float(random.normal() + (clip["label"] == "anomaly")) for clip in clips]
+    names = [f"{clip['clip']}.wav" for clip in clips]
+    write_scores(folder, machine, "00", zip(names, scores, strict=True))
+    write_decisions(folder, machine, "00", zip(names, (value > 1 for value in scores), strict=True))
+    return scores
+
+
+def made(*seeds: int, reported: pd.DataFrame | None = None) -> tuple[list[dict], list[dict]]:
+    """Return the rows of scores.csv and clips.csv."""
+    variants = [VariantScores("mse", seed, "r", {"toy": f"results/baseline/mse/toy/{seed}"}) for seed in seeds]
+    settings = TableSettings("baseline", variants, [Section("toy", machine, "00") for machine in MACHINES])
+    tables = make_tables(settings, nothing_reported() if reported is None else reported)
+    return tables[0].to_dict("records"), tables[1].to_dict("records")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_figures_are_the_official_ones_in_percent() -> None:
+    clips = {machine: prepared(machine) for machine in MACHINES}
+    scores = {machine: scored(machine, clips[machine], Path("results/baseline/mse/toy/1"), 1) for machine in MACHINES}
+    rows, _ = made(1)
+    assert [row["machine"] for row in rows] == [*MACHINES, "all"]
+    values = []
+    for row, machine in zip(rows, MACHINES, strict=False):
+        truth = np.array([clip["label"] == "anomaly" for clip in clips[machine]])
+        source = np.array([clip["domain"] == "source" for clip in clips[machine]])
+        given = np.array(scores[machine])
+        chosen = [truth | source, truth | ~source]
+        expected = [100 * roc_auc_score(truth[part], given[part]) for part in chosen]
+        expected.append(100 * roc_auc_score(truth, given, max_fpr=0.1))
+        found = [row[name] for name in ("auc_source", "auc_target", "pauc")]
+        assert found == pytest.approx(expected, abs=1e-4)
+        assert (row["n_train"], row["n_test"]) == (3, 20)
+        values += expected
+    assert rows[-1]["hmean"] == pytest.approx(len(values) / sum(1 / value for value in values), abs=1e-3)
+    assert (rows[-1]["n_train"], rows[-1]["n_test"], rows[-1]["section"]) == (6, 40, "")
+
+
+def test_every_clip_has_a_row() -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1)
+    _, clips = made(1)
+    assert len(clips) == 40
+    assert clips[0]["attributes"] == "spd=3;mic=1"
+    assert clips[0]["clip"].endswith(".wav")
+    assert {clip["decision"] for clip in clips} == {0, 1}
+
+
+def test_reported_figures_stand_beside_their_dataset_only() -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1)
+    header = "variant,dataset,machine,auc_source,auc_target,pauc,hmean,note\n"
+    Path("toy.csv").write_text(header + "mse,toy,fan,50,40,60,,\nmse,toy,valve,80,70,60,,\nmse,other,fan,1,2,3,,\n")
+    rows, _ = made(1, reported=load_reported(Path("toy.csv")))
+    assert [row["reported_auc_source"] for row in rows] == [50.0, 80.0, 61.5385]
+    assert np.isnan(rows[0]["reported_hmean"])
+    assert rows[-1]["reported_hmean"] == pytest.approx(6 / sum(1 / v for v in (50, 40, 60, 80, 70, 60)), abs=1e-3)
+
+
+def test_overall_figures_that_a_report_prints_stand_where_its_machines_are_incomplete() -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1)
+    header = "variant,dataset,machine,auc_source,auc_target,pauc,hmean,note\n"
+    Path("toy.csv").write_text(header + "mse,toy,fan,50,40,,,\nmse,toy,all,,,,51.5,printed\n")
+    rows, _ = made(1, reported=load_reported(Path("toy.csv")))
+    assert [row["reported_hmean"] for row in rows[:2]] == pytest.approx([np.nan, np.nan], nan_ok=True)
+    assert rows[-1]["reported_hmean"] == 51.5
+
+
+def test_several_seeds_add_mean_and_deviation() -> None:
+    for machine in MACHINES:
+        clips = prepared(machine)
+        for seed in (1, 2, 3):
+            scored(machine, clips, Path(f"results/baseline/mse/toy/{seed}"), seed)
+    rows, _ = made(1, 2, 3)
+    fan = [row for row in rows if row["machine"] == "fan"]
+    assert [row["seed"] for row in fan] == [1, 2, 3, "mean", "sd"]
+    values = [row["auc_source"] for row in fan[:3]]
+    assert fan[3]["auc_source"] == pytest.approx(np.mean(values), abs=1e-3)
+    assert fan[4]["auc_source"] == pytest.approx(np.std(values, ddof=1), abs=1e-3)
+
+
+def test_without_labels_the_figures_stay_empty_and_the_clips_remain(caplog: pytest.LogCaptureFixture) -> None:
+    scored("fan", prepared("fan"), Path("results/baseline/mse/toy/1"), 1)
+    scored("valve", prepared("valve", labelled=False), Path("results/baseline/mse/toy/1"), 1)
+    rows, clips = made(1)
+    assert [np.isnan(row["hmean"]) for row in rows] == [False, True, True]
+    assert "toy/valve section 00: no metrics" in caplog.text
+    assert len(clips) == 40
+
+
+@pytest.mark.parametrize("change", ["missing", "extra"])
+def test_scores_of_other_clips_are_refused(change: str) -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1)
+    path = Path("results/baseline/mse/toy/1/anomaly_score_fan_section_00_test.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[1:]) if change == "missing" else "".join([*lines, "other.wav,1\n"]))
+    with pytest.raises(AsdError, match=r"anomaly_score_fan.*is not both scored and among the test clips"):
+        made(1)
+
+
+# --- reading scores.csv back ----------------------------------------------------------------------------------------
+
+
+def test_a_table_is_read_as_it_was_written() -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine, labelled=machine == "fan"), Path("results/baseline/mse/toy/1"), 1)
+    rows, _ = made(1)
+    write_table(pd.DataFrame(rows), Path("scores.csv"))
+    table = read_score_table(Path("scores.csv"))
+    assert table["hmean"].tolist() == pytest.approx([row["hmean"] for row in rows], rel=0, abs=0, nan_ok=True)
+    assert table["section"].tolist() == ["00", "00", ""]
+    assert table["seed"].tolist() == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"cannot be read \(No such file or directory\): run `snakemake scores\.csv --cores 2` first"),
+        (b"", r"is not a table of scores \(No columns to parse from file\): delete it and run again"),
+        (b"\xff\n", r"is not a table of scores \(.*utf-8.*\): delete it and run again"),
+        (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): delete it and run again"),
+        (b"system,variant\n", r"has no column dataset: name the scores\.csv of a system; if it is one, delete it"),
+        (
+            f"{','.join(SCORE_COLUMNS)}\n{',' * 5}many{',' * 11}\n".encode(),
+            r"is not a table of scores \(could not convert string to float: 'many'\): delete it and run again",
+        ),
+    ],
+)
+def test_what_is_no_table_of_scores_is_refused_in_one_line(content: bytes | None, words: str) -> None:
+    path = Path("scores.csv")
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AsdError, match=f"^scores\\.csv: {words}") as caught:
+        read_score_table(path)
+    assert "\n" not in str(caught.value)
