@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from helpers.markdown_tables import tables
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
@@ -29,13 +30,6 @@ SYSTEMS = sorted(path.stem for path in (ROOT / "config/systems").glob("*.yaml"))
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-def tables(text: str) -> Iterator[list[list[str]]]:
-    """Yield every table of a page, rows of cells, the line under its head left out."""
-    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.strip().splitlines()]
-        yield [rows[0], *rows[2:]]
 
 
 def spans(cell: str) -> list[str]:
@@ -61,6 +55,43 @@ def test_relative_links_lead_somewhere(page):
         assert there.exists(), f"{name_of(page)}: {target}"
         assert ROOT in there.parents, f"{name_of(page)}: {target} leaves the repository"
         assert not anchor or anchor in anchors(there), f"{name_of(page)}: {target}: no such heading"
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+TABLE = "| a | b |\n|---|---|\n| `x \\| y` | 2 |\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_table_renders(page):
+    tables(page.read_text())
+
+
+def test_the_documents_have_tables():
+    assert sum(len(tables(page.read_text())) for page in PAGES) > 80
+
+
+def test_a_table_is_read_as_rows_of_cells():
+    assert tables(f"Text\n\n{TABLE}\n```\n| no table\n```\n") == [[["a", "b"], ["`x | y`", "2"]]]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (f"{TABLE}\n| 3 | 4 |\n", "line 5: a row outside of a table"),
+        (f"{TABLE}| 3 | 4 |\n\n| 5 | 6 |\n| 7 | 8 |\n", "line 6: a row outside of a table"),
+        (f"{TABLE}Text\n", "line 4: a blank line must end a table"),
+        (f"{TABLE}| 3 |\n", "line 4: 1 cells in a table of 2 columns"),
+        (f"{TABLE}| `x | y` | 4 |\n", "line 4: 3 cells in a table of 2 columns"),
+        (f"{TABLE}| 3 | 4\n", "line 4: a row must begin and end with a pipe"),
+        ("| a | b |\n| 1 | 2 |\n", "line 1: a row outside of a table"),
+        ("| a | b |\n|---|\n| 1 | 2 |\n", "line 2: 1 cells"),
+    ],
+    ids=["blank", "rows_apart", "text_below", "too_few", "pipe_in_code", "open_end", "no_separator", "short_separator"],
+)
+def test_a_broken_table_is_noticed(broken, message):
+    with pytest.raises(ValueError, match=message):
+        tables(broken)
 
 
 # --- commands ------------------------------------------------------------------------------------------------------

@@ -111,5 +111,5 @@ def test_trainings_are_of_the_first_seed_at_the_epoch_that_was_kept_and_recipes_
     assert "epoch 1 of 2: loss 3, validation loss 2, SI-SDR improvement 0.5" in page.all("img")[0]["alt"]
     assert page.table("The keys that made") == [["toy", "a", "9", "centre-9"], ["toy", "a", "10", "centre-10"]]
     said = " ".join(page.text.split())
-    assert "what separation gained, seed 9" in said
-    assert "validation thin and dashed, seed 9" in said
+    assert "its improvement by separation, seed 9" in said
+    assert "validation is thin and dashed, seed 9" in said

@@ -1,6 +1,6 @@
 "use strict";
-// Everything is there without this script. It opens what is folded when the page is printed or a link leads into it,
-// and lets one clip sound at a time.
+// The page works without this script. It opens folded parts when the page is printed or a link leads into them,
+// and plays one clip at a time.
 const folded = () => document.querySelectorAll("details:not([open])");
 let opened = [];
 addEventListener("beforeprint", () => {
