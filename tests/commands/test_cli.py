@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from asdlib.cli import COMMANDS, main
+from asdlib.commands.systems import text
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +61,13 @@ def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["systems"]) == 2
     assert "has no Snakefile" in capsys.readouterr().err
+
+
+def test_a_system_without_a_report_is_listed_by_its_title():
+    nothing = {"there": 0, "needed": 0}
+    entry = {"name": "mine", "title": "A method", "report": None, "variants": [{"name": "v", "recipes": ["m > b"]}]}
+    counts = {"scores": False, "trained": nothing, "public_weights": nothing, "recordings": nothing}
+    assert text(entry | counts).splitlines()[:3] == ["mine", "  A method", "    v  m > b"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -58,7 +58,9 @@ def test_development_tables_give_the_known_totals(system: str, variant: str):
 
 def test_no_table_has_variants_beyond_the_known_ones():
     found = {(path.stem, key[0]) for path in FOLDER.glob("*.csv") for key in load_reported(path).index}
-    assert found == set(TOTALS)
+    assert found == set(TOTALS), (
+        "TOTALS in this file: name every variant of resources/reported, with its overall figure"
+    )
 
 
 @pytest.mark.parametrize(("variant", "score"), [("mse", 0.5442827820713174), ("mahalanobis", 0.5650558189601554)])

@@ -1,12 +1,18 @@
-"""Every frontend of the table: what it says of its output is true, and clips do not see each other."""
+"""Every frontend of the registry: what it says of its output is true, and clips do not see each other.
+
+It has its constructor's defaults; arguments without one are those of its first recipe in config/systems.
+"""
 
 import librosa
 import numpy as np
 import pytest
 import torch
+from helpers.registry_toys import recipe_arguments, required
 
 from asdlib.frontends import FRONTENDS
 from asdlib.frontends.log_mel import LogMel
+
+TOYS: dict[str, dict] = {}  # arguments by kind
 
 
 def noise(clips: int = 3, samples: int = 16000) -> torch.Tensor:
@@ -22,7 +28,11 @@ def transform(frontend, waveforms: torch.Tensor, samples: int | None = None) -> 
 
 @pytest.fixture(params=sorted(FRONTENDS))
 def frontend(request: pytest.FixtureRequest):
-    return FRONTENDS[request.param]()
+    kind, made = request.param, FRONTENDS[request.param]
+    if kind in TOYS:
+        return made(**TOYS[kind])
+    found = recipe_arguments("frontends", kind, made, "tests/frontends/test_frontends.py")
+    return made(**{name: found[name] for name in required(made)})
 
 
 def test_the_shape_is_as_announced(frontend) -> None:

@@ -108,7 +108,7 @@ def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
         recipes = [("separators", key) for key in system["separators"]] + [("models", key) for key in system["models"]]
         stops = [key for registry, key in recipes if graph.recipe(registry, key).training.get("early_stop")]
         assert system["early_stop"] == stops
-        assert bool(stops) == (system["name"] in ("system3", "system4"))
+        assert bool(stops) or system["name"] not in ("system3", "system4")
 
 
 def test_a_system_that_is_not_asked_for_is_not_needed(graph: Graph) -> None:

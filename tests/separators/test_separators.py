@@ -1,12 +1,16 @@
-"""Tests of every registered separator at toy size: loss, gradients, and a clip's length and level."""
+"""Tests of every registered separator: loss, gradients, and a clip's length and level.
+
+A kind without an entry in TOYS is as large as its first recipe in config/systems, or as its constructor's defaults.
+"""
 
 import pytest
 import torch
+from helpers.registry_toys import recipe_arguments
 
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators import SEPARATORS
 
-# Toy arguments for each kind; add a row for a new separator to test it.
+# Toy arguments by kind: of separators that are slow at full size.
 TOYS = {
     "conv_tasnet": {
         "n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1, "window": 0.05,
@@ -35,12 +39,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def separator(kind: str) -> torch.nn.Module:
+    made, table = SEPARATORS[kind], "tests/separators/test_separators.py"
+    found = TOYS[kind] if kind in TOYS else recipe_arguments("separators", kind, made, table)
     torch.manual_seed(0)
-    return SEPARATORS[kind](**TOYS[kind])
+    return made(**found)
 
 
-def test_the_table_has_toys_for_every_separator() -> None:
-    assert TOYS.keys() == SEPARATORS.keys()
+def test_toys_are_of_separators_that_exist() -> None:
+    assert TOYS.keys() <= SEPARATORS.keys()
 
 
 def test_the_loss_is_finite_and_reaches_every_parameter(kind: str, separator) -> None:
@@ -106,6 +112,8 @@ def test_silence_stays_silence(separator) -> None:
 
 @torch.no_grad()
 def test_the_metrics_are_those_of_the_machine_stream(separator) -> None:
+    if not hasattr(separator, "metrics"):
+        pytest.skip("it measures nothing on held-out mixtures")
     sources = noise(2, 2, 1600)
     found = separator.eval().metrics(Mixtures(sources.sum(1), sources))
     assert {"si_sdr", "si_sdr_improvement"} <= found.keys()

@@ -12,7 +12,7 @@ from asdlib.steps.report import report
 
 PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
 HOSTILE = '<script>alert("1")</script>&amp;.wav'
-SYSTEM = {"title": "A toy", "report": "", "separators": ["gain-123456"], "models": {"centre-123456": []},
+SYSTEM = {"title": "A toy", "report": None, "separators": ["gain-123456"], "models": {"centre-123456": []},
           "early_stop": ["gain-123456"]}  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def test_names_of_files_are_text_and_nothing_else() -> None:
 def test_without_labels_histories_and_records_the_page_says_so() -> None:
     page = make(toy=put_part("toy", "a.wav", "raw"))
     assert page.table("All variants")[0][:3] == ["toy", "a", "–"]
+    assert "None" not in page.text  # the name of the report that there is none of
     assert "label unknown, domain unknown" in page.text
     assert "No ROC curves of fan" in page.text
     assert "nothing was learnt or the file is gone: gain-123456, centre-123456." in " ".join(page.text.split())

@@ -33,6 +33,10 @@ def test_a_good_file_is_read(load):
     assert load(GOOD)["models"] == {"m": {"kind": "k", "views": ["raw"]}}
 
 
+def test_a_system_without_a_report_names_none(load):
+    assert "report" not in load(changed("report: toy\n", ""))
+
+
 def test_anchors_and_merges_work(load):
     text = GOOD.replace("{m: {kind: k, views: [raw]}}", "\n  m: &m {kind: k, size: 1}\n  n: {<<: *m, size: 2}")
     assert load(text)["models"] == {"m": {"kind": "k", "size": 1}, "n": {"kind": "k", "size": 2}}
@@ -54,6 +58,7 @@ BAD = {
     "missing key": (changed("title: A toy", ""), "title: is missing: add it"),
     "missing inner key": (changed(", backend: b", ""), r"variants\.v\.branches\.0\.backend: is missing: add it"),
     "missing kind": (changed("kind: k, ", ""), r"models\.m\.kind: is missing: add it"),
+    "no name of a report": (changed("report: toy", "report:"), "report: None is not of type 'string'"),
     "wrong type": (changed("title: A toy", "title: 3"), "title: 3 is not of type 'string': correct the value"),
     "wrong inner type": (changed("[raw]", "raw"), r"models\.m\.views: 'raw' is not of type 'array'"),
     "bad name": (changed("{v:", "{v-1:"), "variants: 'v-1' does not match"),

@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> None:
 def text(system: dict[str, Any]) -> str:
     """Return an entry of `asdlib.planning.progress.progress` as lines."""
     width = max(len(variant["name"]) for variant in system["variants"])
-    lines = [system["name"], f"  {system['title']}", f"  {system['report']}"]
+    lines = [system["name"], f"  {system['title']}"]
+    if system["report"]:
+        lines.append(f"  {system['report']}")
     for variant in system["variants"]:
         names = [variant["name"], *[""] * (len(variant["recipes"]) - 1)]
         lines += [f"    {name:{width}}  {recipe}" for name, recipe in zip(names, variant["recipes"], strict=True)]

@@ -26,7 +26,7 @@ def progress(graph: Graph) -> list[dict[str, Any]]:
         entries.append(
             {
                 "name": name,
-                "report": content["report"],
+                "report": content.get("report"),
                 "title": content["title"],
                 "variants": [
                     {

@@ -118,7 +118,7 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "title": content["title"],
-        "report": content["report"],
+        "report": content.get("report"),
         "separators": list(separators),
         "models": {key: _joint_trainings(graph, model) for key, model in models.items()},
         "early_stop": [recipe.key for recipe in trained if (recipe.training or {}).get("early_stop")],

@@ -25,7 +25,7 @@ REFERENCES = {
     "models": {"frontend": "frontends", "init": "models"},
 }
 # The least that a system's file holds: an overridden recipe is checked as a part of one.
-SMALLEST = {"report": "", "title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
+SMALLEST = {"title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
 SEEDED = ("separators", "augmentations", "models")
 # Arguments of a class that no recipe states. The seed is the run's own; any will do for a check.
 GIVEN = {"augmentations": {"seed": 0}}
