@@ -73,3 +73,17 @@ def test_what_comes_in_half_precision_is_compared_in_full() -> None:
     estimate = (target + noise(2, 8000, seed=1)).bfloat16()
     loss = hybrid_continuity_loss(estimate, target)
     torch.testing.assert_close(loss, hybrid_continuity_loss(estimate.float(), target.float()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("frames", [3, 5, 9])
+def test_a_line_s_slope_is_the_same_over_any_number_of_frames(frames: int) -> None:
+    line = 0.25 * torch.arange(20.0).expand(1, 1, -1)
+    inner = slope(line, frames)[..., frames // 2 : -(frames // 2)]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.25))
+
+
+def test_the_resolutions_may_be_others() -> None:
+    estimate, target = noise(2, 8000), noise(2, 8000, seed=1)
+    part = spectral_loss(estimate, target, 256, 64, 200)
+    wanted = part.convergence + part.log_magnitude - si_snr(estimate, target).mean()
+    torch.testing.assert_close(hybrid_continuity_loss(estimate, target, resolutions=[(256, 64, 200)]), wanted)

@@ -28,6 +28,25 @@ def batch(clips: int = 4) -> Batch:
     return Batch(features, torch.full((clips,), 64), torch.zeros(clips, dtype=torch.bool))
 
 
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [{"decoder_width": 8}, {"decoder_kernel": 4}, {"mlp_ratio": 2.0}])
+def test_decoder_and_blocks_may_have_other_sizes(sizes: dict) -> None:
+    model = eat(**sizes)
+    assert model.decoder(torch.randn(2, 16, 16)).shape == (2, 16, 16)
+    assert model.loss(batch()).isfinite()
+
+
+def test_targets_of_the_last_block_alone() -> None:
+    last = eat(target_layers=1)
+    output = last.teacher.mlp_outputs(batch().features)[-1]
+    mean, deviation = output.mean(1, keepdim=True), output.std(1, correction=0, keepdim=True)
+    wanted = torch.nn.functional.layer_norm((output - mean) / deviation, (16,))
+    torch.testing.assert_close(last.targets(batch().features), wanted, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(eat().targets(batch().features), wanted, atol=0.1)
+
+
 # --- student and teacher ----------------------------------------------------------------------------------------------
 
 

@@ -1,64 +1,97 @@
 """BEATs against the official code: every stage of a tiny model, padding, gradients, the bucket table, the key list."""
 
 import csv
-import json
+import re
+from typing import Any
 
-import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
-from torch import Tensor
+from helpers.golden import Golden, golden
+from helpers.second_golden import Tensors, fewer, goldens, twice
+from torch import Tensor, nn
 
 from asdlib.frontends.fbank import Fbank
 from asdlib.layers.encoders.beats import MEAN, STD, Beats, all_padding, distance_buckets
-from asdlib.weights.published.beats import encoder_weights
+from asdlib.weights.published.beats import FIRST, SETTINGS, TABLE, encoder_weights
 
-FOLDER = golden("beats_tiny")
-CFG = json.loads((FOLDER / "config.json").read_text())["cfg"]
-IO = load_file(FOLDER / "io.safetensors")
-WEIGHTS = load_file(FOLDER / "weights.safetensors")
-FRAMES, TOKENS = IO["fbank"].shape[1], IO["features"].shape[1]
-LOG_MEL = IO["fbank"] * (2 * STD) + MEAN  # as the frontend gives it
-ALL = torch.full((len(LOG_MEL),), FRAMES)
-GRADIENTS = sorted(name.removeprefix("grad.") for name in IO if name.startswith("grad."))
+SIZES = {"conv_bias", "conv_pos", "conv_pos_groups", "num_buckets", "max_distance"}  # of SETTINGS, what may differ
 
 
-def tiny(gradient_decay: float = 1.0) -> Beats:
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice; the positional kernel with zeros at its ends and between its groups."""
+    shared = ("position_bias", "bucket_")
+    twice(io, [name for name in io if not name.startswith(("grad", *shared))])
+    for name in [name for name in io if name.startswith("grad")]:
+        io[name] = 2 * io[name]  # of a sum
+        if "pos_conv" in name:
+            del io[name]
+    fewer(io, "grad.")
+    cfg = config["cfg"]
+    kernel, groups = weights["encoder.pos_conv.0.weight_v"], cfg["conv_pos_groups"] // 2
+    first, other = kernel.unflatten(0, (groups, 2, -1)).unbind(1)
+    nothing = torch.zeros_like(first)
+    wide = torch.cat([torch.cat([first, nothing], 2), torch.cat([nothing, other], 2)], 1).flatten(0, 1)
+    weights["encoder.pos_conv.0.weight_v"] = nn.functional.pad(wide, (2, 2), value=1.0)  # a norm of zero has no inverse
+    weights["encoder.pos_conv.0.weight_g"] = nn.functional.pad(weights["encoder.pos_conv.0.weight_g"], (2, 2))
+    cfg |= {"conv_pos": cfg["conv_pos"] + 4, "conv_pos_groups": groups}
+
+
+case = goldens("beats_tiny", second=second)
+
+
+def tiny(case: Golden, gradient_decay: float | None = None) -> Beats:
     """The golden's network, built from its config and loaded strictly."""
+    given = case.sizes
+    assert {name: given[name] for name in SETTINGS if name not in SIZES} == {
+        name: value for name, value in SETTINGS.items() if name not in SIZES
+    }
     network = Beats(
-        width=CFG["encoder_embed_dim"],
-        depth=CFG["encoder_layers"],
-        heads=CFG["encoder_attention_heads"],
-        hidden=CFG["encoder_ffn_embed_dim"],
-        patch_width=CFG["embed_dim"],
-        buckets=CFG["num_buckets"],
-        max_distance=CFG["max_distance"],
-        gradient_decay=gradient_decay,
+        width=given["encoder_embed_dim"],
+        depth=given["encoder_layers"],
+        heads=given["encoder_attention_heads"],
+        hidden=given["encoder_ffn_embed_dim"],
+        patch_width=given["embed_dim"],
+        buckets=given["num_buckets"],
+        max_distance=given["max_distance"],
+        gradient_decay=given["layer_wise_gradient_decay_ratio"] if gradient_decay is None else gradient_decay,
+        position_kernel=given["conv_pos"],
+        position_groups=given["conv_pos_groups"],
+        patch_bias=given["conv_bias"],
     )
-    network.load_state_dict(encoder_weights(FOLDER, WEIGHTS), strict=True)
+    network.load_state_dict(encoder_weights(case.folder, case.weights), strict=True)
     return network.eval()
 
 
-def probabilities(features: Tensor, padding: Tensor) -> Tensor:
-    """What the official classifier makes of tokens: the mean of the real ones' logits, as probabilities."""
-    real = ~padding[:, :, None]
-    logits = features @ WEIGHTS["predictor.weight"].T + WEIGHTS["predictor.bias"]
-    return ((logits * real).sum(1) / real.sum(1)).sigmoid()
+def inputs(case: Golden) -> tuple[Tensor, Tensor]:
+    """The log-mel as the frontend gives it, and the number of frames, all real."""
+    fbank = case.io["fbank"]
+    return fbank * (2 * STD) + MEAN, torch.full((len(fbank),), fbank.shape[1])
 
 
-def gradients(network: Beats) -> dict[str, Tensor]:
-    features, _ = network(LOG_MEL, ALL)
-    (features * IO["probe"]).sum().backward()
+def check_probabilities(case: Golden, features: Tensor, padding: Tensor, name: str) -> None:
+    """What the official classifier, if there is one, makes of tokens: the mean of the real ones' logits."""
+    if case.sizes["finetuned_model"]:
+        real = ~padding[:, :, None]
+        logits = features @ case.weights["predictor.weight"].T + case.weights["predictor.bias"]
+        close(case, ((logits * real).sum(1) / real.sum(1)).sigmoid(), name)
+
+
+def gradients(case: Golden, network: Beats) -> dict[str, Tensor]:
+    features, _ = network(*inputs(case))
+    (features * case.io["probe"]).sum().backward()
     return {name: parameter.grad for name, parameter in network.named_parameters()}
 
 
-def close(ours: Tensor, name: str, atol: float = 1e-5) -> None:
-    torch.testing.assert_close(ours, IO[name], rtol=0, atol=atol)
+def close(case: Golden, ours: Tensor, name: str, atol: float = 1e-5) -> None:
+    torch.testing.assert_close(ours, case.io[name], rtol=0, atol=atol, msg=lambda text: f"{name}: {text}")
+
+
+def close_gradient(ours: Tensor, theirs: Tensor) -> None:
+    assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
 
 
 @torch.no_grad()
-def test_every_stage() -> None:
-    network, seen = tiny(), {}
+def test_every_stage(case: Golden) -> None:
+    network, seen = tiny(case), {}
     stages = {
         "patch_embed": network.patch_embedding,
         "patch_norm": network.layer_norm,
@@ -69,61 +102,66 @@ def test_every_stage() -> None:
     }
     for name, stage in stages.items():
         stage.register_forward_hook(lambda _, __, output, name=name: seen.update({name: output}))
-    features, padding = network(LOG_MEL, ALL)
+    features, padding = network(*inputs(case))
     seen["patch_embed"] = seen["patch_embed"].flatten(2).transpose(1, 2)
     seen["pos_conv"] = seen["pos_conv"].transpose(1, 2)
+    if isinstance(network.post_extract_proj, nn.Identity):
+        del seen["projected"]
     for name, output in seen.items():
-        close(output, name)
-    close(features, "features")
-    close(probabilities(features, padding), "probs")
+        close(case, output, name)
+    close(case, features, "features")
+    check_probabilities(case, features, padding, "probs")
 
 
 @torch.no_grad()
-def test_from_the_waveform() -> None:
-    log_mel = Fbank("povey", scale=32768.0, remove_mean=False, mean=0.0, std=0.5)(IO["waveform"])
-    close(tiny()(log_mel, ALL)[0], "features", atol=2e-4)
+def test_from_the_waveform(case: Golden) -> None:
+    log_mel = Fbank("povey", scale=32768.0, remove_mean=False, mean=0.0, std=0.5)(case.io["waveform"])
+    close(case, tiny(case)(log_mel, inputs(case)[1])[0], "features", atol=2e-4)
 
 
 @torch.no_grad()
-def test_padding() -> None:
-    frames = all_padding(IO["padding_mask"].bool(), FRAMES)
-    assert torch.equal(all_padding(frames, TOKENS), IO["padding_mask_tokens"].bool())
-    features, padding = tiny()(LOG_MEL, (~frames).sum(1))
-    assert torch.equal(padding, IO["padding_mask_tokens"].bool())
-    close(features, "features_masked")
-    close(probabilities(features, padding), "probs_masked")
+def test_padding(case: Golden) -> None:
+    log_mel, _ = inputs(case)
+    tokens = case.io["padding_mask_tokens"].bool()
+    frames = all_padding(case.io["padding_mask"].bool(), log_mel.shape[1])
+    assert torch.equal(all_padding(frames, tokens.shape[1]), tokens)
+    features, padding = tiny(case)(log_mel, (~frames).sum(1))
+    assert torch.equal(padding, tokens)
+    close(case, features, "features_masked")
+    check_probabilities(case, features, padding, "probs_masked")
 
 
 @torch.no_grad()
-def test_the_position_bias_is_exact() -> None:
-    assert torch.equal(tiny().encoder.position_bias(TOKENS), IO["position_bias"])
+def test_the_position_bias_is_exact(case: Golden) -> None:
+    tokens = case.io["features"].shape[1]
+    assert torch.equal(tiny(case).encoder.position_bias(tokens), case.io["position_bias"])
 
 
-def test_the_buckets_are_exact() -> None:
-    name = "bucket_320_800_rel_-1023_to_1023"
-    assert torch.equal(distance_buckets(torch.arange(-1023, 1024), 320, 800), IO[name].long())
+def test_the_buckets_are_exact(case: Golden) -> None:
+    """Their name says for how many buckets, what largest distance and which relative positions."""
+    tables = case.stored("bucket_")
+    for name, theirs in tables.items():
+        buckets, largest, first, last = map(int, re.fullmatch(r"(\d+)_(\d+)_rel_(-?\d+)_to_(-?\d+)", name).groups())
+        assert torch.equal(distance_buckets(torch.arange(first, last + 1), buckets, largest), theirs.long())
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_gradients(name: str) -> None:
-    theirs = IO[f"grad.{name}"]
-    assert (gradients(tiny())[name] - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+def test_gradients(case: Golden) -> None:
+    ours = gradients(case, tiny(case))
+    for name, theirs in case.stored("grad.").items():
+        close_gradient(ours[FIRST if name.endswith(TABLE) else name], theirs)
 
 
-def test_the_gradient_decays_layer_by_layer() -> None:
-    theirs = IO["grad_decay0.6.patch_embedding.weight"]
-    ours = gradients(tiny(gradient_decay=0.6))["patch_embedding.weight"]
-    assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+def test_the_gradient_decays_layer_by_layer(case: Golden) -> None:
+    for name, theirs in case.stored("grad_decay").items():
+        decay, parameter = re.fullmatch(r"(\d+(?:\.\d+)?)\.(.+)", name).groups()
+        close_gradient(gradients(case, tiny(case, float(decay)))[parameter], theirs)
 
 
 def test_the_public_checkpoints_names_and_shapes_are_the_default_models() -> None:
-    """Of the 250 official names, eleven repeat the one table of the position bias."""
+    """Each layer repeats the one table of the position bias."""
     with golden("keys/beats_iter3.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
+        shapes = {row["name"]: tuple(map(int, row["shape"].split("x"))) for row in csv.DictReader(handle)}
     with torch.device("meta"):
         ours = {name: tuple(tensor.shape) for name, tensor in Beats().state_dict().items()}
-    shapes = {row["name"]: tuple(map(int, row["shape"].split("x"))) for row in rows}
-    repeated = [name for name in shapes if name.endswith("relative_attention_bias.weight")]
-    assert len(shapes) == 250
-    assert ours == {name: shape for name, shape in shapes.items() if name not in repeated[1:]}
-    assert sum(torch.Size(shape).numel() for shape in ours.values()) == 90_311_792
+    assert FIRST in shapes
+    assert ours == {name: shape for name, shape in shapes.items() if name == FIRST or not name.endswith(TABLE)}

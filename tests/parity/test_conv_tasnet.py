@@ -1,49 +1,68 @@
 """Parity with asteroid's Conv-TasNet: encoder, masks, estimates and single-source loss, from its own weights."""
 
-import json
+import re
+from typing import Any
 
-import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens
 
 from asdlib.separation.estimates import si_sdr
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.conv_tasnet import ConvTasNet
 
-FOLDER = golden("conv_tasnet_tiny")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-THEIRS = load_file(FOLDER / "io.safetensors")
-close = {"atol": CONFIG["tolerance"]["atol"], "rtol": CONFIG["tolerance"]["rtol"]}
+
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A causal network of other sizes on another batch, by asteroid itself: it is installed."""
+    from asteroid.losses import pairwise_neg_sisdr, singlesrc_neg_sisdr
+    from asteroid.models import ConvTasNet as Asteroid
+
+    sizes = {"kernel_size": 20, "stride": 10, "n_blocks": 2, "causal": True, "norm_type": "cLN", "mask_act": "sigmoid"}
+    config["hyperparameters"] |= sizes
+    torch.manual_seed(0)
+    reference = Asteroid(**config["hyperparameters"]).eval()
+    mixture, target = torch.randn(3, 777), torch.randn(3, config["hyperparameters"]["n_src"], 777)
+    with torch.no_grad():
+        encoded = reference.forward_encoder(mixture[:, None])
+        estimate = reference(mixture)
+        outputs = {"mask": reference.forward_masker(encoded), "encoder_out": encoded, "estimate": estimate}
+    io.clear()
+    io.update(outputs, mixture=mixture, target=target, pairwise_neg_sisdr=pairwise_neg_sisdr(estimate, target))
+    last = target.shape[1] - 1
+    io[f"singlesrc_neg_sisdr_src{last}"] = singlesrc_neg_sisdr(estimate[:, last], target[:, last])
+    weights.clear()
+    weights.update(reference.state_dict())
 
 
-@pytest.fixture(scope="module")
-def network() -> ConvTasNet:
+case = goldens("conv_tasnet_tiny", second=second)
+
+
+def tiny(case: Golden) -> ConvTasNet:
     """The golden's network: its sizes, its weights by their published names."""
-    fixed = {"n_src": 2, "norm_type": "gLN"}  # what ours sets itself: two sources; gLN unless causal
-    assert fixed.items() <= CONFIG["hyperparameters"].items()
-    built = ConvTasNet(**{name: value for name, value in CONFIG["hyperparameters"].items() if name not in fixed})
-    built.network.load_state_dict(load_file(FOLDER / "weights.safetensors"), strict=True)
+    sizes = {{"n_src": "sources"}.get(name, name): value for name, value in case.sizes.items()}
+    built = ConvTasNet(**sizes)
+    built.network.load_state_dict(case.weights, strict=True)
     return built.eval()
 
 
-def test_encoder_masks_and_estimates(network: ConvTasNet) -> None:
-    with torch.no_grad():
-        encoded = network.network.forward_encoder(THEIRS["mixture"][:, None])
-        masks = network.network.forward_masker(encoded)
-        estimate = network(THEIRS["mixture"])
-    torch.testing.assert_close(encoded, THEIRS["encoder_out"], **close)
-    torch.testing.assert_close(masks, THEIRS["mask"], **close)
-    torch.testing.assert_close(estimate, THEIRS["estimate"], **close)
+@torch.no_grad()
+def test_encoder_masks_and_estimates(case: Golden) -> None:
+    network = tiny(case)
+    encoded = network.network.forward_encoder(case.io["mixture"][:, None])
+    torch.testing.assert_close(encoded, case.io["encoder_out"], **case.tolerance)
+    torch.testing.assert_close(network.network.forward_masker(encoded), case.io["mask"], **case.tolerance)
+    torch.testing.assert_close(network(case.io["mixture"]), case.io["estimate"], **case.tolerance)
 
 
-def test_the_loss_is_the_mean_over_streams_in_fixed_order(network: ConvTasNet) -> None:
-    in_order = THEIRS["pairwise_neg_sisdr"].diagonal(dim1=1, dim2=2)  # (B, source)
-    with torch.no_grad():
-        ours = network.loss(Mixtures(THEIRS["mixture"], THEIRS["target"]))
-    torch.testing.assert_close(ours, in_order.mean(), **close)
+@torch.no_grad()
+def test_the_loss_is_the_mean_over_streams_in_fixed_order(case: Golden) -> None:
+    in_order = case.io["pairwise_neg_sisdr"].diagonal(dim1=1, dim2=2)  # (B, source)
+    ours = tiny(case).loss(Mixtures(case.io["mixture"], case.io["target"]))
+    torch.testing.assert_close(ours, in_order.mean(), **case.tolerance)
 
 
-def test_si_sdr_is_that_of_the_loss() -> None:
-    ours = si_sdr(THEIRS["estimate"][:, 0], THEIRS["target"][:, 0])
-    torch.testing.assert_close(-ours, THEIRS["singlesrc_neg_sisdr_src0"], **close)
+def test_si_sdr_is_that_of_the_loss(case: Golden) -> None:
+    for name, theirs in case.stored("singlesrc_neg_sisdr_").items():
+        source = int(re.fullmatch(r"src(\d+)", name)[1])
+        ours = si_sdr(case.io["estimate"][:, source], case.io["target"][:, source])
+        torch.testing.assert_close(-ours, theirs, **case.tolerance)

@@ -3,12 +3,13 @@
 The golden's images are square and its masks random; masks are given here as the patches that stay.
 """
 
-import json
+from typing import Any
 
 import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, fewer, goldens
+from torch import Tensor
 from torch.nn import functional
 
 from asdlib.layers.masking import keep_smallest, removed
@@ -16,135 +17,171 @@ from asdlib.layers.patches import patchify
 from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
 
-FOLDER = golden("dismae_tiny")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-GIVEN = CONFIG["hyperparameters"]
-IO = load_file(FOLDER / "io.safetensors")
-WEIGHTS = load_file(FOLDER / "weights.safetensors")
+FIXED = {"in_chans": 1, "norm_pix_loss": False, "linear_label_head": True}  # of the official settings, what we use
 UNUSED = ("s_classifier", "d_classifier")  # heads that no loss of the unsupervised setting touches
-BRANCHES = {"semantic": GIVEN["mask_ratio"], "variation": GIVEN["mask_ratio"] - 0.10}
-ITEMS, DOMAINS = GIVEN["batch_per_domain"], 3
-DOMAIN = torch.arange(DOMAINS).repeat_interleave(ITEMS)
+BRANCHES = ("semantic", "variation")
+SWAPPED = "swapped_reconstruction_anchor0"
 
 
-def build() -> DismaeNetwork:
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """All but the first domain, and in each all but the first clip, its anchor, in the opposite order."""
+    items, domains = config["hyperparameters"]["batch_per_domain"], io["domain_probabilities"].shape[1]
+    others = torch.tensor([0, *range(items - 1, 0, -1)])
+    order = torch.tensor([0, *range(domains - 1, 0, -1)])
+    places = (order[:, None] * items + others).flatten()
+    for name in [name for name in io if len(io[name]) == len(places) and not name.startswith("grad_")]:
+        io[name] = io[name][places]
+    io[SWAPPED] = io[SWAPPED][others]
+    io["domain_probabilities"] = io["domain_probabilities"][:, order]
+    for name in ("reweight_classifier.2.weight", "reweight_classifier.2.bias"):
+        weights[name] = weights[name][order]
+    fewer(io, "grad_")
+
+
+case = goldens("dismae_tiny", second=second)
+
+
+def tiny(case: Golden) -> DismaeNetwork:
     """Build the golden's network and load its weights, without translating a name."""
-    side = GIVEN["img_size"] // GIVEN["patch_size"]
+    given = case.sizes
+    assert {name: given[name] for name in FIXED} == FIXED
+    side = given["img_size"] // given["patch_size"]
     network = DismaeNetwork(
-        side, side, GIVEN["patch_size"], GIVEN["embed_dim"], GIVEN["depth"], GIVEN["num_heads"],
-        GIVEN["variation_depth"], GIVEN["decoder_embed_dim"], GIVEN["decoder_depth"], GIVEN["decoder_num_heads"],
-        GIVEN["mlp_ratio"],
+        side, side, given["patch_size"], given["embed_dim"], given["depth"], given["num_heads"],
+        given["variation_depth"], given["decoder_embed_dim"], given["decoder_depth"], given["decoder_num_heads"],
+        given["mlp_ratio"],
     )  # fmt: skip
-    network.reweight_classifier = DomainHead(GIVEN["embed_dim"], DOMAINS, rate=5e-4, momentum=0.99, weight_decay=0.05)
-    missing, unexpected = network.load_state_dict(WEIGHTS, strict=False)
+    domains = case.io["domain_probabilities"].shape[1]
+    network.reweight_classifier = DomainHead(given["embed_dim"], domains, rate=5e-4, momentum=0.99, weight_decay=0.05)
+    missing, unexpected = network.load_state_dict(case.weights, strict=False)
     assert all(".velocity_" in name for name in missing)
     tables = {"pos_embed", "decoder_pos_embed"}  # fixed: ours are computed
     assert {name for name in unexpected if not name.startswith(UNUSED)} == tables
     return network
 
 
-@pytest.fixture(scope="module")
-def network() -> DismaeNetwork:
-    return build()
+def domain(case: Golden) -> Tensor:
+    """The domain of each image: they are ordered by it."""
+    return torch.arange(case.io["domain_probabilities"].shape[1]).repeat_interleave(case.sizes["batch_per_domain"])
 
 
-def keep(branch: str) -> torch.Tensor:
+def keep(case: Golden, branch: str) -> Tensor:
     """The patches that a branch sees, as the official code draws them from given noise."""
-    noise = IO[f"noise_{branch}"]
-    return keep_smallest(noise, int(noise.shape[1] * (1 - BRANCHES[branch])))
+    kept = case.io[f"latent_{branch}"].shape[1] - 1  # the class token
+    return keep_smallest(case.io[f"noise_{branch}"], kept)
 
 
-def images() -> torch.Tensor:
-    return IO["images"][:, 0]  # one channel
+def images(case: Golden) -> Tensor:
+    return case.io["images"][:, 0]  # one channel
 
 
-def latent(network: DismaeNetwork, branch: str) -> torch.Tensor:
+def latent(case: Golden, network: DismaeNetwork, branch: str) -> Tensor:
     blocks = {"semantic": network.blocks, "variation": network.variation_blocks}[branch]
-    return network.encode(network.tokens(images()), keep(branch), blocks)
+    return network.encode(network.tokens(images(case)), keep(case, branch), blocks)
 
 
-def terms(network: DismaeNetwork) -> tuple[torch.Tensor, torch.Tensor]:
-    patches = patchify(images(), GIVEN["patch_size"])
+def style(case: Golden, network: DismaeNetwork) -> Tensor:
+    return latent(case, network, "variation")[:, 0]
+
+
+def terms(case: Golden, network: DismaeNetwork) -> tuple[Tensor, Tensor]:
+    """The reconstruction error and the adaptive term, which grows fainter with the iterations."""
+    given = case.sizes
+    patches = patchify(images(case), given["patch_size"])
     real = torch.ones(patches.shape[:2], dtype=torch.bool)
-    both = keep("semantic"), keep("variation")
-    tokens = network.tokens(images())
-    return network.terms(tokens, patches, real, DOMAIN, both, GIVEN["margin"], GIVEN["tau"])
+    both = keep(case, "semantic"), keep(case, "variation")
+    tokens = network.tokens(images(case))
+    error, adaptive = network.terms(tokens, patches, real, domain(case), both, given["margin"], given["tau"])
+    return error, adaptive / (given["ada_iter"] + 1)
 
 
-def same(ours: torch.Tensor, name: str) -> None:
-    torch.testing.assert_close(ours, IO[name], **CONFIG["tolerance"])
+def label_loss(case: Golden, network: DismaeNetwork) -> Tensor:
+    """The official label term: the unused head on our semantic token."""
+    semantic = latent(case, network, "semantic")[:, 0]
+    logits = functional.linear(semantic, case.weights["s_classifier.0.weight"], case.weights["s_classifier.0.bias"])
+    return functional.cross_entropy(logits, case.io["labels"])
+
+
+def total_loss(case: Golden, network: DismaeNetwork) -> Tensor:
+    reconstruction, adaptive = terms(case, network)
+    weighted = case.sizes["lambda_adaptive"] * adaptive, case.sizes["lambda_label"] * label_loss(case, network)
+    return reconstruction + sum(weighted)
+
+
+def same(case: Golden, ours: Tensor, name: str) -> None:
+    torch.testing.assert_close(ours, case.io[name], **case.tolerance, msg=lambda text: f"{name}: {text}")
+
+
+def test_the_semantic_mask_is_that_of_the_mask_ratio(case: Golden) -> None:
+    patches = case.io["noise_semantic"].shape[1]
+    assert keep(case, "semantic").shape[1] == int(patches * (1 - case.sizes["mask_ratio"]))
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-def test_masks(branch: str) -> None:
-    assert torch.equal(removed(keep(branch), IO[f"noise_{branch}"].shape[1]).float(), IO[f"mask_{branch}"])
+def test_masks(case: Golden, branch: str) -> None:
+    theirs = case.io[f"mask_{branch}"]
+    assert torch.equal(removed(keep(case, branch), theirs.shape[1]).float(), theirs)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("positions", "pos_embed"), ("decoder_positions", "decoder_pos_embed")])
-def test_position_tables(network: DismaeNetwork, ours: str, theirs: str) -> None:
-    assert not WEIGHTS[theirs][:, 0].any()  # the CLS token has no position
-    torch.testing.assert_close(getattr(network, ours)[None], WEIGHTS[theirs][:, 1:], rtol=0, atol=1e-6)
+def test_position_tables(case: Golden, ours: str, theirs: str) -> None:
+    table = case.weights[theirs]
+    assert not table[:, 0].any()  # the CLS token has no position
+    torch.testing.assert_close(getattr(tiny(case), ours)[None], table[:, 1:], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-def test_latents(network: DismaeNetwork, branch: str) -> None:
-    same(latent(network, branch), f"latent_{branch}")
+def test_latents(case: Golden, branch: str) -> None:
+    same(case, latent(case, tiny(case), branch), f"latent_{branch}")
 
 
-def test_decoder_input(network: DismaeNetwork) -> None:
-    style = latent(network, "variation")[:, 0]
-    same(network.decoder_input(latent(network, "semantic"), keep("semantic"), style), "decoder_input")
+def test_decoder_input(case: Golden) -> None:
+    network = tiny(case)
+    semantic = latent(case, network, "semantic")
+    same(case, network.decoder_input(semantic, keep(case, "semantic"), style(case, network)), "decoder_input")
 
 
-def test_reconstruction(network: DismaeNetwork) -> None:
-    style = latent(network, "variation")[:, 0]
-    same(network.decode(latent(network, "semantic"), keep("semantic"), style), "reconstruction_patches")
-    same(patchify(images(), GIVEN["patch_size"]), "target_patches")
+def test_reconstruction(case: Golden) -> None:
+    network = tiny(case)
+    found = network.decode(latent(case, network, "semantic"), keep(case, "semantic"), style(case, network))
+    same(case, found, "reconstruction_patches")
+    same(case, patchify(images(case), case.sizes["patch_size"]), "target_patches")
 
 
-def test_swapped_reconstruction(network: DismaeNetwork) -> None:
+def test_swapped_reconstruction(case: Golden) -> None:
     """The first clip's semantic tokens with the variation tokens of all clips of its domain."""
-    anchor = torch.zeros(ITEMS, dtype=torch.int64)
-    style = latent(network, "variation")[:ITEMS, 0]
-    swapped = network.decode(latent(network, "semantic")[anchor], keep("semantic")[anchor], style)
-    same(swapped, "swapped_reconstruction_anchor0")
+    network, items = tiny(case), case.sizes["batch_per_domain"]
+    anchor = torch.zeros(items, dtype=torch.int64)
+    semantic = latent(case, network, "semantic")[anchor]
+    same(case, network.decode(semantic, keep(case, "semantic")[anchor], style(case, network)[:items]), SWAPPED)
 
 
-def test_domain_head(network: DismaeNetwork) -> None:
+def test_domain_head(case: Golden) -> None:
     """Its probabilities, and the cross-entropy that it learns from."""
-    semantic = latent(network, "semantic")[:, 0]
+    network, domains = tiny(case), domain(case)
+    semantic = latent(case, network, "semantic")[:, 0]
     logits = network.reweight_classifier(semantic)
-    same(logits.softmax(1), "domain_probabilities")
-    own = network.reweight_classifier.probability(semantic, DOMAIN)
-    torch.testing.assert_close(
-        own, IO["domain_probabilities"][torch.arange(len(DOMAIN)), DOMAIN], **CONFIG["tolerance"]
-    )
-    same(functional.cross_entropy(logits, DOMAIN)[None], "domain_loss")
+    same(case, logits.softmax(1), "domain_probabilities")
+    own = network.reweight_classifier.probability(semantic, domains)
+    theirs = case.io["domain_probabilities"][torch.arange(len(domains)), domains]
+    torch.testing.assert_close(own, theirs, **case.tolerance)
+    same(case, functional.cross_entropy(logits, domains)[None], "domain_loss")
 
 
-def test_loss_terms(network: DismaeNetwork) -> None:
-    reconstruction, adaptive = terms(network)
-    same(reconstruction[None], "recon_loss")
-    same(adaptive[None], "adaptive_loss")
-    assert GIVEN["lambda_label"] == 0.0
-    same((reconstruction + GIVEN["lambda_adaptive"] * adaptive)[None], "total_loss")
+def test_loss_terms(case: Golden) -> None:
+    network = tiny(case)
+    reconstruction, adaptive = terms(case, network)
+    same(case, reconstruction[None], "recon_loss")
+    same(case, adaptive[None], "adaptive_loss")
+    same(case, label_loss(case, network)[None], "label_loss")
+    same(case, total_loss(case, network)[None], "total_loss")
 
 
-def test_the_label_term_that_weighs_nothing(network: DismaeNetwork) -> None:
-    """The unused head on our semantic token: nothing that the published loss could need is missing."""
-    logits = functional.linear(
-        latent(network, "semantic")[:, 0], WEIGHTS["s_classifier.0.weight"], WEIGHTS["s_classifier.0.bias"]
-    )
-    same(functional.cross_entropy(logits, IO["labels"])[None], "label_loss")
-
-
-def test_gradients() -> None:
+def test_gradients(case: Golden) -> None:
     """Far closer than the golden's tolerance, under which the adaptive term's small share would not be seen."""
-    network = build()
-    reconstruction, adaptive = terms(network)
-    (reconstruction + GIVEN["lambda_adaptive"] * adaptive).backward()
-    weights = {"patch_embed_weight": network.patch_embed.proj.weight, "cls_token": network.cls_token,
-               "decoder_pred_weight": network.decoder_pred.weight}  # fmt: skip
-    for name, weight in weights.items():
-        theirs = IO[f"grad_{name}"]
-        assert (weight.grad - theirs).abs().max() <= 1e-5 * theirs.abs().max(), name
+    network = tiny(case)
+    total_loss(case, network).backward()
+    ours = {name.replace("patch_embed.proj", "patch_embed").replace(".", "_"): parameter.grad
+            for name, parameter in network.named_parameters()}  # fmt: skip
+    for name, theirs in case.stored("grad_").items():
+        assert (ours[name] - theirs).abs().max() <= 1e-5 * theirs.abs().max(), name

@@ -1,12 +1,13 @@
 """Parity with the published dual-branch CNN: both views, the maps on the way, both embeddings, from the waveform on."""
 
-import json
 import re
+from typing import Any
 
 import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden, as_stored
+from helpers.second_golden import Tensors, goldens, twice
+from torch import Tensor
 
 from asdlib.frontends.dual_view import DualViewRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
@@ -14,32 +15,41 @@ from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 from asdlib.layers.spectra import magnitude_spectrogram
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 
-FOLDER = golden("dual_branch_cnn_tiny")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-EXPECTED = load_file(FOLDER / "io.safetensors")
-SAMPLES = torch.full((2,), CONFIG["hyperparameters"]["num_samples"])
 
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice, of whose first item fewer bins are stored; embeddings in the opposite order."""
+    twice(io, ["waveform", "spectrum", "flattened_after_time_pool"])
+    twice(io, [name for name in io if name.startswith("embedding")])
+    io["spectrum"] = io["spectrum"][:, ::2]
+    for name in ("magnitude_spectrogram", "spectrogram_after_time_mean_subtraction"):
+        io[name] = io[name][:, :, ::3]
+    for branch in ("spectrum", "spectrogram"):
+        io[f"embedding_{branch}"] = io[f"embedding_{branch}"].flip(1)
+        weights[f"{branch}.embedding.weight"] = weights[f"{branch}.embedding.weight"].flip(0)
+    io["embedding"] = torch.cat([io["embedding_spectrum"], io["embedding_spectrogram"]], 1)
+
+
+case = goldens("dual_branch_cnn_tiny", second=second)
 
 # Where the layers of the spectrum branch lie: every third layer of a sequence, from the given one on.
-PLACES = {"conv": ("convolutions", 0), "se": ("convolutions", 2), "dense": ("dense", 0), "bn": ("dense", 1)}
+FIRST = {"conv": ("convolutions", 0), "se": ("convolutions", 2), "dense": ("dense", 0), "bn": ("dense", 1)}
 
 
 def own_name(name: str) -> str:
     """Return our name of a published weight."""
     name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
-    name = re.sub(r"^spectrum\.(conv|se|dense|bn)(\d)", _spectrum_layer, name)
-    name = re.sub(r"block(\d)\.unit(\d)", lambda found: f"units.{2 * int(found[1]) + int(found[2]) - 3}", name)
+    name = re.sub(r"^spectrum\.(conv|se|dense|bn)(\d+)", _spectrum_layer, name)
+    name = re.sub(r"block(\d+)\.unit(\d)", lambda found: f"units.{2 * int(found[1]) + int(found[2]) - 3}", name)
     return name.replace("stem.conv", "stem.0").replace("stem.bn", "stem.1")
 
 
 def _spectrum_layer(found: re.Match) -> str:
-    sequence, first = PLACES[found[1]]
+    sequence, first = FIRST[found[1]]
     return f"spectrum.{sequence}.{first + 3 * (int(found[2]) - 1)}"
 
 
-@pytest.fixture(scope="module")
-def network() -> DualBranchCnn:
-    given = CONFIG["hyperparameters"]
+def tiny(case: Golden) -> DualBranchCnn:
+    given = case.sizes
     built = DualBranchCnn(
         samples=given["num_samples"],
         spectrum_channels=given["spectrum_channels"],
@@ -47,40 +57,51 @@ def network() -> DualBranchCnn:
         dimensions=given["embedding_dim_per_branch"],
         se_ratio=given["se_ratio"],
     )
-    weights = {own_name(name): value for name, value in load_file(FOLDER / "weights.safetensors").items()}
-    assert sum(value.numel() for value in weights.values()) == CONFIG["n_parameters_in_weights_file"]
+    weights = {own_name(name): value for name, value in case.weights.items()}
+    assert sum(value.numel() for value in weights.values()) == case.config["n_parameters_in_weights_file"]
     counters = {name: value for name, value in built.state_dict().items() if name.endswith("num_batches_tracked")}
     built.load_state_dict(weights | counters, strict=True)
     return built.eval()
 
 
-def same(name: str, ours: torch.Tensor) -> None:
-    torch.testing.assert_close(ours, EXPECTED[name], **CONFIG["tolerance"])
+def inputs(case: Golden) -> tuple[Tensor, Tensor]:
+    """Waveforms, and how many of their samples are real: all."""
+    waveforms = case.io["waveform"]
+    return waveforms, torch.full((len(waveforms),), waveforms.shape[1])
 
 
-def test_both_views() -> None:
-    waveforms = EXPECTED["waveform"]
-    same("spectrum", MagnitudeSpectrum()(waveforms, SAMPLES)[:, 0, ::16])
-    same("magnitude_spectrogram", magnitude_spectrogram(waveforms, 1024, 512)[:1, :, ::4])
-    same("spectrogram_after_time_mean_subtraction", MagnitudeSpectrogram()(waveforms, SAMPLES)[:1, :, ::4])
+def same(case: Golden, name: str, ours: Tensor) -> None:
+    """Compare where something is stored: of some items, times and frequencies every n-th."""
+    theirs = case.io[name]
+    torch.testing.assert_close(as_stored(ours, theirs), theirs, **case.tolerance, msg=lambda text: f"{name}: {text}")
+
+
+def test_both_views(case: Golden) -> None:
+    spectrogram = MagnitudeSpectrogram()
+    same(case, "spectrum", MagnitudeSpectrum()(*inputs(case))[:, 0])
+    linear = magnitude_spectrogram(case.io["waveform"], spectrogram.n_fft, spectrogram.hop_length)
+    same(case, "magnitude_spectrogram", linear)
+    same(case, "spectrogram_after_time_mean_subtraction", spectrogram(*inputs(case)))
 
 
 @torch.no_grad()
-def test_the_maps_on_the_way(network: DualBranchCnn) -> None:
-    branch = network.spectrogram
-    spectrogram = MagnitudeSpectrogram()(EXPECTED["waveform"], SAMPLES)
-    inputs = branch.bn_freq(spectrogram.transpose(1, 2)).transpose(1, 2)[:, None]
-    same("stem_conv_out", branch.stem[0](inputs)[:1, :, ::2, ::4].permute(0, 2, 3, 1))
-    same("stem_pool_out", branch.stem(inputs)[:1, :, :, ::4].permute(0, 2, 3, 1))
-    same("flattened_after_time_pool", branch.flattened(spectrogram))
+def test_the_maps_on_the_way(case: Golden) -> None:
+    branch = tiny(case).spectrogram
+    spectrogram = MagnitudeSpectrogram()(*inputs(case))
+    normalised = branch.bn_freq(spectrogram.transpose(1, 2)).transpose(1, 2)[:, None]
+    same(case, "stem_conv_out", branch.stem[0](normalised).permute(0, 2, 3, 1))
+    same(case, "stem_pool_out", branch.stem(normalised).permute(0, 2, 3, 1))
+    same(case, "flattened_after_time_pool", branch.flattened(spectrogram))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @torch.no_grad()
-def test_embeddings_of_stored_rows(network: DualBranchCnn, dtype: torch.dtype) -> None:
+def test_embeddings_of_stored_rows(case: Golden, dtype: torch.dtype) -> None:
     """The row that a feature table holds, in either precision, is as good as the waveform."""
-    rows = DualViewRow()(EXPECTED["waveform"], SAMPLES).to(dtype).float()
+    network = tiny(case)
+    rows = DualViewRow()(*inputs(case)).to(dtype).float()
     spectrogram, spectrum = network.view.views(rows)
-    same("embedding_spectrum", network.spectrum(spectrum))
-    same("embedding_spectrogram", network.spectrogram(spectrogram))
-    same("embedding", torch.cat([network.spectrum(spectrum), network.spectrogram(spectrogram)], 1))
+    parts = network.spectrum(spectrum), network.spectrogram(spectrogram)
+    same(case, "embedding_spectrum", parts[0])
+    same(case, "embedding_spectrogram", parts[1])
+    same(case, "embedding", torch.cat(parts, 1))

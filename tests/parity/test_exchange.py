@@ -1,48 +1,47 @@
 """Parity with the published mixup, statistics exchange and feature exchange; the draws are the golden's own."""
 
-import json
+from typing import Any
 
-import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens, twice
+from torch import Tensor
 
 from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 
-FOLDER = golden("mixup_statex_featex")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-EXPECTED = load_file(FOLDER / "io.safetensors")
+
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice: in the reversed batch, too, a clip meets its old partner."""
+    twice(io, list(io))
+    config["hyperparameters"]["batch"] *= 2
 
 
-def same(name: str, ours: torch.Tensor) -> None:
-    torch.testing.assert_close(ours, EXPECTED[name], **CONFIG["tolerance"])
+case = goldens("mixup_statex_featex", second=second)
 
 
-@pytest.fixture(scope="module")
-def exchanged() -> dict[str, torch.Tensor]:
-    """Who is mixed or exchanged: there, a draw below the chance mixes, but leaves statistics and embeddings alone."""
-    chance = {name: CONFIG["hyperparameters"][f"{name}_prob"] for name in ("mixup", "statex", "featex")}
-    below = {name: EXPECTED[f"u_{name}_decision"] < chance[name] for name in chance}
-    return {"mixup": below["mixup"], "statex": ~below["statex"], "featex": ~below["featex"]}
+def same(case: Golden, name: str, ours: Tensor) -> None:
+    torch.testing.assert_close(ours, case.io[name], **case.tolerance)
 
 
-def test_some_of_each_are_exchanged_and_some_are_not(exchanged) -> None:
-    assert all(0 < chosen.sum() < len(chosen) for chosen in exchanged.values())
+def drawn(case: Golden, kind: str) -> Tensor:
+    """Whose draw is below the chance: that mixes, but leaves statistics and embeddings alone."""
+    return case.io[f"u_{kind}_decision"] < case.sizes[f"{kind}_prob"]
 
 
-def test_mixup(exchanged) -> None:
-    share = torch.where(exchanged["mixup"], EXPECTED["u_mixup_lambda"], 1.0)
-    same("mixup_waveform", mixed(EXPECTED["waveform"], share))
-    same("mixup_labels", mixed(EXPECTED["labels"], share))
+def test_mixup(case: Golden) -> None:
+    share = torch.where(drawn(case, "mixup"), case.io["u_mixup_lambda"], 1.0)
+    same(case, "mixup_waveform", mixed(case.io["waveform"], share))
+    same(case, "mixup_labels", mixed(case.io["labels"], share))
 
 
-def test_statistics_exchange(exchanged) -> None:
-    spectrogram = exchange_statistics(EXPECTED["spectrogram"][..., 0], exchanged["statex"])
-    same("statex_spectrogram", spectrogram[..., None])
-    same("statex_labels", exchange_labels(EXPECTED["mixup_labels"], exchanged["statex"]))
+def test_statistics_exchange(case: Golden) -> None:
+    exchanged = ~drawn(case, "statex")
+    same(case, "statex_spectrogram", exchange_statistics(case.io["spectrogram"][..., 0], exchanged)[..., None])
+    same(case, "statex_labels", exchange_labels(case.io["mixup_labels"], exchanged))
 
 
-def test_feature_exchange(exchanged) -> None:
-    same("featex_embedding_spectrogram", exchange_rows(EXPECTED["embedding_spectrogram"], exchanged["featex"]))
-    same("featex_embedding_spectrum", EXPECTED["embedding_spectrum"])
-    same("featex_labels", exchange_labels(EXPECTED["statex_labels"], exchanged["featex"]))
+def test_feature_exchange(case: Golden) -> None:
+    exchanged = ~drawn(case, "featex")
+    same(case, "featex_embedding_spectrogram", exchange_rows(case.io["embedding_spectrogram"], exchanged))
+    same(case, "featex_embedding_spectrum", case.io["embedding_spectrum"])
+    same(case, "featex_labels", exchange_labels(case.io["statex_labels"], exchanged))

@@ -4,45 +4,78 @@ The same operations in the same order; what is left is the rounding of the proce
 band 50 dB and more below the loudest of its frame is a larger share of the energy.
 """
 
-import json
+from typing import Any
 
 import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens
+from torch import Tensor
 
-from asdlib.frontends.fbank import Fbank
+from asdlib.frontends.fbank import FLOOR, LOWEST, PRE_EMPHASIS, Fbank
 
-FOLDER = golden("fbank")
-IO = load_file(FOLDER / "io.safetensors")
-CLIPS = range(sum(name.startswith("waveform_") for name in json.loads((FOLDER / "config.json").read_text())["tensors"]))
-RAW = {"mean": 0.0, "std": 0.5}  # (x - 0) / (2 · 0.5)
-BEATS = {"window": "povey", "scale": 32768.0, "remove_mean": False}
 LOUD = 12.0  # of the natural logarithm of energy: 52 dB
+FIXED = {"frame_length_ms": 25, "frame_shift_ms": 10, "low_freq": LOWEST, "preemphasis": PRE_EMPHASIS, "dither": 0.0,
+         "remove_dc_offset": True, "snip_edges": True, "log_floor": FLOOR}  # fmt: skip
 
 
-@pytest.mark.parametrize("clip", CLIPS)
-@pytest.mark.parametrize(("name", "arguments"), [("beats_raw", BEATS), ("mae_eat_raw", {"window": "hanning"})])
-def test_the_log_mel_is_kaldis(name: str, arguments: dict, clip: int) -> None:
-    theirs = IO[f"{name}_{clip}"]
-    ours = Fbank(**arguments, **RAW)(IO[f"waveform_{clip}"][None])[0]
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)
-    loud = theirs >= theirs.amax(1, keepdim=True) - LOUD
-    torch.testing.assert_close(ours[loud], theirs[loud], rtol=0, atol=1e-4)
-    assert (ours - theirs).abs().mean() <= 1e-5
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """The first clip left out, the others in the opposite order; another mean and deviation."""
+    given = {name: io.pop(name) for name in list(io) if name.rpartition("_")[2].isdigit()}
+    last = max(int(name.rpartition("_")[2]) for name in given)
+    config["beats"] |= {"norm_mean": 3.0, "norm_std": 2.0}
+    for name, value in given.items():
+        kind, _, clip = name.rpartition("_")
+        if clip != "0":
+            raw = given[f"beats_raw_{clip}"]
+            io[f"{kind}_{last - int(clip)}"] = (raw - 3.0) / 4.0 if kind == "beats_norm" else value
 
 
-@pytest.mark.parametrize("clip", CLIPS)
-def test_the_normalised_log_mel_is_what_beats_sees(clip: int) -> None:
-    ours = Fbank(**BEATS, mean=15.41663, std=6.55582)(IO[f"waveform_{clip}"][None])[0]
-    torch.testing.assert_close(ours, IO[f"beats_norm_{clip}"], rtol=0, atol=1e-4)
+case = goldens("fbank", second=second)
 
 
-def test_the_filters_are_kaldis() -> None:
+def frontend(case: Golden, network: str, mean: float = 0.0, std: float = 0.5) -> Fbank:
+    """The frontend of BEATs, or of AudioMAE and EAT; by default it normalises nothing: (x - 0) / (2 · 0.5)."""
+    common, own = case.config["beats"], case.config[network]
+    assert {name: common[name] for name in FIXED} == pytest.approx(FIXED)
+    assert common["high_freq"] == common["sample_rate"] / 2
+    built = Fbank(
+        own["window"], own["scale"], own.get("subtract_waveform_mean", False), common["num_mel_bins"],
+        mean=mean, std=std, sample_rate=common["sample_rate"],
+    )  # fmt: skip
+    assert built.n_fft == common["fft"]
+    return built
+
+
+def clips(case: Golden, kind: str) -> list[tuple[Tensor, Tensor]]:
+    """Every waveform, and what is stored of it."""
+    return [(waveform[None], case.io[f"{kind}_{clip}"]) for clip, waveform in case.stored("waveform_").items()]
+
+
+@pytest.mark.parametrize("network", ["beats", "mae_eat"])
+def test_the_log_mel_is_kaldis(case: Golden, network: str) -> None:
+    built = frontend(case, network)
+    for waveform, theirs in clips(case, f"{network}_raw"):
+        ours = built(waveform)[0]
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)
+        loud = theirs >= theirs.amax(1, keepdim=True) - LOUD
+        torch.testing.assert_close(ours[loud], theirs[loud], rtol=0, atol=1e-4)
+        assert (ours - theirs).abs().mean() <= 1e-5
+
+
+def test_the_normalised_log_mel_is_what_beats_sees(case: Golden) -> None:
+    given = case.config["beats"]
+    built = frontend(case, "beats", given["norm_mean"], given["norm_std"])
+    for waveform, theirs in clips(case, "beats_norm"):
+        torch.testing.assert_close(built(waveform)[0], theirs, rtol=0, atol=5e-4 / given["norm_std"])
+
+
+def test_the_filters_are_kaldis(case: Golden) -> None:
     """A logarithm rounded the other way moves a weight by 1.1e-5."""
-    torch.testing.assert_close(Fbank()._filters, IO["mel_filterbank"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(frontend(case, "beats")._filters, case.io["mel_filterbank"], rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("window", ["povey", "hanning"])
-def test_the_windows_are_kaldis(window: str) -> None:
-    torch.testing.assert_close(Fbank(window)._window, IO[f"window_{window}"], rtol=0, atol=1e-6)
+@pytest.mark.parametrize("network", ["beats", "mae_eat"])
+def test_the_windows_are_kaldis(case: Golden, network: str) -> None:
+    theirs = case.io[f"window_{case.config[network]['window']}"]
+    torch.testing.assert_close(frontend(case, network)._window, theirs, rtol=0, atol=1e-6)

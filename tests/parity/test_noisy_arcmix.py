@@ -1,53 +1,83 @@
 """Parity with the published Noisy-ArcMix: logits, loss, gradients, and what ArcMix and ArcFace make of the same."""
 
-import json
+from typing import Any
 
 import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens, twice
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from asdlib.losses.arcface import ArcFace
 from asdlib.losses.noisy_arcmix import NoisyArcMix
 
-FOLDER = golden("noisy_arcmix")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-EXPECTED = load_file(FOLDER / "io.safetensors")
+
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice, its classes in the opposite order."""
+    sizes = config["hyperparameters"]
+    io["labels"] = sizes["num_classes"] - 1 - io["labels"]
+    for tensors, name in ((io, "grad_class_weight"), (weights, "weight")):
+        tensors[name] = tensors[name].unflatten(0, (-1, sizes["sub"])).flip(0).flatten(0, 1)
+    logits = [name for name in io if name.startswith("logits")]
+    for name in logits:
+        io[name] = io[name].flip(1)
+    io["permutation"] = torch.cat([io["permutation"], io["permutation"] + len(io["permutation"])])
+    twice(io, ["features", "labels", "grad_features", "anomaly_score_ce_per_item", *logits])
+    io["grad_features"] /= 2  # of a mean
 
 
-@pytest.fixture
-def loss() -> NoisyArcMix:
-    given = CONFIG["hyperparameters"]
-    built = NoisyArcMix(given["in_features"], given["num_classes"], given["s"], given["m"], given["sub"])
-    built.load_state_dict(load_file(FOLDER / "weights.safetensors"), strict=True)
-    return built
+case = goldens("noisy_arcmix", second=second)
 
 
-def same(name: str, ours: torch.Tensor) -> None:
-    torch.testing.assert_close(ours.reshape(EXPECTED[name].shape), EXPECTED[name], **CONFIG["tolerance"])
+def built(case: Golden) -> NoisyArcMix:
+    sizes = case.sizes
+    loss = NoisyArcMix(
+        sizes["in_features"], sizes["num_classes"], sizes["s"], sizes["m"], sizes["sub"], sizes["easy_margin"]
+    )
+    loss.load_state_dict(case.weights, strict=True)
+    return loss
 
 
-def test_logits_loss_and_gradients(loss: NoisyArcMix) -> None:
-    features, labels = EXPECTED["features"].requires_grad_(), EXPECTED["labels"]
-    partners = labels[EXPECTED["permutation"]]
-    value = loss(features, labels, partners, EXPECTED["lam"][0])
+def inputs(case: Golden) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Features, labels, the partners' labels, and the share of the first."""
+    labels = case.io["labels"]
+    return case.io["features"].clone(), labels, labels[case.io["permutation"]], case.io["lam"][0]
+
+
+def same(case: Golden, name: str, ours: Tensor) -> None:
+    torch.testing.assert_close(ours.reshape(case.io[name].shape), case.io[name], **case.tolerance)
+
+
+def test_logits_loss_and_gradients(case: Golden) -> None:
+    loss, (features, labels, partners, share) = built(case), inputs(case)
+    value = loss(features.requires_grad_(), labels, partners, share)
     value.backward()
-    same("loss_noisy_arcmix", value)
-    same("logits_noisy_arcmix", loss.logits(features, labels))
-    same("logits_margin_on_permuted", loss.logits(features, partners))
-    same("grad_features", features.grad)
-    same("grad_class_weight", loss.weight.grad)
+    same(case, "loss_noisy_arcmix", value)
+    same(case, "logits_noisy_arcmix", loss.logits(features, labels))
+    same(case, "logits_margin_on_permuted", loss.logits(features, partners))
+    same(case, "grad_features", features.grad)
+    same(case, "grad_class_weight", loss.weight.grad)
 
 
-def test_without_mixing_it_is_arcface(loss: NoisyArcMix) -> None:
-    features, labels = EXPECTED["features"], EXPECTED["labels"]
-    partners = labels[EXPECTED["permutation"]]
-    same("loss_arcface", loss(features, labels, partners, torch.tensor(1.0)))
-    same("anomaly_score_ce_per_item", cross_entropy(loss.logits(features, labels), labels, reduction="none"))
+def test_without_mixing_it_is_arcface(case: Golden) -> None:
+    loss, (features, labels, partners, _) = built(case), inputs(case)
+    same(case, "loss_arcface", loss(features, labels, partners, torch.tensor(1.0)))
+    errors = cross_entropy(loss.logits(features, labels), labels, reduction="none")
+    same(case, "anomaly_score_ce_per_item", errors)
 
 
-def test_arcmix_has_a_margin_on_either_class(loss: NoisyArcMix) -> None:
-    features, labels, share = EXPECTED["features"], EXPECTED["labels"], EXPECTED["lam"][0]
-    partners = labels[EXPECTED["permutation"]]
+def test_arcmix_has_a_margin_on_either_class(case: Golden) -> None:
+    loss, (features, labels, partners, share) = built(case), inputs(case)
     own, other = (cross_entropy(loss.logits(features, classes), classes) for classes in (labels, partners))
-    same("loss_arcmix", share * own + (1 - share) * other)
+    same(case, "loss_arcmix", share * own + (1 - share) * other)
+
+
+def test_our_arcface_is_theirs(case: Golden) -> None:
+    sizes, (features, labels, _, _) = case.sizes, inputs(case)
+    if sizes["sub"] != 1 or sizes["easy_margin"]:
+        pytest.skip("our ArcFace has one centre a class, and no easy margin")
+    loss = ArcFace(sizes["in_features"], sizes["num_classes"], sizes["s"], sizes["m"])
+    loss.load_state_dict(case.weights, strict=True)
+    same(case, "logits_noisy_arcmix", loss.logits(features, labels))
+    same(case, "loss_arcface", loss(features, labels))

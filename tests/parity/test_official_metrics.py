@@ -3,19 +3,43 @@
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.golden import golden
+from helpers.second_golden import golden_folders
 
 from asdlib.evaluation.evaluator import evaluate
 from asdlib.evaluation.jackknife import evaluator_ci95
 from asdlib.evaluation.metrics import official_score, precision_recall_f1, section_metrics
 from asdlib.scoring.score_files import read_decisions, read_scores
 
-SETS = sorted(path.parents[1] for path in golden("official_metrics").glob("*/expected/expected.json"))
+
+def second(folder: Path) -> None:
+    """In every set other names of machines, the clips of a submission's files in the opposite order."""
+    for expected in folder.glob("*/expected/expected.json"):
+        machines = list(json.loads(expected.read_text())["machines"])
+        one = expected.parents[1]
+        reverse_lines(one.glob("submission/*.csv"))
+        for machine in machines:
+            expected.write_text(expected.read_text().replace(f'"{machine}"', f'"New{machine}"'))
+            for path in [*one.glob(f"*/*_{machine}_section_*")]:
+                path.rename(path.with_name(path.name.replace(f"_{machine}_", f"_New{machine}_")))
+
+
+def second_baseline(folder: Path) -> None:
+    """The clips in the opposite order."""
+    reverse_lines(folder.glob("expected/*_anomaly_score.csv"))
+
+
+def reverse_lines(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.write_text("\n".join(reversed(path.read_text().splitlines())) + "\n")
+
+
+folder = golden_folders("official_metrics", second=second)
+baseline = golden_folders("official_ae", second=second_baseline)
 
 
 def leaves(tree: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -26,12 +50,15 @@ def leaves(tree: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield (*path, key), value
 
 
-def test_there_are_sets_to_compare():
-    assert SETS
+def test_evaluator(folder: Path) -> None:
+    sets = sorted(path.parents[1] for path in folder.glob("*/expected/expected.json"))
+    assert sets
+    for one in sets:
+        check_set(one)
 
 
-@pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
-def test_evaluator(folder: Path):
+def check_set(folder: Path) -> None:
+    """Compare every number of the official evaluator for one set of submissions."""
     expected = json.loads((folder / "expected" / "expected.json").read_text())
     result = evaluate(folder / "submission", folder)
 
@@ -44,24 +71,25 @@ def test_evaluator(folder: Path):
 
 
 @pytest.mark.parametrize("mode", ["MSE", "MAHALA"])
-def test_baseline_result_file(mode: str):
-    folder = golden("official_ae") / "expected"
-    with (folder / f"{mode}_roc.csv").open(newline="") as handle:
-        expected = next(csv.DictReader(handle))
-    scores = read_scores(folder / f"{mode}_anomaly_score.csv")
-    decisions = read_decisions(folder / f"{mode}_decision_result.csv")
-    names = list(scores)
-    labels = np.array([int("_anomaly_" in name) for name in names])
-    domains = np.array([name.split("_")[2] for name in names])
-    decided = np.array([decisions[name] for name in names])
-
-    areas = section_metrics(labels, domains, [scores[name] for name in names])
-    ours = {"AUC (source)": areas.auc_source, "AUC (target)": areas.auc_target, "pAUC": areas.pauc}
-    for domain in ("source", "target"):
-        found = precision_recall_f1(labels[domains == domain], decided[domains == domain])
-        ours |= {f"precision ({domain})": found.precision, f"recall ({domain})": found.recall}
-        ours |= {f"F1 score ({domain})": found.f1}
-    assert ours == pytest.approx({key: float(expected[key]) for key in ours}, rel=0, abs=1e-12)
+def test_baseline_result_file(mode: str, baseline: Path) -> None:
+    """Every section's line; the means follow them."""
+    with (baseline / "expected" / f"{mode}_roc.csv").open(newline="") as handle:
+        sections = [row for row in csv.DictReader(handle) if row["section"].isdigit()]
+    assert sections
+    scores = read_scores(baseline / "expected" / f"{mode}_anomaly_score.csv")
+    decisions = read_decisions(baseline / "expected" / f"{mode}_decision_result.csv")
+    for expected in sections:
+        names = [name for name in scores if name.startswith(f"section_{expected['section']}_")]
+        labels = np.array([int("_anomaly_" in name) for name in names])
+        domains = np.array([name.split("_")[2] for name in names])
+        decided = np.array([decisions[name] for name in names])
+        areas = section_metrics(labels, domains, [scores[name] for name in names])
+        ours = {"AUC (source)": areas.auc_source, "AUC (target)": areas.auc_target, "pAUC": areas.pauc}
+        for domain in ("source", "target"):
+            found = precision_recall_f1(labels[domains == domain], decided[domains == domain])
+            ours |= {f"precision ({domain})": found.precision, f"recall ({domain})": found.recall}
+            ours |= {f"F1 score ({domain})": found.f1}
+        assert ours == pytest.approx({key: float(expected[key]) for key in ours}, rel=0, abs=1e-12)
 
 
 def test_published_evaluation_vector():

@@ -1,98 +1,120 @@
 """Parity with the official SepReformer: features, estimates, losses in both modes, gradient, from its own weights."""
 
-import json
+import re
 from collections.abc import Callable
+from itertools import permutations
+from typing import Any
 
 import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens, twice
 from torch import Tensor
 
 from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
 from asdlib.separators.sepreformer import SepReformer
 
-FOLDER = golden("sepreformer_tiny")
-CONFIG = json.loads((FOLDER / "config.json").read_text())
-SIZES = CONFIG["hyperparameters"]
-THEIRS = load_file(FOLDER / "io.safetensors")
-close = CONFIG["tolerance"]
-MS = 1000 / 8000  # of a sample at the reference's 8 kHz
+RATE = 8000  # of the reference; ours has durations where it has samples
+MS = 1000 / RATE
+FEATURES = r"encoder_out|projected|rel_pos_keys|enc_stage\d+_(out|skip)|bottleneck_out|dec_stage\d+_out|separator_out"
 
 
-@pytest.fixture
-def network() -> SepReformer:
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice; farther positions, whose keys repeat the farthest that were there."""
+    twice(io, [name for name in io if "loss" not in name and "aux" not in name and name != "rel_pos_keys"])
+    twice(io, [name for name in io if "aux" in name], axis=1)
+    io["train_grad_mixture"] /= 2  # of a mean
+    table = weights["separator.pos_emb.pe_k.weight"]
+    weights["separator.pos_emb.pe_k.weight"] = torch.cat([table[:1].expand(3, -1), table, table[-1:].expand(3, -1)])
+    config["hyperparameters"]["max_rel_pos"] += 3
+
+
+case = goldens("sepreformer_tiny", second=second)
+
+
+def tiny(case: Golden) -> SepReformer:
     """The golden's network: its sizes, its weights by their published names."""
-    assert SIZES["num_sources"] == 2
+    sizes = case.sizes
     built = SepReformer(
-        channels=SIZES["feature_dim"],
-        stages=SIZES["num_stages"],
-        kernel=SIZES["encoder_kernel"] * MS,
-        stride=SIZES["encoder_stride"] * MS,
-        dropout=SIZES["dropout"],
-        encoder_channels=SIZES["encoder_dim"],
-        heads=SIZES["num_heads"],
-        local_kernel=SIZES["local_kernel"],
-        down_kernel=SIZES["down_kernel"],
-        positions=SIZES["max_rel_pos"],
-        stft_frame=SIZES["loss_frame_length"] * MS,
-        stft_hop=SIZES["loss_frame_shift"] * MS,
-        sample_rate=8000,
+        channels=sizes["feature_dim"],
+        stages=sizes["num_stages"],
+        kernel=sizes["encoder_kernel"] * MS,
+        stride=sizes["encoder_stride"] * MS,
+        dropout=sizes["dropout"],
+        encoder_channels=sizes["encoder_dim"],
+        heads=sizes["num_heads"],
+        local_kernel=sizes["local_kernel"],
+        down_kernel=sizes["down_kernel"],
+        positions=sizes["max_rel_pos"],
+        stft_frame=sizes["loss_frame_length"] * MS,
+        stft_hop=sizes["loss_frame_shift"] * MS,
+        sample_rate=RATE,
+        sources=sizes["num_sources"],
     )
-    built.load_state_dict(load_file(FOLDER / "weights.safetensors"), strict=True)
+    built.load_state_dict(case.weights, strict=True)
     return built.eval()
 
 
-def test_features(network: SepReformer) -> None:
+@torch.no_grad()
+def test_features(case: Golden) -> None:
+    network, ours = tiny(case), {}
+    separator = network.separator
     parts = {
         "encoder_out": network.audio_encoder,
         "projected": network.feature_projector,
-        "rel_pos_keys": network.separator.pos_emb,
-        "enc_stage0": network.separator.enc_stages[0],
-        "bottleneck": network.separator.bottleneck_G,
-        "dec_stage0_out": network.separator.dec_stages[0],
-        "separator": network.separator,
+        "rel_pos_keys": separator.pos_emb,
+        "bottleneck": separator.bottleneck_G,
+        "separator": separator,
+        **{f"enc_stage{number}": stage for number, stage in enumerate(separator.enc_stages)},
+        **{f"dec_stage{number}_out": stage for number, stage in enumerate(separator.dec_stages)},
     }
-    ours = {}
     for name, part in parts.items():
         part.register_forward_hook(lambda _, __, output, name=name: ours.update({name: output}))
-    with torch.no_grad():
-        network(THEIRS["mixture"])
-    ours["enc_stage0_out"], ours["enc_stage0_skip"] = ours.pop("enc_stage0")
-    ours["bottleneck_out"], _ = ours.pop("bottleneck")
-    ours["separator_out"], _ = ours.pop("separator")
-    for name, output in ours.items():
-        torch.testing.assert_close(output, THEIRS[name], **close, msg=lambda text, name=name: f"{name}: {text}")
+    network(case.io["mixture"])
+    for number in range(len(separator.enc_stages)):
+        ours[f"enc_stage{number}_out"], ours[f"enc_stage{number}_skip"] = ours[f"enc_stage{number}"]
+    ours["bottleneck_out"], _ = ours["bottleneck"]
+    ours["separator_out"], _ = ours["separator"]
+    compared = [name for name in case.io if re.fullmatch(FEATURES, name)]
+    assert compared
+    for name in compared:
+        torch.testing.assert_close(
+            ours[name], case.io[name], **case.tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("prefix", ["", "train_"])
-def test_estimates_and_losses(network: SepReformer, prefix: str) -> None:
+def test_estimates_and_losses(case: Golden, prefix: str) -> None:
     """In training mode batch norm uses the batch's own statistics."""
-    final, earlier = network.train(prefix == "train_").stages(THEIRS["mixture"])
-    torch.testing.assert_close(final, THEIRS[f"{prefix}estimate"], **close)
-    torch.testing.assert_close(torch.stack(earlier), THEIRS[f"{prefix}aux_estimate"], **close)
-    main, auxiliary = losses(network, final, earlier)
-    torch.testing.assert_close(main[None], THEIRS[f"{prefix}loss_time"], **close)
-    torch.testing.assert_close(auxiliary, THEIRS[f"{prefix}loss_mag"], **close)
+    network = tiny(case).train(prefix == "train_")
+    final, earlier = network.stages(case.io["mixture"])
+    main, auxiliary = losses(case, network, final, earlier)
+    ours = {"estimate": final, "aux_estimate": torch.stack(earlier), "loss_time": main[None], "loss_mag": auxiliary}
+    for name, value in ours.items():
+        torch.testing.assert_close(value, case.io[prefix + name], **case.tolerance)
 
 
-def test_the_gradient_of_the_whole_loss(network: SepReformer) -> None:
-    mixture = THEIRS["mixture"].clone().requires_grad_()
-    main, auxiliary = losses(network, *network.train().stages(mixture))
-    total = (0.6 * main + 0.4 * auxiliary.mean()) / 2
+def test_the_gradient_of_the_whole_loss(case: Golden) -> None:
+    """The whole loss's name says how much of it the earlier stages have; it is a mean over the sources."""
+    network = tiny(case).train()
+    mixture = case.io["mixture"].clone().requires_grad_()
+    main, auxiliary = losses(case, network, *network.stages(mixture))
+    ((share, theirs),) = case.stored("train_loss_total_alpha").items()
+    total = torch.lerp(main, auxiliary.mean(), float(share)) / case.sizes["num_sources"]
     total.backward()
-    torch.testing.assert_close(total.detach()[None], THEIRS["train_loss_total_alpha0.4"], **close)
-    torch.testing.assert_close(mixture.grad, THEIRS["train_grad_mixture"], **close)
+    torch.testing.assert_close(total.detach()[None], theirs, **case.tolerance)
+    torch.testing.assert_close(mixture.grad, case.io["train_grad_mixture"], **case.tolerance)
 
 
-def losses(network: SepReformer, final: Tensor, earlier: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The golden's losses: of the better order of the sources, summed over them; one of each earlier stage."""
+def losses(case: Golden, network: SepReformer, final: Tensor, earlier: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The golden's losses: of the best order of the sources, summed over them; one of each earlier stage."""
+    target = case.io["target"]
 
-    def of_better_order(terms: Callable[[Tensor], Tensor]) -> Tensor:
-        target = THEIRS["target"]
-        return torch.minimum(terms(target).sum(1), terms(target.flip(1)).sum(1)).mean()
+    def of_best_order(terms: Callable[[Tensor], Tensor]) -> Tensor:
+        orders = [terms(target[:, list(order)]).sum(1) for order in permutations(range(target.shape[1]))]
+        return torch.stack(orders).amin(0).mean()
 
-    main = of_better_order(lambda target: waveform_loss(final, target))
-    stages = [of_better_order(lambda target, e=e: magnitude_loss(e, target, *network.stft)) for e in earlier]
+    main = of_best_order(lambda target: waveform_loss(final, target))
+    stages = [of_best_order(lambda target, e=e: magnitude_loss(e, target, *network.stft)) for e in earlier]
     return main, torch.stack(stages)

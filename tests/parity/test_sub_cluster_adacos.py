@@ -1,33 +1,45 @@
 """Parity with the published sub-cluster AdaCos: probabilities, loss, gradients and the scale of two calls."""
 
-import json
+from typing import Any
 
-import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens, twice
 
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 
 
-@pytest.fixture(params=["sub_cluster_adacos", "sub_cluster_adacos_one"])
-def case(request: pytest.FixtureRequest):
-    folder = golden(request.param)
-    config = json.loads((folder / "config.json").read_text())
-    given = config["hyperparameters"]
-    loss = SubClusterAdaCos(given["in_features"], given["num_classes"], given["num_subclusters"], trainable=True)
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice, its classes in the opposite order."""
+    count = config["hyperparameters"]["num_subclusters"]
+    for tensors, name in ((io, "grad_class_weight"), (weights, "class_weight")):
+        tensors[name] = tensors[name].unflatten(1, (-1, count)).flip(1).flatten(1)
+    classes = [name for name in io if "labels" in name or "probabilities" in name]
+    for name in classes:
+        io[name] = io[name].flip(1)
+    twice(io, ["features", "grad_features", *classes])
+    io["grad_features"] /= 2  # of a mean
+
+
+case = goldens("sub_cluster_adacos", "sub_cluster_adacos_one", second=second)
+
+
+def built(case: Golden) -> SubClusterAdaCos:
+    """The golden's loss with its class weights."""
+    sizes = case.sizes
+    loss = SubClusterAdaCos(sizes["in_features"], sizes["num_classes"], sizes["num_subclusters"], trainable=True)
     with torch.no_grad():
-        loss.weight.copy_(load_file(folder / "weights.safetensors")["class_weight"])
-    return loss, load_file(folder / "io.safetensors"), config["tolerance"]
+        loss.weight.copy_(case.weights["class_weight"])
+    return loss
 
 
-def test_two_training_calls(case) -> None:
-    loss, expected, tolerance = case
+def test_two_training_calls(case: Golden) -> None:
+    loss = built(case)
 
     def same(name: str, ours: torch.Tensor) -> None:
-        torch.testing.assert_close(ours.reshape(expected[name].shape), expected[name], **tolerance)
+        torch.testing.assert_close(ours.reshape(case.io[name].shape), case.io[name], **case.tolerance)
 
-    features, labels = expected["features"].requires_grad_(), expected["soft_labels"]
+    features, labels = case.io["features"].clone().requires_grad_(), case.io["soft_labels"]
     same("scale_before", loss.scale)
     same("probabilities_eval_scale_initial", loss.eval().probabilities(features, labels))
     same("scale_before", loss.scale)  # evaluation leaves it alone

@@ -1,12 +1,10 @@
 """Parity with ESPnet's TF-GridNet: LSTM input, block outputs, estimate and gradient, from its own weights."""
 
-import json
+from typing import Any
 
-import pytest
 import torch
-from helpers.golden import golden
-from safetensors.torch import load_file
-from torch import Tensor
+from helpers.golden import Golden
+from helpers.second_golden import Tensors, goldens, twice
 
 from asdlib.separators.tfgridnet import TFGridNet
 
@@ -21,47 +19,55 @@ NAMES = {
     "emb_dim": "channels",
     "emb_ks": "kernel",
     "emb_hs": "stride",
+    "eps": "eps",
 }
-FIXED = {"window": "hann", "n_imics": 1, "activation": "prelu", "eps": 1e-5}
+FIXED = {"window": "hann", "n_imics": 1, "activation": "prelu"}  # of all that ESPnet knows, what the method uses
+
+
+def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
+    """A batch of everything twice; the mean square has as much gradient, on twice as many samples."""
+    twice(io, list(io))
+    io["grad_input_of_mean_square"] /= 2
 
 
 # Overlapping windows (transposed convolution, two sources) and windows side by side (linear layer, one source).
-@pytest.fixture(params=["tfgridnet_tiny", "tfgridnet_tiny_linear"])
-def reference(request: pytest.FixtureRequest) -> tuple[TFGridNet, dict[str, Tensor], dict[str, float]]:
-    """The golden's network with its weights by their published names; its inputs and outputs; its tolerance."""
-    folder = golden(request.param)
-    config = json.loads((folder / "config.json").read_text())
-    sizes = config["hyperparameters"]
-    assert {name: sizes[name] for name in sizes if name not in NAMES} == FIXED
-    network = TFGridNet(**{NAMES[name]: value for name, value in sizes.items() if name in NAMES})
-    network.load_state_dict(load_file(folder / "weights.safetensors"), strict=True)
-    return network.eval(), load_file(folder / "io.safetensors"), config["tolerance"]
+case = goldens("tfgridnet_tiny", "tfgridnet_tiny_linear", second=second)
+
+
+def tiny(case: Golden) -> TFGridNet:
+    """The golden's network with its weights by their published names."""
+    assert {name: value for name, value in case.sizes.items() if name not in NAMES} == FIXED
+    network = TFGridNet(**{NAMES[name]: value for name, value in case.sizes.items() if name in NAMES})
+    network.load_state_dict(case.weights, strict=True)
+    return network.eval()
 
 
 @torch.no_grad()
-def test_features(reference) -> None:
-    network, theirs, close = reference
+def test_features(case: Golden) -> None:
+    network, ours = tiny(case), {}
     parts = {
         "input_conv_out": network.conv,
-        "block0_out": network.blocks[0],
         "last_block_out": network.blocks[-1],
         "output_deconv_out": network.deconv,
+        **{f"block{number}_out": block for number, block in enumerate(network.blocks)},
     }
-    ours = {}
     for name, part in parts.items():
         part.register_forward_hook(lambda _, __, output, name=name: ours.update({name: output}))
-    network.blocks[0].intra_rnn.register_forward_pre_hook(lambda _, inputs: ours.update(block0_intra_rnn_in=inputs[0]))
-    network(theirs["mixture"])
-    for name, output in ours.items():
-        torch.testing.assert_close(output, theirs[name], **close, msg=lambda text, name=name: f"{name}: {text}")
+    for number, block in enumerate(network.blocks):
+        name = f"block{number}_intra_rnn_in"
+        block.intra_rnn.register_forward_pre_hook(lambda _, inputs, name=name: ours.update({name: inputs[0]}))
+    network(case.io["mixture"])
+    compared = case.io.keys() - {"mixture", "estimate", "grad_input_of_mean_square"}
+    for name in sorted(compared):
+        torch.testing.assert_close(ours[name], case.io[name], **case.tolerance, msg=lambda text, name=name: name + text)
 
 
-def test_estimate_and_gradient(reference) -> None:
-    network, theirs, close = reference
-    mixture = theirs["mixture"].clone().requires_grad_()
-    estimate = network(mixture)
+def test_estimate_and_gradient(case: Golden) -> None:
+    mixture = case.io["mixture"].clone().requires_grad_()
+    estimate = tiny(case)(mixture)
     estimate.square().mean().backward()
-    torch.testing.assert_close(estimate, theirs["estimate"], **close)
+    torch.testing.assert_close(estimate, case.io["estimate"], **case.tolerance)
     # Gradients are 1e-3 at most: the golden's absolute tolerance alone would let any through.
-    atol = 1e-4 * float(theirs["grad_input_of_mean_square"].abs().max())
-    torch.testing.assert_close(mixture.grad, theirs["grad_input_of_mean_square"], atol=atol, rtol=close["rtol"])
+    theirs = case.io["grad_input_of_mean_square"]
+    atol = 1e-4 * float(theirs.abs().max())
+    torch.testing.assert_close(mixture.grad, theirs, atol=atol, rtol=case.tolerance["rtol"])

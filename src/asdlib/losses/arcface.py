@@ -34,8 +34,13 @@ class ArcFace(nn.Module):
             return functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
 
 
-def with_margin(cosines: Tensor, margin: float) -> Tensor:
-    """Return cos(θ + m); beyond θ = π − m, where it would rise again, a decreasing continuation."""
+def with_margin(cosines: Tensor, margin: float, easy: bool = False) -> Tensor:
+    """Return cos(θ + m); beyond θ = π − m, where it would rise again, a decreasing continuation.
+
+    An `easy` margin applies to angles below π / 2 only; beyond, the cosine is unchanged.
+    """
     angles = cosines.clamp(-LARGEST_COSINE, LARGEST_COSINE).acos()
+    if easy:
+        return torch.where(cosines > 0, (angles + margin).cos(), cosines)
     extension = cosines - margin * math.sin(margin)
     return torch.where(angles < math.pi - margin, (angles + margin).cos(), extension)

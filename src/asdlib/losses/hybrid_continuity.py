@@ -5,6 +5,7 @@ Interspeech 2022, in the form of the official code. Since a hole causes jumps in
 magnitudes at three resolutions but also their first and second time differences.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 RESOLUTIONS = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))  # FFT, hop and window in samples at 16 kHz
+SLOPE_FRAMES = 5  # over which a change with time is measured
 EPS = 1e-6
 
 
@@ -22,15 +24,23 @@ class SpectralLoss(NamedTuple):
     log_magnitude: Tensor
 
 
-def hybrid_continuity_loss(estimate: Tensor, target: Tensor, gamma: float = 1.0, per_item: bool = False) -> Tensor:
+def hybrid_continuity_loss(
+    estimate: Tensor,
+    target: Tensor,
+    gamma: float = 1.0,
+    per_item: bool = False,
+    resolutions: Sequence[tuple[int, int, int]] = RESOLUTIONS,
+    slope_frames: int = SLOPE_FRAMES,
+) -> Tensor:
     """Return the scalar −SI-SNR + gamma · (spectral convergence + log magnitude distance) of (B, samples).
 
     The loss is not scale-invariant: scale both signals to the level of their mixture first. With `per_item`, all items
     of a batch have the same weight; the official code computes norms over the whole batch, so that loud items dominate.
+    `resolutions` are (FFT size, hop, window length) of each STFT in samples.
     """
     estimate, target = estimate.float(), target.float()  # the STFT does not support bfloat16
-    resolutions = [spectral_loss(estimate, target, *sizes, per_item) for sizes in RESOLUTIONS]
-    spectral = torch.stack([part.convergence + part.log_magnitude for part in resolutions]).mean()
+    parts = [spectral_loss(estimate, target, *sizes, per_item, slope_frames) for sizes in resolutions]
+    spectral = torch.stack([part.convergence + part.log_magnitude for part in parts]).mean()
     return gamma * spectral - si_snr(estimate, target).mean()
 
 
@@ -45,15 +55,21 @@ def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
 
 
 def spectral_loss(
-    estimate: Tensor, target: Tensor, n_fft: int, hop: int, window: int, per_item: bool = False
+    estimate: Tensor,
+    target: Tensor,
+    n_fft: int,
+    hop: int,
+    window: int,
+    per_item: bool = False,
+    slope_frames: int = SLOPE_FRAMES,
 ) -> SpectralLoss:
     """Return the spectral loss of signals (B, samples) at one resolution, which is given in samples.
 
     It compares the magnitudes, their slopes and the slopes of the slopes.
     """
     found, wanted = (magnitudes(signal, n_fft, hop, window) for signal in (estimate, target))
-    linear = zip(_with_slopes(found), _with_slopes(wanted), strict=True)
-    logarithmic = zip(_with_slopes(found.log()), _with_slopes(wanted.log()), strict=True)
+    linear = zip(_with_slopes(found, slope_frames), _with_slopes(wanted, slope_frames), strict=True)
+    logarithmic = zip(_with_slopes(found.log(), slope_frames), _with_slopes(wanted.log(), slope_frames), strict=True)
     return SpectralLoss(
         sum(_relative_distance(*pair, per_item) for pair in linear),
         sum(functional.l1_loss(*pair) for pair in logarithmic),
@@ -67,17 +83,22 @@ def magnitudes(signal: Tensor, n_fft: int, hop: int, window: int) -> Tensor:
     return (spectra.real.square() + spectra.imag.square()).clamp_min(1e-7).sqrt()
 
 
-def slope(values: Tensor) -> Tensor:
-    """Return the slope of (B, bins, frames) over time: that of a line fitted to five frames, with repeated ends."""
-    padded = functional.pad(values, (2, 2), mode="replicate")
-    near = padded[..., 3:-1] - padded[..., 1:-3]
-    far = padded[..., 4:] - padded[..., :-4]
-    return (near + 2 * far) / 10
+def slope(values: Tensor, frames: int = SLOPE_FRAMES) -> Tensor:
+    """Return the slope of (B, bins, frames) over time: that of a line fitted to an odd number of frames.
+
+    The ends are repeated.
+    """
+    reach, count = frames // 2, values.shape[-1]
+    padded = functional.pad(values, (reach, reach), mode="replicate")
+    ahead = {offset: padded[..., reach + offset :][..., :count] for offset in range(-reach, reach + 1)}
+    offsets = range(1, reach + 1)
+    rise = sum(offset * (ahead[offset] - ahead[-offset]) for offset in offsets)
+    return rise / (2 * sum(offset**2 for offset in offsets))
 
 
-def _with_slopes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    change = slope(values)
-    return values, change, slope(change)
+def _with_slopes(values: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    change = slope(values, frames)
+    return values, change, slope(change, frames)
 
 
 def _relative_distance(found: Tensor, wanted: Tensor, per_item: bool) -> Tensor:

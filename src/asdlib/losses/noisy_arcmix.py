@@ -15,11 +15,20 @@ class NoisyArcMix(nn.Module):
     """Cross-entropy of embeddings (B, dimensions) of mixed inputs, for both classes of each input.
 
     `weight` (classes · centres, dimensions) holds the centres, grouped by class. Only the nearest centre of a class
-    counts.
+    counts. An `easy_margin` applies to angles below π / 2 only.
     """
 
-    def __init__(self, dimensions: int, classes: int, scale: float = 30.0, margin: float = 0.7, centres: int = 1):
+    def __init__(
+        self,
+        dimensions: int,
+        classes: int,
+        scale: float = 30.0,
+        margin: float = 0.7,
+        centres: int = 1,
+        easy_margin: bool = False,
+    ):
         super().__init__()
+        self.easy_margin = easy_margin
         self.scale = scale
         self.margin = margin
         self.centres = centres
@@ -38,7 +47,7 @@ class NoisyArcMix(nn.Module):
         """Return scaled cosines (B, classes), with the margin on those of the labels."""
         cosines = self.cosines(embeddings)
         own = cosines.gather(1, labels[:, None])
-        return self.scale * cosines.scatter(1, labels[:, None], with_margin(own, self.margin))
+        return self.scale * cosines.scatter(1, labels[:, None], with_margin(own, self.margin, self.easy_margin))
 
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Return the cosine of each embedding with each class's nearest centre, (B, classes), always in float32."""

@@ -23,9 +23,17 @@ class AudioMaeClassifier(LabelClassifier):
     have trainable adapters of rank `lora_rank` (0: none).
     """
 
-    def __init__(self, frozen: bool, lora_rank: int = 0, width: int = 768, depth: int = 12, heads: int = 12):
+    def __init__(
+        self,
+        frozen: bool,
+        lora_rank: int = 0,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_ratio: float = 4.0,
+    ):
         super().__init__(width)
-        self.sizes = {"width": width, "depth": depth, "heads": heads}
+        self.sizes = {"width": width, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio}
         self.frozen = frozen
         self.lora_rank = lora_rank
         self.encoder = adapt(AudioMae(**self.sizes), frozen, lora_rank)

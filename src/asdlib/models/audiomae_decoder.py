@@ -21,7 +21,10 @@ BIAS_DROPOUT = 0.1
 
 
 class MaskedAutoencoder(AudioMae):
-    """Encoder and decoder: visible tokens of normalised spectrograms (B, 1024, 128) → all patches (B, 512, 256)."""
+    """Encoder and decoder: visible tokens of normalised spectrograms (B, 1024, 128) → all patches (B, 512, 256).
+
+    Without `shifted`, all blocks of the decoder have the same windows.
+    """
 
     def __init__(
         self,
@@ -30,14 +33,17 @@ class MaskedAutoencoder(AudioMae):
         heads: int = 12,
         decoder_width: int = 512,
         decoder_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        shifted: bool = True,
     ):
-        super().__init__(width, depth, heads)
+        super().__init__(width, depth, heads, mlp_ratio)
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.decoder_embed = nn.Linear(width, decoder_width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_width).normal_(std=0.02))
         self.decoder_pos_embed = nn.Parameter(positions(decoder_width), requires_grad=False)
         self.decoder_blocks = nn.ModuleList(
-            WindowBlock(decoder_width, decoder_heads, SHIFT * (number % 2)) for number in range(BLOCKS)
+            WindowBlock(decoder_width, decoder_heads, SHIFT * (number % 2) * shifted, mlp_ratio)
+            for number in range(BLOCKS)
         )
         self.decoder_norm = nn.LayerNorm(decoder_width, eps=NORM_EPS)
         self.decoder_pred = nn.Linear(decoder_width, PATCH * PATCH)
@@ -64,12 +70,12 @@ class MaskedAutoencoder(AudioMae):
 class WindowBlock(nn.Module):
     """Window attention and MLP on a grid (B, rows, columns, width); a norm precedes each residual connection."""
 
-    def __init__(self, width: int, heads: int, shift: int):
+    def __init__(self, width: int, heads: int, shift: int, mlp_ratio: float):
         super().__init__()
         self.shift = shift
         self.attn = WindowAttention(width, heads)
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
-        self.mlp = Mlp(width, 4 * width)
+        self.mlp = Mlp(width, int(width * mlp_ratio))
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
         self.register_buffer("mask", shift_mask(shift) if shift else None, persistent=False)
 

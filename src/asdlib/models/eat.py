@@ -33,6 +33,8 @@ class Eat(nn.Module):
 
     clones               number of masks drawn for every clip; the teacher encodes the clip once
     mask_ratio           share of the patches that the student does not see
+    target_layers        number of last blocks that the targets are averaged over; None: all
+    decoder_width        channels of the decoder's convolutions; None: `width`
     utterance_reduction  "sum" over clips and clones, as in the authors' code, or "mean"
     ema_decay …          decay of the moving average: rises linearly from `ema_decay` to `ema_end_decay`, which it
                          reaches at update `ema_updates`; `ema_updates_before` updates are counted as already made
@@ -56,6 +58,9 @@ class Eat(nn.Module):
         ema_end_decay: float = 0.99999,
         ema_updates: int = 100000,
         ema_updates_before: int = 0,
+        mlp_ratio: float = 4.0,
+        decoder_width: int | None = None,
+        target_layers: int | None = None,
     ):
         super().__init__()
         if utterance_reduction not in REDUCTIONS:
@@ -68,8 +73,11 @@ class Eat(nn.Module):
         self.utterance_reduction = utterance_reduction
         self.ema = (ema_decay, ema_end_decay, ema_updates)
         self.ema_updates_before = ema_updates_before
-        self.encoder = EatEncoder(*self.grid, width, depth, heads)
-        self.decoder = EatDecoder(self.grid[1], width, decoder_depth, decoder_kernel, decoder_groups)
+        self.target_layers = target_layers or depth
+        self.encoder = EatEncoder(*self.grid, width, depth, heads, mlp_ratio=mlp_ratio)
+        self.decoder = EatDecoder(
+            self.grid[1], width, decoder_width or width, decoder_depth, decoder_kernel, decoder_groups
+        )
         self.teacher = deepcopy(self.encoder).requires_grad_(False)
 
     def start_from_public(self, path: Path) -> None:
@@ -132,10 +140,10 @@ class Eat(nn.Module):
     def targets(self, spectrograms: Tensor) -> Tensor:
         """Return the teacher's outputs for the whole clips, (B, patches, width), float32.
 
-        These are the MLP outputs of all blocks, normalised over a clip's patches, averaged over the blocks and
+        These are the MLP outputs of the last `target_layers` blocks, normalised over a clip's patches, averaged and
         normalised over channels.
         """
-        outputs = self.teacher.mlp_outputs(spectrograms)
+        outputs = self.teacher.mlp_outputs(spectrograms)[-self.target_layers :]
         normalised = [functional.instance_norm(output.float().transpose(1, 2)) for output in outputs]
         mean = (sum(normalised) / len(normalised)).transpose(1, 2)
         return functional.layer_norm(mean, mean.shape[2:])

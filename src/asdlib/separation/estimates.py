@@ -43,6 +43,12 @@ def restore_level(estimate: Tensor, mixture: Tensor) -> Tensor:
     return estimate * ((mixture * estimate).sum(-1, keepdim=True) / energy.clamp_min(torch.finfo(energy.dtype).tiny))
 
 
+def check_sources(separator: str, sources: int) -> None:
+    """Refuse a number of `sources` other than what a mixture has."""
+    if sources not in (1, 2):
+        raise AsdError(f"{separator}: sources: {sources}: use 1 (machine) or 2 (machine, noise)")
+
+
 def window_samples(window: float | None, overlap: float, sample_rate: int) -> int | None:
     """Return the samples of a separator's `window` (s), None for whole clips; raise AsdError for wrong settings.
 

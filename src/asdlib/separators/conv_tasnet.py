@@ -6,18 +6,18 @@ The network and the loss are those of asteroid.
 
 from torch import Tensor, nn
 
-from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.mixtures import Mixtures
 
 
 class ConvTasNet(nn.Module):
-    """Conv-TasNet with two masks, machine and noise in this order; the loss therefore needs no permutation search.
+    """Conv-TasNet with one or two masks, machine and noise in this order; the loss needs no permutation search.
 
     The sizes have asteroid's names and defaults: `n_filters` filters of `kernel_size` samples every `stride` samples;
     `n_repeats` repeats of `n_blocks` dilated convolutions of `conv_kernel_size` taps; `bn_chan`, `hid_chan` and
-    `skip_chan` channels. A `causal` network sees only the past and normalises each frame separately (cLN); otherwise it
-    sees the whole clip and normalises over it (gLN). Clips longer than `window` (s; None: no limit) are separated in
-    windows, each overlapping the next by the share `overlap`.
+    `skip_chan` channels. A `causal` network sees only the past. `norm_type` is one of asteroid's norms: gLN normalises
+    over the whole clip, cLN over each frame separately; a causal network has cLN where gLN is asked for. Clips longer
+    than `window` (s; None: no limit) are separated in windows, each overlapping the next by the share `overlap`.
 
     `network` is asteroid's own model, so that weights published for it can be loaded with `network.load_state_dict`.
     """
@@ -38,16 +38,20 @@ class ConvTasNet(nn.Module):
         window: float | None = None,
         overlap: float = 0.5,
         sample_rate: int = 16000,
+        sources: int = 2,
+        norm_type: str = "gLN",
     ):
         # Imported here because it takes two seconds, which jobs without a Conv-TasNet need not spend.
         from asteroid.losses import singlesrc_neg_sisdr
         from asteroid.models import ConvTasNet as AsteroidConvTasNet
 
         super().__init__()
+        check_sources("conv_tasnet", sources)
+        self.sources = sources
         self.window = window_samples(window, overlap, sample_rate)
         self.overlap = overlap
         self.network = AsteroidConvTasNet(
-            n_src=2,
+            n_src=sources,
             n_filters=n_filters,
             kernel_size=kernel_size,
             stride=stride,
@@ -57,7 +61,7 @@ class ConvTasNet(nn.Module):
             hid_chan=hid_chan,
             skip_chan=skip_chan,
             conv_kernel_size=conv_kernel_size,
-            norm_type="cLN" if causal else "gLN",
+            norm_type="cLN" if causal and norm_type == "gLN" else norm_type,
             mask_act=mask_act,
             causal=causal,
             sample_rate=sample_rate,
@@ -65,13 +69,13 @@ class ConvTasNet(nn.Module):
         self._negative_si_sdr = singlesrc_neg_sisdr
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Return the estimated sources of mixtures (B, T), machine and noise, (B, 2, T), at an arbitrary level."""
+        """Return the estimated sources of mixtures (B, T), machine first, (B, sources, T), at an arbitrary level."""
         return self.network(mixture).float()
 
     def loss(self, mixtures: Mixtures) -> Tensor:
-        """Return the negative SI-SNR in dB, averaged over both sources (system3 §2.1)."""
-        estimates = self(mixtures.mixture).flatten(0, 1)  # (2B, T)
-        return self._negative_si_sdr(estimates, mixtures.sources.float().flatten(0, 1)).mean()
+        """Return the negative SI-SNR in dB, averaged over the sources (system3 §2.1)."""
+        estimates = self(mixtures.mixture).flatten(0, 1)  # (B · sources, T)
+        return self._negative_si_sdr(estimates, mixtures.sources[:, : self.sources].float().flatten(0, 1)).mean()
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
         """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""

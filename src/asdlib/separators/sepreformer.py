@@ -14,12 +14,10 @@ from torch.nn import functional
 
 from asdlib.errors import AsdError
 from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
-from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.sepreformer_stages import Sizes, SourceSeparator
-
-SOURCES = 2  # machine, noise
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class OutputLayer(nn.Module):
 
 
 class SepReformer(nn.Module):
-    """SepReformer with two sources, machine and noise in this order; the loss therefore needs no permutation search.
+    """SepReformer with one or two sources, machine and noise in this order; the loss needs no permutation search.
 
     `size` is one of the paper's variants: T, S, B, M or L. `channels` (F), `stages` (R), the encoder's `kernel` and
     `stride` (ms), `dropout` and `shared_split` replace single values of the variant. `encoder_channels` (E), `heads`,
@@ -116,8 +114,11 @@ class SepReformer(nn.Module):
         window: float | None = None,
         overlap: float = 0.5,
         sample_rate: int = 16000,
+        sources: int = 2,
     ):
         super().__init__()
+        check_sources("sepreformer", sources)
+        self.sources = sources
         given = {"channels": channels, "stages": stages, "kernel": kernel, "stride": stride, "dropout": dropout,
                  "shared_split": shared_split}  # fmt: skip
         chosen = _variant(size, {name: value for name, value in given.items() if value is not None})
@@ -133,7 +134,7 @@ class SepReformer(nn.Module):
         self.feature_projector = Projector(encoder_channels, width)
         self.separator = SourceSeparator(
             Sizes(width, chosen.stages, heads, local_kernel, down_kernel, positions, chosen.dropout,
-                  chosen.shared_split, SOURCES)
+                  chosen.shared_split, sources)
         )  # fmt: skip
         self.out_layer = OutputLayer(width, encoder_channels)
         self.audio_decoder = nn.ConvTranspose1d(encoder_channels, 1, *frame, bias=False)
@@ -151,30 +152,31 @@ class SepReformer(nn.Module):
         self._share = self.auxiliary_share * 0.8 ** max(0, 40 * epoch // epochs - 19)
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """Return the estimated sources of mixtures (B, T), machine and noise, (B, 2, T), at an arbitrary level."""
+        """Return the estimated sources of mixtures (B, T), machine first, (B, sources, T), at an arbitrary level."""
         encoded = self.audio_encoder(mixture)
         hidden, _ = self.separator(self.feature_projector(encoded))
         return self._decode(hidden, encoded, mixture.shape[1])
 
     def stages(self, mixture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the final estimates and those from the inputs of the decoder stages, coarsest first, (B, 2, T)."""
+        """Return the final estimates and those from the inputs of the decoder stages, coarsest first, (B, S, T)."""
         encoded = self.audio_encoder(mixture)
         hidden, starts = self.separator(self.feature_projector(encoded))
-        both = encoded.repeat_interleave(SOURCES, 0)
+        both = encoded.repeat_interleave(self.sources, 0)
         earlier = []
         for start, layer, decoder in zip(starts, self.out_layer_bn, self.decoder_bn, strict=True):
             mask = functional.relu(layer(functional.interpolate(start, size=encoded.shape[-1], mode="nearest")))
-            earlier.append(_waveforms(decoder(mask * both), mixture.shape[1]))
+            earlier.append(self._waveforms(decoder(mask * both), mixture.shape[1]))
         return self._decode(hidden, encoded, mixture.shape[1]), earlier
 
     def loss(self, mixtures: Mixtures) -> Tensor:
-        """Return the negative SI-SDR in dB of both sources; in training, combined with the earlier stages' loss."""
+        """Return the negative SI-SDR in dB of the sources; in training, combined with the earlier stages' loss."""
         scaled = at_unit_level(mixtures)
+        wanted = scaled.sources[:, : self.sources]
         if not self.training:
-            return waveform_loss(self(scaled.mixture), scaled.sources).mean()
+            return waveform_loss(self(scaled.mixture), wanted).mean()
         final, earlier = self.stages(scaled.mixture)
-        auxiliary = torch.stack([magnitude_loss(each, scaled.sources, *self.stft).mean() for each in earlier]).mean()
-        return torch.lerp(waveform_loss(final, scaled.sources).mean(), auxiliary, self._share)
+        auxiliary = torch.stack([magnitude_loss(each, wanted, *self.stft).mean() for each in earlier]).mean()
+        return torch.lerp(waveform_loss(final, wanted).mean(), auxiliary, self._share)
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
         """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""
@@ -185,8 +187,12 @@ class SepReformer(nn.Module):
         return separate_clips(lambda clip: self(clip / level(clip))[:, 0], mixture, self.window, self.overlap)
 
     def _decode(self, hidden: Tensor, encoded: Tensor, samples: int) -> Tensor:
-        """Return the waveforms (B, 2, T) of the separator's features (2B, F, frames)."""
-        return _waveforms(self.audio_decoder(self.out_layer(hidden[..., : encoded.shape[-1]])), samples)
+        """Return the waveforms (B, sources, T) of the separator's features (B · sources, F, frames)."""
+        return self._waveforms(self.audio_decoder(self.out_layer(hidden[..., : encoded.shape[-1]])), samples)
+
+    def _waveforms(self, decoded: Tensor, samples: int) -> Tensor:
+        """Return (B · sources, 1, T or more) cut to (B, sources, T)."""
+        return decoded[:, 0, :samples].float().unflatten(0, (-1, self.sources))
 
 
 def _variant(size: str, given: dict[str, Any]) -> Variant:
@@ -197,8 +203,3 @@ def _variant(size: str, given: dict[str, Any]) -> Variant:
 
 def _samples(milliseconds: float, sample_rate: int) -> int:
     return round(milliseconds * sample_rate / 1000)
-
-
-def _waveforms(decoded: Tensor, samples: int) -> Tensor:
-    """Return (2B, 1, T or more) cut to (B, 2, T)."""
-    return decoded[:, 0, :samples].float().unflatten(0, (-1, SOURCES))

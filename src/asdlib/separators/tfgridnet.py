@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
-from asdlib.separation.estimates import separate_clips, separation_metrics, window_samples
+from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.tfgridnet_layers import EPS, GridNetBlock
@@ -21,7 +21,8 @@ class TFGridNet(nn.Module):
 
     The STFT has frames of `n_fft` samples every `hop` samples. There are `blocks` blocks of `channels` channels (D).
     Their LSTMs have `lstm_hidden` units (H) per direction, over windows of `kernel` (I) neighbours every `stride` (J);
-    `kernel` ≥ `stride`. The queries of each of the `heads` (L) have about `attention_size` values per frame.
+    `kernel` ≥ `stride`. The queries of each of the `heads` (L) have about `attention_size` values per frame. The norms
+    add `eps` to a variance.
 
     `gamma` is the weight of the loss's spectral part, in which `per_item` gives all items of a batch the same weight.
     Clips longer than `window` (s; None: no limit) are separated in windows, each overlapping the next by the share
@@ -45,6 +46,7 @@ class TFGridNet(nn.Module):
         window: float | None = None,
         overlap: float = 0.5,
         sample_rate: int = 16000,
+        eps: float = EPS,
     ):
         super().__init__()
         _check(sources, channels, heads, kernel, stride)
@@ -56,9 +58,9 @@ class TFGridNet(nn.Module):
         self.overlap = overlap
         bins = n_fft // 2 + 1
         qk_channels = -(-attention_size // bins)
-        self.conv = nn.Sequential(nn.Conv2d(2, channels, 3, padding=1), nn.GroupNorm(1, channels, eps=EPS))
+        self.conv = nn.Sequential(nn.Conv2d(2, channels, 3, padding=1), nn.GroupNorm(1, channels, eps=eps))
         self.blocks = nn.ModuleList(
-            GridNetBlock(channels, kernel, stride, lstm_hidden, heads, qk_channels, bins) for _ in range(blocks)
+            GridNetBlock(channels, kernel, stride, lstm_hidden, heads, qk_channels, bins, eps) for _ in range(blocks)
         )
         self.deconv = nn.ConvTranspose2d(channels, 2 * sources, 3, padding=1)
         self.register_buffer("hann", torch.hann_window(n_fft), persistent=False)
@@ -94,8 +96,7 @@ class TFGridNet(nn.Module):
 
 
 def _check(sources: int, channels: int, heads: int, kernel: int, stride: int) -> None:
-    if sources not in (1, 2):
-        raise AsdError(f"tfgridnet: sources: {sources}: use 1 (machine) or 2 (machine, noise)")
+    check_sources("tfgridnet", sources)
     if channels % heads:
         raise AsdError(f"tfgridnet: heads: {heads}: give a divisor of the {channels} channels")
     if not 0 < stride <= kernel:

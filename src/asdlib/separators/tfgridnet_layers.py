@@ -14,22 +14,23 @@ EPS = 1e-5
 class FrameNorm(nn.Module):
     """Normalisation of each frame over channels and bins, with a gain and a bias for every channel and bin."""
 
-    def __init__(self, *channels: int, bins: int):
+    def __init__(self, *channels: int, bins: int, eps: float = EPS):
         super().__init__()
+        self.eps = eps
         self.gamma = nn.Parameter(torch.ones(1, *channels, 1, bins))
         self.beta = nn.Parameter(torch.zeros(1, *channels, 1, bins))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, …, channels, frames, bins) to the same shape."""
         variance, mean = torch.var_mean(inputs, dim=(-3, -1), correction=0, keepdim=True)
-        return (inputs - mean) * torch.rsqrt(variance + EPS) * self.gamma + self.beta
+        return (inputs - mean) * torch.rsqrt(variance + self.eps) * self.gamma + self.beta
 
 
 class HeadNorm(FrameNorm):
     """A split into attention heads, each with its own PReLU slope and normalised frame by frame."""
 
-    def __init__(self, heads: int, channels: int, bins: int):
-        super().__init__(heads, channels, bins=bins)
+    def __init__(self, heads: int, channels: int, bins: int, eps: float = EPS):
+        super().__init__(heads, channels, bins=bins, eps=eps)
         self.heads = heads
         self.act = nn.PReLU(heads)
 
@@ -45,24 +46,34 @@ class GridNetBlock(nn.Module):
     keys have `qk_channels` channels (E). The number of `bins` is fixed by the gains, the number of frames is not.
     """
 
-    def __init__(self, channels: int, kernel: int, stride: int, hidden: int, heads: int, qk_channels: int, bins: int):
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        stride: int,
+        hidden: int,
+        heads: int,
+        qk_channels: int,
+        bins: int,
+        eps: float = EPS,
+    ):
         super().__init__()
         self.kernel = kernel
         self.stride = stride
-        self.intra_norm = nn.LayerNorm(channels, eps=EPS)
+        self.intra_norm = nn.LayerNorm(channels, eps=eps)
         self.intra_rnn = nn.LSTM(channels * kernel, hidden, batch_first=True, bidirectional=True)
         self.intra_linear = _back_projection(channels, kernel, stride, hidden)
-        self.inter_norm = nn.LayerNorm(channels, eps=EPS)
+        self.inter_norm = nn.LayerNorm(channels, eps=eps)
         self.inter_rnn = nn.LSTM(channels * kernel, hidden, batch_first=True, bidirectional=True)
         self.inter_linear = _back_projection(channels, kernel, stride, hidden)
         self.attn_conv_Q = nn.Conv2d(channels, heads * qk_channels, 1)
-        self.attn_norm_Q = HeadNorm(heads, qk_channels, bins)
+        self.attn_norm_Q = HeadNorm(heads, qk_channels, bins, eps)
         self.attn_conv_K = nn.Conv2d(channels, heads * qk_channels, 1)
-        self.attn_norm_K = HeadNorm(heads, qk_channels, bins)
+        self.attn_norm_K = HeadNorm(heads, qk_channels, bins, eps)
         self.attn_conv_V = nn.Conv2d(channels, channels, 1)
-        self.attn_norm_V = HeadNorm(heads, channels // heads, bins)
+        self.attn_norm_V = HeadNorm(heads, channels // heads, bins, eps)
         self.attn_concat_proj = nn.Sequential(
-            nn.Conv2d(channels, channels, 1), nn.PReLU(), FrameNorm(channels, bins=bins)
+            nn.Conv2d(channels, channels, 1), nn.PReLU(), FrameNorm(channels, bins=bins, eps=eps)
         )
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ MEAN, STD = -4.2677393, 4.5689974  # of the log-mel over AudioSet
 class AudioMae(nn.Module):
     """Spectrograms (B, 1024, 128) → tokens (B, 1 + 512 or the visible ones, width), with the class token first."""
 
-    def __init__(self, width: int = 768, depth: int = 12, heads: int = 12):
+    def __init__(self, width: int = 768, depth: int = 12, heads: int = 12, mlp_ratio: float = 4.0):
         super().__init__()
         self.patch_embed = PatchEmbedding(width, PATCH)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
         self.pos_embed = nn.Parameter(positions(width), requires_grad=False)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
         initialise(self.blocks)
 
     def forward(self, spectrograms: Tensor, visible: Tensor | None = None) -> Tensor:

@@ -14,13 +14,15 @@ from asdlib.layers.transformer import initialise
 
 PATCH = 16
 MEAN, STD = 15.41663, 6.55582  # of the log-mel of 16-bit samples in BEATs' training data
-KERNEL, GROUPS = 128, 16  # of the convolutional position embedding
 
 
 class Beats(nn.Module):
     """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width), the eight frequencies of each time step together.
 
-    `gradient_decay` multiplies the gradient at every layer in the backward pass; the output does not depend on it.
+    The defaults are those of the public models. The convolutional position embedding has `position_kernel` taps and
+    `position_groups` groups; `patch_bias` gives the patch embedding a bias. There is no projection if `patch_width`
+    equals `width`. `gradient_decay` multiplies the gradient at every layer in the backward pass; the output does not
+    depend on it.
     """
 
     def __init__(
@@ -33,12 +35,18 @@ class Beats(nn.Module):
         buckets: int = 320,
         max_distance: int = 800,
         gradient_decay: float = 1.0,
+        position_kernel: int = 128,
+        position_groups: int = 16,
+        patch_bias: bool = False,
     ):
         super().__init__()
-        self.patch_embedding = nn.Conv2d(1, patch_width, PATCH, stride=PATCH, bias=False)
+        self.patch_embedding = nn.Conv2d(1, patch_width, PATCH, stride=PATCH, bias=patch_bias)
         self.layer_norm = nn.LayerNorm(patch_width)
-        self.post_extract_proj = nn.Linear(patch_width, width)
-        self.encoder = Encoder(width, depth, heads, hidden or 4 * width, buckets, max_distance, gradient_decay)
+        self.post_extract_proj = nn.Linear(patch_width, width) if patch_width != width else nn.Identity()
+        position = PositionalConvolution(width, position_kernel, position_groups)
+        self.encoder = Encoder(
+            width, depth, heads, hidden or 4 * width, position, buckets, max_distance, gradient_decay
+        )
         initialise(self.post_extract_proj)
 
     def forward(self, log_mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,13 +66,21 @@ class Encoder(nn.Module):
     """The position embedding and all layers, for tokens (B, tokens, width)."""
 
     def __init__(
-        self, width: int, layers: int, heads: int, hidden: int, buckets: int, max_distance: int, gradient_decay: float
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        hidden: int,
+        position: "PositionalConvolution",
+        buckets: int,
+        max_distance: int,
+        gradient_decay: float,
     ):
         super().__init__()
         self.buckets = buckets
         self.max_distance = max_distance
         self.gradient_decay = gradient_decay
-        self.pos_conv = nn.Sequential(PositionalConvolution(width), nn.GELU())
+        self.pos_conv = nn.Sequential(position, nn.GELU())
         self.layer_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(Layer(width, heads, hidden, layers) for _ in range(layers))
         self.layers[0].self_attn.relative_attention_bias = nn.Embedding(buckets, heads)
@@ -91,9 +107,11 @@ class Encoder(nn.Module):
 class PositionalConvolution(nn.Module):
     """Grouped convolution over the sequence (B, width, tokens), with weights normalised per tap."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, kernel: int, groups: int):
         super().__init__()
-        weight = torch.empty(width, width // GROUPS, KERNEL).normal_(std=math.sqrt(4 / (KERNEL * width)))
+        self.kernel = kernel
+        self.groups = groups
+        weight = torch.empty(width, width // groups, kernel).normal_(std=math.sqrt(4 / (kernel * width)))
         self.weight_v = nn.Parameter(weight)
         self.weight_g = nn.Parameter(weight.norm(dim=(0, 1), keepdim=True))  # (1, 1, taps)
         self.bias = nn.Parameter(torch.zeros(width))
@@ -101,7 +119,8 @@ class PositionalConvolution(nn.Module):
     def forward(self, sequence: Tensor) -> Tensor:
         """Return (B, width, tokens); the even kernel gives one output too many, which is dropped."""
         weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(0, 1), keepdim=True))
-        return functional.conv1d(sequence, weight, self.bias, padding=KERNEL // 2, groups=GROUPS)[..., :-1]
+        found = functional.conv1d(sequence, weight, self.bias, padding=self.kernel // 2, groups=self.groups)
+        return found[..., : sequence.shape[2]]
 
 
 class Layer(nn.Module):

@@ -24,7 +24,16 @@ class EatEncoder(nn.Module):
     Positions are defined for a grid of `rows` × `columns` patches; shorter spectrograms use the first rows.
     """
 
-    def __init__(self, rows: int, columns: int, width: int, depth: int, heads: int, drop_path: float = 0.0):
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        width: int,
+        depth: int,
+        heads: int,
+        drop_path: float = 0.0,
+        mlp_ratio: float = 4.0,
+    ):
         super().__init__()
         self.extra_tokens = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.local_encoder = PatchEmbedding(width, PATCH)
@@ -33,7 +42,7 @@ class EatEncoder(nn.Module):
         rates = [
             drop_path * number / max(1, depth - 1) for number in range(depth)
         ]  # deeper blocks are dropped more often
-        self.blocks = nn.ModuleList(Block(width, heads, post_norm=True, drop_path=rate) for rate in rates)
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio, post_norm=True, drop_path=rate) for rate in rates)
         initialise(self.blocks)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
@@ -78,20 +87,23 @@ class EatEncoder(nn.Module):
 
 
 class EatDecoder(nn.Module):
-    """Tokens (B, rows · columns, width) → predictions of the same shape: residual grouped convolutions on the grid."""
+    """Tokens (B, rows · columns, width) → predictions of the same shape: residual grouped convolutions on the grid.
 
-    def __init__(self, columns: int, width: int, depth: int, kernel: int, groups: int):
+    The convolutions have `hidden` channels; the first has no residual where these are not `width`.
+    """
+
+    def __init__(self, columns: int, width: int, hidden: int, depth: int, kernel: int, groups: int):
         super().__init__()
         self.columns = columns
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=groups),
+                nn.Conv2d(inputs, hidden, kernel, padding=kernel // 2, groups=groups),
                 ChannelNorm(),
                 nn.GELU(),
             )
-            for _ in range(depth)
+            for inputs in [width, *[hidden] * (depth - 1)]
         )
-        self.proj = nn.Linear(width, width)
+        self.proj = nn.Linear(hidden, width)
         initialise(self.proj)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -99,7 +111,8 @@ class EatDecoder(nn.Module):
         batch, count, width = tokens.shape
         grid = tokens.transpose(1, 2).reshape(batch, width, count // self.columns, self.columns)
         for block in self.blocks:
-            grid = grid + block(grid)
+            found = block(grid)[..., : grid.shape[2], : grid.shape[3]]  # an even kernel gives one row and column more
+            grid = grid + found if grid.shape == found.shape else found
         return self.proj(grid.flatten(2).transpose(1, 2))
 
 
