@@ -28,6 +28,7 @@ from asdlib.training.optimisation import build_optimizer
 from asdlib.training.settings import Training
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.workflow.recipe import Recipe
 
 RATE, SECONDS = 16000, 10
 
@@ -64,7 +65,7 @@ def _train(settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
     recordings = [_noise(number) for number in range(40)]
     examples = MixturePairs(recordings[:20], recordings[20:], pairs, RATE, 0)
     device = choose_device(options.device, gpus=1)
-    network = build_separator(settings).to(device)
+    network = build_separator(Recipe("separators", settings)).to(device)
     optimizer = build_optimizer(network, Training(**settings["training"]))
 
     def step() -> None:
@@ -86,7 +87,7 @@ def _separate(settings: dict, options: argparse.Namespace, clips: int) -> tuple[
             for start in range(0, clips, ROWS):  # row groups as `prepare` writes them: they are what `separate` reads
                 numbers = range(start, min(start + ROWS, clips))
                 table.write(clip_rows([_row(number) for number in numbers]), audio=np.stack(list(map(_noise, numbers))))
-        checkpoints.save(weights, Checkpoint(settings, build_separator(settings).state_dict()))
+        checkpoints.save(weights, Checkpoint(settings, build_separator(Recipe("separators", settings)).state_dict()))
         return *timed(lambda: separate(audio, weights, out, options.device, 1, options.threads)), *peaks()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from helpers.hostile_server import HostileServer
 
-from asdlib.data.fetching.http import Retry
+from asdlib.data.fetching.retry import Retry
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from asdlib.examples.clips import Clips
 from asdlib.training.build import build_model, start
 from asdlib.weights.checkpoints import Checkpoint
 from asdlib.weights.published.beats import FIRST, SETTINGS
+from asdlib.workflow.recipe import Recipe
 
 SMALL = {"width": 16, "depth": 1, "heads": 2}
 ADAPTATION = {
@@ -52,7 +53,7 @@ def clips(machines: tuple[str, ...] = ("fan", "valve"), shape: tuple[int, ...] =
 
 def begun(settings: dict, given: Clips, *inits: Checkpoint) -> nn.Module:
     """Return a model built as by `train_model`, with the weights that its training starts from."""
-    network, _ = build_model(settings, given)
+    network, _ = build_model(Recipe("models", settings), given)
     for init in inits:
         start(network, init)
     return network

@@ -12,6 +12,7 @@ from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.transformer import Block
 from asdlib.models.dismae import Dismae
 from asdlib.training.settings import Training
+from asdlib.training.state import StoredState
 from asdlib.training.trainer import Trainer
 
 SETTINGS = Training(
@@ -203,17 +204,17 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
 ) -> None:
     """This includes the domain head's momentum and the rounds of clips."""
     unbroken = trained(tmp_path / "unbroken")
-    keep = Trainer._keep
+    keep = StoredState.keep
 
     def keep_and_die(self, model, optimizer, state) -> None:
         keep(self, model, optimizer, state)
         if len(state.epochs) == 2:
             raise Killed
 
-    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    monkeypatch.setattr(StoredState, "keep", keep_and_die)
     with pytest.raises(Killed):
         trained(tmp_path / "killed")
-    monkeypatch.setattr(Trainer, "_keep", keep)
+    monkeypatch.setattr(StoredState, "keep", keep)
     resumed = trained(tmp_path / "killed")
     assert unbroken.keys() == resumed.keys()
     assert [name for name in unbroken if not torch.equal(unbroken[name], resumed[name])] == []

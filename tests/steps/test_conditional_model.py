@@ -12,7 +12,7 @@ from asdlib.data.tables import ClipTable, writing
 from asdlib.examples.clips import Clips
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
-from asdlib.training.trainer import Trainer
+from asdlib.training.state import StoredState
 from asdlib.weights import checkpoints
 
 FAN = {("fan", "1", "source"): 8, ("fan", "2", "source"): 8, ("fan", "3", "target"): 3}
@@ -85,7 +85,7 @@ def test_what_a_test_clips_row_says_changes_neither_model_nor_embedding(tmp_path
 
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path, tables, monkeypatch) -> None:
     unbroken = checkpoints.load(train(tmp_path / "unbroken", tables[:1], CONV))
-    keep = Trainer._keep
+    keep = StoredState.keep
 
     def keep_and_die(self, model, optimizer, state) -> None:
         keep(self, model, optimizer, state)
@@ -93,7 +93,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path, ta
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_keep", keep_and_die)
+            patch.setattr(StoredState, "keep", keep_and_die)
             with pytest.raises(KeyboardInterrupt):
                 train(tmp_path / "killed", tables[:1], CONV)
     resumed = checkpoints.load(train(tmp_path / "killed", tables[:1], CONV))

@@ -12,9 +12,11 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
 from asdlib.training.batches import Batches, shuffled, split
 from asdlib.training.fabric import Autocast, Fabric
+from asdlib.training.history import write_history
 from asdlib.training.optimisation import learning_rate, stopped
 from asdlib.training.settings import Training
-from asdlib.training.trainer import Trainer, write_history
+from asdlib.training.state import StoredState
+from asdlib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(epochs=4, batch_size=8, learning_rate=0.01, validation=0.2, clip_norm=1.0)
@@ -85,18 +87,18 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, done: int
 ) -> None:
     unbroken, calibration, epochs = trained(tmp_path / "unbroken")
-    keep = Trainer._keep
+    keep = StoredState.keep
 
     def keep_and_die(self, model, optimizer, state) -> None:
         keep(self, model, optimizer, state)
         if len(state.epochs) == done:
             raise Killed
 
-    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    monkeypatch.setattr(StoredState, "keep", keep_and_die)
     with pytest.raises(Killed):
         trained(tmp_path / "killed")
-    monkeypatch.setattr(Trainer, "_keep", keep)
-    with caplog.at_level(logging.INFO, "asdlib.training.trainer"):
+    monkeypatch.setattr(StoredState, "keep", keep)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
         resumed, again, resumed_epochs = trained(tmp_path / "killed")
     assert f"resuming after epoch {done}" in caplog.text
     assert same(unbroken, resumed)
@@ -262,17 +264,17 @@ def test_a_killed_training_with_every_optional_part_ends_the_same(
         return network.state_dict(), epochs
 
     unbroken, epochs = run(tmp_path / "unbroken")
-    keep = Trainer._keep
+    keep = StoredState.keep
 
     def keep_and_die(self, model, optimizer, state) -> None:
         keep(self, model, optimizer, state)
         if len(state.epochs) == 3:
             raise Killed
 
-    monkeypatch.setattr(Trainer, "_keep", keep_and_die)
+    monkeypatch.setattr(StoredState, "keep", keep_and_die)
     with pytest.raises(Killed):
         run(tmp_path / "killed")
-    monkeypatch.setattr(Trainer, "_keep", keep)
+    monkeypatch.setattr(StoredState, "keep", keep)
     resumed, again = run(tmp_path / "killed")
     assert same(unbroken, resumed)
     assert [(e.loss, e.metrics, e.learning_rate) for e in epochs] == [

@@ -2,10 +2,11 @@
 
 import logging
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from asdlib.data.fetching.http import Retry, checksum_of, fetch
+from asdlib.data.fetching.http import checksum_of, fetch
+from asdlib.data.fetching.retry import Network
 from asdlib.errors import AsdError
 from asdlib.weights.pins import verify
 
@@ -13,44 +14,55 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 
 
-def fetch_checkpoint(name: str, out: Path, settings: dict[str, Any], network: dict[str, Any]) -> None:
-    """Write `out`: the file that the config's block `checkpoints.<name>` describes, verified if a sha256 is pinned.
+@dataclass(frozen=True)
+class PublishedFile:
+    """A block of the config's `checkpoints`: a file of weights, on the Hugging Face hub or at an address for people."""
 
-    What has no `repository` on the Hugging Face hub must be put there by hand; the error says from where. What is there
-    already stays if no program can fetch it, and if it is the pinned file.
+    file: str
+    licence: str
+    repository: str | None = None
+    revision: str = "main"
+    address: str | None = None
+    sha256: str | None = None
+
+
+def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
+    """Write `out`: the file of the config's block `checkpoints.<name>`, verified if its sha256 is pinned.
+
+    A file without a `repository` on the Hugging Face hub must be put there by hand; the error says from where. An
+    existing file is kept if it cannot be fetched by a program, or if it is the pinned one.
     """
-    _log.info("%s: licence: %s", name, settings["licence"])
-    pin = settings.get("sha256")
-    if settings.get("repository"):
+    _log.info("%s: licence: %s", name, settings.licence)
+    pin = settings.sha256
+    if settings.repository:
         if not (pin and out.is_file() and checksum_of(out, "sha256") == f"sha256:{pin}"):
             _from_hub(name, out, settings, network)
     elif not out.is_file():
         raise AsdError(
-            f"{out}: public weights {name} cannot be fetched by a program: download {settings['file']} from "
-            f"{settings['address']} and put it there, or set checkpoint: null to train from scratch"
+            f"{out}: public weights {name} cannot be fetched by a program: download {settings.file} from "
+            f"{settings.address} and put it there, or set checkpoint: null to train from scratch"
         )
     verify(out, name, pin)
 
 
-def _from_hub(name: str, out: Path, settings: dict[str, Any], network: dict[str, Any]) -> None:
-    """Download a file; a broken download stays beside `out`, and the next run goes on from there."""
-    url = f"{network['hub']}/{settings['repository']}/resolve/{settings.get('revision', 'main')}/{settings['file']}"
-    retry = Retry(network["attempts"], network["backoff"], timeout=network["timeout"])
+def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
+    """Download a file; a partial download stays beside `out`, and the next run resumes it."""
+    url = f"{network.hub}/{settings.repository}/resolve/{settings.revision}/{settings.file}"
     try:
         size, sha256 = _known(url, network)
-        pin = settings.get("sha256") or sha256
-        fetch(url, out, size=size, checksum=pin and f"sha256:{pin}", retry=retry)
+        pin = settings.sha256 or sha256
+        fetch(url, out, size=size, checksum=pin and f"sha256:{pin}", retry=network.retry)
     except AsdError as error:
         raise AsdError(f"checkpoints.{name}: {error}, or download {url} by hand and put it there: {out}") from error
 
 
-def _known(url: str, network: dict[str, Any]) -> tuple[int | None, str | None]:
-    """Ask the hub for a file's size and SHA-256; it has none of small files."""
+def _known(url: str, network: Network) -> tuple[int | None, str | None]:
+    """Return a file's size and SHA-256 as the hub states them; it states no SHA-256 of small files."""
     from huggingface_hub import get_hf_file_metadata
-    from huggingface_hub.errors import HTTPError  # its client's: a refused connection, a timeout
+    from huggingface_hub.errors import HTTPError  # of its client: a refused connection, a timeout
 
     try:
-        found = get_hf_file_metadata(url, timeout=network["timeout"], retry_on_errors=network["attempts"] > 1)
+        found = get_hf_file_metadata(url, timeout=network.timeout, retry_on_errors=network.attempts > 1)
     except (HTTPError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AsdError(f"{url}: the hub gives no such file ({reason}): check the network and the config") from error

@@ -11,8 +11,8 @@ from asdlib.runtime.devices import choose_device
 from asdlib.separation.settings import Pairs
 from asdlib.separation.sources import separation_data
 from asdlib.training.build import build_separator
+from asdlib.training.history import write_history
 from asdlib.training.job import Job, Task, fit
-from asdlib.training.trainer import write_history
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
 from asdlib.workflow.recipe import Recipe, Settings

@@ -14,8 +14,9 @@ from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.runtime.job_environment import is_first
 from asdlib.training.batches import Examples
+from asdlib.training.history import write_history
 from asdlib.training.settings import Training
-from asdlib.training.trainer import Trainer, write_history
+from asdlib.training.trainer import Trainer
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
 from asdlib.workflow.recipe import Recipe, Settings

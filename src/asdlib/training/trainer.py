@@ -4,23 +4,20 @@ All randomness depends only on the seed and the epoch, and the state is stored a
 resumes after its last epoch and ends with the same weights as an uninterrupted one.
 """
 
-import csv
 import logging
 import math
-import pickle
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
 from asdlib.training.batches import Batches, Examples, shuffled, split
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
+from asdlib.training.history import Epoch, duration
 from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
@@ -30,36 +27,10 @@ from asdlib.training.optimisation import (
     stopped,
 )
 from asdlib.training.settings import Training
+from asdlib.training.state import State, StoredState
 
 _progress = logging.getLogger("asdlib.progress")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of a training's log."""
-
-    epoch: int
-    loss: float
-    validation_loss: float | None
-    learning_rate: float
-    clips_per_second: float
-    seconds: float
-    metrics: dict[str, float] = field(default_factory=dict)  # the network's `metrics` of the validation examples
-
-
-@dataclass
-class State:
-    """The state of a training, from which it can be resumed."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-    losses: Tensor | None = None  # of the last epoch's batches
-    best: dict[str, Tensor] | None = None  # the weights of the best epoch, if early stopping is on
-
-    @property
-    def watched(self) -> list[float | None]:
-        """The epochs' validation losses."""
-        return [epoch.validation_loss for epoch in self.epochs]
 
 
 class Trainer:
@@ -72,8 +43,7 @@ class Trainer:
     def __init__(self, settings: Training, seed: int, device: torch.device, store: Path, identity: str):
         self.settings = settings
         self.seed = seed
-        self.store = Path(store)
-        self.identity = identity
+        self._stored = StoredState(store, identity)
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         _refuse_devices(settings, device)
         self.fabric = Fabric(
@@ -107,7 +77,7 @@ class Trainer:
         for method in ("loss", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
-        state = self._resume(model, optimizer)
+        state = self._stored.resume(model, optimizer, self.fabric.device)
         while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
             batches = self._begin(network, examples, chosen, len(state.epochs))
             state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
@@ -115,7 +85,7 @@ class Trainer:
                 state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
             if self.fabric.is_global_zero:
                 self._show(state)
-                self._keep(model, optimizer, state)
+                self._stored.keep(model, optimizer, state)
         if state.best is not None:
             network.load_state_dict(state.best)
             _log.info(
@@ -130,7 +100,7 @@ class Trainer:
 
     def done(self) -> None:
         """Remove the stored state, once the result has been written."""
-        self.store.unlink(missing_ok=True)
+        self._stored.remove()
 
     def _parts(self, examples: Examples) -> tuple[Tensor, Batches]:
         """Return the indices of the training examples, and the validation batches."""
@@ -207,38 +177,8 @@ class Trainer:
         _progress.info(
             "epoch %d/%d  loss %.4g%s  %.0f clips/s  %s left",
             last.epoch, self.settings.epochs, last.loss, "".join(f"  {name} {x:.4g}" for name, x in watched.items()),
-            last.clips_per_second, _duration(left),
+            last.clips_per_second, duration(left),
         )  # fmt: skip
-
-    def _keep(self, model, optimizer, state: State) -> None:
-        content = {
-            "identity": self.identity,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "epochs": [asdict(epoch) for epoch in state.epochs],
-            "losses": state.losses,
-            "best": state.best,
-        }
-        with atomic(self.store) as temporary:
-            torch.save(content, temporary)
-
-    def _resume(self, model, optimizer) -> State:
-        """Load the stored state, if there is one with the same identity; otherwise return an empty state."""
-        if not self.store.is_file():
-            return State()
-        try:
-            content = torch.load(self.store, map_location=self.fabric.device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            _log.warning("%s: cannot be read (%s): the training starts over", self.store, error)
-            return State()
-        if content["identity"] != self.identity:
-            _log.warning("%s: belongs to other settings, code or inputs: the training starts over", self.store)
-            return State()
-        model.load_state_dict(content["model"])
-        optimizer.load_state_dict(content["optimizer"])
-        epochs = [Epoch(**row) for row in content["epochs"]]
-        _log.info("resuming after epoch %d", len(epochs))
-        return State(epochs, content["losses"].cpu(), content["best"])
 
 
 def _refuse_devices(settings: Training, device: torch.device) -> None:
@@ -250,16 +190,6 @@ def _refuse_devices(settings: Training, device: torch.device) -> None:
     if device.type == "cuda" and settings.devices > torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise AsdError(f"training.devices: {settings.devices}: the job has {found} GPU(s): give it more, or set fewer")
-
-
-def write_history(path: Path, epochs: list[Epoch]) -> None:
-    """Write the log of a training, one row per epoch, with the network's own metrics in the last columns."""
-    own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
-    rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
-    with atomic(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 @torch.no_grad()
@@ -278,9 +208,3 @@ def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]
         for name in measured[0]
     }
     return means.pop(""), means
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"

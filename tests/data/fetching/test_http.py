@@ -9,7 +9,8 @@ import pytest
 from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching import http
-from asdlib.data.fetching.http import Retry, fetch, fetch_json
+from asdlib.data.fetching.http import fetch, fetch_json
+from asdlib.data.fetching.retry import Retry
 from asdlib.errors import AsdError
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asdlib.data.fetching.http import Retry, checksum_of, fetch
+from asdlib.data.fetching.http import checksum_of, fetch
 from asdlib.data.fetching.pins import Pin, pin, read_pins, waiting_lock
+from asdlib.data.fetching.retry import Retry
 from asdlib.data.fetching.zenodo import BASE, archive_url
 from asdlib.data.truth import DOMAINS, Truth, clip_names, read_evaluator, read_rename_list, write_truth
 from asdlib.errors import AsdError

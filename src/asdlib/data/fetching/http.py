@@ -9,55 +9,23 @@ import http.client
 import json
 import logging
 import os
-import random
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from asdlib.data.fetching.retry import CHUNK, Retry, TryAgainError
 from asdlib.data.fetching.transfer_progress import TransferProgress
 from asdlib.data.files import locked
 from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
-CHUNK = 1 << 18
 LIMIT = 32 << 30  # bytes of a file whose size is unknown
 _LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # worth another attempt; every other error status is final
-_DICE = random.Random()  # a separate generator, so that no seeded result depends on the network
-
-
-@dataclass(frozen=True)
-class Retry:
-    """The policy for retries: give up after `attempts` failures in a row without a new `CHUNK` of bytes.
-
-    The n-th wait is base·2ⁿ⁻¹ seconds, times a random factor from 0.5 to 1.5. A longer Retry-After of the server is
-    respected. No wait exceeds `longest` seconds. `timeout`, in seconds, applies to connecting and to each read.
-    """
-
-    attempts: int = 8
-    base: float = 1.0
-    longest: float = 300.0
-    timeout: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-
-    def wait(self, failures: int, asked: float) -> None:
-        """Wait after the given number of failures; `asked` is the server's Retry-After in seconds, or 0."""
-        delay = self.base * 2 ** (failures - 1) * _DICE.uniform(0.5, 1.5)
-        self.sleep(min(max(delay, asked), self.longest))
-
-
-class _TryAgainError(Exception):
-    """Raised for a failure that may be temporary; `after` is the server's Retry-After in seconds."""
-
-    def __init__(self, reason: str, after: float = 0.0):
-        super().__init__(reason)
-        self.after = after
 
 
 def fetch(
@@ -110,7 +78,7 @@ def _collect(url: str, part: Path, size: int | None, limit: int, retry: Retry) -
         try:
             _attempt(url, part, size, limit, retry.timeout)
             return
-        except _TryAgainError as problem:
+        except TryAgainError as problem:
             grown = _length(part) - furthest
             furthest = max(furthest, _length(part))
             failures = 1 if grown >= CHUNK else failures + 1
@@ -140,9 +108,9 @@ def _attempt(url: str, part: Path, size: int | None, limit: int, timeout: float)
             return
         raise _refusal(url, error, part) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _TryAgainError(f"connection failed: {error or type(error).__name__}") from error
+        raise TryAgainError(f"connection failed: {error or type(error).__name__}") from error
     if expected is not None and _length(part) < expected:
-        raise _TryAgainError(f"the connection closed after {_length(part)} of {expected} bytes")
+        raise TryAgainError(f"the connection closed after {_length(part)} of {expected} bytes")
 
 
 def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
@@ -159,7 +127,7 @@ def _start_and_total(response: http.client.HTTPResponse, start: int, part: Path)
         first, total = _content_range(response.headers.get("Content-Range", ""))
         if first != start:
             part.unlink(missing_ok=True)
-            raise _TryAgainError("the server sent another range than requested; starting over")
+            raise TryAgainError("the server sent another range than requested; starting over")
         return start, total
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdigit() else None  # the server ignored the range
@@ -182,9 +150,9 @@ def _refusal(url: str, error: urllib.error.HTTPError, part: Path) -> Exception:
     """Return the exception for an error status: temporary or final."""
     if error.code == 416:
         part.unlink(missing_ok=True)
-        return _TryAgainError("the server refused to resume; starting over")
+        return TryAgainError("the server refused to resume; starting over")
     if error.code in _LATER:
-        return _TryAgainError(f"HTTP {error.code} {error.reason}", _retry_after(error.headers.get("Retry-After")))
+        return TryAgainError(f"HTTP {error.code} {error.reason}", _retry_after(error.headers.get("Retry-After")))
     return AsdError(
         f"{url}: the server says {error.code} {error.reason}: check the record number and file name in the config"
     )

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.fetching.archives import unpack
-from asdlib.data.fetching.http import Retry, checksum_of, fetch, fetch_json
+from asdlib.data.fetching.http import checksum_of, fetch, fetch_json
 from asdlib.data.fetching.pins import Pin, pin, read_pins
+from asdlib.data.fetching.retry import Retry
 from asdlib.data.files import atomic, locked
 from asdlib.errors import AsdError
 

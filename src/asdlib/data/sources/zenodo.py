@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.fetching.ground_truth import fetch_truth
-from asdlib.data.fetching.http import Retry
+from asdlib.data.fetching.retry import Network
 from asdlib.data.fetching.zenodo import download_machine
 
 
@@ -16,42 +16,32 @@ class Zenodo:
 
     archives: list[dict]
 
-    def fetch(self, machine: str, folder: Path, dataset: dict[str, Any], network: dict[str, Any], lock: Path) -> None:
+    def fetch(self, machine: str, folder: Path, dataset: dict[str, Any], network: Network, lock: Path) -> None:
         """Create the machine's `folder`: fetch, verify and unpack its archives, and add the ground truth if set."""
         block = {**dataset, "source": {"archives": self.archives}, "machines": [machine]}
-        retry = Retry(network["attempts"], network["backoff"], timeout=network["timeout"])
         store = folder.parent / "archives"
-        add_truth = partial(_add_truth, block, machine, store, lock, network["github"], network["zenodo"], retry)
+        add_truth = partial(_add_truth, block, machine, store, lock, network)
         download_machine(
             block,
             machine,
             folder,
             archives_dir=store,
             lock_file=lock,
-            base=network["zenodo"],
-            retry=retry,
-            parallel=network["parallel"],
+            base=network.zenodo,
+            retry=network.retry,
+            parallel=network.parallel,
             finish=add_truth if dataset["ground_truth"] else None,
         )
 
 
-def _add_truth(
-    block: dict[str, Any],
-    machine: str,
-    store: Path,
-    lock: Path,
-    github: str,
-    zenodo: str,
-    retry: Retry,
-    folder: Path,
-) -> None:
+def _add_truth(block: dict[str, Any], machine: str, store: Path, lock: Path, network: Network, folder: Path) -> None:
     fetch_truth(
         block,
         machine,
         folder,
         cache=store / "truth",
         lock_file=lock,
-        github=github,
-        zenodo=zenodo,
-        retry=retry,
+        github=network.github,
+        zenodo=network.zenodo,
+        retry=network.retry,
     )

@@ -1,0 +1,37 @@
+"""The log of a training: one row per epoch."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asdlib.data.files import atomic
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of a training's log."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    learning_rate: float
+    clips_per_second: float
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)  # the network's `metrics` of the validation examples
+
+
+def write_history(path: Path, epochs: list[Epoch]) -> None:
+    """Write the log of a training, one row per epoch, with the network's own metrics in the last columns."""
+    own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
+    rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
+    with atomic(path) as temporary, temporary.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as text, such as 2h05m or 3m10s."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"
