@@ -1,9 +1,9 @@
-"""One machine type at full scale through the whole workflow: official baseline, both variants, 100 epochs, CPU.
+"""Benchmark of the whole workflow: one full-size machine, both variants of the official baseline, on the CPU.
 
     python benchmarks/bench_baseline.py [--cores 2] [--epochs 100] [--folder benchmarks/output]
 
-Prints what each stage took (Snakemake's own benchmark files) and the run's wall time, beside the rate at which this
-machine multiplies matrices of the network's sizes: the training cannot be faster than its arithmetic.
+Prints the cost of each stage (from Snakemake's benchmark files) and of the run. It also prints the rate at which this
+computer multiplies matrices of the network's sizes, which gives a lower bound for the time of the training.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from recordings import write_machine
 from asdlib.layers.linear import matrix_product
 
 STAGES = ("prepare", "extract_features", "train_model", "embed", "score", "tabulate")
-VECTORS = 309 * 900  # of 1,000 clips of 10 s, less the tenth that is only watched
+VECTORS = 309 * 900  # of 1,000 clips of 10 s, less the tenth that is held out
 WIDTHS = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
 
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _stage(folder: Path, stage: str) -> tuple[float, float, float]:
-    """Sum a stage's jobs: seconds of wall time and processor time, largest peak in MB."""
+    """Return the wall time and the processor time (s) of a stage's jobs, and their largest peak of memory (MB)."""
     rows = []
     for path in (folder / "results" / "benchmarks" / stage).rglob("*.tsv"):
         with path.open(newline="") as handle:
@@ -67,7 +67,7 @@ def _stage(folder: Path, stage: str) -> tuple[float, float, float]:
 
 
 def _matrix_rate(cores: int) -> float:
-    """Measure floating point operations per second of the library's matrix product on 256 × 640 × 128."""
+    """Return the floating point operations per second of the library's matrix product, for 256 × 640 × 128."""
     torch.set_num_threads(cores)
     left, right = torch.randn(256, 640), torch.randn(128, 640)
     best = float("inf")

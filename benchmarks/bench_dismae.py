@@ -1,10 +1,10 @@
-"""Training of Audio DisMAE: steps a second and peak memory of both sizes.
+"""Benchmark of the training of Audio DisMAE: steps per second and peak memory of both sizes.
 
     python benchmarks/bench_dismae.py [--device auto] [--clips 32] [--steps 10] [--threads 2] [--compile]
 
-A step is a round of three domains with `--clips` clips of 10 s each, in bf16 on CUDA and float32 on the CPU, from the
-stored features to the moved weights. The first two steps, in which everything warms up, are left out, and so is the
-domain head, which learns in a few epochs only. Each size runs in a process of its own. `--compile` is for CUDA.
+A step is a round of three domains with `--clips` clips of 10 s each, in bf16 on CUDA and in float32 on the CPU, from
+the stored features to the updated weights. The first two steps are not measured, as a warm-up. The domain head, which
+is trained only in a few epochs, is left out. Each size runs in a process of its own. `--compile` is for CUDA.
 """
 
 import argparse
@@ -31,7 +31,7 @@ WARM_UP = 2  # steps
 
 @dataclass(frozen=True)
 class Cost:
-    """What one step of one size takes: seconds of wall and processor time, and the process's largest size in MB."""
+    """The cost of one step: wall time and processor time (s), and the peak memory of the process (MB)."""
 
     wall: float
     cpu: float
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     clips = DOMAINS * options.clips
-    print(f"{machine()}, torch {torch.__version__}, {options.threads} threads, {clips} clips a step")
+    print(f"{machine()}, torch {torch.__version__}, {options.threads} threads, {clips} clips per step")
     print(f"{'size':8}{'steps/s':>10}{'clips/s':>10}{'CPU s a clip':>14}{'peak MB':>10}")
     for size in SIZES:
         with multiprocessing.get_context("spawn").Pool(1) as pool:  # memory is counted per process
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def measured(size: str, options: argparse.Namespace) -> Cost:
-    """Make some training steps of one size and time them."""
+    """Return the cost of a training step of one size."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = choose_device(options.device, 1)
@@ -78,7 +78,7 @@ def measured(size: str, options: argparse.Namespace) -> Cost:
 
 
 def noise(count: int) -> Clips:
-    """Return log-mel clips of 10 s of noise, in dB, evenly of each machine."""
+    """Return log-mel clips of 10 s of noise, in dB, the same number of each machine."""
     table = pa.table(
         {
             "machine": [f"machine_{number % DOMAINS}" for number in range(count)],

@@ -1,9 +1,9 @@
-"""Kaldi's filter bank: ours for batches, against torchaudio's, which takes one clip.
+"""Benchmark of Kaldi's filter bank: ours, for batches, and torchaudio's, for single clips.
 
     python benchmarks/bench_fbank.py [--clips 64] [--batch 32] [--threads 1]
 
-Clips of 10 s, in memory. torchaudio's function is the one that the public networks' own code calls. Its package does
-not import everywhere: built for CUDA it wants that beside a torch for processors. Then its rows are left out.
+The clips, of 10 s, are in memory. torchaudio's function is the one that the code of the public networks calls. If
+torchaudio cannot be imported, such as a CUDA build beside a CPU build of torch, its rows are left out.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 from measure import machine
-from own_process import busy, place, timed
+from own_process import busy, processor, timed
 from torch import Tensor
 
 from asdlib.frontends.fbank import Fbank
@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = choose_device(options.device, gpus=1)
-    print(f"{machine()}, torch {torch.__version__}, {place(device, options.threads)}; clips/s")
+    print(f"{machine()}, torch {torch.__version__}, {processor(device, options.threads)}; clips/s")
     waveforms = 0.1 * torch.randn(options.clips, RATE * SECONDS).to(device)
     for name, settings in OURS.items():
         fbank = Fbank(**settings, mean=0.0, std=0.5)
@@ -56,7 +56,7 @@ def _show_torchaudio(name: str, ours: Fbank, waveforms: Tensor) -> None:
 
 
 def _kaldi(fbank: Callable[..., Tensor], ours: Fbank, waveforms: Tensor) -> Tensor:
-    """Call torchaudio as the networks' code does, with one clip (1, samples)."""
+    """Return torchaudio's filter bank of one clip (1, samples), called as in the networks' code."""
     centred = waveforms - waveforms.mean() if ours.remove_mean else waveforms * ours.scale
     return fbank(centred)[None]
 

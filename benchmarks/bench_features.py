@@ -1,4 +1,4 @@
-"""Feature cache: from WAV files to stored log-mel, against librosa alone and against the arithmetic's floor.
+"""Benchmark of feature extraction, from WAV files to a stored log-mel, compared to librosa and to the arithmetic alone.
 
 python benchmarks/bench_features.py [--clips 1200] [--folder benchmarks/output]
 """
@@ -43,13 +43,13 @@ def main() -> None:
 
 
 def _seconds_for(recordings: Path, machines: int) -> float:
-    """Run both steps as the workflow does, a process each, for so many machines side by side, one core each."""
+    """Return the wall time (s) of both steps for several machines in parallel, each on one core."""
     with ThreadPoolExecutor(machines) as pool:
         return max(pool.map(lambda core: _chain(recordings, core), range(machines)))
 
 
 def _chain(recordings: Path, core: int) -> float:
-    """Return the wall time of one machine's two jobs on one core, less what starting two such processes takes."""
+    """Return the wall time (s) of one machine's two jobs on one core, less the time to start two such processes."""
     audio, features = (recordings.parent / f"{name}_{core}.parquet" for name in ("audio", "features"))
     settings = {**PREPARE, "sections": ["00"], "recordings": None, "strict": True}
     prepare = [

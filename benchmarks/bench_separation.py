@@ -1,10 +1,10 @@
-"""A separator as its recipe has it: its training step, and the speed and memory of `separate` for few and many clips.
+"""Benchmark of a separator: its training step, and the speed and memory of `separate` for few and for many clips.
 
     python benchmarks/bench_separation.py [--separator conv_tasnet] [--steps 2] [--batch 4] [--clips 2 40] [--threads 1]
 
-Sizes, mixtures and optimiser are those of config/systems, laid over by `--override`, a file with a block of that name.
-Computes on a GPU if there is one (`--device cpu` does not). Every figure comes from a process of its own, so that its
-peak is its own; the first step, in which libraries warm up, does not count.
+Sizes, mixtures and optimiser are those of config/systems; `--override` names a YAML file with a block `override` that
+changes them. A GPU is used if there is one, unless `--device cpu` is given. Every figure comes from a process of its
+own, so that its peak memory is its own. The first step is not measured, as a warm-up.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from full_size import resolved
 from measure import machine
-from own_process import alone, memory, peaks, place, timed
+from own_process import alone, memory, peaks, processor, timed
 
 from asdlib.data.tables import CLIP_FIELDS, ROWS, clip_rows, writing
 from asdlib.runtime.devices import choose_device
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--override", type=Path)
     options = parser.parse_args()
     settings = resolved("separators", options.separator, options.override)
-    where = place(choose_device(options.device, gpus=1), options.threads)
+    where = processor(choose_device(options.device, gpus=1), options.threads)
     print(f"{machine()}, torch {torch.__version__}, {where}; {settings}")
     mixtures = f"{options.batch} mixtures of {settings['pairs']['segment']} s"
     drawn, wall, cpu, *found = alone(_train, settings, options)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _train(settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
-    """Return the seconds of drawing one mixture, of one step (wall and processor), and the peaks of memory."""
+    """Return the seconds to draw one mixture, those of one step (wall and processor), and the peaks of memory."""
     torch.set_num_threads(options.threads)
     pairs = replace(Pairs(**settings["pairs"]), per_epoch=options.batch, validation_mixtures=1)
     recordings = [_noise(number) for number in range(40)]
@@ -80,11 +80,11 @@ def _train(settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
 
 
 def _separate(settings: dict, options: argparse.Namespace, clips: int) -> tuple[float, ...]:
-    """Return the seconds of the stage without its start (wall and processor), and the peaks of memory."""
+    """Return the seconds of the step without the start of its process (wall and processor), and the peaks of memory."""
     with tempfile.TemporaryDirectory() as folder:
         audio, weights, out = (Path(folder) / name for name in ("raw.parquet", "model.safetensors", "out.parquet"))
         with writing(audio, {"sample_rate": RATE}, audio=("int16", (RATE * SECONDS,))) as table:
-            for start in range(0, clips, ROWS):  # row groups as `prepare` writes them: they are what `separate` reads
+            for start in range(0, clips, ROWS):  # the row groups of `prepare`, which `separate` reads
                 numbers = range(start, min(start + ROWS, clips))
                 table.write(clip_rows([_row(number) for number in numbers]), audio=np.stack(list(map(_noise, numbers))))
         checkpoints.save(weights, Checkpoint(settings, build_separator(Recipe("separators", settings)).state_dict()))

@@ -1,15 +1,16 @@
-"""Models of systems 2 and 4 as their recipes have them: clips learned from and embedded a second, of what is possible.
+"""Benchmark of the models of systems 2 and 4: training and embedding, in clips per second and relative to the peak.
 
     python benchmarks/bench_ssl.py [--models beats_phase1 eat_10k_2025] [--batch 4] [--steps 2] [--threads 1]
                                    [--precision float32]
 
-Clips of 10 s, features given; random weights, which cost as much as learned ones; a step of the optimiser after every
-batch. Sizes and optimiser are those of config/systems, laid over by `--override`, a file with a block of that name.
-Computes on a GPU if there is one (`--device cpu` does not). Every figure comes from a process of its own, so that its
-peak is its own; the first step, in which libraries warm up, does not count.
+The features of clips of 10 s are given, weights are random, and the optimiser takes a step after every batch. Sizes and
+optimiser are those of config/systems; `--override` names a YAML file with a block `override` that changes them. A GPU
+is used if there is one, unless `--device cpu` is given. Every figure comes from a process of its own, so that its peak
+memory is its own. The first step is not measured, as a warm-up.
 
-The operations of matrix products and convolutions are counted. Their rate is put beside that of large products in the
-same process and precision; on a processor, which others may share, both are per second of processor time.
+The operations of matrix products and convolutions are counted. Their rate is compared to that of large matrix products
+in the same process and precision. On a CPU, which other processes may share, both rates are per second of processor
+time.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 from full_size import resolved
 from measure import machine
-from own_process import alone, busy, matrix_peak, memory, peaks, place, timed
+from own_process import alone, busy, matrix_peak, memory, peaks, processor, timed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -51,16 +52,16 @@ def main() -> None:
     parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
     parser.add_argument("--override", type=Path)
     options = parser.parse_args()
-    where = place(choose_device(options.device, gpus=1), options.threads)
-    print(f"{machine()}, torch {torch.__version__}, {where}, {options.precision}, {options.batch} clips a batch")
+    where = processor(choose_device(options.device, gpus=1), options.threads)
+    print(f"{machine()}, torch {torch.__version__}, {where}, {options.precision}, {options.batch} clips per batch")
     for name in options.models:
         settings = resolved("models", name, options.override)
-        for what, work in (("learning", _learn), ("embedding", _embed)):
+        for what, work in (("training", _train), ("embedding", _embed)):
             print(f"{f'{name}: {what}':30}{alone(work, settings, options)}", flush=True)
 
 
-def _learn(settings: dict, options: argparse.Namespace) -> str:
-    """Describe training steps."""
+def _train(settings: dict, options: argparse.Namespace) -> str:
+    """Return a line about training steps."""
     network, batch = _prepared(settings, options)
     optimizer = build_optimizer(network.train(), Training(**settings["training"]))
 
@@ -77,7 +78,7 @@ def _learn(settings: dict, options: argparse.Namespace) -> str:
 
 
 def _embed(settings: dict, options: argparse.Namespace) -> str:
-    """Describe embedding."""
+    """Return a line about embedding."""
     network, batch = _prepared(settings, options)
     network.eval()
 
@@ -89,7 +90,7 @@ def _embed(settings: dict, options: argparse.Namespace) -> str:
 
 
 def _prepared(settings: dict, options: argparse.Namespace) -> tuple[torch.nn.Module, Batch]:
-    """Return a network and a batch of noise on its device."""
+    """Return a network and a batch of noise, both on the device."""
     torch.set_num_threads(options.threads)
     device = choose_device(options.device, gpus=1)
     network = MODELS[settings["kind"]](**arguments("models", settings))
@@ -108,18 +109,21 @@ def _autocast(batch: Batch, options: argparse.Namespace) -> torch.autocast:
 
 
 def _described(work: Callable[[], object], batch: Batch, options: argparse.Namespace) -> str:
-    """Run some work on a batch and say how fast it was, of what is possible, and how much memory it took."""
+    """Run `work` on a batch and return a line with its speed, its share of the peak rate, and its memory."""
     device = batch.features.device
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # others are not all counted
+    with (
+        FlopCounterMode(display=False) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+    ):  # counts all operations
         work()
     work()
     wall, cpu = timed(lambda: [work() for _ in range(options.steps)])
     size, gpu = peaks()
     clips = options.batch * options.steps
-    operations = counter.get_total_flops() / options.batch  # a clip
+    operations = counter.get_total_flops() / options.batch  # per clip
     rate, peak = clips * operations / busy(device, wall, cpu), matrix_peak(device, DTYPES[options.precision])
     return (
-        f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s a clip)  {operations / 1e9:.3g} GFLOP a clip, "
+        f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s per clip)  {operations / 1e9:.3g} GFLOP per clip, "
         f"{rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  {memory(size, gpu)}"
     )
 

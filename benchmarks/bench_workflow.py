@@ -1,4 +1,4 @@
-"""What the workflow itself costs: planning everything, and starting a job.
+"""Benchmark of the workflow's own cost: planning all systems, and starting a job.
 
 python benchmarks/bench_workflow.py
 """
@@ -14,7 +14,7 @@ EVERYTHING = "data=['dcase2025_dev','dcase2025_eval']"
 
 
 def main() -> None:
-    """Print one table; every figure is the median of five runs."""
+    """Print one table, in which every figure is the median of five runs."""
     systems = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     print(machine())

@@ -1,4 +1,4 @@
-"""Time a whole process the operating system's way."""
+"""The time and memory of a whole process, from the operating system."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took: seconds of wall and processor time, and its largest size in MB."""
+    """The cost of a process: wall time and processor time (s), and peak memory (MB)."""
 
     wall: float
     cpu: float
@@ -18,7 +18,7 @@ class Cost:
 
 
 def run(command: list[str], core: int | None = None) -> Cost:
-    """Run a command to its end, on one processor only if its number is given."""
+    """Run a command and return its cost; `core` is the number of the only core that it may use."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "src")}
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     start = time.monotonic()
@@ -30,7 +30,7 @@ def run(command: list[str], core: int | None = None) -> Cost:
 
 
 def machine() -> str:
-    """Describe this machine in one line."""
+    """Return a line that describes this computer."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(names)} × {names[0]}, {platform.system()}, Python {platform.python_version()}"

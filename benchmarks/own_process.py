@@ -1,4 +1,4 @@
-"""Work that is measured in a process of its own, so that its peak of memory is its own."""
+"""Measurements in a process of their own, so that the peak of memory is their own."""
 
 import resource
 import time
@@ -11,13 +11,13 @@ import torch
 
 
 def alone(work: Callable, *arguments: Any) -> Any:
-    """Run a function in a process of its own."""
+    """Return the result of a function that is called in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds of wall and of processor time that some work takes, the GPU's part included."""
+    """Return the wall time and the processor time (s) of a call, including its work on the GPU."""
     _wait()
     start, cpu = time.perf_counter(), time.process_time()
     work()
@@ -26,28 +26,28 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def peaks() -> tuple[float, float]:
-    """Return the process's largest size and its GPU's, MB."""
+    """Return the peak memory of the process and that on the GPU (MB)."""
     gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu
 
 
 def memory(size: float, gpu: float) -> str:
-    """Name both peaks."""
+    """Return both peaks (MB) as text."""
     return f"peak {size:.0f} MB" + (f", GPU {gpu:.0f} MB" if gpu else "")
 
 
-def place(device: torch.device, threads: int) -> str:
-    """Name where it is computed."""
+def processor(device: torch.device, threads: int) -> str:
+    """Return the name of the GPU, or the number of threads on the CPU."""
     return torch.cuda.get_device_name() if device.type == "cuda" else f"{threads} threads"
 
 
 def busy(device: torch.device, wall: float, cpu: float) -> float:
-    """Return the seconds that a rate is of: on a processor that others share, those that were ours."""
+    """Return the time (s) to compute a rate with: processor time on a CPU, which other processes may share."""
     return wall if device.type == "cuda" else cpu
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the floating point operations a second of large square matrix products: the machine's practical peak."""
+    """Return the floating point operations per second of large square matrix products, the practical peak rate."""
     side = 8192 if device.type == "cuda" else 2048
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     left @ right

@@ -1,4 +1,4 @@
-"""One machine at the challenge's full scale, for the benchmarks: 990 + 10 training and 200 test clips of 10 s."""
+"""Recordings of one full-size machine for the benchmarks: 990 + 10 training clips and 200 test clips of 10 s."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ RATE = 16000
 
 
 def write_machine(folder: Path, train: int = 1000, test: int = 200, seconds: float = 10.0) -> Path:
-    """Write noise-like recordings in DCASE layout, unless they are there; every clip differs from the others."""
+    """Write noise-like recordings in DCASE layout, unless they exist, and return their folder; all clips differ."""
     machine = folder / "machine"
     if machine.is_dir():
         return machine

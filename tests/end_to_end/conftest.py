@@ -1,4 +1,4 @@
-"""The toy system, built once."""
+"""The toy system, which is built once for all tests."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ joint,toy,fan,61.0,52.5,50.25,,
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The toy system on two machines, run from nothing to its tables. To be copied, never changed.
+    """Return the finished run of the toy system on two machines, which tests copy and never change.
 
-    All of pytest's processes share it: the first one that asks builds it, the others wait.
+    All processes of pytest share it: the first one builds it, and the others wait.
     """
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
@@ -45,5 +45,5 @@ def _build(folder: Path) -> None:
 
 @pytest.fixture
 def copy(built: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the built toy system, at another path, to change."""
+    """Return a copy of the finished run at another path, which a test can change."""
     return built.copy_to(tmp_path / "copy")

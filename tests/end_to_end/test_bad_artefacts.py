@@ -1,4 +1,4 @@
-"""Bad archives, bad disks and damaged results: one line that names the file, and nothing half-written."""
+"""Bad archives, failing disks and damaged results: an error of one line that names the file, and no partial file."""
 
 import errno
 import hashlib
@@ -44,13 +44,13 @@ def link() -> bytes:
 
 
 def bomb() -> bytes:
-    """Return an archive that says of itself, in its directory, that 1 GB is in it."""
+    """Return an archive whose directory states a size of 1 GB."""
     content = zipped({"fan/train/a.wav": bytes(1000)})
     return content[:-200] + content[-200:].replace((1000).to_bytes(4, "little"), (1 << 30).to_bytes(4, "little"))
 
 
 REMEDY = "remove the archive and check its source"
-# case: what the server sends, the md5 that is pinned (None: the right one), and the complaint
+# case: what the server sends, the pinned md5 (None: the correct one), and the message
 ARCHIVES = {
     "wrong checksum": (zipped(CLIPS), "0" * 32, r".*/fan\.zip: .*md5.*: .*"),
     "cut archive": (zipped(CLIPS)[:-60], None, r".*/fan\.zip: damaged archive \(.*\): remove it and run again .*"),
@@ -104,7 +104,7 @@ def test_quota(fan, tmp_path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr("asdlib.data.files.os.fsync", refuse)  # where network file systems say it
+    monkeypatch.setattr("asdlib.data.files.os.fsync", refuse)  # where network file systems report it
     before, out = files(tmp_path), tmp_path / "results" / "fan.parquet"
     complaint = r".*/results/fan\.parquet: cannot be written \(Disk quota exceeded\): make room, .*"
     refused(lambda: prepare(fan, "mine", "fan", out, SETTINGS), complaint)
@@ -164,7 +164,7 @@ def features(tmp_path) -> Path:
     return tmp_path / "features.parquet"
 
 
-# Only damage that safetensors can see: it has no checksums, and Snakemake no reason to read a checkpoint twice.
+# Only damage that safetensors can detect, since it has no checksums and Snakemake does not read checkpoints again.
 @pytest.mark.parametrize("damage", list(DAMAGE.values())[:3], ids=list(DAMAGE)[:3])
 def test_damaged_checkpoint(features, tmp_path, damage):
     import torch

@@ -1,4 +1,4 @@
-"""Bad configs, case by case: one line that names the file or the key and says the remedy, before anything runs."""
+"""Bad configs: an error of one line, with the file or key and the remedy, before any job runs."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SYSTEM = yaml.safe_load((ROOT / "config" / "systems" / "baseline.yaml").read_tex
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root with one system, and recordings at `mine`, without recordings at `empty`."""
+    """Return a root with one system, recordings in `mine` and no recordings in `empty`."""
     make_machine(tmp_path / "mine" / "fan", train=1, target=0, test=1, seconds=0.01)
     make_machine(tmp_path / "demo" / "fan", train=1, target=0, test=1, seconds=0.01)
     (tmp_path / "empty").mkdir()
@@ -35,7 +35,7 @@ def write(root: Path, name: str, content: Any) -> None:
 
 
 def config(root: Path, **changed: Any) -> Config:
-    """Return the shipped config with `data` at `mine` and some keys replaced; a key set to `...` is left out."""
+    """Return the shipped config with `data` set to `mine` and changes; a key set to `...` is left out."""
     shipped: Config = {}
     for name in ("datasets.yaml", "checkpoints.yaml", "config.yaml"):
         shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
@@ -44,7 +44,7 @@ def config(root: Path, **changed: Any) -> Config:
 
 
 def build(root: Path, laid: Config) -> None:
-    """Do what the Snakefile does when it starts."""
+    """Build the graph as the Snakefile does."""
     graph = Graph(laid, root)
     _ = graph.variants, graph.table
 
@@ -56,7 +56,7 @@ def test_the_shipped_config_is_good(root):
 SCHEMA = r" \(workflow/schemas/config\.schema\.yaml tells the form\)"
 PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": False, "allow_silent": False}
 ZENODO = {"kind": "zenodo", "archives": []}
-# case: keys of the config, and the complaint; ROOT stands for a temporary folder
+# case: keys of the config, and the message; ROOT stands for a temporary folder
 KEYS = {
     "unknown key": (
         {"sytems": ["baseline"]},
@@ -137,7 +137,7 @@ def test_keys(root, keys, complaint):
 
 
 def changed(**sections: Any) -> Callable[[Path], None]:
-    """Lay changes over the system's file."""
+    """Apply changes to the file of the system."""
     return lambda root: write(root, "baseline", merge(SYSTEM, sections))
 
 
@@ -169,7 +169,7 @@ def emptied(root: Path) -> None:
 MODEL = r"FILE: models\.dense_ae"
 TRAINING = {"training": {"epochs": "many"}}
 CIRCLE = {"dense_ae": {"init": "other_ae"}, "other_ae": SYSTEM["models"]["dense_ae"] | {"init": "dense_ae"}}
-# case: what is wrong with the system's file, and the complaint; FILE stands for config/systems/baseline.yaml
+# case: the error in the file of the system, and the message; FILE stands for config/systems/baseline.yaml
 SYSTEMS = {
     "no systems": (emptied, "SYSTEMS: holds no system's YAML file: restore config/systems"),
     "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: mend it there"),

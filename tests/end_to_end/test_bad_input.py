@@ -1,7 +1,7 @@
-"""Bad recordings, case by case: one line that names the file, says the remedy, and leaves nothing half-written.
+"""Bad recordings: an error of one line, with the file and the remedy, and no partial file.
 
-test_bad_artefacts.py has archives, disks and damaged results, test_bad_config.py the config, and
-test_bad_input_shown.py what a user sees of it all on a terminal.
+test_bad_artefacts.py tests archives, disks and damaged results, test_bad_config.py the config, and
+test_bad_input_shown.py what a user sees on the terminal.
 """
 
 import re
@@ -51,7 +51,7 @@ def anonymous(truth: str) -> Callable[[Path], object]:
     return change
 
 
-# case: what is wrong with the recordings, and the complaint; FAN stands for the machine's folder
+# case: the error in the recordings, and the message; FAN stands for the machine's folder
 RECORDINGS = {
     "clip empty": (content(TRAIN, lambda data: b""), f"FAN/{TRAIN}: is empty: replace or remove the file"),
     "clip truncated": (

@@ -1,4 +1,4 @@
-"""What a user sees of bad input on the terminal: our one line, and how far the other machines get."""
+"""What a user sees on the terminal after bad input: an error of one line; other machines are not affected."""
 
 import re
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_bad_system_is_one_line_without_a_traceback(checkout):
 
 
 def test_other_machines_go_on(checkout):
-    """One whole machine and one per kind of broken recordings: all in one run with --keep-going."""
+    """One run with --keep-going has a valid machine and one machine for each kind of broken recording."""
     broken = {
         "truncated": r"recordings/truncated/train/.*\.wav: is truncated \(40 bytes short\): copy or download it again",
         "untested": "recordings/untested/test: machine untested has no test clips: add recordings, .*",
@@ -93,7 +93,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("pattern", DAMAGED.values(), ids=DAMAGED)
 def test_the_remedy_for_a_damaged_result_works(copy, pattern):
-    """A truncated result is refused by name; deleted, as the line says, it is made again with the same tables."""
+    """A truncated result is refused by name; deleted, as the message says, it is made again, with the same tables."""
     before = {name: copy.read(f"results/toy/{name}") for name in ("scores.csv", "clips.csv")}
     path = min(copy.folder.glob(pattern))
     path.write_bytes(path.read_bytes()[:-100])

@@ -1,6 +1,6 @@
-"""A run that is killed leaves nothing half-written behind, and the same command finishes it as if nothing had been.
+"""A killed run leaves no partial files, and the same command completes it with the same results.
 
-A stage is caught in the act by halting/sitecustomize.py, which stops a job when half of a file is written.
+halting/sitecustomize.py stops a job when half of a file is written.
 """
 
 import re
@@ -19,7 +19,7 @@ from helpers.halts import start, wait_for_halt
 pytestmark = pytest.mark.workflow
 
 TABLES = "results/toy/scores.csv"
-# In the order of the graph: <rule>:<file that is half-written when the run is killed>[*<time>]
+# In the order of the graph: <rule>:<file that is partly written when the run is killed>[*<occurrence>]
 HALTS = (
     "prepare:fan.parquet",
     "train_separator:model.safetensors",
@@ -28,8 +28,8 @@ HALTS = (
     "extract_features:fan.parquet",
     "train_model:training.ckpt*2",  # in the middle of training: the second of three epochs
     "embed:fan.parquet",
-    "score:decision_result_fan_section_00_test.csv",  # the scores beside it are whole
-    "tabulate:scores.csv",  # clips.csv is whole
+    "score:decision_result_fan_section_00_test.csv",  # the scores are complete
+    "tabulate:scores.csv",  # clips.csv is complete
 )
 
 
@@ -39,28 +39,28 @@ def kill_in_the_act(checkout: Checkout, halt: str, *arguments: str) -> None:
         half = wait_for_halt(checkout, run)
         run.kill()
     assert half.is_file()
-    if not half.name.startswith(".training.ckpt"):  # that of the epoch before is whole and stays
+    if not half.name.startswith(".training.ckpt"):  # the complete one of the previous epoch stays
         final = re.sub(r"/\.([^/]+?)\.[^/]+-\d+\.part", r"/\1", str(half))
         assert not Path(final).exists()
-    give_up = time.monotonic() + 60  # a killed process takes a moment to go
+    give_up = time.monotonic() + 60  # a killed process takes a moment to disappear
     while list(processes_in(checkout.folder)):
         assert time.monotonic() < give_up, "a job outlived its run"
         time.sleep(0.05)
 
 
 def processes_in(folder: Path) -> Iterator[int]:
-    """Yield the living processes that work in a folder."""
+    """Yield the running processes whose working directory is in a folder."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             inside = (process / "cwd").readlink().is_relative_to(folder)
             if inside and (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 yield int(process.name)
-        except OSError:  # gone meanwhile
+        except OSError:  # it has ended in the meantime
             continue
 
 
 def artefacts(checkout: Checkout) -> dict[str, bytes]:
-    """Return all results by path, except logs, which tell the time."""
+    """Return all results by path, except logs, which contain times."""
     results = checkout.folder / "results"
     return {
         str(path.relative_to(results)): path.read_bytes()
@@ -72,7 +72,7 @@ def artefacts(checkout: Checkout) -> dict[str, bytes]:
 
 
 def test_killed_in_every_stage(built: Checkout, tmp_path: Path) -> None:
-    """One run, killed in one stage after the other and started again each time, ends like one that was not."""
+    """A run that is killed in every stage, and restarted each time, ends like an uninterrupted one."""
     checkout = make_checkout(tmp_path / "killed")
     add_toy_system(checkout)
     (checkout.folder / "resources" / "reported" / "toy.csv").write_bytes(built.read("resources/reported/toy.csv"))
@@ -123,12 +123,12 @@ def test_a_stored_training_of_other_code_is_not_continued(copy: Checkout) -> Non
 
 
 def test_a_second_run_does_not_disturb_the_first(copy: Checkout) -> None:
-    """Snakemake refuses it, for the first run is alive: its lock is not taken for one that a killed run left."""
+    """Snakemake refuses the second run: the lock of a running run is not mistaken for one that a killed run left."""
     copy.edit("config/systems/toy.yaml", "scale: 1.0", "scale: 2.0")
-    with start(copy, "tabulate:scores.csv", TABLES) as first:  # the last job: nothing else moves meanwhile
+    with start(copy, "tabulate:scores.csv", TABLES) as first:  # the last job: no other job runs
         wait_for_halt(copy, first)
         assert "Directory cannot be locked" in copy.run(TABLES, fails=True)
-        assert copy.jobs(TABLES)  # a dry run may look on
+        assert copy.jobs(TABLES)  # a dry run is allowed
         assert "Directory cannot be locked" in copy.run(TABLES, fails=True)
         assert first.process.poll() is None
         (copy.folder / "go_on").touch()

@@ -1,4 +1,4 @@
-"""An edit while a run is under way: what would make the record wrong stops the later jobs, a comment does not."""
+"""Edits during a run: edits that would falsify the record stop the later jobs, comments do not."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ CHANGED = "changed while the run is under way: restore it, or start the run agai
 
 
 def guard_of(job: int) -> str:
-    """Return the run's fingerprint as a job finds it in its environment."""
+    """Return the fingerprint of the run, which a job finds in its environment."""
     variables = Path(f"/proc/{job}/environ").read_bytes().decode().split("\0")
     return next(value for value in variables if value.startswith("ASDLIB_RUN=")).partition("=")[2]
 
 
 @pytest.fixture
 def changed(copy: Checkout) -> Checkout:
-    """The toy system after a change of setting: four scores and the table are to be made again."""
+    """Return the toy system after a change of setting: four scores and the table have to be made again."""
     copy.edit("config/systems/toy.yaml", "scale: 1.0", "scale: 2.0")
     return copy
 
@@ -34,7 +34,7 @@ def test_an_edit_of_the_library_stops_the_later_jobs(changed: Checkout) -> None:
         (changed.folder / "go_on").touch()
         printed = run.finish(fails=True)
     assert f"error: {changed.folder}/src/asdlib: was {CHANGED}\n" in printed
-    changed.run(TABLES)  # started again, it is another run
+    changed.run(TABLES)  # a restarted run is another run
 
 
 def test_an_edit_of_a_comment_stops_nothing(changed: Checkout) -> None:
@@ -48,7 +48,7 @@ def test_an_edit_of_a_comment_stops_nothing(changed: Checkout) -> None:
 
 
 def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew(changed: Checkout) -> None:
-    """As a job on a cluster does: Snakemake starts itself there, with the environment and the arguments of the run."""
+    """Like a job on a cluster, which starts Snakemake with the environment and the arguments of the run."""
     done = "results/audio/raw/toy/fan.parquet"
     job = ("--mode", "remote", "--no-hooks", "--nolock", "--dry-run")
     settings = ("--config", "seeds=[13711]", "ground_truth=false")

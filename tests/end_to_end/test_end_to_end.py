@@ -1,4 +1,4 @@
-"""From recordings to tables, on the CPU, in every form that recordings come in."""
+"""Whole runs from recordings to tables, on the CPU, for all forms of datasets."""
 
 import csv
 import math
@@ -21,7 +21,7 @@ COLUMNS = (
     "reported_auc_target,reported_pauc,reported_hmean,n_train,n_test,seed,recipe"
 )
 SHORT = "override: {models: {dense_ae: {hidden: 8, training: {epochs: 1, batch_size: 64}}}}\nprepare: {seconds: 1.0}\n"
-# The demo at the size of a test: the settings of a declared dataset are laid over like any other.
+# The demo at the size of a test: the settings of a declared dataset can be overridden like any other.
 DEMO = """
 data: demo
 seeds: [1, 2]
@@ -39,7 +39,7 @@ def read(checkout: Checkout, path: str) -> Rows:
 
 
 def complete(row: dict[str, str]) -> bool:
-    """Tell whether a row has its figures, all of them percentages."""
+    """Return whether all figures of a row are percentages."""
     values = [row[name] for name in FIGURES]
     assert all(values) or not any(values)
     return all(values) and all(0 <= float(value) <= 100 for value in values)
@@ -76,7 +76,7 @@ def test_clips_have_one_row_for_every_scored_clip(built: Checkout) -> None:
 
 
 def test_submission_files_are_what_the_evaluator_reads(built: Checkout, tmp_path: Path) -> None:
-    """Its official score is the table's own."""
+    """The evaluator's official score is that of the table."""
     for row in read(built, "results/toy/clips.csv"):
         name = f"ground_truth_{row['machine']}_section_{row['section']}_test.csv"
         truths = {"data": row["label"] == "anomaly", "domain": row["domain"] == "target"}
@@ -113,7 +113,7 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
         assert shown[variant] == f"{float(row['hmean']):.2f} ± {float(spread[variant]['hmean']):.2f}"
     assert [row[3] for row in page.table("baseline on demo")] == [row["seed"] for row in rows]
 
-    # One seed alone, from nothing, gives the bytes that it gives among others.
+    # One seed by itself gives the same bytes as together with others.
     alone = make_checkout(tmp_path / "alone", SHORT + DEMO.replace("[1, 2]", "[2]"))
     file = "anomaly_score_fan_section_00_test.csv"
     run_system(alone, f"results/baseline/mse/demo/{file}")
@@ -124,7 +124,7 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
 
 
 def as_in_2021(machine: Path) -> None:
-    """A folder of test clips per domain, and no attributes but in the names of training clips."""
+    """Move test clips into one folder per domain, and keep attributes only in the names of training clips."""
     for path in sorted((machine / "test").iterdir()):
         folder = machine / f"{path.name.split('_')[2]}_test"
         folder.mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ def as_in_2021(machine: Path) -> None:
 
 
 def as_an_evaluation_set(machine: Path, truth: bool) -> None:
-    """Anonymous test clips; if wished with their labels and domains beside them, in `ground_truth.csv`."""
+    """Rename test clips to anonymous names, optionally with their labels and domains in `ground_truth.csv`."""
     lines = ["file_name,label,domain,attributes"]
     for number, path in enumerate(sorted((machine / "test").iterdir())):
         _, _, domain, _, label, *_ = path.name.split("_")
@@ -148,7 +148,7 @@ def as_an_evaluation_set(machine: Path, truth: bool) -> None:
 
 
 def test_datasets_of_other_forms(tmp_path: Path) -> None:
-    """Two datasets in one run: one in the form of 2021, and an evaluation set, half of it with its truth beside it."""
+    """One run has a dataset in the form of 2021 and an evaluation set, half of it with ground truth."""
     checkout = make_checkout(tmp_path / "mixed", SHORT)
     recordings = checkout.folder / "recordings"
     as_in_2021(make_machine(recordings / "dev" / "pump", **TOY_CLIPS))
@@ -163,7 +163,7 @@ def test_datasets_of_other_forms(tmp_path: Path) -> None:
         "dev/all": True,
         "eval/slider": True,
         "eval/valve": False,  # no labels: no figures
-        "eval/all": False,  # a mean over the other machines would pass for the set's
+        "eval/all": False,  # the mean of the other machines would look like the set's
     }
     clips = read(checkout, "results/baseline/clips.csv")
     assert len(clips) == 2 * 3 * 8  # variants, machines, clips: all are scored, labelled or not

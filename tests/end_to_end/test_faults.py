@@ -1,6 +1,6 @@
-"""A disk, a file or a clock that fails in the middle of a run: one clear line, and the same command goes on later.
+"""Faults of a disk, a file or a clock during a run: an error of one line, and the same command resumes the run.
 
-What each step says of a bad disk is checked in test_bad_artefacts.py, what a killed run leaves in test_crash.py.
+test_bad_artefacts.py tests the errors of steps on a failing disk, test_crash.py killed runs.
 """
 
 import os
@@ -52,23 +52,23 @@ def test_a_file_that_vanishes_between_two_jobs(copy: Checkout) -> None:
     before = scores.stat().st_mtime_ns
     with start(copy, "score:decision_result_fan_section_00_test.csv", TABLES) as run:
         wait_for_halt(copy, run)
-        while "1 of 3 steps" not in run.printed:  # pump's scores are there, fan's stand still, the table waits for both
+        while "1 of 3 steps" not in run.printed:  # pump is scored, fan is halted, the table waits
             assert run.process.poll() is None, run.printed
             time.sleep(0.05)
         assert scores.stat().st_mtime_ns != before
         scores.unlink()
         (copy.folder / "go_on").touch()
         printed = run.finish(fails=True)
-    assert f"\n{scores.relative_to(copy.folder)} (missing locally, parent dir contents: " in printed  # Snakemake's own
+    assert f"\n{scores.relative_to(copy.folder)} (missing locally, parent dir contents: " in printed  # Snakemake's
     assert "Traceback" not in printed
     copy.run(TABLES)
     assert copy.jobs(TABLES) == set()
 
 
 def test_a_clock_that_was_put_back(copy: Checkout) -> None:
-    """Snakemake refuses what it makes of a file from the future, for it could not tell old from new afterwards."""
+    """Snakemake refuses results of a file with a future date, because it could not compare their ages later."""
     target, settings = "results/audio/raw/tiny/fan.parquet", ("--config", "data=tiny")
-    recordings = copy.folder / "resources" / "tiny" / "fan" / ".snakemake_timestamp"  # by which it dates a folder
+    recordings = copy.folder / "resources" / "tiny" / "fan" / ".snakemake_timestamp"  # which gives a folder its date
     before = copy.read(target)
     os.utime(recordings, (time.time() + 1e5,) * 2)
     printed = copy.run(target, *settings, fails=True)

@@ -1,4 +1,4 @@
-"""The report of the toy system: every figure of its tables, all in one file, the same bytes every time."""
+"""The report of the toy system: one file with every figure of the tables, reproducible to the byte."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ def rows(built: Checkout) -> list[dict[str, str]]:
 
 
 def cells(row: dict[str, str]) -> list[str]:
-    """Return ours, reported and the difference of all figures, as the page must show them."""
+    """Return our value, the reported one and the difference of all figures, as the page must show them."""
     found = []
     for name in FIGURES:
         ours, reported = row[name], row[f"reported_{name}"]

@@ -1,4 +1,4 @@
-"""The report in a real browser, from a file, as its reader opens it: on a desk, on a telephone and on paper."""
+"""The report in a real browser, opened from a file: on a desktop, on a telephone and on paper."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ CLOSED = "() => document.querySelectorAll('details:not([open])').length"
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Debian's chromium; continuous integration installs it where it is missing and may."""
+    """Return the path of Debian's chromium, which continuous integration installs if it can."""
     if not shutil.which("chromium") and "CI" in os.environ and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "update"], check=True, timeout=300)
         subprocess.run(INSTALL, check=True, timeout=600)
@@ -41,7 +41,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, built: Checkout) -> Iterator[Page]:
-    """The toy run's page; at the end nothing may have been complained about, nor fetched."""
+    """Open the page of the toy run; afterwards, check that it logged no errors and fetched nothing."""
     context = browser.new_context()
     opened, complaints = context.new_page(), []
     opened.on("console", lambda message: complaints.append(f"console: {message.text}"))
@@ -73,7 +73,7 @@ def test_a_player_plays_to_its_end(page: Page) -> None:
         player.muted = true;
         player.play().catch(fail);
     })""")
-    assert end == pytest.approx(1.0, abs=0.2)  # s, the toy's clips
+    assert end == pytest.approx(1.0, abs=0.2)  # s, the length of the toy's clips
 
 
 def test_a_link_opens_what_it_leads_to(page: Page) -> None:

@@ -1,7 +1,7 @@
-"""Exactly the jobs that a change concerns run again: one change at a time, and the jobs that a dry run then names.
+"""Re-runs: after each change, a dry run lists exactly the jobs that it affects.
 
-The toy system (toy_system/toy.yaml) has every kind of recipe, a joint model and one that starts from it. A change is
-made in a copy of a finished run; the copy lies at another path, so that moving a finished run is part of every case.
+The toy system (toy_system/toy.yaml) has every kind of recipe, a joint model and a model that starts from it. Every
+change is made in a copy of a finished run at another path, which also tests that a run can be moved.
 """
 
 import ast
@@ -24,7 +24,7 @@ CLIP = "recordings/fan/train/section_00_source_train_normal_0001_spd_1_mic_sourc
 
 
 def jobs(*lines: str, machines: tuple[str, ...] = ("fan", "pump")) -> set[str]:
-    """Return the jobs of these lines, `*` standing for each machine."""
+    """Return the jobs of these lines, where `*` stands for each machine."""
     return {line.replace("*", machine) for line in lines for machine in machines}
 
 
@@ -40,7 +40,7 @@ SEPARATION = ("train_separator toy * toy_gain", "separate toy * toy_gain", "augm
 BELOW_SEPARATOR = jobs(*SEPARATION, *OTHER_FEATURES) | JOINT | TUNED | SCORES
 BELOW_FEATURES = jobs(RAW_FEATURES, *OTHER_FEATURES) | JOINT | TUNED | SCORES
 EVERYTHING = jobs("prepare toy *", *SEPARATION) | BELOW_FEATURES
-# A machine's recordings reach the other machine through the joint model, and through the noise that separators mix.
+# A machine's recordings affect the other machine through the joint model and the noise that separators mix.
 ONE_MACHINE = ("prepare toy *", *SEPARATION, RAW_FEATURES, *OTHER_FEATURES)
 FAN = jobs(*ONE_MACHINE, machines=("fan",)) | BELOW_SEPARATOR
 NEW_MACHINE = (
@@ -57,7 +57,7 @@ def setting(old: str, new: str, path: str = TOY) -> Change:
 
 
 def body(path: str, function: str) -> Change:
-    """Change what a function does, as far as a syntax tree can tell."""
+    """Change the syntax tree of a function."""
 
     def change(checkout: Checkout) -> None:
         file = checkout.folder / "src" / "asdlib" / path
@@ -72,7 +72,7 @@ def body(path: str, function: str) -> Change:
 
 
 def sources(checkout: Checkout) -> Iterator[Path]:
-    """Yield every file that `git checkout` could write anew."""
+    """Yield every file that `git checkout` could rewrite."""
     for name in ("Snakefile", "workflow", "config", "src", "profiles", "resources/reported"):
         path = checkout.folder / name
         yield from [path] if path.is_file() else (file for file in path.rglob("*") if file.suffix != ".pyc")
@@ -103,7 +103,7 @@ def check_out_again(checkout: Checkout) -> None:
 
 
 def made_under_a_wrong_clock(checkout: Checkout) -> None:
-    """Date inputs after what was made of them, and the other way round."""
+    """Give inputs later dates than the results, and results earlier ones."""
     for folder, seconds in (("audio", 1e5), ("features", -1e5), ("models", 1e8), ("embeddings", -1e8)):
         for path in (checkout.folder / "results" / folder).rglob("*.*"):
             os.utime(path, (time.time() + seconds,) * 2)
@@ -208,7 +208,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "git checkout of every source": (check_out_again, set()),
     "a clock that was wrong": (made_under_a_wrong_clock, set()),
     "a recording": (louder, FAN),
-    # By design: a recording is known by its name, size and time, for reading all of them would take minutes.
+    # By design: a recording is identified by name, size and time, because reading all of them would take minutes.
     "touch of a recording": (lambda checkout: os.utime(checkout.folder / CLIP), FAN),
     "a recording added": (add_clip, FAN),
     "a recording removed": (lambda checkout: (checkout.folder / CLIP).unlink(), FAN),
@@ -249,8 +249,8 @@ def test_reruns_of_a_fetched_dataset(change: str, copy: Checkout) -> None:
 
 
 def test_going_back_to_an_old_setting_trains_nothing(copy: Checkout) -> None:
-    """A model and its embeddings carry the recipe's key in their paths; score files and tables have one path for all
-    settings, so they alone are made again."""
+    """Models and embeddings have the recipe's key in their paths. Score files and tables have the same path for all
+    settings, so only they are made again."""
     one_file = "results/toy/both/toy/anomaly_score_fan_section_00_test.csv"
     scored = "score toy fan 00 toy both"
     copy.edit(TOY, "epochs: 2,", "epochs: 1,")
@@ -263,7 +263,7 @@ def test_going_back_to_an_old_setting_trains_nothing(copy: Checkout) -> None:
 def test_every_rule_of_the_graph_has_run(built: Checkout) -> None:
     rules = {path.name for path in (built.folder / "results" / "benchmarks").iterdir()}
     scripts = {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
-    # Elsewhere: the one needs a hub (tests/steps/test_fetch_checkpoint.py), the other a config (test_submission.py).
+    # Tested elsewhere: one needs a hub (tests/steps/test_fetch_checkpoint.py), the other a config (test_submission.py).
     assert rules == scripts - {"fetch_checkpoint", "submission"}
 
 

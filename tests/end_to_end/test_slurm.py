@@ -1,4 +1,4 @@
-"""The workflow on a real SLURM: the same bytes as without, whatever happens to jobs, controller and Snakemake."""
+"""The workflow on a real SLURM: the same bytes as without it, even if jobs, controller or Snakemake fail."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ datasets:
     source: {train_source: 3, train_target: 2, test_per_cell: 1, supplements: 1, seconds: 1.0}
     machines: [fan]
 """
-# Too little for the first attempt: a job starts Snakemake, which starts torch. The second one gets twice as much.
+# Too little for the first attempt, since a job starts Snakemake, which starts torch. The second gets twice as much.
 TIGHT = "set-resources: {extract_features: {mem_mb: 700 * attempt}}\n"
 
 
@@ -43,7 +43,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
-    """Start a run through SLURM; return it with the number of the job that stands still."""
+    """Start a run through SLURM; return it and the number of the halted job."""
     run = start_halting(checkout, at, TABLES, *THROUGH_SLURM)
     try:
         wait_for_halt(checkout, run)
@@ -99,7 +99,7 @@ def test_a_killed_run_is_picked_up_and_a_job_past_its_time_is_tried_again(checko
     (checkout.folder / "go_on").unlink(missing_ok=True)
     run, number = halt(checkout, "embed:fan.parquet")
     run.kill()
-    assert jobs(checkout) == [number]  # it lives on
+    assert jobs(checkout) == [number]  # it still runs
     ask("scancel", number)
     wait_until(lambda: not jobs(checkout), "the cancelled job is gone")
     trained = {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}

@@ -1,4 +1,4 @@
-"""`snakemake submission` on a finished run: the package, checked from the command line, and made again on a change."""
+"""`snakemake submission` after a finished run: the package, its check on the command line, and its re-runs."""
 
 import csv
 import zipfile
@@ -25,7 +25,7 @@ submission:
 
 
 def write_truth(clips: Path, folder: Path) -> Path:
-    """Write what clips.csv knows in the evaluator's form."""
+    """Write the ground truth of clips.csv in the format of the evaluator."""
     with clips.open() as handle:
         rows = [row for row in csv.DictReader(handle) if row["variant"] == "both"]
     for column, strange in (("label", "anomaly"), ("domain", "target")):

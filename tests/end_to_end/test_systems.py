@@ -1,4 +1,4 @@
-"""Every system of config/systems from recordings to its table, at toy size; a new one is in here the day it is added.
+"""Every system of config/systems, at toy size, from recordings to its table.
 
 Its toy sizes may lie in tests/end_to_end/toy_sizes/<system>.yaml, an `override` block. Recipes that no such file names
 are run as they are, but with their trainings cut (tests/helpers/toy_sizes.py).
@@ -44,7 +44,7 @@ CLIPS = {"train": 10, "target": 2, "test": 2, "seconds": 2.0}
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout with a machine of clean clips, one of noise without attributes, and an older dataset for corpora."""
+    """Return a checkout with a machine of clean clips, one of noise without attributes, and an older dataset."""
     made = make_checkout(tmp_path / "run", SETTINGS + yaml.safe_dump({"override": SIZES}))
     make_machine(made.folder / "recordings" / "fan", **CLIPS, supplement="machine", seed=1)
     make_machine(made.folder / "recordings" / "pump", **CLIPS, supplement="noise", attributes=False, seed=2)
@@ -85,7 +85,7 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
         _scored_again_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
     for weights in made:
         assert not weights.with_name("training.ckpt").exists()
-    for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to learn from
+    for machine, trained in (("fan", True), ("pump", False)):  # the pump has no clean clips to train on
         for log in (checkout.folder / "results" / "separators").glob(f"*/toy/{machine}/metrics.csv"):
             assert ("si_sdr_improvement" in log.read_text()) == trained or system not in SEPARATING
     recipes = [load(path).recipe for path in (checkout.folder / "results/models").glob("*/corpus/all/*.safetensors")]
@@ -110,7 +110,7 @@ def models_of(*names: str) -> set[str]:
 
 
 def _listed(checkout: Checkout, system: str, capsys) -> dict:
-    """Return what `asdlib systems` finds of a system: whether all is there, and how many weights."""
+    """Return what `asdlib systems` prints about a system: whether it is complete, and its number of weights."""
     capsys.readouterr()
     root = checkout.folder
     assert main(["systems", "--root", str(root), "--json", "--configfile", str(root / "settings.yaml")]) == 0
@@ -125,16 +125,16 @@ def _listed(checkout: Checkout, system: str, capsys) -> dict:
 
 
 def _scored_again_alike(checkout: Checkout, system: str, variant: str, machine: str, capsys) -> None:
-    """`asdlib score` gives the test clips, under names of one's own, the run's scores and decisions to the last bit."""
+    """Check that `asdlib score` gives renamed test clips exactly the scores and decisions of the run."""
     results = checkout.folder / "results"
     new, before = checkout.folder / "new" / variant, {path: path.stat().st_mtime_ns for path in results.rglob("*")}
     new.mkdir(parents=True)
     for number, path in enumerate(sorted((checkout.folder / "recordings" / machine / "test").iterdir())):
         shutil.copy2(path, new / f"my{number}.wav")
-    place = ["--system", system, "--variant", variant, "--machine", machine]
+    options = ["--system", system, "--variant", variant, "--machine", machine]
     capsys.readouterr()
     with chdir(checkout.folder):
-        assert main(["score", *place, f"new/{variant}", "--json", "--configfile", "settings.yaml"]) == 0
+        assert main(["score", *options, f"new/{variant}", "--json", "--configfile", "settings.yaml"]) == 0
     told = json.loads(capsys.readouterr().out)
     folder = results / system / variant / "toy"
     for key, kind in (("anomaly_score", "anomaly_score"), ("decision", "decision_result")):

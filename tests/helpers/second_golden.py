@@ -46,10 +46,10 @@ def golden_folders(*names: str, second: Callable[[Path], None]) -> Callable:
     return folder
 
 
-def twice(io: Tensors, names: Iterable[str], axis: int = 0) -> None:
+def repeat(io: Tensors, names: Iterable[str], axis: int = 0, times: int = 2) -> None:
     """Let the batch of these tensors be followed by itself."""
     for name in names:
-        io[name] = torch.cat([io[name], io[name]], axis)
+        io[name] = torch.cat([io[name]] * times, axis)
 
 
 def fewer(io: Tensors, prefix: str) -> None:

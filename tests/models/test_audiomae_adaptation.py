@@ -22,7 +22,7 @@ def whole(features: torch.Tensor, frames: int) -> Batch:
 
 def test_masks_are_rectangles_of_the_given_sides_of_one_size_in_a_batch() -> None:
     torch.manual_seed(0)
-    heights, widths, places = set(), set(), set()
+    heights, widths, positions = set(), set(), set()
     for _ in range(200):
         grid = draw_rectangles(3, (16, 48), (4, 8)).view(3, 64, 8)
         rows, columns = grid.any(2), grid.any(1)
@@ -33,11 +33,11 @@ def test_masks_are_rectangles_of_the_given_sides_of_one_size_in_a_batch() -> Non
         assert len(rows.sum(1).unique()) == len(columns.sum(1).unique()) == 1
         heights.add(int(rows[0].sum()))
         widths.add(int(columns[0].sum()))
-        places |= {tuple(row.nonzero()[0].tolist()) for row in rows}
+        positions |= {tuple(row.nonzero()[0].tolist()) for row in rows}
     assert widths == {4, 5, 6, 7, 8}
     assert min(heights) == 16
     assert max(heights) == 48
-    assert len(places) > 20
+    assert len(positions) > 20
 
 
 def test_what_is_masked_is_not_seen() -> None:

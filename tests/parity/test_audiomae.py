@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden, golden
-from helpers.second_golden import Tensors, fewer, goldens, twice
+from helpers.second_golden import Tensors, fewer, goldens, repeat
 from torch import Tensor
 
 from asdlib.examples.clips import Batch
@@ -32,7 +32,7 @@ BLOCK = "decoder_block_"
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice; the first class of the head left out, the others in the opposite order."""
     one = ("waveform", "fbank_raw", "contextual_embedding", "pred", BLOCK)  # of the first or the last item only
-    twice(io, [name for name in io if not name.startswith(("grad.", *one)) and "loss" not in name])
+    repeat(io, [name for name in io if not name.startswith(("grad.", *one)) and "loss" not in name])
     io["finetune_logits"] = io["finetune_logits"][:, 1:].flip(1)
     for name in ("finetune.head.weight", "finetune.head.bias"):
         weights[name] = weights[name][1:].flip(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden, golden
-from helpers.second_golden import Tensors, fewer, goldens, twice
+from helpers.second_golden import Tensors, fewer, goldens, repeat
 from torch import Tensor, nn
 
 from asdlib.frontends.fbank import Fbank
@@ -17,22 +17,24 @@ SIZES = {"conv_bias", "conv_pos", "conv_pos_groups", "num_buckets", "max_distanc
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice; the positional kernel with zeros at its ends and between its groups."""
+    """A batch of everything twice; the positional kernel with zeros at its ends, and in the place of its groups."""
     shared = ("position_bias", "bucket_")
-    twice(io, [name for name in io if not name.startswith(("grad", *shared))])
+    repeat(io, [name for name in io if not name.startswith(("grad", *shared))])
     for name in [name for name in io if name.startswith("grad")]:
         io[name] = 2 * io[name]  # of a sum
         if "pos_conv" in name:
             del io[name]
     fewer(io, "grad.")
     cfg = config["cfg"]
-    kernel, groups = weights["encoder.pos_conv.0.weight_v"], cfg["conv_pos_groups"] // 2
-    first, other = kernel.unflatten(0, (groups, 2, -1)).unbind(1)
-    nothing = torch.zeros_like(first)
-    wide = torch.cat([torch.cat([first, nothing], 2), torch.cat([nothing, other], 2)], 1).flatten(0, 1)
+    kernel = weights["encoder.pos_conv.0.weight_v"]
+    parts = kernel.chunk(cfg["conv_pos_groups"])
+    wide = torch.zeros(len(kernel), len(kernel), kernel.shape[2])
+    for number, part in enumerate(parts):
+        rows, columns = (slice(number * size, (number + 1) * size) for size in part.shape[:2])
+        wide[rows, columns] = part
     weights["encoder.pos_conv.0.weight_v"] = nn.functional.pad(wide, (2, 2), value=1.0)  # a norm of zero has no inverse
     weights["encoder.pos_conv.0.weight_g"] = nn.functional.pad(weights["encoder.pos_conv.0.weight_g"], (2, 2))
-    cfg |= {"conv_pos": cfg["conv_pos"] + 4, "conv_pos_groups": groups}
+    cfg |= {"conv_pos": cfg["conv_pos"] + 4, "conv_pos_groups": 1}
 
 
 case = goldens("beats_tiny", second=second)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.golden import Golden, as_stored
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 
 from asdlib.frontends.dual_view import DualViewRow
@@ -18,8 +18,8 @@ from asdlib.models.dual_branch_cnn import DualBranchCnn
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice, of whose first item fewer bins are stored; embeddings in the opposite order."""
-    twice(io, ["waveform", "spectrum", "flattened_after_time_pool"])
-    twice(io, [name for name in io if name.startswith("embedding")])
+    repeat(io, ["waveform", "spectrum", "flattened_after_time_pool"])
+    repeat(io, [name for name in io if name.startswith("embedding")])
     io["spectrum"] = io["spectrum"][:, ::2]
     for name in ("magnitude_spectrogram", "spectrogram_after_time_mean_subtraction"):
         io[name] = io[name][:, :, ::3]

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 
 from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
@@ -12,7 +12,7 @@ from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, e
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice: in the reversed batch, too, a clip meets its old partner."""
-    twice(io, list(io))
+    repeat(io, list(io))
     config["hyperparameters"]["batch"] *= 2
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 
 from asdlib.losses.hybrid_continuity import (
     RESOLUTIONS,
@@ -20,7 +20,7 @@ from asdlib.losses.hybrid_continuity import (
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice; the resolutions in another order, but for the first, whose magnitudes are stored."""
-    twice(io, [name for name in io if re.match("estimate|target|si_snr_per_item|grad_|stft_", name)])
+    repeat(io, [name for name in io if re.match("estimate|target|si_snr_per_item|grad_|stft_", name)])
     io["grad_estimate"] /= 2  # of a mean
     for listed in ("fft_sizes", "hop_sizes", "win_lengths"):
         config["hyperparameters"][listed] = other_order(config["hyperparameters"][listed])

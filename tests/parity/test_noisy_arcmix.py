@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -23,7 +23,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     for name in logits:
         io[name] = io[name].flip(1)
     io["permutation"] = torch.cat([io["permutation"], io["permutation"] + len(io["permutation"])])
-    twice(io, ["features", "labels", "grad_features", "anomaly_score_ce_per_item", *logits])
+    repeat(io, ["features", "labels", "grad_features", "anomaly_score_ce_per_item", *logits])
     io["grad_features"] /= 2  # of a mean
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 
 from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
@@ -21,8 +21,8 @@ FEATURES = r"encoder_out|projected|rel_pos_keys|enc_stage\d+_(out|skip)|bottlene
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice; farther positions, whose keys repeat the farthest that were there."""
-    twice(io, [name for name in io if "loss" not in name and "aux" not in name and name != "rel_pos_keys"])
-    twice(io, [name for name in io if "aux" in name], axis=1)
+    repeat(io, [name for name in io if "loss" not in name and "aux" not in name and name != "rel_pos_keys"])
+    repeat(io, [name for name in io if "aux" in name], axis=1)
     io["train_grad_mixture"] /= 2  # of a mean
     table = weights["separator.pos_emb.pe_k.weight"]
     weights["separator.pos_emb.pe_k.weight"] = torch.cat([table[:1].expand(3, -1), table, table[-1:].expand(3, -1)])

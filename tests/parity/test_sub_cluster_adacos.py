@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 
@@ -17,8 +17,8 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     classes = [name for name in io if "labels" in name or "probabilities" in name]
     for name in classes:
         io[name] = io[name].flip(1)
-    twice(io, ["features", "grad_features", *classes])
-    io["grad_features"] /= 2  # of a mean
+    repeat(io, ["features", "grad_features", *classes], times=3)
+    io["grad_features"] /= 3  # of a mean
 
 
 case = goldens("sub_cluster_adacos", "sub_cluster_adacos_one", second=second)

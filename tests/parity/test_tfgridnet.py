@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from helpers.golden import Golden
-from helpers.second_golden import Tensors, goldens, twice
+from helpers.second_golden import Tensors, goldens, repeat
 
 from asdlib.separators.tfgridnet import TFGridNet
 
@@ -26,7 +26,7 @@ FIXED = {"window": "hann", "n_imics": 1, "activation": "prelu"}  # of all that E
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     """A batch of everything twice; the mean square has as much gradient, on twice as many samples."""
-    twice(io, list(io))
+    repeat(io, list(io))
     io["grad_input_of_mean_square"] /= 2
 
 

@@ -1,4 +1,4 @@
-"""ROC curves and histograms: what they are drawn from, and what they say to who cannot see them."""
+"""ROC curves and histograms: the values drawn, and the alternative texts."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Costs from Snakemake's benchmark files and from the disk."""
+"""Costs, from Snakemake's benchmark files and the sizes of results."""
 
 import re
 from pathlib import Path
@@ -66,12 +66,12 @@ def test_one_row_a_stage() -> None:
 
 def test_every_rule_s_results_are_known() -> None:
     names = set(re.findall(r"^rule (\w+):", RULES, re.MULTILINE))
-    assert set(STAGES) == names - {"submission", "report"}  # another package, and the page itself
+    assert set(STAGES) == names - {"submission", "report"}  # the other package, and the page itself
 
 
 @pytest.mark.parametrize("rule", STAGES)
 def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(rule: str) -> None:
-    """Machine, model, system and all else have one name, which is a dataset's as well."""
+    """The machine, the model, the system and so on all have the name of a dataset."""
     body = re.search(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)[1]
     named = {"paths": paths, "RAW": RAW}
     output = eval(re.search(r"output:.*?(paths\.\w+\([^()]*\))", body, re.DOTALL)[1], named)
@@ -81,7 +81,7 @@ def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(r
     values = names | {"dataset": "here", "view": "separated/fan", "seeded": "/seed_1"}
     record(benchmark.format(**values), "1", "1", "1")
     put(output.format(**values) + ("/a.wav" if rule == "download" else ""), "1234")
-    recipes = {stage.users: {"fan": ["fan"]} for stage in STAGES.values() if stage.users}
+    recipes = {stage.registry: {"fan": ["fan"]} for stage in STAGES.values() if stage.registry}
     (cost,) = costs(recipes, ["fan"], ["there", "here"])
     assert (cost.rule, cost.jobs, cost.disk) == (rule, 1, 4)
     assert bool(costs(recipes, ["fan"], ["fan", "raw", "separated", "models"])) == ("dataset" not in names)

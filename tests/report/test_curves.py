@@ -1,4 +1,4 @@
-"""Histories of trainings."""
+"""Training histories and their curves."""
 
 from pathlib import Path
 
@@ -37,13 +37,13 @@ WATCHED = {"epoch": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.0, 1.0], "validat
 def test_a_training_that_stops_early_shows_the_epoch_that_it_kept() -> None:
     row = figures_of(WATCHED, early_stop=True)
     assert (row["epoch"], row["epochs"], row["loss"]) == (2, 4, 3.0)
-    assert row["epoch"] - 1 == best_epoch(WATCHED["validation_loss"])  # the training's own rule
+    assert row["epoch"] - 1 == best_epoch(WATCHED["validation_loss"])  # the rule of the trainer
     assert figures_of(WATCHED, early_stop=False)["loss"] == 1.0
     assert "epoch 2 of 4: loss 3, validation loss 2." in training_curves("toy", {"fan": WATCHED}, True)["alt"]
 
 
 def test_no_two_lines_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many places as two years' sets have machines, with a panel that only the last of them has."""
+    """There are as many machines as in the sets of two years; only the last one has the second panel."""
     monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
     histories = {f"here/{number}": WATCHED for number in range(14)}
     histories["here/last"] = WATCHED | {"si_sdr_improvement": [1.0, 2.0, 3.0, 4.0]}

@@ -1,4 +1,4 @@
-"""What all figures share."""
+"""The legend that several panels share."""
 
 from asdlib.report.images import joint_legend, new_figure
 

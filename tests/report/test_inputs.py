@@ -1,4 +1,4 @@
-"""What the report is made of, for the systems as they are: nothing is listed by hand."""
+"""The inputs of the report, for the shipped systems."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from asdlib.workflow.recipes import merge
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
-LONGEST = 131_072  # bytes of one argument that Linux takes: a rule's whole command is one
+LONGEST = 131_072  # bytes; the longest argument that Linux accepts: a rule's whole command is one argument
 
 
 def read(name: str) -> dict:
@@ -26,7 +26,7 @@ SHIPPED = read("datasets") | read("checkpoints") | read("config")
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
-    """All systems on the demo, under three seeds."""
+    """Return the graph of all systems on the demo, with three seeds."""
     return Graph({**merge(SHIPPED, read("demo")), "systems": SYSTEMS, "seeds": [1, 2, 3]}, ROOT)
 
 
@@ -48,7 +48,7 @@ def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, syste
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("data", ["demo", "dcase2025_dev"])
 def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system: str, data: str) -> None:
-    """Separators that models only hear on their corpora have no clips of another dataset."""
+    """A separator that is used only on a corpus has no clips of another dataset."""
     chosen = Graph({**SHIPPED, "data": data}, ROOT)
     for variant in inputs.first_variants(chosen, system):
         rests_on = {path.split("/")[2] for path in trained_for(chosen, variant, data, "fan")
@@ -60,7 +60,7 @@ def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system:
 
 
 def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
-    """The demo is in no corpus of the shipped recipes, 2025's development set is."""
+    """No corpus of the shipped recipes contains the demo; one contains the development set of 2025."""
     elsewhere, within = (Graph({**SHIPPED, "data": data}, ROOT) for data in ("demo", "dcase2025_dev"))
     wanted = [inputs.illustrated(one, "system4", name, "fan") for one, name in
               ((elsewhere, "demo"), (within, "dcase2025_dev"))]  # fmt: skip
@@ -68,7 +68,7 @@ def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
 
 
 def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
-    """Every recipe that serves a variant is an ancestor of one, and has its place among the costs; but backends."""
+    """Every recipe that a variant uses is one of its ancestors and has a row of costs, except backends."""
     found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
     assert found == {key for key in graph.table if key[0] != "backends"}
     recipes = inputs.report_settings(graph)["recipes"]
@@ -76,7 +76,7 @@ def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
 
 
 def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
-    """The systems that are not asked for have corpora and public weights: none of them is this page's."""
+    """The corpora and public weights of systems that were not chosen are not on the page."""
     shipped = Graph(SHIPPED, ROOT)
     alone = inputs.report_settings(with_systems(shipped, "system3"))
     assert alone["recorded"] == ["dcase2025_dev"]
@@ -121,4 +121,4 @@ def test_a_system_that_is_not_asked_for_is_not_needed(graph: Graph) -> None:
 
 def test_the_settings_fit_a_command_line(graph: Graph) -> None:
     settings = inputs.report_settings(graph)
-    assert 5 * len(repr(settings)) < LONGEST  # every quotation mark becomes five characters
+    assert 5 * len(repr(settings)) < LONGEST  # every quotation mark is quoted as five characters

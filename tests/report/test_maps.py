@@ -1,4 +1,4 @@
-"""Maps of embeddings: which clips are on them, and when there is none."""
+"""Maps of embeddings: the clips on them, and when there is no map."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from asdlib.report.maps import embedding_map
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Twelve training and six test clips with a vector, a single number, and a vector that is not finite."""
+    """Return twelve training and six test clips with a vector, a single value, and a vector that is not finite."""
     rng = np.random.default_rng(0)
     path = tmp_path / "fan.parquet"
     shapes = {"latent": ("float32", (5,)), "error": ("float32", (1,)), "endless": ("float32", (2,))}
@@ -49,7 +49,7 @@ def test_training_clips_are_thinned_and_test_clips_are_not(table: Path) -> None:
 
 @pytest.mark.parametrize("representation", ["error", "endless", None])
 def test_what_has_no_plane_has_no_map(table: Path, representation: str | None) -> None:
-    """A single number a clip; values without end, by themselves or among others."""
+    """Clips have a single value, or values that are not finite, alone or among others."""
     assert embedding_map(table, representation, "00", 100, "") is None
 
 

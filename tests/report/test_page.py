@@ -1,4 +1,4 @@
-"""The page's own words: versions, sizes and times."""
+"""The texts of the page: versions, sizes and times."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -8,7 +8,7 @@ from asdlib.report import page
 
 
 def test_a_package_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a job's own environment: no Snakemake, and the library from its checkout."""
+    """As in the environment of a job: without Snakemake, and with the library from its checkout."""
 
     def of_the_environment(name: str) -> str:
         if name in ("asdlib", "snakemake"):

@@ -1,4 +1,4 @@
-"""Clips to hear: the recording's own sound, at a loudness that is said."""
+"""The sounds of clips: the recording itself, with its amplification."""
 
 import base64
 import io
@@ -58,7 +58,7 @@ def test_silence_is_no_error() -> None:
 
 def test_clips_are_read_without_padding_and_unchanged_views_are_left_out(tmp_path: Path) -> None:
     recorded = noise_clips(2, 1000, seed=0, length=700)
-    quieter = [recorded[0] // 2, recorded[1]]  # the second clip passes through as it is
+    quieter = [recorded[0] // 2, recorded[1]]  # the second clip is not changed
     audio_table(tmp_path / "raw.parquet", {"test": recorded})
     audio_table(tmp_path / "separated.parquet", {"test": quieter})
     paths = {"raw": tmp_path / "raw.parquet", "separated/toy": tmp_path / "separated.parquet"}

@@ -1,4 +1,4 @@
-"""Whether a folder is what the challenge takes for one system: handmade folders, each wrong in one way."""
+"""Checks of the folder of a submitted system, each on a folder with one error."""
 
 import re
 from collections.abc import Callable
@@ -14,9 +14,9 @@ NAMES = [f"section_00_{number:04d}.wav" for number in range(8)]
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
 SCORES = [0.1, 0.6, 0.2, 0.4, 0.3, 0.8, 0.9, 0.7]
 DOMAINS = ["source", "target"] * 4
-PLACES = {("fan", "00"): dict(zip(NAMES, zip(LABELS, DOMAINS, strict=True), strict=True))}
-ANONYMOUS = {place: dict.fromkeys(clips, (None, None)) for place, clips in PLACES.items()}
-# by hand: 0.3 alone lies below normal clips, the two of the target domain; up to a false positive rate of 0.1 three of
+TEST_CLIPS = {("fan", "00"): dict(zip(NAMES, zip(LABELS, DOMAINS, strict=True), strict=True))}
+ANONYMOUS = {section: dict.fromkeys(clips, (None, None)) for section, clips in TEST_CLIPS.items()}
+# by hand: only 0.3 is below normal clips, the two of the target domain; up to a false positive rate of 0.1, three of
 # four anomalies are found: 0.5 (1 + (0.075 - 0.005) / 0.095)
 ROW = {"machine": "fan", "section": "00", "auc_source": "100.0", "auc_target": "75.0", "pauc": "86.8421"}
 SCORE_FILE, DECISION_FILE = "anomaly_score_fan_section_00_test.csv", "decision_result_fan_section_00_test.csv"
@@ -24,7 +24,7 @@ SCORE_FILE, DECISION_FILE = "anomaly_score_fan_section_00_test.csv", "decision_r
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of one machine as the challenge takes it."""
+    """Return a valid folder of a system for one machine."""
     folder = tmp_path / "Doe_ACME_task2_1"
     folder.mkdir()
     write_scores(folder, "fan", "00", zip(NAMES, SCORES, strict=True))
@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another machine": (
         lambda folder: write_scores(folder, "pump", "00", [("section_00_0000.wav", 1.0)]),
-        "anomaly_score_pump_section_00_test.csv: does not belong into a submission",
+        "anomaly_score_pump_section_00_test.csv: does not belong in a submission",
     ),
     "a file in a folder": (
         lambda folder: ((folder / "old").mkdir(), (folder / "old" / "a.csv").touch()),
@@ -65,7 +65,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a clip too few": (replace(DECISION_FILE, f"{FIRST},0\n", ""), f"{DECISION_FILE}: {FIRST} is missing"),
     "a clip too many": (
         replace(SCORE_FILE, f"{FIRST},0.1\n", f"{FIRST},0.1\nsection_00_0009.wav,1\n"),
-        "section_00_0009.wav is no test clip of this machine and section",
+        "section_00_0009.wav is not a test clip of this machine and section",
     ),
     "a clip twice": (replace(SCORE_FILE, f"{FIRST},", f"{FIRST},1\n{FIRST},"), "appears twice"),
 }
@@ -90,7 +90,7 @@ def test_a_wrong_folder_is_refused(case: str, folder: Path) -> None:
 
 
 def test_figures_are_those_of_the_table(folder: Path) -> None:
-    sections = check_scores(folder, PLACES)
+    sections = check_scores(folder, TEST_CLIPS)
     assert check_figures(folder, sections, [ROW])
     with pytest.raises(AsdError, match=r"fan section 00: AUC \(target\) is 75.0000, in scores.csv 75.0002"):
         check_figures(folder, sections, [ROW | {"auc_target": "75.0002"}])
@@ -98,8 +98,8 @@ def test_figures_are_those_of_the_table(folder: Path) -> None:
 
 def test_figures_without_labels_or_rows_are_not_compared(folder: Path) -> None:
     assert not check_figures(folder, check_scores(folder, ANONYMOUS), [ROW])
-    assert not check_figures(folder, check_scores(folder, PLACES), [])
-    assert not check_figures(folder, check_scores(folder, PLACES), [ROW, ROW | {"machine": "pump"}])
+    assert not check_figures(folder, check_scores(folder, TEST_CLIPS), [])
+    assert not check_figures(folder, check_scores(folder, TEST_CLIPS), [ROW, ROW | {"machine": "pump"}])
 
 
 def test_names_that_tell_the_label_are_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,4 +107,4 @@ def test_names_that_tell_the_label_are_noticed(tmp_path: Path, caplog: pytest.Lo
     write_scores(tmp_path, "fan", "00", [(name, 1.0)])
     write_decisions(tmp_path, "fan", "00", [(name, 1)])
     check_scores(tmp_path, {("fan", "00"): {name: (1, "source")}})
-    assert f"{name} is not named as clips of an evaluation set are" in caplog.text
+    assert f"{name} is not named like the clips of an evaluation set" in caplog.text

@@ -1,4 +1,4 @@
-"""What a package holds, as the config says it: the shipped systems on the challenge's sets; nothing is computed."""
+"""The inputs of a package according to the config, for the shipped systems; nothing is computed."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The meta file: YAML with the template's fields, what is known filled in, what is not marked."""
+"""The meta file: YAML with the fields of the template, where known values are filled in and others marked."""
 
 import pytest
 import yaml

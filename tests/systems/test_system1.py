@@ -1,4 +1,4 @@
-"""System 1 as a whole: its networks and the frontend they read speak of the same clips."""
+"""System 1: the sizes of its networks match those of the frontend."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""System 5 as a whole: what its variants share, and that its parts agree."""
+"""System 5: what its variants share, and that its parts match."""
 
 from pathlib import Path
 

@@ -96,9 +96,7 @@ class NearestNeighbours:
         samples = [distances[own[:, column], column] for column in range(len(self.domains_))]
         for domain, sample in zip(self.domains_, samples, strict=True):
             if len(sample) < ENOUGH and self.normalise:
-                _log.warning(
-                    "%d training clips of domain %s: normalised with those of all domains", len(sample), domain
-                )
+                _log.warning("%d training clips of domain %s: normalised with those of all", len(sample), domain)
         samples = [sample if len(sample) >= ENOUGH else everyone for sample in samples]
         mean = np.array([sample.mean() for sample in samples])
         return mean, np.array([max(sample.std(), SMALLEST) for sample in samples])

@@ -24,7 +24,7 @@ class SmallestDistance:
         """Fit the threshold to the calibration sample of the representation; raise AsdError if there is none."""
         if self.representation not in train.calibration:
             raise AsdError(
-                f"backend smallest_distance: the model has no calibration {self.representation!r}: use one that has"
+                f"backend smallest_distance: the model gives no calibration {self.representation!r}: use another"
             )
         self.threshold_ = gamma_quantile(train.calibration[self.representation], self.quantile)
         self.train_score_ = self.anomaly_score(train)

@@ -1,4 +1,4 @@
-"""What a section's scores look like: ROC curves and histograms. Truth is shown here, and used for nothing."""
+"""ROC curves and histograms of the scores of a section, with the ground truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from asdlib.report.images import (
 )
 
 UNKNOWN = "unknown"
-OVER_LINES = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}  # a legend that lines may pass under
-# What a histogram shows: (legend, colour, hatch, filled). Hatches tell the groups apart without colour.
+OVER_LINES = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}  # for a legend on top of lines
+# The groups of a histogram: (legend, colour, hatch, filled). Hatches distinguish the groups without colour.
 GROUPS = {
     "training": ("training, normal", GREY, "", False),
     "normal": ("test, normal", BLUE, "", True),
@@ -35,9 +35,10 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """One variant's scores of a section: of N test clips and M normal training clips; labels and domains may be None.
+    """One variant's scores of the N test clips and the M normal training clips of a section.
 
-    Training scores are on the scale of the test scores, and `threshold` is the one that the decisions used.
+    Labels and domains can be None. Training scores are on the scale of the test scores. `threshold` is the decision
+    threshold.
     """
 
     variant: str
@@ -50,18 +51,18 @@ class Scores:
 
     @property
     def has_truth(self) -> bool:
-        """Tell whether every test clip has a label and a domain, without which there is no ROC curve."""
+        """Whether every test clip has a label and a domain, as ROC curves need."""
         return None not in self.labels and None not in self.domains
 
 
 @styled
 def roc_curves(variants: Sequence[Scores]) -> Picture | None:
-    """Draw a section's ROC curves, a panel a domain and a line a variant; None without the truth.
+    """Return the ROC curves of a section, one panel per domain and one line per variant; None without ground truth.
 
-    As in the official metric, a domain's normal clips are set against the anomalies of both domains.
+    As in the official metric, the normal clips of a domain are compared to the anomalies of both domains.
     """
     figure, panels = new_figure(len(DOMAINS), height=2.9)
-    said = []
+    areas = []
     for domain, axes in zip(DOMAINS, panels, strict=True):
         for number, variant in enumerate(variants):
             try:
@@ -72,11 +73,11 @@ def roc_curves(variants: Sequence[Scores]) -> Picture | None:
             false, true, _ = roc_curve(labels, scores)
             style = {"color": LINES[number % len(LINES)], "linestyle": DASHES[number % len(DASHES)]}
             axes.plot(false, true, linewidth=1.6, label=f"{variant.variant}: {area:.2f}", **style)
-            said.append(f"{variant.variant}, {domain} {area:.2f}")
+            areas.append(f"{variant.variant}, {domain} {area:.2f}")
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         axes.set(title=f"{domain} domain", xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
         axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6, **OVER_LINES)
-    return picture(figure, f"ROC curves. AUC in percent: {'; '.join(said)}.")
+    return picture(figure, f"ROC curves. AUC in percent: {'; '.join(areas)}.")
 
 
 def _clips_of(variant: Scores, domain: str) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +90,7 @@ def _clips_of(variant: Scores, domain: str) -> tuple[np.ndarray, np.ndarray]:
 
 @styled
 def histograms(variant: Scores) -> Picture:
-    """Draw a variant's scores, a panel a domain, by label, with the decision threshold."""
+    """Return histograms of a variant's scores by label, one panel per domain, with the decision threshold."""
     present = set(variant.domains) | set(variant.train_domains)
     domains = [name for name in (*DOMAINS, None) if name in present]
     edges = np.histogram_bin_edges(np.concatenate([variant.scores, variant.train_scores]), bins=32)
@@ -103,11 +104,11 @@ def histograms(variant: Scores) -> Picture:
         axes.axvline(variant.threshold, color=BLACK, linewidth=1.4, linestyle="--", label="decision threshold")
         axes.set(title=f"{domain or UNKNOWN} domain", xlabel="anomaly score", ylabel="clips in percent")
     joint_legend(figure, panels, loc="outside lower center", ncols=2)
-    return picture(figure, _said(variant))
+    return picture(figure, _text(variant))
 
 
 def _groups(variant: Scores, domain: str | None) -> dict[str, np.ndarray]:
-    """Return the scores of one domain's clips, group by group, empty groups left out."""
+    """Return the scores of one domain's clips by group, without empty groups."""
     train = variant.train_scores[[name == domain for name in variant.train_domains]]
     groups = {"training": train}
     for label, name in (("normal", "normal"), ("anomaly", "anomaly"), (None, UNKNOWN)):
@@ -116,7 +117,7 @@ def _groups(variant: Scores, domain: str | None) -> dict[str, np.ndarray]:
     return {name: values for name, values in groups.items() if len(values)}
 
 
-def _said(variant: Scores) -> str:
+def _text(variant: Scores) -> str:
     above = {
         GROUPS[label or UNKNOWN][0]: [score > variant.threshold for score, own in
                                       zip(variant.scores, variant.labels, strict=True) if own == label]

@@ -1,4 +1,4 @@
-"""What every stage cost: Snakemake's benchmark files, and the disk that the results take."""
+"""The time, memory and disk space that every stage took, from Snakemake's benchmark files and the results."""
 
 import csv
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import NamedTuple
 from asdlib.workflow import paths
 from asdlib.workflow.words import RAW
 
-MIB = 2**20  # bytes; Snakemake's memory is in these
+MIB = 2**20  # bytes; Snakemake's benchmark files give memory in MiB
 SYSTEMS = "systems"
 
 
 class Stage(NamedTuple):
-    """Whose jobs a rule's are (those of a registry's recipes, of SYSTEMS, or nobody's), and patterns of their files."""
+    """The registry to which the keys of a rule's jobs belong (or SYSTEMS, or None), and patterns of its files."""
 
-    users: str | None
+    registry: str | None
     records: tuple[str, ...]  # wildcards of the benchmark files
     results: str
 
@@ -24,7 +24,7 @@ def _beside(path: str, pattern: str = "*") -> str:
     return str(PurePosixPath(path).with_name(pattern))
 
 
-# In the order in which they come. {key} is that of a recipe, or a system's name.
+# In the order in which the stages run. {key} is that of a recipe, or the name of a system.
 STAGES = {
     "download": Stage(None, ("{dataset}", "*"), paths.recordings(machine="**/*")),
     "prepare": Stage(None, ("{dataset}", "*"), paths.audio(RAW, machine="*")),
@@ -32,14 +32,14 @@ STAGES = {
     "train_separator": Stage("separators", ("{key}", "{dataset}", "*"), _beside(paths.separator("{key}", machine="*"))),
     "separate": Stage("separators", ("{key}", "{dataset}", "*"), paths.audio("separated/{key}", machine="*")),
     "augment": Stage("augmentations", ("{key}", "{dataset}", "*"), paths.audio("augmented/{key}", machine="*")),
-    # Between key and dataset: the view, raw or <kind>/<recipe>.
+    # Between key and dataset: the view.
     "extract_features": Stage(
         "frontends", ("{key}", "**", "{dataset}", "*"), paths.features("{key}", view="**", machine="*")
     ),
     "fetch_checkpoint": Stage("checkpoints", ("{key}", "*"), paths.public_weights("{key}", "*")),
     "train_model": Stage("models", ("{key}", "{dataset}", "*"), _beside(paths.model("{key}", machine="*"))),
     "embed": Stage("models", ("{key}", "**", "{dataset}", "*"), paths.embeddings("{key}", view="**", machine="*")),
-    # Between system and dataset: the variant; below the dataset: the seed, if there are several.
+    # Between system and dataset: the variant. Below the dataset: the seed, if there are several.
     "score": Stage(
         SYSTEMS, ("{key}", "*", "{dataset}", "**", "*"), f"{paths.score_folder('{key}', '*', seeded='/**')}/*_section_*"
     ),
@@ -50,7 +50,7 @@ STAGES = {
 
 @dataclass
 class Cost:
-    """The jobs of one stage and recipe: how many left a record, their times (s), peak memory and disk (bytes)."""
+    """The cost of one stage and recipe: the number of jobs with a record, times (s), peak memory and disk (bytes)."""
 
     rule: str
     recipe: str
@@ -65,13 +65,13 @@ class Cost:
 def costs(recipes: dict[str, dict[str, list[str]]], systems: list[str], datasets: list[str]) -> list[Cost]:
     """Return the cost of each stage and recipe that left a record or results for the datasets.
 
-    `recipes` are {registry: {key: the systems that use it}}, published weights under `checkpoints`. A missing record
-    costs a job its figures and nothing else: it is not counted.
+    `recipes` is {registry: {key: the systems that use it}}, with public weights under `checkpoints`. Jobs without a
+    record are not counted.
     """
     users = {**recipes, SYSTEMS: {name: [name] for name in systems}, None: {"": systems}}
     found = []
     for rule, stage in STAGES.items():
-        for key, used_by in users.get(stage.users, {}).items():
+        for key, used_by in users.get(stage.registry, {}).items():
             cost = Cost(rule, key, used_by)
             for path in _files(paths.benchmark(rule, *stage.records), key, datasets):
                 _add(cost, path)
@@ -81,7 +81,7 @@ def costs(recipes: dict[str, dict[str, list[str]]], systems: list[str], datasets
 
 
 def total(parts: list[Cost]) -> list[Cost]:
-    """Return one row a stage, in the order in which the stages come."""
+    """Return one row per stage, in the order of the stages."""
     rows: dict[str, Cost] = {}
     for part in parts:
         row = rows.setdefault(part.rule, Cost(part.rule, "", []))
@@ -100,7 +100,7 @@ def _files(pattern: str, key: str, datasets: list[str]) -> list[Path]:
 
 
 def _add(cost: Cost, path: Path) -> None:
-    """Add a job's record; Snakemake writes NA or a dash for what it could not measure of a short job."""
+    """Add the record of a job. Snakemake writes NA or a dash for what it could not measure in a short job."""
     with path.open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle, delimiter="\t"):
             cost.jobs += 1

@@ -1,4 +1,4 @@
-"""Embeddings in two dimensions: principal components, and t-SNE."""
+"""Maps of embeddings in two dimensions, by principal components and by t-SNE."""
 
 from pathlib import Path
 
@@ -10,20 +10,21 @@ from sklearn.preprocessing import StandardScaler
 from asdlib.data.tables import ClipTable
 from asdlib.report.images import BLACK, BLUE, GREY, VERMILLION, Picture, joint_legend, new_figure, picture, styled
 
-FEWEST = 8  # clips of which t-SNE can make anything
+FEWEST = 8  # clips; t-SNE needs more than a handful
 KEPT = 50  # principal components that t-SNE starts from
 PERPLEXITY = 30.0
-# Face and edge by domain: filled, hollow, and filled with a dark edge. No domain is told apart by its colour alone.
+# Face and edge by domain: filled, hollow, and filled with a dark edge, so that domains do not differ by colour alone.
 DOMAINS = {"source": (BLUE, "none"), "target": ("none", VERMILLION), None: (GREY, BLACK)}
-# Marker, size and opacity by what a clip is; None: a test clip without a label.
+# Marker, size and opacity by the kind of clip; None: a test clip without a label.
 MARKERS = {"train": ("o", 5, 0.5), "normal": ("D", 16, 0.9), "anomaly": ("X", 26, 0.9), None: ("s", 16, 0.9)}
 
 
 def embedding_map(path: Path, representation: str | None, section: str, most: int, title: str) -> Picture | None:
-    """Draw one section's clips by domain (colour, filled or hollow) and label (marker), by PCA and t-SNE; None: no map.
+    """Return a map of one section's clips by PCA and t-SNE, with domains by colour and fill and labels by marker.
 
-    `representation` is the one that the backend reads; None: all of them side by side. Of more than `most` training
-    clips, as many are drawn, evenly spaced. There is no map of a single number a clip, nor of values without end.
+    `representation` is the one that the backend uses; None concatenates all of them. At most `most` training clips are
+    drawn, evenly spaced. The result is None if clips have a single value, if there are fewer than `FEWEST` clips, or if
+    a value is not finite.
     """
     clips, values = _load(path, representation, section, most)
     if values.shape[1] < 2 or len(values) < FEWEST or not np.isfinite(values).all():
@@ -45,7 +46,7 @@ def _load(path: Path, representation: str | None, section: str, most: int) -> tu
         clips = table.clips(kind).to_pylist()
         chosen = [number for number, row in enumerate(clips) if row["section"] == section]
         if kind == "train" and len(chosen) > most:
-            chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, most).round().astype(int)]
+            chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, most).round().astype(int)]
         loaded = [table.load(name, kind)[1][chosen] for name in names]
         rows += [clips[number] for number in chosen]
         parts.append(np.concatenate([array.reshape(len(chosen), -1) for array in loaded], axis=1))

@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that holds everything it shows and asks the network for nothing."""
+"""The HTML page of the report, a single file that loads nothing from the network."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def write_page(out: Path, **content: Any) -> None:
-    """Write the page piece by piece: its clips may be larger than what one wants to hold in memory."""
+    """Write the page piece by piece, because its clips can be too large to hold in memory."""
     pieces = (
         environment().get_template("page.html").generate(figures=list(FIGURES.values()), versions=versions(), **content)
     )
@@ -29,7 +29,7 @@ def write_page(out: Path, **content: Any) -> None:
 
 
 def environment() -> Environment:
-    """Return the templates' environment: whatever a name or file holds is escaped, an unknown name is an error."""
+    """Return the environment of the templates, in which values are escaped and an unknown name is an error."""
     made = Environment(
         loader=PackageLoader("asdlib.report"),
         autoescape=True,
@@ -42,9 +42,9 @@ def environment() -> Environment:
 
 
 def versions() -> dict[str, str]:
-    """Return the library's version, and those of the packages that are installed where the page is made.
+    """Return the version of the library and of those `PACKAGES` that are installed.
 
-    The library runs from a checkout that need not be installed. A job's own environment has no Snakemake.
+    The library can run from a checkout that is not installed. The environment of a job may lack Snakemake.
     """
     found = {"asdlib": tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]}
     for name in PACKAGES:
@@ -54,7 +54,7 @@ def versions() -> dict[str, str]:
 
 
 def size(count: float) -> str:
-    """Return bytes for the eye: three digits, and the unit that the rounded number asks for."""
+    """Return a number of bytes as text with three significant digits and a unit."""
     power = 0
     while power < len(UNITS) - 1 and float(f"{count / 1000**power:.3g}") >= 1000:
         power += 1
@@ -62,7 +62,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time for the eye: seconds, or hours and minutes."""
+    """Return a time as text, in seconds or in hours and minutes."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
@@ -70,10 +70,10 @@ def duration(seconds: float) -> str:
 
 
 def as_yaml(config: dict[str, Any]) -> str:
-    """Return settings as a config file states them."""
+    """Return settings as YAML text."""
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
 def script_hash(script: str) -> str:
-    """Return what a content security policy knows an inline script by."""
+    """Return the hash by which a content security policy allows an inline script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The illustrations of a system and machine: written by the step `illustrate`, joined by the step `report`."""
+"""Files with the illustrations of one system and machine, written by `illustrate` and read by `report`."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def write_part(path: Path, part: dict[str, Any]) -> None:
 
 
 def read_part(path: Path) -> dict[str, Any]:
-    """Return them."""
+    """Return the illustrations of a file; raise AsdError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -24,7 +24,7 @@ def read_part(path: Path) -> dict[str, Any]:
 
 
 def joined_clips(paths: list[Path]) -> Iterator[dict[str, Any]]:
-    """Yield the clips that several systems show of one machine, each once: all its sounds, and why it is shown."""
+    """Yield each clip that any of the systems shows of one machine, with all its sounds and the reasons it is shown."""
     clips: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
         for clip in read_part(path)["clips"]:

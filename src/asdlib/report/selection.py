@@ -1,4 +1,4 @@
-"""Which clips a report lets one hear: the strangest and the most ordinary by every variant."""
+"""The clips shown in the report: the most and the least anomalous of every variant."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,10 @@ Row = dict[str, Any]
 
 
 def ends(rows: Sequence[Row], count: int) -> list[Row]:
-    """Return a variant's `count` most and least anomalous clips, with `end` and `rank` (1 is the most anomalous).
+    """Return a variant's `count` most and `count` least anomalous rows of clips.csv, each clip at most once.
 
-    `rows` are those of clips.csv. Clips of the same score follow their names; none is at both ends.
+    The rows get `end` (`most` or `least`), `rank` (1 is the most anomalous) and `of`, the number of clips. Clips with
+    the same score are ordered by name.
     """
     ranked = sorted(rows, key=lambda row: (-float(row["anomaly_score"]), row["clip"]))
     placed = [{**row, "rank": rank, "of": len(ranked)} for rank, row in enumerate(ranked, 1)]

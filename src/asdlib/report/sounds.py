@@ -1,4 +1,4 @@
-"""Clips to look at and listen to: a spectrogram and an encoded sound, recorded beside separated."""
+"""The sounds and spectrograms of clips, as recorded and as separated."""
 
 import io
 from pathlib import Path
@@ -10,19 +10,20 @@ from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.report.images import Picture, data_address, heat
 
-# Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC knows every
-# rate, and is ten times as large.
+# Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC supports
+# every rate but is ten times as large.
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-PEAK = 0.9  # of full scale, after amplification: machines are often recorded too softly for a telephone
+PEAK = 0.9  # of full scale, after amplification: many recordings are too soft for the speaker of a telephone
 RANGE = 70.0  # dB below the recording's loudest point that a spectrogram shows
 COLUMNS, ROWS = 320, 128  # pixels of a spectrogram
 Waves = dict[str, np.ndarray]  # {view: samples (time,) in [-1, 1]}, the recording under "raw"
 
 
 def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
-    """Return {file name: {view: samples}} of test clips, padding cut; `paths` are the audio tables by view.
+    """Return {file name: {view: samples}} of test clips without padding; `paths` are the audio tables by view.
 
-    A view that leaves a clip as it was recorded (a machine without a separator) is left out.
+    A view that is equal to the recording (a machine without a separator) is left out. Raises AsdError if a clip is
+    missing.
     """
     found: dict[str, Waves] = {name: {} for name in names}
     for view, path in paths.items():
@@ -40,9 +41,9 @@ def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
 
 
 def sounds_of(waves: Waves, rate: int) -> list[dict]:
-    """Return one entry a view: its encoded sound, its spectrogram and by how many dB it was amplified.
+    """Return the encoded sound, the spectrogram and the amplification in dB of every view.
 
-    All views are amplified as the recording needs it, so that separation is heard to take something away.
+    All views are amplified by the same factor, that of the recording, so that one can hear what separation removes.
     """
     loudest = float(np.abs(waves["raw"]).max())
     factor = PEAK / loudest if loudest else 1.0
@@ -61,7 +62,7 @@ def sounds_of(waves: Waves, rate: int) -> list[dict]:
 
 
 def encode(wave: np.ndarray, rate: int) -> str:
-    """Return samples (time,) in [-1, 1] as an address that a browser plays: MP3, or FLAC where MP3 has no such rate."""
+    """Return samples (time,) in [-1, 1] as a data URL: MP3, or FLAC if MP3 does not support the sampling rate."""
     kind, mime = ("MP3", "audio/mpeg") if rate in MP3_RATES else ("FLAC", "audio/flac")
     settings = {"bitrate_mode": "VARIABLE", "compression_level": 0.7} if kind == "MP3" else {"subtype": "PCM_16"}
     buffer = io.BytesIO()
@@ -70,7 +71,7 @@ def encode(wave: np.ndarray, rate: int) -> str:
 
 
 def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Picture:
-    """Draw power in dB below `reference`, frequency (linear) upwards, time to the right."""
+    """Return a picture of the power in dB relative to `reference`, with linear frequency upwards."""
     power = _spectrum(wave, rate)
     level = 10 * np.log10(np.maximum(power, 1e-12) / reference)
     shown = _pooled(_pooled(level, ROWS, axis=0), COLUMNS, axis=1)
@@ -82,14 +83,14 @@ def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Pic
 
 
 def _spectrum(wave: np.ndarray, rate: int) -> np.ndarray:
-    """Return the power spectrum, (frequencies, frames), of Hann windows of 64 ms or less that overlap by half."""
+    """Return the power spectrogram, (frequencies, frames), with Hann windows of at most 64 ms that overlap by half."""
     size = min(round(0.064 * rate), len(wave))
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: max(size // 2, 1)]  # (frames, size)
     return np.abs(np.fft.rfft(frames * np.hanning(size))).T ** 2
 
 
 def _pooled(values: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Return at most `count` values along an axis, each the largest of its share."""
+    """Return at most `count` values along an axis, each the maximum of a range."""
     if values.shape[axis] <= count:
         return values
     starts = np.linspace(0, values.shape[axis], count, endpoint=False).astype(int)

@@ -35,9 +35,7 @@ def check_library() -> None:
     if VARIABLE not in os.environ:
         return
     _, files, code = os.environ[VARIABLE].split("-")
-    if (
-        files != library_files() and code != _code_fingerprint()
-    ):  # checking the files takes 3 ms, the code half a second
+    if files != library_files() and code != _code_fingerprint():  # the files take 3 ms, the code half a second
         raise AsdError(f"{code_hash.PACKAGE}: was {ADVICE}")
 
 

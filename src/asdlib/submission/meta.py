@@ -1,8 +1,8 @@
 """The meta file of a submitted system, `<label>.meta.yaml`.
 
 The fields are those of the challenge's template for 2025, as far as public submissions show them (docs/submission.md).
-A field that nobody has given is null and says so in a comment; one that the config sets to null does not apply to the
-system, which the template writes as null as well.
+A field without a value is null, with a comment that asks for it. A field that the config sets to null does not apply to
+the system, which the template also writes as null.
 """
 
 import json
@@ -45,7 +45,7 @@ REMINDER = "  # TO BE FILLED IN: "
 
 
 class MetaFile:
-    """A meta file's lines, and the fields that are still to be filled in."""
+    """The lines of a meta file, and the fields that have to be filled in."""
 
     def __init__(self) -> None:
         self.open: list[str] = []
@@ -53,11 +53,11 @@ class MetaFile:
 
     @property
     def text(self) -> str:
-        """The file."""
+        """The content of the file."""
         return "\n".join(self._lines) + "\n"
 
     def head(self, *lines: str) -> None:
-        """Add lines as they are."""
+        """Add lines unchanged."""
         self._lines += lines
 
     def fields(self, indent: int, values: dict[str, Any], hints: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ class MetaFile:
             self.open += [name] if reminder else []
 
     def block(self, indent: int, name: str, value: list[dict[str, Any]]) -> None:
-        """Add a list."""
+        """Add a field whose value is a list."""
         body = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
         self._lines += [f"{' ' * indent}{name}:", textwrap.indent(body.rstrip(), " " * (indent + 2))]
 
@@ -81,10 +81,10 @@ def meta_file(
     label: str, authors: list[dict[str, Any]], given: dict[str, Any], known: dict[str, Any],
     machines: Iterable[str], rows: list[dict[str, str]],
 ) -> MetaFile:  # fmt: skip
-    """Write the meta file of one system.
+    """Return the meta file of one system.
 
-    `given` are the fields that the config states and `known` those that the workflow found; the config's word counts.
-    `rows` are the development set's figures in percent, one a machine and section.
+    `given` are the fields from the config and `known` those that the workflow determined; the config has precedence.
+    `rows` are the figures on the development set in percent, one row per machine and section.
     """
     values = {**known, **given}
     meta = MetaFile()
@@ -104,13 +104,13 @@ def meta_file(
 
 
 def _ordered(block: dict[str, Any]) -> dict[str, Any]:
-    """Return an author, or an affiliation, in the template's order."""
+    """Return an author or an affiliation, in the order of the template."""
     present = [name for name in AUTHOR if name in block]
     return {name: _ordered(block[name]) if isinstance(block[name], dict) else block[name] for name in present}
 
 
 def _figures(machine: str, rows: list[dict[str, str]]) -> dict[str, float]:
-    """Return a machine's figures; those of several sections are joined by harmonic means."""
+    """Return the figures of a machine: the harmonic means over its sections."""
     found = [row for row in rows if row["machine"] == machine]
     if not found:
         return {}
