@@ -18,10 +18,10 @@ from helpers.toy_recordings import RATE, make_machine, write_wav
 from asdlib.cli import main
 from asdlib.commands import new_clips
 from asdlib.commands.new_clips import Scores
+from asdlib.commands.scoring_target import ScoringTarget, needed_to_score
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
-from asdlib.planning.trained import Place, needed_to_score
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 
@@ -30,7 +30,7 @@ data: [recordings, others]
 device: cpu
 prepare: {seconds: 1.0}
 """
-PLACE = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
+OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
 HUM = 0.1 * np.sin(np.arange(RATE) / 10)
 
 
@@ -55,7 +55,7 @@ def ran(here: Path) -> Path:
     """The same with what a run leaves, by name only: whatever is refused is refused before that is read."""
     graph = Graph(read_config([Path("settings.yaml")], []), Path())
     variant = graph.variant("baseline", "mse", "")
-    for name in needed_to_score(graph, Place(variant, "recordings", "fan", "00")):
+    for name in needed_to_score(graph, ScoringTarget(variant, "recordings", "fan", "00")):
         path = here / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -76,24 +76,27 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"--system": "system9"}, "--system: system9: the config has no such: use: baseline"),
-        ({"--variant": "9"}, "--variant: 9: the config has no such: use: mse, mahalanobis"),
-        ({"--variant": None}, "--variant: there are several: name one of: mse, mahalanobis"),
-        ({"--machine": "drone"}, "--machine: drone: the config has no such: use: fan, pump"),
-        ({"--machine": "pump"}, "--dataset: there are several: name one of: recordings, others"),
-        ({"--machine": "pump", "--dataset": "others"}, "--section: there are several: name one of: 00, 01"),
-        ({"--dataset": "others"}, "--dataset: others: the config has no such: use: recordings"),
-        ({"--seed": "7"}, "--seed: 7: the config has no such: use: 13711"),
+        ({"--system": "system9"}, "--system: system9 is not in the config: choose one of: baseline"),
+        ({"--variant": "9"}, "--variant: 9 is not in the config: choose one of: mse, mahalanobis"),
+        ({"--variant": None}, "--variant: is required: choose one of: mse, mahalanobis"),
+        ({"--machine": "drone"}, "--machine: drone is not in the config: choose one of: fan, pump"),
+        ({"--machine": "pump"}, "--dataset: is required: choose one of: recordings, others"),
+        (
+            {"--machine": "pump", "--dataset": "others"},
+            "--section: is required: choose one of: 00, 01",
+        ),
+        ({"--dataset": "others"}, "--dataset: others is not in the config: choose one of: recordings"),
+        ({"--seed": "7"}, "--seed: 7 is not in the config: choose one of: 13711"),
     ],
 )
 def test_what_is_not_in_the_config_is_named(here: Path, capsys, changed: dict, complaint: str) -> None:
-    options = dict(zip(PLACE[::2], PLACE[1::2], strict=True)) | changed
+    options = dict(zip(OPTIONS[::2], OPTIONS[1::2], strict=True)) | changed
     words = [word for option, value in options.items() if value for word in (option, value)]
     assert refused(capsys, *words, "my.wav").startswith(complaint)
 
 
 def test_what_was_not_trained_is_named_with_the_run_that_makes_it(here: Path, capsys) -> None:
-    told = refused(capsys, *PLACE, "my.wav")
+    told = refused(capsys, *OPTIONS, "my.wav")
     assert told.startswith("results/models/dense_ae-")
     call = "snakemake results/baseline/scores.csv --cores all --configfile settings.yaml"
     assert told.endswith(f"model.safetensors: was not made with this config: run `{call}` first")
@@ -105,7 +108,7 @@ def test_beside_a_finished_table_the_files_themselves_are_what_to_run(ran: Path,
     (ran / "results/baseline/scores.csv").touch()
     (lost,) = Path().glob("results/embeddings/*/raw/recordings/fan.parquet")
     lost.unlink()
-    told = refused(capsys, *PLACE, "my.wav")
+    told = refused(capsys, *OPTIONS, "my.wav")
     assert f"run `snakemake {lost} --cores all --configfile settings.yaml` first" in told
 
 
@@ -133,23 +136,23 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_bad_recording_is_refused_in_one_line(ran: Path, capsys, kind: str) -> None:
     spoil, complaint = BAD[kind]
     spoil(Path("my.wav"))
-    assert refused(capsys, *PLACE, "my.wav").startswith(complaint)
+    assert refused(capsys, *OPTIONS, "my.wav").startswith(complaint)
 
 
-@pytest.mark.parametrize(("given", "place"), [("empty", "empty"), ("-", "standard input")])
-def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, place: str) -> None:
+@pytest.mark.parametrize(("given", "where"), [("empty", "empty"), ("-", "standard input")])
+def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, where: str) -> None:
     Path("empty").mkdir()
     Path("empty/notes.txt").touch()
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
-    told = refused(capsys, *PLACE, given)
-    assert told == f"{place}: names no recording: give .wav files, or folders that hold some"
+    told = refused(capsys, *OPTIONS, given)
+    assert told == f"{where}: contains no recordings: give .wav files, or folders that contain some"
 
 
 def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -> None:
     longer = ClipFormat(RATE, 2.0, resample=False, downmix=False, allow_silent=False)
     table = Path("results/audio/raw/recordings/fan.parquet")
     write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, asdict(longer), longer)
-    assert f"prepare.seconds: is 1.0, but {table} was made with 2.0" in refused(capsys, *PLACE, "my.wav")
+    assert f"prepare.seconds: is 1.0, but {table} was made with 2.0" in refused(capsys, *OPTIONS, "my.wav")
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the recordings that the command asks scores of; the scores are made up."""
     names: list[str] = []
 
-    def score_clips(graph: Graph, place: Place, recordings: list[Path]) -> Scores:
+    def score_clips(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:
         names.extend(map(str, recordings))
         scores = np.linspace(1, 3, len(recordings), dtype=np.float32)
         return Scores(scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2)
@@ -170,7 +173,7 @@ def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def score(*arguments: str) -> None:
-    assert main(["score", *PLACE, *arguments, "--configfile", "settings.yaml"]) == 0
+    assert main(["score", *OPTIONS, *arguments, "--configfile", "settings.yaml"]) == 0
 
 
 def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
@@ -180,8 +183,8 @@ def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
     assert first.split() == ["b.wav", "1", "2.5", "normal", "50.0"]
     assert second.split() == ["a.wav", "3", "2.5", "anomaly", "100.0"]
     assert empty == ""
-    assert notes[0].startswith("baseline mse, recordings/fan section 00. Percentile: how many of the 20 ")
-    assert notes[1] == "the threshold is above 90.0 % of them."
+    assert notes[0].startswith("baseline mse, recordings/fan section 00. Percentile: the share of the 20 ")
+    assert notes[1] == "lower, in percent; 90.0 % of them score below the threshold."
 
 
 def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:

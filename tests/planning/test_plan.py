@@ -110,7 +110,7 @@ def test_a_target_needs_its_own_jobs_and_those_it_shares():
 def test_snakemakes_complaint_is_one_line():
     printed = 'Building DAG of jobs...\nWorkflowError in file "x.smk", line 22:\nconfig: data: is wrong:\n   mend it\n'
     assert complaint(printed) == 'WorkflowError in file "x.smk", line 22: config: data: is wrong: mend it'
-    assert complaint("") == "stopped without a word"
+    assert complaint("") == "stopped without a message"
 
 
 # --- counting clips -------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_declared_datasets_are_counted_by_their_declaration(here, monkeypatch):
     counts = ClipCounts(graph(monkeypatch, files=files), ())
     assert counts.of("raw", "dcase2025_dev", "fan") == {"train": 1000, "test": 200, "clean": 100}
     assert counts.of("raw", "dcase2022_eval", "fan") == {"train": 3000, "test": 600, "clean": 0}  # three sections
-    assert counts.said == "2 machines of dcase2022_eval, dcase2025_dev as declared"
+    assert counts.summary == "2 machines of dcase2022_eval, dcase2025_dev as declared"
     assert counts.guessed
 
 
@@ -147,7 +147,7 @@ def test_what_nobody_declared_is_assumed_and_said(here, monkeypatch):
     block = {"source": {"kind": "zenodo", "archives": []}, "machines": ["fan"], "sections": ["00", "01"]}
     counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="mine", datasets={"mine": block}),)), ())
     assert counts.of("raw", "mine", "fan") == {"train": 2000, "test": 400, "clean": 200}
-    assert counts.said == "1 machine of mine assumed to be as many as in 2025"
+    assert counts.summary == "1 machine of mine assumed to be as many as in 2025"
 
 
 def test_recordings_in_a_folder_are_counted(here, monkeypatch):
@@ -155,7 +155,7 @@ def test_recordings_in_a_folder_are_counted(here, monkeypatch):
     chosen = {"folder": str(here / "mine"), "sections": ["01"]}
     counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="own", datasets={"own": chosen}),)), ())
     assert counts.of("raw", "own", "fan") == {"train": 4, "test": 8, "noise": 2}
-    assert counts.said == "1 machine of own in folders"
+    assert counts.summary == "1 machine of own counted in folders"
 
 
 def test_a_table_is_counted_unless_it_will_be_made_anew(here, monkeypatch):
@@ -303,7 +303,7 @@ def test_wrong_calls_are_one_line(here, monkeypatch, capsys):
     assert "has no Snakefile: change to the workflow's folder" in capsys.readouterr().err
     monkeypatch.chdir(ROOT)
     assert main(["plan", "system9"]) == 2
-    assert "system9: there is no config/systems/system9.yaml: use: baseline, " in capsys.readouterr().err
+    assert "system9: there is no config/systems/system9.yaml: choose one of: baseline, " in capsys.readouterr().err
     assert main(["plan", "--config", "data=demo", "system3"]) == 2
     assert "--config: system3: is no key=value: name it before" in capsys.readouterr().err
     assert main(["plan", "--config", "data=nowhere"]) == 2
@@ -348,13 +348,13 @@ def test_the_jobs_are_those_that_would_run(tmp_path):
     assert (row["jobs"], row["trainings"]) == (rules.total(), rules["train_model"])
     assert row["gpu_hours"] is None  # device: cpu
     assert row["unknown"] == ["models.dense_ae"]  # of another size here
-    assert rests_on[0] == "Clips of 1 s: 2 machines of toy in folders."
+    assert rests_on[0] == "Clips of 1 s: 2 machines of toy counted in folders."
     toy.run("results/audio/raw/toy/fan.parquet")
     printed = asked(toy.folder, "baseline", "--configfile", "settings.yaml", "--config", "seeds=[1,2]").splitlines()
     assert printed[0].split() == ["system", "jobs", "trainings", "disk", "GB", "CPU", "h", "GPU", "h"]
     name, jobs, trainings, *_ = printed[1].split()
     assert (name, int(jobs), int(trainings)) == ("baseline", 1 + 2 + 4 + 4 + 8 + 1, 4)
-    assert "Clips of 1 s: 1 machine of toy in folders; 1 machine of toy in tables." in printed
+    assert "Clips of 1 s: 1 machine of toy counted in folders; 1 machine of toy counted in tables." in printed
 
 
 def asked(folder: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""`asdlib evaluate`: the official metric of a submission folder."""
+"""`asdlib evaluate`: the official metrics of a submission folder."""
 
 import argparse
 import json
@@ -6,7 +6,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
+from asdlib.workflow import paths
 
 if TYPE_CHECKING:
     from asdlib.evaluation.evaluator import ScoredSection
@@ -20,13 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", type=Path, required=True, metavar="DIR", help=f"folder of {submission}")
     against = parser.add_mutually_exclusive_group(required=True)
     against.add_argument("--truth", type=Path, metavar="DIR", help=f"folder of {truth}")
-    prepared = "folder of prepared clips, results/audio/raw/<dataset>: names are checked, and labels used if it has any"
+    prepared = (
+        f"folder of prepared clips, {paths.audio_folder('<dataset>')}: their names are checked, their labels used"
+    )
     against.add_argument("--clips", type=Path, metavar="DIR", help=prepared)
     parser.add_argument("--json", action="store_true", help="print every figure as JSON, in fractions")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the figures: a table in percent, or all of them as JSON; without labels, only that the files are right."""
+    """Print the figures: a table in percent, or all of them as JSON. Without labels, say that the files are valid."""
     from asdlib.evaluation.evaluator import read_sections, summarise
     from asdlib.evaluation.jackknife import official_ci95
     from asdlib.submission.check import labelled
@@ -34,9 +38,7 @@ def run(args: argparse.Namespace) -> None:
     sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
     if args.clips and not labelled(sections):
         count = sum(len(section.scores) for section in sections)
-        print(
-            f"{args.scores}: {count} clips of {len(sections)} machines and sections, all right; no labels, no figures"
-        )
+        print(f"{args.scores}: {count} clips of {len(sections)} machines and sections, valid; no labels, no figures")
         return
     result = summarise(sections)
     if args.json:
@@ -49,21 +51,21 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
-    """The sections of a folder whose names are those of the prepared clips; a package's folder holds nothing else."""
+    """Return the sections of a folder after checking its clip names, and its file names if it is part of a package."""
     from asdlib.submission.check import check_files, check_scores, clips_to_score
 
     tables = sorted(clips.glob("*.parquet"))
     if not tables:
-        raise AsdError(f"{clips}: holds no prepared clips: give results/audio/raw/<dataset>")
-    places = clips_to_score(tables)
-    sections = check_scores(scores, places)
+        raise AsdError(f"{clips}: contains no prepared clips: give {paths.audio_folder('<dataset>')}")
+    expected = clips_to_score(tables)
+    sections = check_scores(scores, expected)
     if list(scores.glob("*.meta.yaml")):
-        check_files(scores, places)
+        check_files(scores, expected)
     return sections
 
 
 def table(result: dict) -> str:
-    """The figures of `asdlib.evaluation.evaluator.evaluate` as an aligned text table, in percent."""
+    """Return the figures of `asdlib.evaluation.evaluator.evaluate` as a table, in percent."""
     heads = ("AUC (source)", "AUC (target)", "pAUC", "F1 score (source)", "F1 score (target)")
     rows = [
         (machine, section, *(f"{100 * values[head]:.2f}" for head in heads))
@@ -73,16 +75,4 @@ def table(result: dict) -> str:
     source, target = (result["overall"][f"{domain} harmonic mean"] for domain in ("source", "target"))
     means = (source["AUC"], target["AUC"], source["pAUC"], source["F1 score"], target["F1 score"])
     rows.append(("harmonic mean", "", *(f"{100 * value:.2f}" for value in means)))
-    return aligned([("machine", "section", *heads), *rows], left=2)
-
-
-def aligned(rows: list[tuple[str, ...]], left: int) -> str:
-    """Rows of equal length as lines of text; the first `left` columns flush left, the others flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return text_table(("machine", "section", *heads), rows, left=2)

@@ -1,7 +1,7 @@
-"""Scores of new recordings by what a run has trained.
+"""Score new recordings with the models of a run.
 
-They take the workflow's own road, step by step, in one process and a temporary folder: nothing is trained, and nothing
-in `results` changes.
+The recordings go through the steps of the workflow in one process and a temporary folder: nothing is trained, and
+nothing in `results` changes.
 """
 
 import logging
@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from asdlib.commands.scoring_target import ScoringTarget
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
-from asdlib.planning.trained import Place
 from asdlib.scoring.fitted_variant import fit_variant, read_views
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
@@ -36,10 +36,11 @@ FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips 
 
 @dataclass(frozen=True)
 class Scores:
-    """Anomaly scores (N,), the decision threshold, and what puts a score into perspective.
+    """Anomaly scores (N,), the decision threshold, and where both lie among the training clips.
 
-    `percentile` (N,) is the share of the `n_train` normal training clips, in percent, whose own scores are lower;
-    `threshold_percentile` is that of the threshold. `cut` and `padded` count clips of another length than the config's.
+    `percentile` (N,) is the share of the `n_train` normal training clips, in percent, that score lower;
+    `threshold_percentile` is that of the threshold. `cut` and `padded` count the clips that were longer or shorter than
+    the config says.
     """
 
     anomaly_score: np.ndarray
@@ -51,40 +52,40 @@ class Scores:
     padded: int
 
 
-def score_clips(graph: Graph, place: Place, recordings: Sequence[Path]) -> Scores:
-    """Score recordings, in their order, as the rule `score` does test clips.
+def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> Scores:
+    """Score recordings, in their order, as the rule `score` scores test clips.
 
-    Raises AsdError for a recording that `prepare` would refuse, and for a config of another clip format than the run's.
+    Raises AsdError for a recording that `prepare` would refuse, and if the config has another clip format than the run.
     """
-    _refuse_augmented(place)
-    _refuse_other_format(graph, place)
+    _refuse_augmented(target)
+    _refuse_other_format(graph, target)
     with TemporaryDirectory(prefix="asdlib-score-") as folder:
-        road = _Road(graph, place, Path(folder))
-        cut, padded = road.prepare(recordings)
-        made = [road.embeddings(branch.model, view) for branch in place.variant.branches for view in branch.views]
-        clips, views = read_views(made, "test", place.section)
-    stored = [Path(path) for path in inputs.embeddings_of(place.variant, place.dataset, place.machine)]
-    chosen = typed(ScoreSettings, settings.score(place.variant, place.section))
-    fitted = fit_variant(stored, chosen, place.machine)
-    scores = fitted.anomaly_score(clips, views, place.machine)
+        pipeline = _Pipeline(graph, target, Path(folder))
+        cut, padded = pipeline.prepare(recordings)
+        made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
+        clips, views = read_views(made, "test", target.section)
+    stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
+    chosen = typed(ScoreSettings, settings.score(target.variant, target.section))
+    fitted = fit_variant(stored, chosen, target.machine)
+    scores = fitted.anomaly_score(clips, views, target.machine)
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
     *percentiles, at_threshold = 100 * lower / n_train
     return Scores(scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, cut, padded)
 
 
-class _Road:
-    """The steps from recordings to embeddings; what several branches or views share is made once."""
+class _Pipeline:
+    """The steps from recordings to embeddings; what branches or views share is made only once."""
 
-    def __init__(self, graph: Graph, place: Place, folder: Path):
+    def __init__(self, graph: Graph, target: ScoringTarget, folder: Path):
         self._graph = graph
-        self._place = place
+        self._target = target
         self._folder = folder
         self._processor = {"device": graph.config["device"], "gpus": graph.gpus, "threads": graph.config["threads"]}
 
     def prepare(self, recordings: Sequence[Path]) -> tuple[int, int]:
-        """Read the recordings; return how many were cut and how many padded. Only their sound is known."""
-        dataset, machine, section = self._place.dataset, self._place.machine, self._place.section
+        """Read the recordings, which have no domain and no label; return how many were cut and how many padded."""
+        dataset, machine, section = self._target.dataset, self._target.machine, self._target.section
         clips = [
             Clip(path, f"{machine}/test/{path.name}", section, "test", domain=None, label=None) for path in recordings
         ]
@@ -93,10 +94,10 @@ class _Road:
         return write_audio(clips, self._path("audio", RAW), recipe, typed(ClipFormat, wanted))
 
     def embeddings(self, model: Recipe, view: str) -> Path:
-        """Return the representations that a model makes of one view of the clips."""
+        """Return the file of a model's embeddings of one view of the clips."""
         out = self._path("embeddings", model.key, view)
         if not out.exists():
-            weights = Path(inputs.weights(model, self._place.dataset, self._place.machine))
+            weights = Path(inputs.weights(model, self._target.dataset, self._target.machine))
             embed(self._features(model.frontend, view), weights, out, **self._processor)
         return out
 
@@ -109,7 +110,7 @@ class _Road:
     def _audio(self, view: str) -> Path:
         out = self._path("audio", view)
         if not out.exists():
-            (separator,) = separators_of(self._graph, view, self._place.dataset, self._place.machine)
+            (separator,) = separators_of(self._graph, view, self._target.dataset, self._target.machine)
             separate(self._path("audio", RAW), Path(separator), out, **self._processor)
         return out
 
@@ -119,17 +120,17 @@ class _Road:
         return path
 
 
-def _refuse_augmented(place: Place) -> None:
-    for view in place.variant.views:
+def _refuse_augmented(target: ScoringTarget) -> None:
+    for view in target.variant.views:
         if view.startswith("augmented/"):
-            raise AsdError(f"{place.variant.system}: scores {view}, which no new clip has: choose another variant")
+            raise AsdError(f"{target.variant.system}: scores {view}, which no new clip has: choose another variant")
 
 
-def _refuse_other_format(graph: Graph, place: Place) -> None:
-    """Compare the clip format, which is no part of any key, with that of the run's own clips, if they are kept."""
-    path = Path(paths.audio(RAW, place.dataset, place.machine))
+def _refuse_other_format(graph: Graph, target: ScoringTarget) -> None:
+    """Compare the clip format, which is not part of any key, with that of the run's clips if they still exist."""
+    path = Path(paths.audio(RAW, target.dataset, target.machine))
     if not path.exists():
-        _log.warning("%s: is gone, so nobody knows whether its clips were as long as these", path)
+        _log.warning("%s: is missing: cannot check that its clips were as long as these", path)
         return
     made = ClipTable(path).recipe
     for name in FORMAT:

@@ -1,21 +1,21 @@
-"""`asdlib orphans`: jobs of a killed run that are still alive."""
+"""`asdlib orphans`: the jobs of a killed run that are still running."""
 
 import argparse
 from pathlib import Path
 
-HELP = "find the jobs of a killed run that are still alive, and stop them"
+HELP = "find the jobs of a killed run that are still running, and stop them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "--folder", type=Path, default=Path(), metavar="DIR", help="where it ran (default: this folder)"
+        "--folder", type=Path, default=Path(), metavar="DIR", help="folder of the run (default: this folder)"
     )
     parser.add_argument("--cancel", action="store_true", help="stop them")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one line per job."""
+    """Print one line for each job."""
     from asdlib.runtime.orphans import cancel, find
 
     folder = args.folder.resolve()

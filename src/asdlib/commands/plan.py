@@ -1,28 +1,32 @@
-"""`asdlib plan`: what is still to be done, and roughly what it costs, before anything runs."""
+"""`asdlib plan`: what remains to be done, and roughly what it costs, before anything runs."""
 
 import argparse
 import json
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from asdlib.commands.evaluate import aligned
+from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
 
-HELP = "jobs, disk and hours that systems still need"
+if TYPE_CHECKING:
+    from asdlib.planning.rows import Plan
+
+HELP = "list the jobs, disk space and hours that systems still need"
 HEADS = ("system", "jobs", "trainings", "disk GB", "CPU h", "GPU h")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="systems (default: all that config/systems holds)")
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="systems (default: all in config/systems)")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one line per system and one for all together, or the same as JSON."""
+    """Print one line for each system and one for all together, or the same as JSON."""
     from asdlib.planning.dry_run import dry_run
     from asdlib.planning.rows import plan
     from asdlib.workflow.config import read_config
@@ -36,8 +40,8 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
 
 
-def text(result) -> str:
-    """Return a plan (asdlib.planning.rows.Plan) as a table and the lines that explain it."""
+def text(result: "Plan") -> str:
+    """Return a plan as a table, followed by the lines that explain it."""
     rows = [
         (
             row.system,
@@ -49,13 +53,13 @@ def text(result) -> str:
         )
         for row in result.rows
     ]
-    return "\n".join([aligned([HEADS, *rows], left=1), "", *(textwrap.fill(line, 100) for line in result.rests_on)])
+    return "\n".join([text_table(HEADS, rows), "", *(textwrap.fill(line, 100) for line in result.rests_on)])
 
 
 def _chosen(asked: list[str], known: list[str]) -> list[str]:
     for system in asked:
         if system not in known:
-            raise AsdError(f"{system}: there is no config/systems/{system}.yaml: use: {', '.join(known)}")
+            raise AsdError(f"{system}: there is no config/systems/{system}.yaml: choose one of: {', '.join(known)}")
     return list(dict.fromkeys(asked)) or known
 
 

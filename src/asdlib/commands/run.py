@@ -53,7 +53,7 @@ def _target(word: str, systems: list[str]) -> str:
     if word in systems:
         return paths.scores(word)
     if word not in RULES and "/" not in word:
-        raise AsdError(f"{word}: is nothing to make: use {', '.join([*systems, *RULES])}, or a file's path")
+        raise AsdError(f"{word}: is not a target: use {', '.join([*systems, *RULES])}, or the path of a file")
     return word
 
 

@@ -1,24 +1,24 @@
-"""`asdlib score`: scores of new recordings, by what a run has trained."""
+"""`asdlib score`: score new recordings with the models of a run."""
 
 import argparse
-import csv
-import io
 import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from asdlib.commands.evaluate import aligned
+from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from asdlib.commands.new_clips import Scores
-    from asdlib.planning.trained import Place
+    from asdlib.commands.scoring_target import ScoringTarget
     from asdlib.workflow.graph import Graph
 
-HELP = "score recordings of a machine with what a run has trained"
+HELP = "score recordings of a machine with the models of a run"
 COLUMNS = ("clip", "anomaly_score", "threshold", "decision", "percentile")
 _log = logging.getLogger(__name__)
 
@@ -26,15 +26,18 @@ _log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "clips", nargs="+", metavar="CLIP", help="WAV files, folders of them, or - for a list on standard input"
+        "clips",
+        nargs="+",
+        metavar="CLIP",
+        help="WAV files, folders of them, or - to read a list from standard input",
     )
     parser.add_argument("--system", required=True)
-    parser.add_argument("--variant", help="needed if the system has several")
+    parser.add_argument("--variant", help="required if the system has several")
     parser.add_argument("--machine", required=True)
-    parser.add_argument("--dataset", help="needed if several of the config's datasets have the machine")
-    parser.add_argument("--section", metavar="NN", help="needed if the machine has several")
-    parser.add_argument("--seed", help="needed if the config has several")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="instead of the config's")
+    parser.add_argument("--dataset", help="required if several datasets of the config have the machine")
+    parser.add_argument("--section", metavar="NN", help="required if the machine has several")
+    parser.add_argument("--seed", help="required if the config has several")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: that of the config")
     printed = parser.add_mutually_exclusive_group()
     printed.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     printed.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one row per clip, in the order of the clips."""
+    """Print one row for each clip, in the order of the clips."""
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
 
@@ -51,23 +54,23 @@ def run(args: argparse.Namespace) -> None:
     if args.device:
         config["device"] = args.device
     graph = Graph(config, Path())
-    place = _chosen(graph, args)
-    _refuse_missing(graph, place, args)
+    target = _target(graph, args)
+    _refuse_missing(graph, target, args)
     clips = _files(args.clips)
 
-    from asdlib.commands.new_clips import score_clips  # slow to import, for torch: whatever can be refused has been
+    from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: wrong calls were refused before
 
-    found = score_clips(graph, place, clips)
-    if found.cut or found.padded:
+    scores = score_clips(graph, target, clips)
+    if scores.cut or scores.padded:
         seconds = graph.config["prepare"]["seconds"]
-        _log.warning("%d clips cut and %d padded to %g s", found.cut, found.padded, seconds)
-    printed = _csv if args.csv else _json if args.json else _table
-    print(printed(place, [str(path) for path in clips], found))
+        _log.warning("%d clips cut and %d padded to %g s", scores.cut, scores.padded, seconds)
+    formatted = _csv if args.csv else _json if args.json else _text
+    print(formatted(target, [str(path) for path in clips], scores))
 
 
-def _chosen(graph: "Graph", args: argparse.Namespace) -> "Place":
-    """Return what the options mean; those that leave no choice may be left out."""
-    from asdlib.planning.trained import Place
+def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
+    """Return what the options select; an option with only one possible value may be left out."""
+    from asdlib.commands.scoring_target import ScoringTarget
 
     _one("--system", args.system, list(graph.recipes.systems))
     names = [name for system, name, _ in graph.variants if system == args.system]
@@ -78,25 +81,28 @@ def _chosen(graph: "Graph", args: argparse.Namespace) -> "Place":
     datasets = dict.fromkeys(dataset for dataset, owned, _ in graph.sections if owned == machine)
     dataset = _one("--dataset", args.dataset, list(datasets))
     section = _one("--section", args.section, list(graph.datasets[dataset].machines[machine]))
-    return Place(graph.variants[args.system, name, int(seed)], dataset, machine, section)
+    return ScoringTarget(graph.variants[args.system, name, int(seed)], dataset, machine, section)
 
 
 def _one(option: str, asked: str | None, known: Sequence[str]) -> str:
-    """Return what was asked for, or the only one that there is."""
+    """Return the value of an option, or the only possible one."""
     if asked is None and len(known) > 1:
-        raise AsdError(f"{option}: there are several: name one of: {', '.join(known)}")
+        raise AsdError(f"{option}: is required: choose one of: {', '.join(known)}")
     if asked is not None and asked not in known:
-        raise AsdError(f"{option}: {asked}: the config has no such: use: {', '.join(known)}")
+        raise AsdError(f"{option}: {asked} is not in the config: choose one of: {', '.join(known)}")
     return asked or known[0]
 
 
-def _refuse_missing(graph: "Graph", place: "Place", args: argparse.Namespace) -> None:
-    """Say what to run if something was not made yet; a table that is there would not make what it rests on again."""
-    from asdlib.planning.trained import needed_to_score
+def _refuse_missing(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
+    """Raise AsdError with the command to run if a file is missing.
+
+    If scores.csv exists, Snakemake would not make the files behind it again, so the command names the files.
+    """
+    from asdlib.commands.scoring_target import needed_to_score
     from asdlib.workflow.paths import scores
     from asdlib.workflow.snakemake_call import arguments, as_text
 
-    missing = [path for path in needed_to_score(graph, place) if not Path(path).exists()]
+    missing = [path for path in needed_to_score(graph, target) if not Path(path).exists()]
     if not missing:
         return
     table = scores(args.system)
@@ -105,7 +111,7 @@ def _refuse_missing(graph: "Graph", place: "Place", args: argparse.Namespace) ->
 
 
 def _files(given: Sequence[str]) -> list[Path]:
-    """Return the recordings that the arguments stand for."""
+    """Return the recordings that the arguments name."""
     files: list[Path] = []
     for word in given:
         path = Path(word)
@@ -114,8 +120,8 @@ def _files(given: Sequence[str]) -> list[Path]:
         else:
             found = _recordings(path) if path.is_dir() else [path]
         if not found:
-            place = "standard input" if word == "-" else word
-            raise AsdError(f"{place}: names no recording: give .wav files, or folders that hold some")
+            where = "standard input" if word == "-" else word
+            raise AsdError(f"{where}: contains no recordings: give .wav files, or folders that contain some")
         files += found
     return files
 
@@ -124,49 +130,49 @@ def _recordings(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() == ".wav" and path.is_file())
 
 
-def _rows(names: list[str], found: "Scores") -> list[dict[str, Any]]:
-    decisions = (found.anomaly_score > found.threshold).astype(int).tolist()
-    columns = (found.anomaly_score.tolist(), [found.threshold] * len(names), decisions, found.percentile.tolist())
-    return [dict(zip(COLUMNS, row, strict=True)) for row in zip(names, *columns, strict=True)]
+def _clip_table(names: list[str], scores: "Scores") -> "pd.DataFrame":
+    import pandas as pd
+
+    columns = (
+        names,
+        scores.anomaly_score.astype(float),
+        scores.threshold,
+        (scores.anomaly_score > scores.threshold).astype(int),
+        scores.percentile,
+    )
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
-def _table(place: "Place", names: list[str], found: "Scores") -> str:
+def _text(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
     rows = [
-        (
-            row["clip"],
-            f"{row['anomaly_score']:.6g}",
-            f"{row['threshold']:.6g}",
-            "anomaly" if row["decision"] else "normal",
-            f"{row['percentile']:.1f}",
-        )
-        for row in _rows(names, found)
+        (clip, f"{score:.6g}", f"{threshold:.6g}", "anomaly" if decision else "normal", f"{percentile:.1f}")
+        for clip, score, threshold, decision, percentile in _clip_table(names, scores).itertuples(index=False)
     ]
-    said = f"{place.variant.system} {place.variant.name}, {place.dataset}/{place.machine} section {place.section}"
-    note = f"Percentile: how many of the {found.n_train} normal training clips score lower, in percent"
-    lines = [f"{said}. {note};", f"the threshold is above {found.threshold_percentile:.1f} % of them."]
-    return "\n".join([aligned([COLUMNS, *rows], left=1), "", *lines])
+    variant, machine = target.variant, f"{target.dataset}/{target.machine}"
+    lines = [
+        f"{variant.system} {variant.name}, {machine} section {target.section}. Percentile: the share of the "
+        f"{scores.n_train} normal training clips that score",
+        f"lower, in percent; {scores.threshold_percentile:.1f} % of them score below the threshold.",
+    ]
+    return "\n".join([text_table(COLUMNS, rows), "", *lines])
 
 
-def _csv(place: "Place", names: list[str], found: "Scores") -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_rows(names, found))
-    return text.getvalue().rstrip("\n")
+def _csv(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
+    return _clip_table(names, scores).to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
-def _json(place: "Place", names: list[str], found: "Scores") -> str:
+def _json(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
     head = {
-        "system": place.variant.system,
-        "variant": place.variant.name,
-        "dataset": place.dataset,
-        "machine": place.machine,
-        "section": place.section,
-        "seed": place.variant.seed,
-        "recipe": place.variant.recipe,
-        "n_train": found.n_train,
-        "threshold": found.threshold,
-        "threshold_percentile": found.threshold_percentile,
+        "system": target.variant.system,
+        "variant": target.variant.name,
+        "dataset": target.dataset,
+        "machine": target.machine,
+        "section": target.section,
+        "seed": target.variant.seed,
+        "recipe": target.variant.recipe,
+        "n_train": scores.n_train,
+        "threshold": scores.threshold,
+        "threshold_percentile": scores.threshold_percentile,
     }
-    clips = [{key: value for key, value in row.items() if key != "threshold"} for row in _rows(names, found)]
+    clips = _clip_table(names, scores).drop(columns="threshold").to_dict("records")
     return json.dumps({**head, "clips": clips}, indent=1, allow_nan=False)

@@ -1,48 +1,54 @@
-"""`asdlib systems`: the systems and variants that the workflow's config declares, and what is there of them."""
+"""`asdlib systems`: the systems and variants of the workflow's config, and what exists of them."""
 
 import argparse
 import json
+import textwrap
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
 
-HELP = "list the systems, their variants, and what is there of them"
+HELP = "list the systems, their variants, and what exists of them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the workflow (default: this folder)")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR", help="the workflow's folder (default: this one)"
+    )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a few lines per system, or all of them as JSON."""
+    """Print a few lines for each system, or all systems as JSON."""
     if not (args.root / "Snakefile").is_file():
-        raise AsdError(f"{args.root.resolve()}: has no Snakefile: name the workflow's folder with --root")
+        raise AsdError(f"{args.root.resolve()}: has no Snakefile: give the folder of the workflow with --root")
     from asdlib.planning.progress import progress
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
 
     files = [path.resolve() for path in args.configfile]
-    with chdir(args.root):  # a config's paths are meant from there
+    with chdir(args.root):  # the paths of a config are relative to it
         systems = progress(Graph(read_config(files, args.config), Path()))
     print(json.dumps({"systems": systems}, indent=1) if args.json else "\n\n".join(map(text, systems)))
 
 
 def text(system: dict[str, Any]) -> str:
     """Return an entry of `asdlib.planning.progress.progress` as lines."""
-    width = max(len(variant["name"]) for variant in system["variants"])
     lines = [system["name"], f"  {system['title']}"]
     if system["report"]:
         lines.append(f"  {system['report']}")
-    for variant in system["variants"]:
-        names = [variant["name"], *[""] * (len(variant["recipes"]) - 1)]
-        lines += [f"    {name:{width}}  {recipe}" for name, recipe in zip(names, variant["recipes"], strict=True)]
-    table = "is there" if system["scores"] else "not yet made"
+    rows = [
+        (variant["name"] if number == 0 else "", recipe)
+        for variant in system["variants"]
+        for number, recipe in enumerate(variant["recipes"])
+    ]
+    lines.append(textwrap.indent(text_table(("", ""), rows, left=2), "    "))
+    table = "exists" if system["scores"] else "does not exist yet"
     found = [f"scores.csv {table}", f"trained weights {_of(system['trained'])}"]
     if system["public_weights"]["needed"]:
         found.append(f"public weights {_of(system['public_weights'])}")

@@ -1,14 +1,13 @@
-"""`asdlib table`: a system's scores.csv as a table for the eye, ours beside reported."""
+"""`asdlib table`: scores.csv files as a readable table, our figures beside the reported ones."""
 
 import argparse
-import csv
+import math
 from pathlib import Path
 
-from asdlib.errors import AsdError
+from asdlib.commands.text_table import text_table
+from asdlib.evaluation.figures import TITLES
 
-HELP = "print scores.csv files, ours beside reported, in percent"
-FIGURES = {"auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC", "hmean": "h-mean"}
-KEYS = ("system", "variant", "dataset", "machine", "section", "seed")
+HELP = "print scores.csv files, our figures beside the reported ones"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,36 +16,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one table of all files' rows; a dash stands where a figure is missing."""
-    rows = [[*KEYS, *FIGURES.values()]]
-    for path in args.files:
-        rows += [_cells(row) for row in _read(path)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            f"{cell:{'<' if column < len(KEYS) else '>'}{width}}"
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
-    print("\nOurs / reported. A report's figures stand beside the dataset that it reports on, and no other.")
+    """Print one table with the rows of all files; a dash stands for a missing figure."""
+    import pandas as pd
+
+    from asdlib.evaluation.score_table import KEYS, read_score_table
+
+    rows = pd.concat(map(read_score_table, args.files))
+    keys = [*KEYS, "seed"]
+    table = rows[keys].assign(
+        **{
+            title: rows[name].map(_rounded) + " / " + rows[f"reported_{name}"].map(_rounded)
+            for name, title in TITLES.items()
+        }
+    )
+    print(text_table(list(table), table.itertuples(index=False), left=len(keys)))
+    print("\nOurs / reported. A report's figures stand only beside the dataset that it reports on.")
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-    except OSError as error:
-        raise AsdError(f"{path}: cannot be read ({error.strerror}): run `snakemake {path} --cores 2` first") from error
-    missing = [name for name in (*KEYS, *FIGURES) if not rows or name not in rows[0]]
-    if missing:
-        raise AsdError(f"{path}: has no column {missing[0]}: name a scores.csv of the workflow")
-    return rows
-
-
-def _cells(row: dict[str, str]) -> list[str]:
-    figures = [f"{_rounded(row[name])} / {_rounded(row[f'reported_{name}'])}" for name in FIGURES]
-    return [*(row[key] for key in KEYS), *figures]
-
-
-def _rounded(figure: str) -> str:
-    return f"{float(figure):.2f}" if figure else "-"
+def _rounded(figure: float) -> str:
+    return "-" if math.isnan(figure) else f"{figure:.2f}"

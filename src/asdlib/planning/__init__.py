@@ -1,1 +1,1 @@
-"""What a run will cost, before it runs: `asdlib plan`."""
+"""What a run will cost, before it starts: `asdlib plan`."""

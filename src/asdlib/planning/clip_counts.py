@@ -1,4 +1,4 @@
-"""How many clips there are, or will be: from tables, else from recordings, else as the config declares."""
+"""How many clips there are or will be: counted in tables or else in recordings, or else as the config declares."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
@@ -16,32 +16,32 @@ ASSUMED = {"train": 1000, "test": 200, "supplemental": 100}  # of a section, as 
 
 
 class ClipCounts:
-    """Counts clips by kind. `made` are the files that jobs are still to make: what stands there now does not count."""
+    """Counts clips by kind. `made` are the files that jobs will make: their present content is ignored."""
 
     def __init__(self, graph: Graph, made: Collection[str]):
         self._graph = graph
         self._made = made
-        self.origins: dict[str, set[tuple[str, str]]] = defaultdict(set)  # how: (dataset, machine) counted so
+        self.origins: dict[str, set[tuple[str, str]]] = defaultdict(set)  # how: (dataset, machine)
 
     @cache  # noqa: B019 (one plan a run)
     def of(self, view: str, dataset: str, machine: str) -> Counter[str]:
         """Return how many clips of each kind one view of a machine has."""
         table = paths.audio(view, dataset, machine)
         if self._stays(table):
-            self._note("in tables", view, dataset, machine)
+            self._note("counted in tables", view, dataset, machine)
             return in_table(Path(table))
         if view.startswith("augmented/"):
             return Counter(train=self._augmented(view.removeprefix("augmented/"), dataset, machine))
         return self.of(RAW, dataset, machine) if view != RAW else self._recorded(dataset, machine)
 
     @property
-    def said(self) -> str:
-        """Say how the machines' clips were counted."""
-        return "; ".join(f"{_places(places)} {how}" for how, places in sorted(self.origins.items()))
+    def summary(self) -> str:
+        """A phrase that says how the clips of the machines were counted."""
+        return "; ".join(f"{_number(machines)} {how}" for how, machines in sorted(self.origins.items()))
 
     @property
     def guessed(self) -> bool:
-        """Tell whether some machines' supplements are known by number only."""
+        """Return whether only the number of supplemental clips is known for some machines."""
         return bool(self.origins.keys() & {DECLARED, GUESSED})
 
     def _stays(self, path: str) -> bool:
@@ -52,7 +52,7 @@ class ClipCounts:
             self.origins[how].add((dataset, machine))
 
     def _augmented(self, key: str, dataset: str, machine: str) -> int:
-        """Return how many clips an augmentation makes, at most: where nothing is separated, some make none."""
+        """Return how many clips an augmentation makes at most: some make none where nothing is separated."""
         settings = self._graph.recipe("augmentations", key).settings
         return settings.get("count") or settings.get("per_clip", 1) * self.of(RAW, dataset, machine)["train"]
 
@@ -60,7 +60,7 @@ class ClipCounts:
         dataset = self._graph.all_datasets[name]
         sections = dataset.machines[machine]
         if self._stays(str(dataset.recordings(machine))):
-            self._note("in folders", RAW, name, machine)
+            self._note("counted in folders", RAW, name, machine)
             return in_folder(dataset.recordings(machine), machine, sections)
         if not dataset.clips and (made := _made_by_source(dataset.source, machine)):
             self._note("as their source makes them", RAW, name, machine)
@@ -78,29 +78,29 @@ def in_table(path: Path) -> Counter[str]:
 
 def in_folder(folder: Path, machine: str, sections: Collection[str]) -> Counter[str]:
     """Count a machine's recordings of some sections."""
-    paths = (path for place in FOLDERS for path in (folder / place).glob("[!.]*"))
+    paths = (path for name in FOLDERS for path in (folder / name).glob("[!.]*"))
     clips = (parse(path, machine) for path in paths if path.suffix.lower() == ".wav")
     return Counter(clip.kind for clip in clips if clip.section in sections)
 
 
 def declared(clips: dict[str, int], sections: int) -> Counter[str]:
-    """Return a dataset's declared counts for so many sections.
+    """Return a dataset's declared counts for a number of sections.
 
-    Whether supplements are clean sound or noise only the recordings tell; clean sound is what costs more.
+    Only the recordings tell whether supplemental clips are clean sound or noise; clean sound costs more.
     """
     counts = {"train": clips["train"], "test": clips["test"], "clean": clips.get("supplemental", 0)}
     return Counter({kind: sections * count for kind, count in counts.items()})
 
 
-def _places(places: set[tuple[str, str]]) -> str:
-    datasets = sorted({dataset for dataset, _ in places})
+def _number(machines: set[tuple[str, str]]) -> str:
+    datasets = sorted({dataset for dataset, _ in machines})
     named = ", ".join(datasets) if len(datasets) < 4 else f"{len(datasets)} datasets"
-    return f"{len(places)} machine{'s' if len(places) > 1 else ''} of {named}"
+    return f"{len(machines)} machine{'s' if len(machines) > 1 else ''} of {named}"
 
 
 def _made_by_source(source: dict | None, machine: str) -> Counter[str] | None:
     """Return what a source that makes recordings will make; None for one that fetches them."""
-    from asdlib.data.sources import SOURCES  # slow to import: what is declared need not wait for it
+    from asdlib.data.sources import SOURCES  # slow to import, and not needed for declared counts
 
     if source is None or not hasattr(SOURCES[source["kind"]], "count"):
         return None

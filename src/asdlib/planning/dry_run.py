@@ -1,4 +1,4 @@
-"""The jobs that Snakemake would run, as its own dry run names them."""
+"""The jobs that Snakemake would run, read from its own dry run."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ _COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b")
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One job: its rule, its files, what the rule's wildcards stand for, and the GPUs that it asks for."""
+    """One job: its rule, its files, the values of the rule's wildcards, and the number of GPUs that it asks for."""
 
     rule: str
     inputs: tuple[str, ...]
@@ -27,8 +27,8 @@ class Job:
 
 
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
-    """Return the jobs that would make the targets; files and entries are Snakemake's --configfile and --config."""
-    options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # over a profile that might silence the jobs
+    """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
+    options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # overrides a profile that hides the jobs
     command = [sys.executable, "-m", "snakemake", *arguments(targets, options, files, entries)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
@@ -37,7 +37,7 @@ def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[J
 
 
 def parse(printed: str) -> list[Job]:
-    """Return the jobs that a dry run printed."""
+    """Return the jobs in the output of a dry run."""
     blocks: list[tuple[str, dict[str, str]]] = []
     for line in printed.splitlines():
         if head := _HEAD.fullmatch(line):
@@ -48,7 +48,7 @@ def parse(printed: str) -> list[Job]:
 
 
 def needed_for(target: str, jobs: list[Job]) -> list[Job]:
-    """Return those of the jobs that a target needs, in their order."""
+    """Return the jobs that a target needs, in the order of `jobs`."""
     made_by = {path: job for job in jobs for path in job.outputs}
     needed: set[Job] = set()
     waiting = [target]
@@ -61,10 +61,10 @@ def needed_for(target: str, jobs: list[Job]) -> list[Job]:
 
 
 def complaint(printed: str) -> str:
-    """Return Snakemake's complaint as one line: from an error's name on, without where in the rules it arose."""
+    """Return Snakemake's error as one line that starts with its name, without the location in the rules."""
     lines = [line for line in printed.splitlines() if not line.startswith("  File ")]
     start = next((number for number, line in enumerate(lines) if _COMPLAINT.match(line)), 0)
-    return textwrap.shorten(" ".join(lines[start:]), 500, placeholder=" …") or "stopped without a word"
+    return textwrap.shorten(" ".join(lines[start:]), 500, placeholder=" …") or "stopped without a message"
 
 
 def _job(rule: str, fields: dict[str, str]) -> Job:

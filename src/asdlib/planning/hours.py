@@ -1,4 +1,4 @@
-"""How long a job takes: measured costs times the clips that it goes through."""
+"""How long a job takes: measured costs times the number of clips that it processes."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from asdlib.workflow.paths import parse_features
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.words import RAW
 
-# Which recipe a rule's jobs compute with (registry, wildcard), and which of its costs is theirs.
+# The recipe of a rule's jobs (registry, wildcard), and the cost that applies to them.
 COMPUTED_WITH = {
     "train_separator": ("separators", "separator", "train"),
     "separate": ("separators", "separator", "clip"),
@@ -21,12 +21,12 @@ COMPUTED_WITH = {
     "train_model": ("models", "model", "train"),
     "embed": ("models", "model", "clip"),
 }
-MEASURED = 10.0  # s, the length of the clips that the costs were measured on
+MEASURED = 10.0  # s: the length of the clips that costs were measured with
 
 
 @dataclass(frozen=True)
 class Time:
-    """CPU seconds on processors alone; seconds of a GPU if the job asks for one; the recipe whose cost is unknown."""
+    """CPU seconds without a GPU, GPU seconds if the job asks for one, and the recipe if its cost is unknown."""
 
     cpu: float
     gpu: float
@@ -34,7 +34,7 @@ class Time:
 
 
 class Hours:
-    """Times of jobs."""
+    """The times that jobs take."""
 
     def __init__(self, graph: Graph, counts: ClipCounts, costs: Costs):
         self._graph = graph
@@ -43,7 +43,7 @@ class Hours:
         self._length = graph.config["prepare"]["seconds"] / MEASURED
 
     def of(self, job: Job) -> Time:
-        """Return what a job takes; without a known cost its start alone."""
+        """Return the time that a job takes; only its start if its cost is unknown."""
         start = self._costs.start.get(job.rule, 0.0)
         if job.rule == "prepare":
             return Time(start + self._clips(job, RAW) * self._costs.prepare, 0.0)
@@ -58,7 +58,7 @@ class Hours:
         return Time(start + work, start + work / cost["speedup"] if job.gpus else 0.0)
 
     def _amount(self, job: Job, recipe: Recipe) -> float:
-        """Return how often a job does what its cost was measured for."""
+        """Return how many times a job does what its cost was measured for."""
         if job.rule == "train_separator":
             return mixtures(recipe.settings) if self._learns(job, recipe) else 0.0
         if job.rule == "separate":
@@ -69,27 +69,27 @@ class Hours:
             return self._clips(job, job.wildcards["view"])
         if job.rule == "embed":
             return self._clips(job, job.wildcards["view"], "train", "test")
-        return self._length * lessons(recipe.settings, training_clips(job, self._counts))
+        return self._length * clips_seen(recipe.settings, training_clips(job, self._counts))
 
     def _clips(self, job: Job, view: str, *kinds: str) -> float:
-        """Return a machine's clips of some kinds (all, if none is named), in clips of 10 s."""
+        """Return the number of a machine's clips of some kinds (by default all), in clips of 10 s."""
         counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
         return self._length * sum(counts[kind] for kind in kinds or counts)
 
     def _learns(self, job: Job, recipe: Recipe) -> bool:
-        """Tell whether a machine has a separator that does anything: without clean clips most have not."""
+        """Return whether a machine has a separator that does something: without clean clips most have none."""
         clean = self._counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
         return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
 
 
 def mixtures(settings: Settings) -> float:
-    """Return the seconds of mixtures that a separator learns from, unless it stops early."""
+    """Return the seconds of mixtures that a separator is trained on, unless it stops early."""
     pairs = Pairs(**settings["pairs"])
     return Training(**settings["training"]).epochs * pairs.per_epoch * pairs.segment
 
 
-def lessons(settings: Settings, clips: int) -> int:
-    """Return how many clips a model learns from, each epoch's counted anew."""
+def clips_seen(settings: Settings, clips: int) -> int:
+    """Return how many clips a model is trained on, counted anew in each epoch."""
     training = Training(**settings["training"])
     drawn = training.steps_per_epoch and training.steps_per_epoch * training.batch_size * training.accumulate
     return training.epochs * (drawn or clips)

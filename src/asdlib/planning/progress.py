@@ -1,4 +1,4 @@
-"""What is there of every system: its table, its trained and public weights, its recordings."""
+"""What exists of every system: its table, its trained and public weights, its recordings."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,9 +13,9 @@ Count = dict[str, int]  # "there", and "needed"
 
 
 def progress(graph: Graph) -> list[dict[str, Any]]:
-    """Return one entry a system: its description, its variants with their recipes, and counts of what is there.
+    """Return one entry for each system: its description, its variants and recipes, and counts of existing files.
 
-    A variant has one recipe per seed. Paths are the run's own, so the current folder is the workflow's.
+    A variant has one recipe per seed. The current folder must be that of the workflow.
     """
     entries = []
     for name, content in graph.recipes.systems.items():
@@ -46,7 +46,7 @@ def progress(graph: Graph) -> list[dict[str, Any]]:
 
 
 def _recordings(graph: Graph, variants: list[Variant]) -> set[str]:
-    """Return the folders of recordings that a system's scores rest on, corpora included."""
+    """Return the folders of recordings that a system uses, corpora included."""
     corpora = {name for variant in variants for model in models_of(variant) for name in model.corpus}
     names = corpora | set(graph.datasets)
     return {str(graph.all_datasets[name].recordings(machine)) for name in names for machine in graph.machines(name)}

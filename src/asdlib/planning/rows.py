@@ -1,32 +1,37 @@
-"""From the jobs of a dry run to one row of figures a system, and one of all together."""
+"""From the jobs of a dry run to a row of figures for each system, and one for all together."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job, needed_for
-from asdlib.planning.hours import Hours, Time
+from asdlib.planning.hours import Hours
 from asdlib.planning.sizes import GB, Sizes
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS, scores
 from asdlib.workflow.words import ALL
 
+FIGURES = ("trains", "disk", "scratch", "cpu", "gpu", "gpus", "unknown")  # of a job: bytes, seconds
 SUPPLEMENTS = (
-    "Whether a machine's supplements are clean sound or noise is not declared: "
-    "each that has some is reckoned to have a separator to train."
+    "The config does not say whether a machine's supplemental clips are clean sound or noise. The plan assumes clean "
+    "sound, which makes a separator to train for every machine that has some."
 )
 HOURS = (
-    f"Hours: {COSTS}, measured on slow, shared CPUs. CPU h: one thread's, with everything on CPUs. GPU h: those of the "
-    "jobs that ask for a GPU, on one: an estimate, nothing was measured on a GPU. Separators may stop early."
+    f"Hours are estimated from {COSTS}, which was measured on slow, shared CPUs. CPU h: hours of one thread if "
+    "everything runs on CPUs. GPU h: hours of one GPU for the jobs that ask for a GPU; an assumption, because nothing "
+    "was measured on a GPU. Separators may stop earlier."
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is still to be done for a system; `unknown` are its recipes without a known cost, whose hours are missing.
+    """What remains to be done for a system. The hours do not include `unknown`, its recipes without a known cost.
 
-    `scratch_gb` is what its largest joint training takes beside its results while it runs. `gpu_hours` are None where
-    no job asks for a GPU.
+    `scratch_gb` is what its largest joint training needs while it runs, besides its results. `gpu_hours` is None if no
+    job asks for a GPU.
     """
 
     system: str
@@ -41,46 +46,52 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """A row a system and the row `all`, in which shared jobs count once; and what the figures rest on."""
+    """A row for each system and the row `all`, in which shared jobs count once; and what the figures are based on."""
 
     rows: list[Row]
     rests_on: list[str]
 
 
 def plan(graph: Graph, systems: list[str], jobs: list[Job]) -> Plan:
-    """Reckon what the jobs of some systems cost."""
+    """Return what the jobs of some systems cost."""
     counts = ClipCounts(graph, {path for job in jobs for path in job.outputs})
     costs = Costs(graph.root / COSTS, graph.config["override"])
     sizes, hours = Sizes(graph, counts, costs), Hours(graph, counts, costs)
-    figures = {job: (sizes.of(job), sizes.scratch(job), hours.of(job)) for job in jobs}
+    figures = pd.DataFrame([_figures(job, sizes, hours) for job in jobs], index=jobs, columns=FIGURES)
     parts = {system: needed_for(scores(system), jobs) for system in systems} | {ALL: jobs}
-    rows = [_row(name, part, [figures[job] for job in part]) for name, part in parts.items()]
+    rows = [_row(name, figures.loc[part]) for name, part in parts.items()]
     return Plan(rows, _rests_on(counts, graph.config["prepare"]["seconds"], rows[-1], jobs))
 
 
-def _row(system: str, jobs: list[Job], figures: list[tuple[float, float, Time]]) -> Row:
-    times = [time for _, _, time in figures]
+def _figures(job: Job, sizes: Sizes, hours: Hours) -> tuple[Any, ...]:
+    """Return `FIGURES` of one job."""
+    time = hours.of(job)
+    trains = job.rule.startswith("train_")
+    return trains, sizes.of(job), sizes.scratch(job), time.cpu, time.gpu, job.gpus, time.unknown
+
+
+def _row(system: str, jobs: pd.DataFrame) -> Row:
     return Row(
         system,
         jobs=len(jobs),
-        trainings=sum(job.rule.startswith("train_") for job in jobs),
-        disk_gb=sum(size for size, _, _ in figures) / GB,
-        scratch_gb=max((scratch for _, scratch, _ in figures), default=0.0) / GB,
-        cpu_hours=sum(time.cpu for time in times) / 3600,
-        gpu_hours=sum(time.gpu for time in times) / 3600 if any(job.gpus for job in jobs) else None,
-        unknown=sorted({time.unknown for time in times if time.unknown}),
+        trainings=int(jobs["trains"].sum()),
+        disk_gb=float(jobs["disk"].sum()) / GB,
+        scratch_gb=max(jobs["scratch"], default=0.0) / GB,
+        cpu_hours=float(jobs["cpu"].sum()) / 3600,
+        gpu_hours=float(jobs["gpu"].sum()) / 3600 if jobs["gpus"].any() else None,
+        unknown=sorted(jobs["unknown"].dropna().unique()),
     )
 
 
 def _rests_on(counts: ClipCounts, seconds: float, everything: Row, jobs: list[Job]) -> list[str]:
-    """Say how the clips were counted, what was assumed, and what the hours mean."""
-    lines = [f"Clips of {seconds:g} s: {counts.said}."] if counts.origins else []
+    """Return lines that say how clips were counted, what was assumed, and what the hours mean."""
+    lines = [f"Clips of {seconds:g} s: {counts.summary}."] if counts.origins else []
     if any(job.rule == "train_separator" for job in jobs) and counts.guessed:
         lines.append(SUPPLEMENTS)
     if everything.scratch_gb:
-        lines.append(f"While it runs, a joint training takes up to {everything.scratch_gb:,.1f} GB more.")
+        lines.append(f"A joint training needs up to {everything.scratch_gb:,.1f} GB more while it runs.")
     if jobs:
         lines.append(HOURS)
     if everything.unknown:
-        lines.append(f"+ without {', '.join(everything.unknown)}: the cost is not known.")
+        lines.append(f"+ not including {', '.join(everything.unknown)}, whose cost is unknown.")
     return lines

@@ -1,4 +1,4 @@
-"""How much of the disk a job's results take."""
+"""How much disk space the results of a job take."""
 
 from functools import cache
 from math import prod
@@ -12,13 +12,13 @@ from asdlib.workflow.words import ALL, RAW
 
 GB = 1e9
 SAMPLE = 2  # bytes, int16
-PACKED = 0.5  # of the samples' bytes, as a table holds them (docs/benchmarks.md, Feature cache)
+PACKED = 0.5  # share of the samples' bytes that a table takes (docs/benchmarks.md, Feature cache)
 VALUE = 4  # bytes of an embedding's float32
 NUMBER = {"float32": 4, "float16": 2}  # bytes of a feature
 
 
 class Sizes:
-    """Bytes that jobs write. Tables of scores, logs and whatever else is small is left out."""
+    """Bytes that jobs write, without small files such as tables of scores and logs."""
 
     def __init__(self, graph: Graph, counts: ClipCounts, costs: Costs):
         self._graph = graph
@@ -39,18 +39,18 @@ class Sizes:
         }
 
     def of(self, job: Job) -> float:
-        """Return the bytes that stay when a job is done."""
+        """Return the bytes of a job's results."""
         return self._rules[job.rule](job) if job.rule in self._rules else 0.0
 
     def scratch(self, job: Job) -> float:
-        """Return the bytes that a joint training takes while it runs: its features once more."""
+        """Return the bytes that a joint training needs while it runs: a copy of its features."""
         if job.rule != "train_model" or job.wildcards["machine"] != ALL:
             return 0.0
         frontend = self._graph.recipe("models", job.wildcards["model"]).frontend
         return training_clips(job, self._counts) * self._feature(frontend.key)
 
     def _download(self, job: Job) -> float:
-        """Recordings, and the archives that they come in: about as large, and kept."""
+        """Return the bytes of recordings and of their archives, which are about as large and are kept."""
         archived = "archives" in self._graph.all_datasets[job.wildcards["dataset"]].source
         return (2 if archived else 1) * SAMPLE * self._samples * self._clips(job, RAW)
 
@@ -79,7 +79,7 @@ class Sizes:
     @cache  # noqa: B019 (one plan a run)
     def _feature(self, key: str) -> int:
         """Return the bytes of one clip's features."""
-        from asdlib.frontends import FRONTENDS  # torch, which a run that has nothing left to do need not wait for
+        from asdlib.frontends import FRONTENDS  # imports torch, which is not needed if nothing is left to do
 
         recipe = self._graph.recipe("frontends", key)
         frontend = FRONTENDS[recipe.kind](**recipe.arguments)

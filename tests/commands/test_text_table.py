@@ -1,0 +1,63 @@
+"""Tables of the commands: aligned on a terminal, and nothing but text for a program that reads them."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from asdlib.cli import main
+from asdlib.commands.text_table import text_table
+from asdlib.evaluation.score_table import SCORE_COLUMNS
+
+NAME = "a [bold]clip[/bold] :wave: with a name of many words" + " and more" * 40 + ".wav"
+
+
+def test_columns_are_aligned() -> None:
+    lines = text_table(("clip", "score"), [("a.wav", "1.5"), ("longer.wav", "10")]).split("\n")
+    assert lines == ["clip        score", "a.wav         1.5", "longer.wav     10"]
+
+
+def test_without_heads_there_is_no_head_line() -> None:
+    assert text_table(("", ""), [("a", "b"), ("ccc", "")], left=2) == "a    b\nccc"
+
+
+@pytest.mark.parametrize("variable", ["COLUMNS", "FORCE_COLOR"])
+def test_a_program_reads_every_character_and_no_colours(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "20")
+    table = text_table(("clip", "score"), [(NAME, "1.5")])
+    assert table.split("\n")[1] == f"{NAME}    1.5"
+    assert "\x1b" not in table
+
+
+def test_heads_are_bold_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    head, row = text_table(("clip", "score"), [(NAME, "1.5")]).split("\n")
+    assert "\x1b[1m" in head
+    assert row == f"{NAME}    1.5"  # the terminal wraps it, or scrolls
+
+
+def test_the_table_of_scores_has_ours_beside_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "scores.csv"
+    known = {"system": "toy", "variant": "a", "dataset": "here", "seed": "1", "n_train": 3, "n_test": 2}
+    rows = [
+        {"machine": "fan", "section": "00", "auc_source": 71.2345, "reported_auc_source": 70.0},
+        {"machine": "all", "section": "", "hmean": 100.0},
+    ]
+    pd.DataFrame([known | row for row in rows]).reindex(columns=SCORE_COLUMNS).to_csv(path, index=False)
+    assert main(["table", str(path), str(path)]) == 0
+    head, fan, overall, *again, empty, note = capsys.readouterr().out.splitlines()
+    assert head == ("system  variant  dataset  machine  section  seed     AUC source  AUC target   pAUC      h-mean")
+    assert fan == "toy     a        here     fan      00       1     71.23 / 70.00       - / -  - / -       - / -"
+    assert overall == "toy     a        here     all               1             - / -       - / -  - / -  100.00 / -"
+    assert again == [fan, overall]
+    assert (empty, note[:18]) == ("", "Ours / reported. A")
+
+
+def test_another_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "clips.csv"
+    path.write_text("system,clip\n")
+    assert main(["table", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"asdlib: error: {path}: has no column variant: name the scores.csv")
