@@ -12,7 +12,7 @@ import pytest
 import yaml
 from helpers.markdown_tables import tables
 
-from asdlib.evaluation.figures import SCORED
+from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.reported import load_reported, recomputed_overall
 from asdlib.workflow.words import ALL
 
@@ -241,7 +241,7 @@ def test_the_pages_figures_are_the_reported_ones(system, dataset):
             for place, variant in enumerate(variants):
                 told[variant, dataset, machine] = figures[3 * place : 3 * place + 3]
     machines = known.drop(index=ALL, level="machine", errors="ignore").xs(dataset, level="dataset", drop_level=False)
-    assert told == dict(zip(machines.index, machines[list(SCORED)].round(2).to_numpy().tolist(), strict=True))
+    assert told == dict(zip(machines.index, machines[list(AREAS)].round(2).to_numpy().tolist(), strict=True))
     for variant in {variant for variant, _, _ in told}:
         assert f"{recomputed_overall(known).loc[variant, dataset, ALL].hmean:.2f}" in page
 

@@ -53,7 +53,7 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
     [
         ("systme3", "systme3: is not a target: use baseline, system1, "),
         ("--slurm --gpus 2", "--slurm: leave --cores and --gpus out: "),
-        ("--config data=demo system3", "--config: system3: is no key=value: name it before the options"),
+        ("--config data=demo system3", "--config: system3: is not key=value: put it before the options"),
         ("--configfile config/demo.yaml system3", "--configfile: system3: is no file: "),
         ("--slurm --cores 2", "--slurm: leave --cores and --gpus out: "),
     ],

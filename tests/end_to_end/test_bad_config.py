@@ -53,7 +53,7 @@ def test_the_shipped_config_is_good(root):
     build(root, config(root))
 
 
-SCHEMA = r" \(workflow/schemas/config\.schema\.yaml tells the form\)"
+SCHEMA = r" \(see workflow/schemas/config\.schema\.yaml\)"
 PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": False, "allow_silent": False}
 ZENODO = {"kind": "zenodo", "archives": []}
 # case: keys of the config, and the message; ROOT stands for a temporary folder
@@ -172,7 +172,7 @@ CIRCLE = {"dense_ae": {"init": "other_ae"}, "other_ae": SYSTEM["models"]["dense_
 # case: the error in the file of the system, and the message; FILE stands for config/systems/baseline.yaml
 SYSTEMS = {
     "no systems": (emptied, "SYSTEMS: holds no system's YAML file: restore config/systems"),
-    "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: mend it there"),
+    "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: correct it there"),
     "empty file": (text(lambda old: ""), r"FILE: \(top level\): None is not of type 'object': correct the value.*"),
     "key twice": (
         text(lambda old: old + "title: again\n"),

@@ -305,7 +305,7 @@ def test_wrong_calls_are_one_line(here, monkeypatch, capsys):
     assert main(["plan", "system9"]) == 2
     assert "system9: there is no config/systems/system9.yaml: choose one of: baseline, " in capsys.readouterr().err
     assert main(["plan", "--config", "data=demo", "system3"]) == 2
-    assert "--config: system3: is no key=value: name it before" in capsys.readouterr().err
+    assert "--config: system3: is not key=value: put it before" in capsys.readouterr().err
     assert main(["plan", "--config", "data=nowhere"]) == 2
     assert "config: data: 'nowhere' is neither a folder nor a declared dataset" in capsys.readouterr().err
 

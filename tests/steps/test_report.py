@@ -8,7 +8,9 @@ import pytest
 from helpers.page_reader import PageReader
 
 from asdlib.evaluation.score_table import SCORE_COLUMNS
+from asdlib.report.settings import ReportSettings
 from asdlib.steps.report import report
+from asdlib.workflow.typed_settings import typed
 
 PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
 HOSTILE = '<script>alert("1")</script>&amp;.wav'
@@ -62,7 +64,8 @@ def make(seeds: tuple[int, ...] = (1,), **parts: Path) -> PageReader:
         "recorded": ["here"],
         "config": {"seeds": list(seeds), "report": {"clips": 1, "points": 10}},
     }
-    report([put_scores(name, seeds) for name in parts], list(parts.values()), Path("results/report.html"), settings)
+    tables = [put_scores(name, seeds) for name in parts]
+    report(tables, list(parts.values()), Path("results/report.html"), typed(ReportSettings, settings))
     return PageReader(Path("results/report.html").read_text())
 
 

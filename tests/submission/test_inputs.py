@@ -11,10 +11,12 @@ from helpers.checkout import ROOT
 from helpers.refusals import refused
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import SCORED
+from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.score_table import SCORE_COLUMNS
 from asdlib.submission import inputs
+from asdlib.submission.settings import SubmissionSettings
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.yaml_files import parse_yaml, read_yaml
 
 AUTHOR = {
@@ -92,7 +94,7 @@ def test_words_stay_as_they_are_written() -> None:
 def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     chosen = graph(variants=["baseline/mse"])
     recipe = inputs.variants(chosen)[0].recipe
-    columns = ["variant", "dataset", "machine", "section", *SCORED, "seed", "recipe"]
+    columns = ["variant", "dataset", "machine", "section", *AREAS, "seed", "recipe"]
     rows = [
         f"mse,dcase2025_dev,fan,00,70.5,60.0,50.0,13711,{recipe}",
         f"mse,dcase2025_dev,all,,70.5,60.0,50.0,13711,{recipe}",
@@ -169,3 +171,8 @@ def test_a_block_without_variants_is_checked_when_a_package_is_asked_for() -> No
     empty = graph(**{**read_yaml(ROOT / "config" / "config.yaml")["submission"]})
     inputs.check(empty)
     refused(lambda: inputs.score_files(empty), re.escape("config: submission.variants: is missing: ") + ".*")
+
+
+def test_the_settings_are_those_that_the_step_declares() -> None:
+    chosen = typed(SubmissionSettings, inputs.settings(graph()))
+    assert [system.label for system in chosen.systems] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]

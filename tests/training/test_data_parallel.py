@@ -15,13 +15,13 @@ from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 from asdlib.weights import checkpoints
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 
 def train(folder: Path, devices: int) -> str:
     """Train in `folder` and return the output on stderr."""
     folder.mkdir()
-    environment = os.environ | {"PYTHONPATH": f"{HERE}/../src", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{HERE.parents[1]}/src", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, HERE.parent / "helpers" / "data_parallel_job.py", folder, str(devices)]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -11,10 +11,18 @@ import yaml
 from helpers.checkout import TOY_SYSTEM
 from helpers.toy_recordings import make_machine
 
+from asdlib.data.fetching.retry import Network
 from asdlib.errors import AsdError
+from asdlib.evaluation.tables import TableSettings
+from asdlib.report import inputs as report_inputs
+from asdlib.report.settings import IllustrateSettings, ReportSettings
+from asdlib.scoring.settings import ScoreSettings
+from asdlib.steps.fetch_checkpoint import PublishedFile
+from asdlib.steps.prepare import PrepareSettings
 from asdlib.workflow import inputs, recipes, settings, stage_code
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.yaml_files import from_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,6 +249,20 @@ def test_settings_survive_the_command_line(root: Path) -> None:
     every += [settings.tabulate(toy, "toy")]
     for one in every:
         assert ast.literal_eval(str(one)) == one
+
+
+def test_settings_are_those_that_the_steps_declare() -> None:
+    """What a rule passes as `--settings` is a dataclass of its step: no key too many, none missing, the right types."""
+    real = Graph({**CONFIG, "data": ["demo", "dcase2025_dev"]}, ROOT)
+    typed(PrepareSettings, settings.prepare(real, "demo", "fan"))
+    typed(ScoreSettings, settings.score(real.variant("system3", "1", ""), "00"))
+    typed(TableSettings, settings.tabulate(real, "system4"))
+    typed(Network, real.config["download"])
+    for block in real.config["checkpoints"].values():
+        typed(PublishedFile, block)
+    for system in real.recipes.systems:
+        typed(IllustrateSettings, report_inputs.illustrate_settings(real, system, "demo", "fan"))
+    typed(ReportSettings, report_inputs.report_settings(real))
 
 
 def test_code_is_that_of_the_step_and_of_the_recipe_s_class() -> None:

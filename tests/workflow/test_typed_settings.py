@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,6 +23,11 @@ class Tree:
     other: Leaf | None = None
     paths: dict[str, list[Path | None]] = field(default_factory=dict)
     free: dict[str, Any] = field(default_factory=dict)
+
+
+class Pair(NamedTuple):
+    first: int
+    second: str = "b"
 
 
 SMALL = {"leaf": {"rate": 1}, "leaves": [], "named": {}, "path": "a/b"}
@@ -89,3 +94,9 @@ def test_a_missing_key_is_named() -> None:
 def test_another_union_than_optional_is_a_bug() -> None:
     with pytest.raises(TypeError, match=r"only X \| None"):
         typed(int | str, 5)
+
+
+def test_a_named_tuple_is_built_like_a_dataclass():
+    assert typed(list[Pair], [{"first": 1}, {"first": 2, "second": "c"}]) == [Pair(1, "b"), Pair(2, "c")]
+    with pytest.raises(AsdError, match=r"^settings: first: is missing: add it$"):
+        typed(Pair, {"second": "c"})

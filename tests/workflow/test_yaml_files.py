@@ -45,7 +45,7 @@ def test_anchors_and_merges_work(load):
 BAD = {
     "empty": ("", r"\(top level\): None is not of type 'object'"),
     "a list": ("[1, 2]", r"\(top level\): \[1, 2\] is not of type 'object'"),
-    "not YAML": ("a: [b", r"is not YAML: .*line \d.*: mend it there"),
+    "not YAML": ("a: [b", r"is not YAML: .*line \d.*: correct it there"),
     "a tab": ("a:\n\tb: 1", r"is not YAML: .*line 2"),
     "not text": (b"\xff\xfe\x00", "is not YAML: "),
     "code": ('!!python/object/apply:os.system ["true"]', "is not YAML: could not determine a constructor"),

@@ -1,4 +1,4 @@
-"""From archives or a folder of recordings to the audio that everything reads.
+"""From archives or a folder of recordings to the audio that all later stages read.
 
 Needs    the dataset's block of the config
 Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/separated/…, results/audio/augmented/…
@@ -6,7 +6,7 @@ Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/se
 """
 
 
-# Fetch a machine's archives (or make its recordings), verify and unpack them.
+# Fetch, verify and unpack a machine's archives, or make its recordings.
 rule download:
     output:
         directory(paths.recordings()),
@@ -50,7 +50,7 @@ rule prepare:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: settings.prepare(graph, w.dataset, w.machine),
-        # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
+        # A function of the input re-runs nothing: unchanged recordings may be moved.
         recordings=lambda w, input: graph.all_datasets[w.dataset].recordings(w.machine),
         code=stage_code.of_step("prepare"),
     shell:
@@ -74,7 +74,7 @@ rule prepare_noise:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: settings.prepare_noise(graph, w.dataset),
-        # A function of the input counts as derived: moving unchanged recordings elsewhere re-runs nothing.
+        # A function of the input re-runs nothing: unchanged recordings may be moved.
         recordings=lambda w, input: graph.all_datasets[w.dataset].noise_pool,
         code=stage_code.of_step("prepare_noise"),
     shell:
@@ -83,7 +83,7 @@ rule prepare_noise:
         " --settings {params.settings:q} --log {log}"
 
 
-# Train a network that takes a machine's sound out of a mixture with noise.
+# Train a network that extracts a machine's sound from a mixture with noise.
 rule train_separator:
     input:
         audio=paths.audio(RAW),
@@ -112,7 +112,7 @@ rule train_separator:
         mem_mb=lambda w, attempt: 16000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
-        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,
@@ -145,7 +145,7 @@ rule separate:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 120 * attempt,
     params:
-        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("separators", w.separator).settings,

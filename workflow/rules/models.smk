@@ -9,7 +9,7 @@ Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
 # Fetch public weights and verify them.
 rule fetch_checkpoint:
     output:
-        # update: a file that was put there by hand is not removed before the job, not even by --forceall.
+        # update: a file put there by hand is not removed before the job, not even by --forceall.
         update(paths.public_weights()),
     log:
         paths.log("fetch_checkpoint", "{checkpoint}", "{file}"),
@@ -22,7 +22,7 @@ rule fetch_checkpoint:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        # What has an output re-runs nothing: neither a pin nor the words of a licence make another file.
+        # A function of the output re-runs nothing: neither a pin nor the text of a licence makes another file.
         network=lambda w, output: graph.config["download"],
         settings=lambda w, output: graph.config["checkpoints"][w.checkpoint],
         source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
@@ -33,7 +33,7 @@ rule fetch_checkpoint:
         " --network {params.network:q} --log {log}"
 
 
-# Train a model on one machine's clips, or on those of all machines (`all` in its place).
+# Train a model on one machine's clips, or on those of all machines (machine `all`).
 rule train_model:
     input:
         features=lambda w: inputs.training_features(
@@ -65,13 +65,13 @@ rule train_model:
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=lambda w, attempt: 480 * attempt,
     params:
-        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         scratch=lambda w, output: graph.config["scratch"]
         or os.path.dirname(output.model),
         settings=lambda w: graph.recipe("models", w.model).settings,
-        # With an input it re-runs nothing: a pin makes no other weights.
+        # A function of the input re-runs nothing: a pin does not change the weights.
         pins=lambda w, input: settings.public_pins(
             graph, graph.recipe("models", w.model)
         ),
@@ -86,7 +86,7 @@ rule train_model:
         " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
 
 
-# Represent every training and test clip of a machine by what the model makes of it.
+# Embed every training and test clip of a machine with its model.
 rule embed:
     input:
         features=lambda w: inputs.embedded_features(
@@ -109,7 +109,7 @@ rule embed:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        # Not {threads}, which follows --cores: how sums are split decides their last digits.
+        # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
         device=lambda w, input: graph.config["device"],
         settings=lambda w: graph.recipe("models", w.model).settings,

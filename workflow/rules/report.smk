@@ -1,4 +1,4 @@
-"""From tables to a page that one opens in a browser.
+"""From tables to one HTML page.
 
 Needs    results/<system>/scores.csv and clips.csv of the config's `systems`, their embeddings, training scores and audio;
          histories of trainings and records in results/benchmarks/ where there are some
@@ -6,7 +6,7 @@ Makes    results/<system>/report/<dataset>/<machine>.json, results/report.html
 """
 
 
-# Draw a system's figures of one machine, and choose the clips to hear.
+# Draw a system's charts of one machine, and choose the clips to listen to.
 rule illustrate:
     input:
         clips=paths.clips(),

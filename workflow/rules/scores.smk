@@ -45,7 +45,7 @@ rule score:
         " --settings {params.settings:q} --log {log}"
 
 
-# Put a system's scores beside the truth and the report's own figures.
+# Compare a system's scores with the ground truth and with the report's own figures.
 rule tabulate:
     input:
         scores=lambda w: inputs.score_files(graph, w.system, "anomaly_score"),

@@ -1,4 +1,4 @@
-"""From submission files to the package that the challenge takes.
+"""From submission files to the package for the challenge.
 
 Needs    results/<system>/<variant>/<dataset>/…_test.csv, results/audio/raw/… (the clips' names and labels), the trained
          networks (their sizes), the config's block `submission`

@@ -3,6 +3,6 @@
 Standard library only: the graph imports this.
 """
 
-SCORED = ("auc_source", "auc_target", "pauc")  # the official score is their harmonic mean
-FIGURES = (*SCORED, "hmean")
+AREAS = ("auc_source", "auc_target", "pauc")  # the official score is their harmonic mean
+FIGURES = (*AREAS, "hmean")
 TITLES = {"auc_source": "AUC source", "auc_target": "AUC target", "pauc": "pAUC", "hmean": "h-mean"}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import FIGURES, SCORED
+from asdlib.evaluation.figures import AREAS, FIGURES
 from asdlib.evaluation.metrics import harmonic_mean
 from asdlib.workflow.words import ALL
 
@@ -58,7 +58,7 @@ def overall_figures(rows: pd.DataFrame) -> list[float]:
 
     Each is the harmonic mean of its column, and `hmean`, the official score, that of all three columns.
     """
-    columns = rows[list(SCORED)].to_numpy(dtype=float).T
+    columns = rows[list(AREAS)].to_numpy(dtype=float).T
     if not columns.size or math.isnan(columns.sum()):
         return [math.nan] * len(FIGURES)
     return [*map(harmonic_mean, columns), harmonic_mean(columns.ravel())]

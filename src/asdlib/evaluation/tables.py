@@ -20,6 +20,7 @@ from asdlib.evaluation.reported import overall_figures, recomputed_overall
 from asdlib.evaluation.score_table import KEYS, MEAN, REPORTED, SCORE_COLUMNS, SD
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 from asdlib.workflow import paths
+from asdlib.workflow.section import Section
 from asdlib.workflow.words import ALL, RAW
 
 CLIP_COLUMNS = (*KEYS, "seed", "clip", "domain", "label", "attributes", "anomaly_score", "decision")
@@ -35,15 +36,6 @@ class VariantScores:
     seed: int
     recipe: str
     folders: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of a machine."""
-
-    dataset: str
-    machine: str
-    section: str
 
 
 @dataclass(frozen=True)

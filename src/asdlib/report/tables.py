@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from asdlib.evaluation.figures import SCORED, TITLES
+from asdlib.evaluation.figures import AREAS, TITLES
 from asdlib.evaluation.score_table import KEYS, MEAN, SD, read_score_table
 from asdlib.workflow.words import ALL
 
-FIGURES = {name: TITLES[name] for name in ("hmean", *SCORED)}
+FIGURES = {name: TITLES[name] for name in ("hmean", *AREAS)}
 MINUS = "−"
 DASH = "–"
 # Ends of a diverging scale that everyone can tell apart: orange below, white between, blue above.

@@ -10,8 +10,9 @@ import pandas as pd
 from asdlib.report import tables
 from asdlib.report.costs import costs, total
 from asdlib.report.curves import History, figures_of, read_history, training_curves
+from asdlib.report.illustrations import joined_clips, read_illustrations
 from asdlib.report.page import write_page
-from asdlib.report.parts import joined_clips, read_part
+from asdlib.report.settings import ReportSettings, ShownSystem
 from asdlib.workflow import paths
 
 Block = dict[str, Any]
@@ -19,29 +20,29 @@ UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # by a separator with
 _log = logging.getLogger(__name__)
 
 
-def report(scores: list[Path], parts: list[Path], out: Path, settings: Block) -> None:
+def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSettings) -> None:
     """Write the page `out` from the systems' scores.csv and the illustrations of every system and machine.
 
-    Histories of trainings and Snakemake's benchmark files are read where the run left them: one that is gone is missing
-    on the page and costs nothing else.
+    Histories of trainings and Snakemake's benchmark files are read where the run left them; those that are gone are
+    left out.
     """
     rows = tables.read_rows(scores)
-    spent = costs(settings["recipes"], [system["name"] for system in settings["systems"]], settings["recorded"])
+    spent = costs(settings.recipes, [system.name for system in settings.systems], settings.recorded)
     write_page(
         out,
-        datasets=[_dataset(rows, name, machines) for name, machines in settings["datasets"].items()],
-        systems=[_system(rows, system, settings) for system in settings["systems"]],
+        datasets=[_dataset(rows, name, machines) for name, machines in settings.datasets.items()],
+        systems=[_system(rows, system, settings.datasets) for system in settings.systems],
         parts=_Parts(parts),
         seeds=tables.seeds(rows),
         spent=spent,
         spent_by_stage=total(spent),
-        config=settings["config"],
+        config=settings.config,
     )
     _log.info("%s: %.1f MB", out, out.stat().st_size / 1e6)
 
 
 class _Parts:
-    """The illustrations, read when the page comes to them."""
+    """The illustrations, read when the page needs them."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
@@ -49,7 +50,7 @@ class _Parts:
     def of(self, system: str, dataset: str, machine: str) -> Block:
         """Return a system's illustrations of one machine."""
         (path,) = (path for path in self._at(dataset, machine) if path.parts[-4] == system)
-        return read_part(path)
+        return read_illustrations(path)
 
     def clips(self, dataset: str, machine: str) -> Iterator[Block]:
         """Yield the clips that any system shows of a machine."""
@@ -68,30 +69,32 @@ def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
     }
 
 
-def _system(rows: pd.DataFrame, system: Block, settings: Block) -> Block:
+def _system(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[str]]) -> Block:
     """Return a system's tables, and its trainings as figures and rows."""
-    own = rows[rows["system"] == system["name"]]
-    machines = [f"{name}/{machine}" for name, machines in settings["datasets"].items() for machine in machines]
-    separators = {key: _histories(paths.separator_history, key, machines) for key in system["separators"]}
-    models = {key: _histories(paths.model_history, key, joint or machines) for key, joint in system["models"].items()}
+    own = rows[rows["system"] == system.name]
+    machines = [f"{name}/{machine}" for name, machines in datasets.items() for machine in machines]
+    separators = {key: _histories(paths.separator_history, key, machines) for key in system.separators}
+    models = {key: _histories(paths.model_history, key, joint or machines) for key, joint in system.models.items()}
     histories = separators | models
-    full = {name: tables.full(own, name) for name in settings["datasets"]}
+    full = {name: tables.full(own, name) for name in datasets}
     return {
-        **system,
+        "name": system.name,
+        "title": system.title,
+        "report": system.report,
         "tables": full,
         "compared": {name: tables.any_reported(lines) for name, lines in full.items()},
         "recipes": tables.recipes(own),
         "trainings": [
-            {"key": key, "picture": training_curves(key, own, key in system["early_stop"])}
-            for key, own in histories.items()
-            if own
+            {"key": key, "picture": training_curves(key, found, key in system.early_stop)}
+            for key, found in histories.items()
+            if found
         ],
         "separation": [
-            {"key": key, "training": name, **UNMEASURED, **figures_of(history, key in system["early_stop"])}
-            for key, own in separators.items()
-            for name, history in own.items()
+            {"key": key, "training": name, **UNMEASURED, **figures_of(history, key in system.early_stop)}
+            for key, found in separators.items()
+            for name, history in found.items()
         ],
-        "silent": [key for key, own in histories.items() if not own],
+        "silent": [key for key, found in histories.items() if not found],
     }
 
 

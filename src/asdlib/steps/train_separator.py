@@ -9,7 +9,7 @@ from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.runtime.devices import choose_device
 from asdlib.separation.settings import Pairs
-from asdlib.separation.sources import separation_data
+from asdlib.separation.training_data import separation_data
 from asdlib.training.build import build_separator
 from asdlib.training.history import write_history
 from asdlib.training.job import Job, Task, fit

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import SCORED
+from asdlib.evaluation.figures import AREAS
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import networks_for
 from asdlib.workflow.graph import Graph
@@ -142,7 +142,7 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
     wanted = {"variant": variant.name, "dataset": dataset, "seed": str(variant.seed), "recipe": variant.recipe}
     rows = read_score_table(path)
     rows = rows[(rows[list(wanted)] == list(wanted.values())).all(axis=1) & (rows["section"] != "")]
-    return rows[["machine", "section", *SCORED]].dropna().astype(str).to_dict("records")
+    return rows[["machine", "section", *AREAS]].dropna().astype(str).to_dict("records")
 
 
 def _older(table: Path, scores: str) -> bool:

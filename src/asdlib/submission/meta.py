@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from asdlib.evaluation.figures import SCORED
+from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.metrics import harmonic_mean
 
 AUTHOR = (
@@ -99,7 +99,7 @@ def meta_file(
     meta.head("", "# System results: percent", "results:", "  development_dataset:")
     for machine in machines:
         meta.head(f"    {json.dumps(machine)}:")
-        meta.fields(6, _figures(machine, rows), dict.fromkeys(SCORED, "percent"))
+        meta.fields(6, _figures(machine, rows), dict.fromkeys(AREAS, "percent"))
     return meta
 
 
@@ -114,4 +114,4 @@ def _figures(machine: str, rows: list[dict[str, str]]) -> dict[str, float]:
     found = [row for row in rows if row["machine"] == machine]
     if not found:
         return {}
-    return {name: round(harmonic_mean([float(row[name]) for row in found]), 4) for name in SCORED}
+    return {name: round(harmonic_mean([float(row[name]) for row in found]), 4) for name in AREAS}

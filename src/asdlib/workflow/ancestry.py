@@ -1,7 +1,4 @@
-"""What a variant's scores rest on: its models and those they start from, the views they hear, their separators.
-
-The one descent through resolved recipes.
-"""
+"""Everything a variant's scores depend on: its models, the models they start from, their views and separators."""
 
 from collections.abc import Iterator
 
@@ -33,7 +30,7 @@ def recipes_of(graph: Graph, variant: Variant) -> list[Key]:
 
 
 def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[str]:
-    """Yield every trained file that a variant's scores of a machine rest on; some come more than once."""
+    """Yield every trained file that a variant's scores of a machine depend on; some come more than once."""
     for model in models_of(variant):
         yield inputs.weights(model, dataset, machine)
     for view, name, heard in _views_for(graph, variant, dataset, machine):
@@ -62,7 +59,7 @@ def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[s
 def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
     """Return the keys of the separators that a machine's own clips pass through, for a variant's scores of it.
 
-    A model that is trained on a corpus without this dataset hears other clips.
+    A model that is trained on a corpus without this dataset reads other clips.
     """
     views = _views_for(graph, variant, dataset, machine)
     keys = [_separator(graph, view) for view, name, heard in views if (name, heard) == (dataset, machine)]
@@ -70,7 +67,7 @@ def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -
 
 
 def _views_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[tuple[str, str, str]]:
-    """Yield every (view, dataset, machine) that a variant's scores of a machine rest on; some come more than once."""
+    """Yield every (view, dataset, machine) that a variant's scores of a machine depend on; some come more than once."""
     yield from ((view, dataset, machine) for view in variant.views)
     for model in models_of(variant):
         for name in model.corpus or [dataset]:

@@ -1,13 +1,13 @@
-"""What a stage's code is: a hash of every line of asdlib that its step imports, comments and docstrings left out.
+"""The code of a stage as a hash: all of asdlib that its step imports, without comments and docstrings.
 
 Snakemake sees a rule's text and its params, not the library behind them. Each rule therefore carries this hash as a
-param. Imports are followed as they are written; nothing is imported, so the graph is built without torch.
+param. Imports are followed in the source text; no module is imported, so the graph is built without torch.
 
 A registry (`asdlib.backends`, `asdlib.models`, …: a plain dictionary from a recipe's `kind` to its class) is not
-followed: of all its entries a stage only runs the one that its recipe names, and `registry_module` finds that one.
+followed: a stage only runs the entry that its recipe names, and `registry_module` finds that one.
 
-Code is hashed without its address: an import counts by what the imported module says, not by where it stands. Moving a
-module to another folder, and the imports of it with it, re-runs nothing.
+Code is hashed without its address: an import counts by the text of the imported module, not by its path. Moving a
+module to another folder re-runs nothing.
 """
 
 import ast
@@ -31,7 +31,7 @@ FOLDERS = {"sources": "data/sources"}  # of the registries that do not lie at th
 
 def hash_of(*modules: str) -> str:
     """Hash the code of `modules` (dotted names below asdlib) and of all of asdlib that they import."""
-    found = {_linked(module) for module in closure(*modules) if _text(module)}  # an empty package says nothing
+    found = {_linked(module) for module in closure(*modules) if _text(module)}  # empty packages do not matter
     return _digest("\0".join(sorted(found)))[:16]
 
 
@@ -107,12 +107,12 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    """Return a file's syntax tree without docstrings (comments never were in it)."""
+    """Return a file's syntax tree without docstrings (a tree has no comments)."""
     tree = ast.parse(path.read_bytes(), str(path))
     for node in ast.walk(tree):
         has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if has_docstring and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]  # never compiled: an empty body does no harm
+            node.body = node.body[1:]  # the tree is never compiled, so an empty body is harmless
     return tree
 
 
@@ -143,7 +143,7 @@ def normalised(path: Path) -> str:
 
 @cache
 def _linked(module: str) -> str:
-    """Hash a module's text and, for every name that it imports from asdlib, the text of the module that has it."""
+    """Hash a module's text and, for every name that it imports from asdlib, the text of that name's module."""
     links = {
         f"{alias.name} {_digest(_text(_origin(node.module, alias.name)))}"
         for node in _own_imports(_tree(_path(module)))
@@ -155,7 +155,7 @@ def _linked(module: str) -> str:
 
 @cache
 def _text(module: str) -> str:
-    """Return a module's code as text that does not say where in asdlib its imports come from."""
+    """Return a module's code as text, without the paths of its imports from asdlib."""
     tree = _tree(_path(module))
     addresses = {node: node.module for node in _own_imports(tree)}
     for node in addresses:
@@ -181,7 +181,7 @@ def _own_imports(tree: ast.Module) -> list[ast.ImportFrom]:
 
 
 def _origin(module: str, name: str) -> str:
-    """Return the module that `from <module> import <name>` brings, or takes the name from."""
+    """Return the module that `from <module> import <name>` imports, or imports the name from."""
     inner = f"{module}.{name}"
     return inner if _path(inner) else module
 

@@ -1,4 +1,4 @@
-"""The config that Snakemake would see."""
+"""The config as Snakemake would read it."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
 
 
 def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
-    """Lay config files and `key=value` entries over the workflow's own, with Snakemake's own functions.
+    """Merge config files and `key=value` entries into the workflow's own config, with Snakemake's functions.
 
     Raises AsdError outside of the workflow's folder.
     """
@@ -31,7 +31,7 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
 
 def _parsed(entries: list[str]) -> dict[str, Any]:
     if not entries:
-        return {}  # Snakemake's command line takes a second or two to import
+        return {}  # importing Snakemake's command line takes a second or two
     from snakemake.cli import parse_config
 
     try:

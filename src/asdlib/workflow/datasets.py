@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from asdlib.data.layout import FOLDERS
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
+from asdlib.workflow.section import Section
 from asdlib.workflow.words import ALL
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
@@ -21,17 +22,9 @@ _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 _TEST_FOLDERS = ("test", "source_test", "target_test")
 
 
-class Section(NamedTuple):
-    """One section, such as "00", of a machine of a dataset."""
-
-    dataset: str
-    machine: str
-    section: str
-
-
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset of the run. `folder` is set for recordings in place, `source` for those that a job must fetch."""
+    """One dataset of the run: its recordings lie in a user's `folder`, or a job fetches them from `source`."""
 
     name: str
     machines: dict[str, tuple[str, ...]]  # machine → sections
@@ -40,7 +33,7 @@ class Dataset:
     year: int | None
     ground_truth: dict[str, Any] | None
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
-    clips: dict[str, int] | None = None  # of one section of a machine, as declared: nothing but a plan asks
+    clips: dict[str, int] | None = None  # declared numbers of clips of one section, used by `asdlib plan` alone
 
     @property
     def sections(self) -> list[Section]:
@@ -77,7 +70,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def pool_fingerprint(folder: Path) -> str:
-    """Fingerprint the recordings of a noise pool in the same way."""
+    """Fingerprint the recordings of a noise pool in the same way as `fingerprint`."""
     return _digest((entry.name, _status(entry)) for entry in _entries(folder) if entry.name.endswith(".wav"))
 
 
@@ -100,7 +93,7 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
 
 
 def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:
-    """Return the dataset's own noise pool, else the run's, if there is any."""
+    """Return the dataset's own noise pool, else that of the run, if there is one."""
     if block.get("noise_pool"):
         given, where = block["noise_pool"], f"{where}.noise_pool"
     elif config["noise_pool"]:
@@ -163,18 +156,18 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], poo
 
 
 def _is_machine(folder: os.DirEntry) -> bool:
-    return folder.is_dir() and any(Path(folder, place).is_dir() for place in ("train", *_TEST_FOLDERS))
+    return folder.is_dir() and any(Path(folder, name).is_dir() for name in ("train", *_TEST_FOLDERS))
 
 
 def _sections(machine: Path) -> tuple[str, ...]:
-    """Return the sections (2020: machine IDs) of the test clips, 00 if no name tells."""
-    names = [entry.name for place in _TEST_FOLDERS if (machine / place).is_dir() for entry in _entries(machine / place)]
+    """Return the sections (2020: machine IDs) of the test clips; 00 if their names have none."""
+    names = [entry.name for test in _TEST_FOLDERS if (machine / test).is_dir() for entry in _entries(machine / test)]
     found = {match.group(1) for name in names if (match := _SECTION.match(name))}
     return tuple(sorted(found)) or ("00",)
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield name and status of a machine's recordings and tables; nothing else in its folder matters."""
+    """Yield the name and status of a machine's recordings and tables; other files in its folder do not matter."""
     for entry in _entries(folder):
         if entry.name in FOLDERS and entry.is_dir():
             yield from ((f"{entry.name}/{inner.name}", _status(inner)) for inner in _entries(entry))
@@ -183,7 +176,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
-    """List a folder, hidden entries left out (os.scandir: 15,000 files at every start, Path would double the time)."""
+    """List a folder, hidden entries left out (os.scandir: with 15,000 files, Path would take twice as long)."""
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".")]
@@ -192,7 +185,7 @@ def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
 
 
 def _status(entry: os.DirEntry) -> os.stat_result:
-    """Return the status of a file, or of a link that leads nowhere: its machine's own job will complain."""
+    """Return the status of a file, or of a broken link, about which the job of its machine will complain."""
     try:
         return entry.stat()
     except OSError:

@@ -10,9 +10,10 @@ from typing import Any
 
 from asdlib.errors import AsdError
 from asdlib.workflow import datasets, recipe_check, yaml_files
-from asdlib.workflow.datasets import Dataset, Section
+from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.recipe import Recipe, canonical
 from asdlib.workflow.recipes import Recipes
+from asdlib.workflow.section import Section
 from asdlib.workflow.variants import Variant
 
 

@@ -1,4 +1,4 @@
-"""Recipes checked against the classes they configure, read from the source and never imported.
+"""Recipes are checked against the classes that they configure, without importing those.
 
 A recipe's keys are the arguments of the class that its `kind` names. An unknown key, a missing one or a value of the
 wrong type is refused before anything runs.
@@ -11,7 +11,7 @@ from typing import Any
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
 
-# Blocks of a recipe that are dataclasses of their own, and where those are.
+# Blocks of a recipe that configure a dataclass: (module, class).
 BLOCKS = {
     "training": ("asdlib.training.settings", "Training"),
     "pairs": ("asdlib.separation.settings", "Pairs"),
@@ -29,7 +29,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a constructor: its annotation as written (None if it has none), and whether it must be given."""
+    """An argument of a constructor: its annotation as written, or None, and whether it is required."""
 
     name: str
     annotation: ast.expr | None
@@ -37,20 +37,20 @@ class Argument:
 
 
 def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) -> None:
-    """Refuse a recipe whose keys or types are not those of its class; `where` names file and recipe."""
+    """Raise AsdError for keys or types that the recipe's class does not have; `where` names file and recipe."""
     kind = block.get("kind")
     if kind not in code_hash.kinds(registry):
         known = ", ".join(code_hash.kinds(registry)) or "none yet"
         raise AsdError(f"{where}.kind: there is no {registry} kind {kind!r}: use one of: {known}")
     settings = {key: value for key, value in block.items() if key not in reserved}
     check_arguments(code_hash.registry_class(registry, kind), settings, where)
-    for key, place in BLOCKS.items():
+    for key, origin in BLOCKS.items():
         if key in block:
-            check_arguments(code_hash.class_tree(*place), block[key], f"{where}.{key}")
+            check_arguments(code_hash.class_tree(*origin), block[key], f"{where}.{key}")
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:
-    """Refuse settings that the class's constructor would not take."""
+    """Raise AsdError for settings that the constructor of a class would not accept."""
     known = {argument.name: argument for argument in constructor(tree)}
     for key, value in settings.items():
         if key not in known:
@@ -91,5 +91,5 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
     name = ast.unparse(annotation)
     allowed = _TYPES.get(name)
     if allowed is None:
-        return True  # a type of ours: its own constructor checks it
+        return True  # a type of our own, checked by its constructor
     return isinstance(value, allowed) and (name == "bool" or not isinstance(value, bool))

@@ -27,10 +27,10 @@ REFERENCES = {
 # The least that a system's file holds: an overridden recipe is checked as a part of one.
 SMALLEST = {"title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
 SEEDED = ("separators", "augmentations", "models")
-# Arguments of a class that no recipe states. The seed is the run's own; any will do for a check.
+# Arguments of a class that no recipe states: the seed is that of the run, and any value will do for a check.
 GIVEN = {"augmentations": {"seed": 0}}
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
-# What decides which published weights a checkpoint's block means; a pin and a licence change no result.
+# The keys that decide which published weights are meant; a pin or a licence changes no result.
 PUBLIC = ("repository", "revision", "file")
 Name = tuple[str, str]  # (registry, recipe)
 
@@ -186,14 +186,14 @@ def public_source(checkpoint: Settings) -> Settings:
 
 
 def merge(base: Any, change: Any) -> Any:
-    """Return `base` with `change` laid over it, dictionaries key by key."""
+    """Return `base` with `change` merged into it, dictionaries key by key."""
     if not (isinstance(base, dict) and isinstance(change, dict)):
         return change
     return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
 
 
 def _check(registry: str, block: Settings, where: str) -> None:
-    """Refuse a recipe that its class cannot take; the run's seed is not the recipe's to set."""
+    """Raise AsdError for a recipe that its class does not accept. No recipe sets the seed, which is that of the run."""
     if "seed" in block:
         raise AsdError(f"{where}.seed: the config's `seeds` decide for every recipe: remove it")
     recipe_check.check(registry, block | GIVEN.get(registry, {}), RESERVED[registry], where)

@@ -1,4 +1,4 @@
-"""Calls of Snakemake in the right order: targets first, for `--config` and others take every word that follows."""
+"""Snakemake command lines: targets come first, because `--config` takes every word that follows it."""
 
 import shlex
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ def require_workflow() -> None:
 
 
 def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
-    """Raise AsdError for words that --configfile and --config took though they are none of their values."""
+    """Raise AsdError for words that --configfile or --config took although they are not their values."""
     for entry in entries:
         if "=" not in entry:
-            raise AsdError(f"--config: {entry}: is no key=value: name it before the options")
+            raise AsdError(f"--config: {entry}: is not key=value: put it before the options")
     for path in files:
         if not path.is_file():
-            raise AsdError(f"--configfile: {path}: is no file: correct it, or name it before the options")
+            raise AsdError(f"--configfile: {path}: is not a file: correct it, or put it before the options")
 
 
 def arguments(
@@ -33,5 +33,5 @@ def arguments(
 
 
 def as_text(arguments: Sequence[str]) -> str:
-    """Return a call as it is typed."""
+    """Return a command line as one types it."""
     return shlex.join(["snakemake", *arguments])

@@ -11,15 +11,16 @@ from asdlib.errors import AsdError
 def typed(cls: Any, value: Any, where: str = "settings") -> Any:
     """Return a JSON-like value as the type `cls`.
 
-    `cls` is a dataclass, `list[X]`, `dict[str, X]`, `X | None`, `Path`, `Any` or a plain type such as `int`.
-    Dataclasses are built from dictionaries, at any depth. An int is accepted as a float, a tuple as a list.
+    `cls` is a dataclass, a named tuple, `list[X]`, `dict[str, X]`, `X | None`, `Path`, `Any` or a plain type such as
+    `int`. Dataclasses and named tuples are built from dictionaries, at any depth. An int is accepted as a float, a
+    tuple as a list.
 
     Raises AsdError for an unknown key, a missing key and a value of another type; `where` begins the message.
     """
     if cls is Any:
         return value
-    if is_dataclass(cls):
-        return _dataclass(cls, _expect(dict, value, where), where)
+    if is_dataclass(cls) or hasattr(cls, "_fields"):
+        return _built(cls, _expect(dict, value, where), where)
     origin, arguments = get_origin(cls), get_args(cls)
     if origin is list:
         items = list(value) if isinstance(value, tuple) else _expect(list, value, where)
@@ -35,17 +36,24 @@ def typed(cls: Any, value: Any, where: str = "settings") -> Any:
     return _expect(cls, value, where)
 
 
-def _dataclass(cls: Any, value: dict[str, Any], where: str) -> Any:
+def _built(cls: Any, value: dict[str, Any], where: str) -> Any:
     start = f"{where}: " if where == "settings" else f"{where}."
-    known = {field.name: field for field in fields(cls)}
+    known = _fields(cls)
     for key in value:
         if key not in known:
             raise AsdError(f"{start}{key}: unknown key: use one of: {', '.join(sorted(known)) or 'none'}")
-    for name, field in known.items():
-        if name not in value and field.default is MISSING and field.default_factory is MISSING:
+    for name, required in known.items():
+        if required and name not in value:
             raise AsdError(f"{start}{name}: is missing: add it")
     types = get_type_hints(cls)
     return cls(**{key: typed(types[key], item, f"{start}{key}") for key, item in value.items()})
+
+
+def _fields(cls: Any) -> dict[str, bool]:
+    """Return {field: whether it is required} of a dataclass or a named tuple."""
+    if is_dataclass(cls):
+        return {one.name: one.default is MISSING and one.default_factory is MISSING for one in fields(cls)}
+    return {name: name not in cls._field_defaults for name in cls._fields}
 
 
 def _optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:

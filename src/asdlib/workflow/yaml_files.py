@@ -1,4 +1,4 @@
-"""YAML files that are refused, with one line, when they are not what their schema says."""
+"""YAML files, checked against their schemas; errors are one line."""
 
 import io
 import textwrap
@@ -17,18 +17,18 @@ _MERGE = "tag:yaml.org,2002:merge"  # <<: *anchor
 SCHEMAS = Path(__file__).resolve().parents[3] / "workflow" / "schemas"
 
 
-# Written in C it takes a tenth of the time, and every call of Snakemake reads some twenty files.
+# The parser written in C takes a tenth of the time, and every start of Snakemake reads some twenty files.
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _StrictLoader(_SafeLoader):
-    """A safe loader that refuses a key given twice (plain YAML keeps the last one in silence)."""
+    """A safe loader that refuses a repeated key (plain YAML silently keeps the last one)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
-                continue  # the parent's affair: it refuses the one and merges the other
+                continue  # the parent class refuses the first and merges the second
             key = self.construct_object(key_node)
             if key in seen:
                 line = key_node.start_mark.line + 1
@@ -45,32 +45,32 @@ def load_yaml(path: Path, schema: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; what is no YAML, or holds a key twice, is refused."""
+    """Read a YAML file. Raises AsdError if it is not YAML or repeats a key."""
     try:
         return parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise AsdError(f"{path}: is not YAML: {error}: mend it there") from error
+        raise AsdError(f"{path}: is not YAML: {error}: correct it there") from error
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): restore it") from error
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML text; `where` names its place in errors."""
+    """Read YAML text; errors begin with `where`."""
     stream = io.StringIO(text)
-    stream.name = where  # as marks in errors call it
+    stream.name = where  # the name in error messages
     try:
         return _StrictLoader(stream).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise AsdError(f"{where}: is not YAML: {error.problem} in line {line}: mend it there") from error
-    except yaml.YAMLError as error:  # a character that no YAML may hold
-        raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: mend it there") from error
+        raise AsdError(f"{where}: is not YAML: {error.problem} in line {line}: correct it there") from error
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: correct it there") from error
 
 
 def from_text(key: str, value: Any) -> Any:
-    """Read the numbers and truth values in a config's value: `--config` gives those inside lists and blocks as text.
+    """Convert numbers and booleans inside a config value: `--config` passes those in lists and blocks as text.
 
-    Some blocks are left alone: sections, names, revisions and words on people are text that may look like numbers.
+    Some blocks are left as they are: sections, names and revisions are text that may look like numbers.
     """
     if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
         return value
@@ -82,13 +82,13 @@ def from_text(key: str, value: Any) -> Any:
 
 
 def check(content: Any, schema: str, where: str) -> None:
-    """Refuse `content` that does not follow a schema: one line naming `where` and the key."""
+    """Raise AsdError, naming `where` and the key, if `content` does not follow a schema."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
     error = best_match(Draft202012Validator(_schema(schema)).iter_errors(content))
     if error is not None:
-        raise AsdError(f"{where}: {_explain(error)} (workflow/schemas/{schema}.schema.yaml tells the form)")
+        raise AsdError(f"{where}: {_explain(error)} (see workflow/schemas/{schema}.schema.yaml)")
 
 
 def _explain(error: "ValidationError") -> str:

@@ -11,7 +11,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.noise_pool import estimated_noise, recordings
 from asdlib.separation.settings import Pairs
-from asdlib.separation.sources import separation_data
+from asdlib.separation.training_data import separation_data
 
 IDENTITY = Pairs(segment=0.1)
 NOISY_TARGET = Pairs(segment=0.1, noise_only="noisy_target")

@@ -9,13 +9,13 @@ from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
 
-def write_part(path: Path, part: dict[str, Any]) -> None:
+def write_illustrations(path: Path, content: dict[str, Any]) -> None:
     """Write one system's illustrations of one machine."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(part, sort_keys=True), encoding="utf-8")
+        temporary.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
 
 
-def read_part(path: Path) -> dict[str, Any]:
+def read_illustrations(path: Path) -> dict[str, Any]:
     """Return the illustrations of a file; raise AsdError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def joined_clips(paths: list[Path]) -> Iterator[dict[str, Any]]:
     """Yield each clip that any of the systems shows of one machine, with all its sounds and the reasons it is shown."""
     clips: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
-        for clip in read_part(path)["clips"]:
+        for clip in read_illustrations(path)["clips"]:
             same = clips.setdefault((clip["section"], clip["clip"]), {**clip, "sounds": [], "shown": []})
             known = {sound["view"] for sound in same["sounds"]}
             same["sounds"] += [sound for sound in clip["sounds"] if sound["view"] not in known]

@@ -1,0 +1,73 @@
+"""What the steps `illustrate` and `report` are told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ShownVariant:
+    """A variant of a system.
+
+    `training_scores` are {section: its file of training scores}, `separators` {view: its separated clips}.
+    """
+
+    variant: str
+    training_scores: dict[str, str]
+    separators: dict[str, str]
+
+
+@dataclass(frozen=True)
+class EmbeddingMap:
+    """Embeddings to draw: their file, the representation that backends read (None: all), a name, and the variants."""
+
+    path: str
+    representation: str | None
+    name: str
+    variants: list[str]
+
+
+@dataclass(frozen=True)
+class IllustrateSettings:
+    """What is drawn of a machine: `points` training clips on a map, and `clips` to hear from either end."""
+
+    system: str
+    dataset: str
+    machine: str
+    seed: int
+    sections: list[str]
+    audio: str
+    variants: list[ShownVariant]
+    maps: list[EmbeddingMap]
+    clips: int
+    points: int
+
+
+@dataclass(frozen=True)
+class ShownSystem:
+    """A system on the page.
+
+    `separators` are keys; `models` are {key: <dataset>/all of each joint training, nothing for models of single
+    machines}; `early_stop` are the keys whose training keeps the weights of its best epoch.
+    """
+
+    name: str
+    title: str
+    report: str | None
+    separators: list[str]
+    models: dict[str, list[str]]
+    early_stop: list[str]
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What the page shows beside its inputs.
+
+    `datasets` are {dataset: machines}, `recipes` {registry: {key: the systems that use it}}, and `recorded` the
+    datasets whose jobs count as costs.
+    """
+
+    systems: list[ShownSystem]
+    datasets: dict[str, list[str]]
+    recipes: dict[str, dict[str, list[str]]]
+    recorded: list[str]
+    config: dict[str, Any]
