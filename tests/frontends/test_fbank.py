@@ -1,4 +1,4 @@
-"""The Kaldi filter bank: its fixed length, its floor, and what it does not depend on."""
+"""The Kaldi filter bank: its fixed length, its floor, and its invariances."""
 
 import math
 

@@ -1,7 +1,7 @@
 """The filter bank against the Kaldi-style outputs that BEATs, AudioMAE and EAT were trained on.
 
-The same operations in the same order; what is left is the rounding of the processor's FFT and logarithm, which in a
-band 50 dB and more below the loudest of its frame is a larger share of the energy.
+The reference comes from the same code on another processor. What differs is the rounding of the FFT and the logarithm,
+which matters most in bands 50 dB and more below the loudest of their frame.
 """
 
 from typing import Any
@@ -12,11 +12,12 @@ from helpers.golden import Golden
 from helpers.second_golden import Tensors, goldens
 from torch import Tensor
 
-from asdlib.frontends.fbank import FLOOR, LOWEST, PRE_EMPHASIS, Fbank
+from asdlib.frontends.fbank import Fbank
 
 LOUD = 12.0  # of the natural logarithm of energy: 52 dB
-FIXED = {"frame_length_ms": 25, "frame_shift_ms": 10, "low_freq": LOWEST, "preemphasis": PRE_EMPHASIS, "dither": 0.0,
-         "remove_dc_offset": True, "snip_edges": True, "log_floor": FLOOR}  # fmt: skip
+# Settings that no frontend can change: torchaudio's own.
+FIXED = {"frame_length_ms": 25, "frame_shift_ms": 10, "low_freq": 20, "preemphasis": 0.97, "dither": 0.0,
+         "remove_dc_offset": True, "snip_edges": True, "log_floor": torch.finfo(torch.float32).eps}  # fmt: skip
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
@@ -39,12 +40,10 @@ def frontend(case: Golden, network: str, mean: float = 0.0, std: float = 0.5) ->
     common, own = case.config["beats"], case.config[network]
     assert {name: common[name] for name in FIXED} == pytest.approx(FIXED)
     assert common["high_freq"] == common["sample_rate"] / 2
-    built = Fbank(
+    return Fbank(
         own["window"], own["scale"], own.get("subtract_waveform_mean", False), common["num_mel_bins"],
         mean=mean, std=std, sample_rate=common["sample_rate"],
     )  # fmt: skip
-    assert built.n_fft == common["fft"]
-    return built
 
 
 def clips(case: Golden, kind: str) -> list[tuple[Tensor, Tensor]]:
@@ -68,14 +67,3 @@ def test_the_normalised_log_mel_is_what_beats_sees(case: Golden) -> None:
     built = frontend(case, "beats", given["norm_mean"], given["norm_std"])
     for waveform, theirs in clips(case, "beats_norm"):
         torch.testing.assert_close(built(waveform)[0], theirs, rtol=0, atol=5e-4 / given["norm_std"])
-
-
-def test_the_filters_are_kaldis(case: Golden) -> None:
-    """A logarithm rounded the other way moves a weight by 1.1e-5."""
-    torch.testing.assert_close(frontend(case, "beats")._filters, case.io["mel_filterbank"], rtol=0, atol=2e-5)
-
-
-@pytest.mark.parametrize("network", ["beats", "mae_eat"])
-def test_the_windows_are_kaldis(case: Golden, network: str) -> None:
-    theirs = case.io[f"window_{case.config[network]['window']}"]
-    torch.testing.assert_close(frontend(case, network)._window, theirs, rtol=0, atol=1e-6)

@@ -55,9 +55,9 @@ def _convert(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     mono = samples.mean(axis=1, dtype=np.float64) / scale
     if rate == sample_rate:
         return mono
-    import soxr
+    import librosa  # takes a second, and most runs resample nothing
 
-    return soxr.resample(mono, rate, sample_rate)
+    return librosa.resample(mono, orig_sr=rate, target_sr=sample_rate, fix=False)
 
 
 def _to_int16(samples: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""The frontends a recipe can name by its `kind`: waveform batch → feature batch.
+"""The frontends a recipe can name by its `kind`. Each turns a batch of waveforms into a batch of features.
 
-A frontend is deterministic, treats every clip alone, and says what comes out: `shape(samples)` of one clip and
-`frames(samples)`, the part of a padded clip's frames that real samples made. `sample_rate` is what it expects, in Hz.
-Where a result depends on a clip's real length, the class says `needs_samples = True` and is called with the number of
-real samples of each clip as well, (B,).
+A frontend is deterministic and transforms every clip independently of the others. `shape(samples)` returns the shape
+of one clip's features, `frames(samples)` the number of frames that come from real samples if the clip is padded, and
+`sample_rate` is the rate it expects, in Hz. If the features depend on a clip's real length, the class sets
+`needs_samples = True` and is also called with the number of real samples of each clip, (B,).
 """
 
 from asdlib.frontends.averaged_spectrogram import AveragedSpectrogram

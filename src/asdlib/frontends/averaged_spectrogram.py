@@ -1,4 +1,4 @@
-"""Spectrogram averaged over windows of time: transients fade, what a machine does steadily stays (report 5, §2.2)."""
+"""Spectrogram averaged over windows of time, which suppresses transients and keeps steady sounds (report 5, §2.2)."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from asdlib.layers.spectra import magnitude_spectrogram
 class AveragedSpectrogram:
     """Waveforms (B, samples) in [-1, 1] → ln(mean magnitude + floor), (B, windows, n_fft / 2), float32.
 
-    Centred frames with zero padding, periodic Hann window; the mean is over `average` frames side by side, and frames
-    left over at the end are dropped. So is the highest bin, half the sample rate.
+    Frames are centred and zero-padded, with a periodic Hann window. The mean is over `average` consecutive frames;
+    frames left over at the end are dropped, and so is the bin at half the sample rate.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class AveragedSpectrogram:
         return self.frames(samples), self.n_fft // 2
 
     def frames(self, samples: int) -> int:
-        """Return how many whole windows so many samples fill; a clip shorter than one still has one."""
+        """Return the number of whole windows in a clip, at least one."""
         return max(1, (1 + samples // self.hop_length) // self.average)
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Transform a batch; every clip's result is independent of the others in it."""
+        """Transform a batch; clips are independent of each other."""
         half = self.n_fft // 2
         padded = torch.nn.functional.pad(waveforms, (half, half))
         magnitudes = magnitude_spectrogram(padded, self.n_fft, self.hop_length)[..., :half]  # (B, frames, bins)

@@ -1,4 +1,4 @@
-"""Spectrogram, spectrum and waveform of a clip in one row: what the dual-branch CNN reads (report 5, §2.1)."""
+"""Spectrogram, spectrum and waveform of a clip in one row, the input of the dual-branch CNN (report 5, §2.1)."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ from asdlib.layers.spectra import tiled
 
 
 class DualViewRow:
-    """Waveforms (B, samples) in [-1, 1] → rows (B, 1, values) as `blocks.dual_view.DualView` lays them out."""
+    """Waveforms (B, samples) in [-1, 1] → rows (B, 1, values) laid out by `examples.dual_view.DualView`."""
 
     needs_samples = True
 
@@ -23,11 +23,11 @@ class DualViewRow:
         return 1, sum(self._layout(samples).parts)
 
     def frames(self, samples: int) -> int:
-        """Return 1: the row is the whole clip."""
+        """Return 1: one row holds the whole clip."""
         return 1
 
     def __call__(self, waveforms: Tensor, samples: Tensor) -> Tensor:
-        """Transform a batch; `samples` (B,) are the real ones of each clip."""
+        """Transform a batch; `samples` (B,) is the number of real samples of each clip."""
         spectrogram = self._spectrogram(waveforms, samples)
         spectrum = self._spectrum(waveforms, samples)[:, 0]
         return self._layout(waveforms.shape[1]).join(spectrogram, spectrum, tiled(waveforms, samples))

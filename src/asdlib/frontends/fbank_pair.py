@@ -1,7 +1,7 @@
-"""The log-mels of BEATs and of AudioMAE side by side, for models that hold both networks.
+"""The log-mels of BEATs and AudioMAE side by side, for models that contain both networks.
 
-They differ in more than scale: BEATs was trained on Povey windows of 16-bit samples, AudioMAE on Hann windows of
-samples between -1 and 1 whose mean was taken away. Neither is normalised here: the networks' own statistics are theirs.
+They differ in more than scale: BEATs was trained on 16-bit samples with a Povey window, AudioMAE on zero-mean samples
+between -1 and 1 with a Hann window. Neither is normalised here; each network applies its own statistics.
 """
 
 import torch
@@ -13,7 +13,7 @@ PLAIN = {"mean": 0.0, "std": 0.5}  # (x - 0) / (2 · 0.5)
 
 
 class FbankPair:
-    """Waveforms (B, samples) in [-1, 1] → log-mels (B, frames, 2, 128), BEATs' first, float32."""
+    """Waveforms (B, samples) in [-1, 1] → log-mels (B, frames, 2, 128), BEATs first, float32."""
 
     def __init__(self, sample_rate: int = 16000):
         self.sample_rate = sample_rate
@@ -26,9 +26,9 @@ class FbankPair:
         return frames, 2, bands
 
     def frames(self, samples: int) -> int:
-        """Return how many whole frames a clip of so many samples has."""
+        """Return the number of whole frames in a clip."""
         return self._beats.frames(samples)
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Transform a batch; every clip's result is independent of the others in it."""
+        """Transform a batch; clips are independent of each other."""
         return torch.stack([self._beats(waveforms), self._audiomae(waveforms)], dim=2)

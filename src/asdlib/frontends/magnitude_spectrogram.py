@@ -1,4 +1,4 @@
-"""Magnitude spectrogram without what is constant over time (report 5, §2.1)."""
+"""Magnitude spectrogram without its mean over time (report 5, §2.1)."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from asdlib.layers.spectra import magnitude_spectrogram, tiled, whole_frames, wi
 class MagnitudeSpectrogram:
     """Waveforms (B, samples) in [-1, 1] → |STFT| minus its mean over time, (B, frames, n_fft / 2 + 1), float32.
 
-    No padding at the ends, periodic Hann window, linear magnitude. The mean is that of the frames that real samples
-    fill; what a shorter clip is padded with is overwritten by its own repetition.
+    There is no padding at the ends; the window is a periodic Hann window and the magnitude linear. The mean is taken
+    over the frames of real samples. A clip shorter than the batch is repeated to fill its length.
     """
 
     needs_samples = True
@@ -25,11 +25,11 @@ class MagnitudeSpectrogram:
         return whole_frames(samples, self.n_fft, self.hop_length), self.n_fft // 2 + 1
 
     def frames(self, samples: int) -> int:
-        """Return how many frames lie wholly in so many samples."""
+        """Return the number of whole frames in a clip."""
         return whole_frames(samples, self.n_fft, self.hop_length)
 
     def __call__(self, waveforms: Tensor, samples: Tensor) -> Tensor:
-        """Transform a batch; `samples` (B,) are the real ones of each clip."""
+        """Transform a batch; `samples` (B,) is the number of real samples of each clip."""
         magnitudes = magnitude_spectrogram(tiled(waveforms, samples), self.n_fft, self.hop_length)
         real = torch.tensor([self.frames(count) for count in samples.tolist()], device=magnitudes.device)
         return without_mean(magnitudes, real.clamp_min(1))

@@ -8,7 +8,7 @@ from asdlib.layers.spectra import magnitude_spectrum, tiled
 class MagnitudeSpectrum:
     """Waveforms (B, samples) → |FFT|, unscaled, below half the sample rate, (B, 1, samples / 2), float32.
 
-    A clip that is shorter than the batch is repeated to its length, so that every clip has the same bins.
+    A clip shorter than the batch is repeated to fill its length, so that all clips have the same bins.
     """
 
     needs_samples = True
@@ -21,9 +21,9 @@ class MagnitudeSpectrum:
         return 1, samples // 2
 
     def frames(self, samples: int) -> int:
-        """Return 1: a spectrum has no time."""
+        """Return 1: a spectrum has no time axis."""
         return 1
 
     def __call__(self, waveforms: Tensor, samples: Tensor) -> Tensor:
-        """Transform a batch; `samples` (B,) are the real ones of each clip."""
+        """Transform a batch; `samples` (B,) is the number of real samples of each clip."""
         return magnitude_spectrum(tiled(waveforms, samples))[:, None]
