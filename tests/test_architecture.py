@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,26 @@ def imported_parts(tree: ast.Module) -> Iterator[tuple[str, int]]:
         else:
             continue
         yield from ((name.split(".")[1], node.lineno) for name in names if name.startswith("asdlib."))
+
+
+@cache
+def imported_packages() -> set[str]:
+    """Return the top-level names that src, workflow and tests import, and the executor plugins of the profiles."""
+    names: set[str] = set()
+    for path in (path for folder in ("src", "workflow", "tests") for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.partition(".")[0])
+    for path in (ROOT / "profiles").glob("*/config.yaml"):
+        names.add(f"snakemake_executor_plugin_{yaml.safe_load(path.read_text()).get('executor')}")
+    return names
+
+
+def distribution(name: str) -> str:
+    """Return a distribution's name as package indices normalise it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # --- floors ---------------------------------------------------------------------------------------------------------
@@ -229,6 +251,18 @@ def test_a_system_s_name_is_in_its_own_files_alone() -> None:
         code = "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
         strings = re.findall(rf"['\"/]({names})['\"/.]", code)
         assert not strings, path
+
+
+@pytest.mark.parametrize("dependency", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+def test_every_dependency_is_used(dependency: str) -> None:
+    offered = {
+        package
+        for package, sources in packages_distributions().items()
+        if distribution(dependency) in map(distribution, sources)
+    }
+    assert offered, f"{dependency} is not installed"
+    used = offered & imported_packages()
+    assert used, f"nothing imports {dependency}: use it, or remove it from pyproject.toml and envs/asdlib.yaml"
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
