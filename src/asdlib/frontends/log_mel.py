@@ -1,14 +1,13 @@
-"""Log-mel spectrogram as the official baseline takes it (docs/baseline.md, Features).
+"""Log-mel spectrogram of the official baseline (docs/baseline.md, Features).
 
-Centred frames with zero padding, periodic Hann window, Slaney mel scale with Slaney area normalisation, level in dB
-of the mel power or magnitude, no normalisation of mean or variance.
+Frames are centred and zero-padded, with a periodic Hann window. The mel filters are librosa's: Slaney scale, Slaney
+area normalisation. The mel power or magnitude is given in dB; mean and variance are not normalised.
 """
 
 import torch
 from librosa.filters import mel
 from torch import Tensor
-
-from asdlib.layers.linear import matrix_product
+from torch.nn import functional
 
 FLOOR = 2.220446049250313e-16  # the machine epsilon of float64: digital silence is -156.5 dB
 
@@ -25,7 +24,7 @@ class LogMel:
         sample_rate: int = 16000,
         floor: float = FLOOR,
     ):
-        """`floor` is the least power or magnitude of a band: what is below is shown as if it were there."""
+        """`floor` is the smallest power or magnitude of a band; smaller values are raised to it."""
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.n_mels = n_mels
@@ -41,17 +40,17 @@ class LogMel:
         return self.frames(samples), self.n_mels
 
     def frames(self, samples: int) -> int:
-        """Return how many frames belong to a clip of so many samples; of a padded clip, its real frames."""
+        """Return the number of frames in a clip."""
         return 1 + samples // self.hop_length
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Transform a batch; every clip's result is independent of the others in it."""
+        """Transform a batch; clips are independent of each other."""
         half = self.n_fft // 2
-        padded = torch.nn.functional.pad(waveforms, (half, half))
+        padded = functional.pad(waveforms, (half, half))
         framed = padded.unfold(-1, self.n_fft, self.hop_length) * self._window  # (B, frames, n_fft)
         parts = torch.view_as_real(torch.fft.rfft(framed))
         spectrum = torch.mul(parts[..., 0], parts[..., 0]).addcmul_(parts[..., 1], parts[..., 1])
         if self.power != 2.0:
             spectrum = spectrum.pow_(self.power / 2)
-        bands = matrix_product(spectrum, self._filters)  # (B, frames, n_mels)
+        bands = functional.linear(spectrum, self._filters)  # (B, frames, n_mels)
         return bands.clamp_min_(self.floor).log10_().mul_(20.0 / self.power)

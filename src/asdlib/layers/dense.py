@@ -4,13 +4,11 @@ from itertools import pairwise
 
 from torch import nn
 
-from asdlib.layers.linear import Linear
-
 
 def dense_layers(widths: list[int], norm: dict[str, float]) -> list[nn.Module]:
-    """Return linear, batch norm and ReLU between every two widths; `norm` are arguments of the batch norms."""
+    """Return linear, batch norm and ReLU layers from width to width; `norm` holds the batch norms' arguments."""
     return [
         layer
         for inputs, outputs in pairwise(widths)
-        for layer in (Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
+        for layer in (nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs, **norm), nn.ReLU())
     ]

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
-from asdlib.layers.linear import Linear
 from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
@@ -48,11 +47,11 @@ class ConditionalAutoencoder(WindowAutoencoder):
         self.encoder = nn.Sequential(
             *[layer for inputs, outputs in pairwise(widths) for layer in _halve(inputs, outputs)],
             nn.Flatten(),
-            Linear(flat, self.latent),
+            nn.Linear(flat, self.latent),
         )
         widths = [*reversed(self.channels), self.channels[0]]
         self.decoder = nn.Sequential(
-            Linear(self.latent, flat),
+            nn.Linear(self.latent, flat),
             nn.Unflatten(1, smallest),
             *[layer for inputs, outputs in pairwise(widths) for layer in _double(inputs, outputs)],
             nn.Conv2d(widths[-1], 1, 3, padding=1),

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.layers.dense import dense_layers
-from asdlib.layers.linear import Linear
 from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
@@ -37,7 +36,7 @@ class ConditionalDenseAutoencoder(WindowAutoencoder):
         """Build the layers for spectrograms of `bands` bands."""
         size = self.frames * bands
         widths = [size + self.width, *self.hidden, self.latent, *self.hidden]
-        self.layers = nn.Sequential(*dense_layers(widths, self.norm), Linear(widths[-1], size))
+        self.layers = nn.Sequential(*dense_layers(widths, self.norm), nn.Linear(widths[-1], size))
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
         """Return scaled windows (B, frames, bands), reconstructed given their conditions (B, width) or None."""

@@ -14,7 +14,6 @@ from torch.nn import functional
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.dense import dense_layers
-from asdlib.layers.linear import Linear
 
 
 class FrameVectors:
@@ -57,7 +56,7 @@ class DenseAutoencoder(nn.Module):
         norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
         widths = [frames * bands, *[hidden] * depth, latent]
         self.encoder = nn.Sequential(*dense_layers(widths, norm))
-        self.decoder = nn.Sequential(*dense_layers(widths[:0:-1], norm), Linear(hidden, widths[0]))
+        self.decoder = nn.Sequential(*dense_layers(widths[:0:-1], norm), nn.Linear(hidden, widths[0]))
         # Set by `finish`: the scatter of the training residuals, which have one row of `bands` values per frame.
         self.register_buffer("cov_source", torch.eye(bands))
         self.register_buffer("cov_target", torch.eye(bands))

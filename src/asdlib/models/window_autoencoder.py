@@ -9,7 +9,6 @@ from torch.nn import functional
 from asdlib.examples.clip_statistics import band_scaling, training_statistics
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.frame_windows import RandomWindows, window_frames, window_starts
-from asdlib.layers.linear import Linear
 from asdlib.models.conditions import Clustering, ConditionInference, survey_conditions, training_conditions
 
 
@@ -44,7 +43,7 @@ class WindowAutoencoder(nn.Module):
         if self.conditional:
             self.names = facts["conditions"]["names"]
             self.inference = ConditionInference(facts["conditions"])
-            self.condition = Linear(len(self.names), self.width)
+            self.condition = nn.Linear(len(self.names), self.width)
         self.build(len(self.mean))
 
     def examples(self, clips: Clips) -> RandomWindows:
