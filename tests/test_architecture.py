@@ -107,6 +107,11 @@ def test_every_part_on_a_floor_exists() -> None:
     assert set(FLOOR) == {part_of(path) for path in SOURCES if path != PACKAGE / "__init__.py"}
 
 
+def test_the_top_of_the_package_has_only_folders_the_command_line_and_errors() -> None:
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "cli.py", "errors.py"}
+
+
 def test_the_package_itself_is_empty() -> None:
     """Whatever stood in it would be part of every stage's code."""
     assert not (PACKAGE / "__init__.py").read_text()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from helpers.snakemake_server import run_snakemake
 from helpers.toy_recordings import make_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,11 +83,10 @@ class Checkout:
 
     def start(self, *arguments: str, **environment: str) -> Run:
         """Start Snakemake with `arguments`: first the target, then options."""
-        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", "settings.yaml"]
-        log = self.folder / f"snakemake_{time.monotonic_ns()}.log"
+        log = self._log()
         with log.open("w") as output:
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", "snakemake", *self._call(*arguments)],
                 cwd=self.folder,
                 env={**_clean_environment(), **environment},
                 stdout=output,
@@ -97,8 +97,10 @@ class Checkout:
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run Snakemake until it ends and return its output."""
-        with self.start(*arguments) as run:
-            return run.finish(fails)
+        log = self._log()
+        code = run_snakemake(self._call(*arguments), self.folder, _clean_environment(), log)
+        assert (code != 0) == fails, f"exit code {code}:\n{log.read_text()}"
+        return log.read_text()
 
     def jobs(self, *arguments: str) -> set[Job]:
         """Return the jobs of a dry run except `all`, the only one without wildcards."""
@@ -118,6 +120,12 @@ class Checkout:
     def read(self, path: str) -> bytes:
         """Return a file's content."""
         return (self.folder / path).read_bytes()
+
+    def _call(self, *arguments: str) -> list[str]:
+        return [*arguments, "--cores", "2", "--configfile", "settings.yaml"]
+
+    def _log(self) -> Path:
+        return self.folder / f"snakemake_{time.monotonic_ns()}.log"
 
     def copy_to(self, folder: Path) -> "Checkout":
         """Copy everything, including results and Snakemake's records, with modification times."""
