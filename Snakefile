@@ -1,9 +1,9 @@
-"""Five DCASE 2025 Task 2 reports and the official baseline, rebuilt from raw recordings.
+"""Rebuild five DCASE 2025 Task 2 reports and the official baseline from raw recordings.
 
     snakemake results/baseline/scores.csv --cores 8 --resources gpu=2
     snakemake results/baseline/scores.csv --cores 8 --config data=path/to/recordings
 
-The target comes first: `--resources` and `--config` swallow every word that follows them.
+The target comes first, because `--resources` and `--config` take all words that follow them.
 """
 
 from snakemake.utils import min_version

@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Settings and fixtures that tests of several folders share."""
 
 import os
 import subprocess
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-# Before torch is imported: pytest runs a process per core, and more threads than cores wait for each other. A training
-# of 17 s took 128 s.
+# Must be set before torch is imported. Pytest runs one process per core; with more threads than cores, a training took
+# 128 s instead of 17 s.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that none is left alone at the end: SLURM's jobs, then Snakemake's."""
+    """Run the slowest tests first (those of SLURM, then those of Snakemake), so that all processes finish together."""
     items.sort(key=lambda item: (not item.get_closest_marker("slurm"), not item.get_closest_marker("workflow")))
 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB: its mount point. Skipped where mounting is not allowed."""
+    """Mount a file system of 64 kB and return its mount point; skip the test if mounting is not allowed."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]

@@ -1,4 +1,4 @@
-"""What holds the house together: floors, rules, scripts, steps, and where every setting comes from."""
+"""The architecture: import order, rules, scripts, steps, dependencies, and the sources of all settings."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 STEPS = sorted(path for path in (PACKAGE / "steps").glob("*.py") if path.stem not in ("__init__", "command"))
 SYSTEMS = sorted((ROOT / "config" / "systems").glob("*.yaml"))
-# From the roof to the ground. A module imports from floors below its own, or from its own package: never up.
+# From top to bottom. A module imports only from floors below its own, or from its own package.
 FLOORS = (
     {"cli"},
     {"commands"},
@@ -56,12 +56,12 @@ def name_of(path: Path) -> str:
 
 
 def part_of(path: Path) -> str:
-    """Return the part of asdlib, a package or a module, that a file belongs to."""
+    """Return the package or module directly below asdlib to which a file belongs."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imported_parts(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Yield (part of asdlib, line) of every import."""
+    """Yield (package or module directly below asdlib, line) of every import."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -98,7 +98,7 @@ def distribution(name: str) -> str:
 @pytest.mark.parametrize("path", [path for path in SOURCES if path != PACKAGE / "__init__.py"], ids=name_of)
 def test_imports_point_down(path: Path) -> None:
     own = part_of(path)
-    assert own in FLOOR, f"{own} stands on no floor: give it one"
+    assert own in FLOOR, f"{own} is not in FLOORS: add it"
     for part, line in imported_parts(ast.parse(path.read_bytes())):
         assert part == own or FLOOR[part] > FLOOR[own], f"line {line}: {own} imports {part}, which is not below it"
 
@@ -113,7 +113,7 @@ def test_the_top_of_the_package_has_only_folders_the_command_line_and_errors() -
 
 
 def test_the_package_itself_is_empty() -> None:
-    """Whatever stood in it would be part of every stage's code."""
+    """Code in it would belong to the code of every stage."""
     assert not (PACKAGE / "__init__.py").read_text()
 
 
@@ -140,7 +140,7 @@ def test_building_the_graph_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "workflow").glob("*.py")), ids=name_of)
 def test_the_workflow_s_part_needs_the_standard_library_and_yaml_alone(path: Path) -> None:
-    """Imports inside functions are those of commands, which may take their time."""
+    """Imports inside functions are not checked: they serve the commands, which may be slower."""
     known = {*sys.stdlib_module_names, "yaml", "asdlib"}
     tree = ast.parse(path.read_bytes())
     modules = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
@@ -153,7 +153,7 @@ SPELLED = re.compile(r"(results|resources)/")
 
 @pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "workflow" / "rules").glob("*.smk"))], ids=name_of)
 def test_one_module_spells_paths(path: Path) -> None:
-    """`workflow/paths.py` alone says where a file lies; docstrings and texts for people may say it too."""
+    """Only `workflow/paths.py` spells paths of files; docstrings and messages may contain them."""
     if path == PACKAGE / "workflow" / "paths.py":
         return
     if path.suffix == ".smk":
@@ -164,7 +164,7 @@ def test_one_module_spells_paths(path: Path) -> None:
     assert spelled == []
 
 
-LONGEST = 250  # lines of a file
+LONGEST = 250  # maximum number of lines of a file
 LONGEST_OF = {"workflow/graph.py": 150}
 
 
@@ -211,8 +211,8 @@ def test_every_rule_is_complete(rule: str) -> None:
     assert "--log {log}" in body
     environment = re.search(r'conda:\s+"(.*)"', body)[1]
     assert (ROOT / "workflow" / "rules" / environment).is_file()
-    assert "script:" not in body  # compared by modification time: git checkout would re-run it
-    assert "run:" not in body  # starts a whole Snakemake, and its globals are no trigger
+    assert "script:" not in body  # compared by modification time, so that git checkout would re-run it
+    assert "run:" not in body  # starts another Snakemake, and changes of its globals re-run nothing
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
@@ -238,9 +238,10 @@ def test_a_step_is_one_typed_public_function(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_no_result_depends_on_the_environment(path: Path) -> None:
-    """An environment variable is no trigger. `job_environment` sets what jobs find; nothing reads it back.
+    """A changed environment variable re-runs nothing, so results must not depend on one.
 
-    `run_guard` decides whether a job runs at all, `gpu_leases` on which of several GPUs.
+    The exceptions do not affect results: `job_environment` sets variables for jobs, `guard` decides whether a job may
+    run, and `gpu_leases` selects one of several GPUs.
     """
     if path.name in ("job_environment.py", "guard.py", "gpu_leases.py"):
         return
@@ -250,7 +251,7 @@ def test_no_result_depends_on_the_environment(path: Path) -> None:
 
 
 def test_a_system_s_name_is_in_its_own_files_alone() -> None:
-    """No stage knows a report: neither rules nor steps nor the graph name one."""
+    """Rules, steps and the graph name no system."""
     names = "|".join([path.stem for path in SYSTEMS] + [r"system\d"])
     for path in [*(ROOT / "workflow").rglob("*.smk"), *STEPS, *(PACKAGE / "workflow").glob("*.py")]:
         code = "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
@@ -272,7 +273,7 @@ def test_every_dependency_is_used(dependency: str) -> None:
 
 # --- settings -------------------------------------------------------------------------------------------------------
 
-STRUCTURE = {"kind", "frontend", "separator", "init"}  # what a recipe is made of, not how it is set
+STRUCTURE = {"kind", "frontend", "separator", "init"}  # keys that name a class or another recipe
 MARK = re.compile(r"#.*(§|ours: )")
 
 
@@ -293,7 +294,7 @@ def test_every_value_says_where_it_comes_from(path: Path) -> None:
 
 
 def _value_lines(node: yaml.Node) -> Iterator[int]:
-    """Yield the lines on which a node's scalars stand."""
+    """Yield the lines of a node's scalars."""
     if isinstance(node, yaml.MappingNode):
         for _, value in node.value:
             yield from _value_lines(value)
@@ -318,7 +319,7 @@ def test_every_recipe_serves_a_variant() -> None:
 
 
 def _keys_in(recipe: Recipe) -> Iterator[str]:
-    """Yield the keys of a recipe and of everything it is built from."""
+    """Yield the keys of a recipe and of all recipes that it builds on."""
     yield recipe.key
     views = [
         Recipe(VIEWS[view.split("/")[0]], made) for view, made in (recipe.settings.get("views") or {}).items() if made
@@ -344,4 +345,4 @@ def test_environments_install_what_the_library_needs_under_its_pins(path: Path) 
     assert set(pins) <= set((ROOT / "constraints.txt").read_text().splitlines())
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     installed = {pin.partition("==")[0].lower() for pin in pins}
-    assert installed == {name.lower() for name in needed if not name.startswith("snakemake")}  # jobs run no Snakemake
+    assert installed == {name.lower() for name in needed if not name.startswith("snakemake")}  # not used by jobs

@@ -1,4 +1,4 @@
-"""The documents say what is so: links, commands, keys and figures are checked against the tree."""
+"""The documentation: links, commands, config keys and figures agree with the repository."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ PAGES += sorted(ROOT.glob("resources/*/README.md"))
 WITH_COMMANDS = [*PAGES, ROOT / "Snakefile", *sorted(ROOT.glob("config/*.yaml")), *sorted(ROOT.glob("profiles/*/*"))]
 SWALLOWING = {"--resources", "--config", "--configfile", "--set-resources", "--set-threads", "--quiet", "-q"}
 CONTENTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("config/systems/*.yaml"))}
-REPORTED = [system for system, content in CONTENTS.items() if "report" in content]  # only these owe a page and figures
+REPORTED = [system for system, content in CONTENTS.items() if "report" in content]  # only these need a page and figures
 
 
 def name_of(path: Path) -> str:
@@ -105,7 +105,7 @@ def commands() -> list[tuple[str, str]]:
 
 
 def swallowed(words: list[str]) -> list[str]:
-    """Return the words that an option takes though they are none of its values."""
+    """Return the words that an option takes although they are not values of it."""
     taken, option = [], None
     for word in words:
         if word.startswith("-"):
@@ -125,7 +125,7 @@ def test_a_target_stands_before_options_that_swallow_words(page, command):
     words = shlex.split(command)[1:]
     assert not swallowed(words), f"{page}: {command}"
     targets = [
-        place for place, word in enumerate(words) if word.startswith("results/") or word in ("submission", "report")
+        index for index, word in enumerate(words) if word.startswith("results/") or word in ("submission", "report")
     ]
     assert targets in ([], [0]), f"{page}: {command}"
     for option, value in pairwise(words):
@@ -185,7 +185,7 @@ def test_every_key_of_a_systems_file_is_explained():
     content = schema("system")
     variant = content["properties"]["variants"]["additionalProperties"]["properties"]
     keys = {*content["properties"], *content["$defs"]["recipes"]["additionalProperties"]["properties"], *variant}
-    assert keys - named == {"variants", "kind", "decision"}  # explained in words, or by their parts
+    assert keys - named == {"variants", "kind", "decision"}  # explained in the text, or by their parts
     assert named - keys == {"quantile"}
 
 
@@ -220,7 +220,7 @@ def test_every_system_of_a_report_has_its_page(system):
 
 
 def reported_tables(page: str, dataset: str) -> Iterator[list[list[str]]]:
-    """Yield the tables below the mark of a dataset's reported figures, up to the next mark or heading."""
+    """Yield the tables below the marker of a dataset's reported figures, up to the next marker or heading."""
     behind = page.partition(f"<!-- reported: {dataset} -->")[2]
     yield from tables(re.split(r"^## |<!-- reported", behind, flags=re.MULTILINE)[0])
 
@@ -234,12 +234,12 @@ def test_the_pages_figures_are_the_reported_ones(system, dataset):
     for head, *rows in reported_tables(page, dataset):
         if not head[1].endswith("AUC source"):
             continue
-        # A head is "<variant>: AUC source", or "AUC source" alone where there is one variant.
+        # A head is "<variant>: AUC source", or only "AUC source" if there is one variant.
         variants = [cell.rpartition(": ")[0] or "1" for cell in head[1::3]]
         for machine, *cells in rows:
             figures = [float(cell) for cell in cells]
-            for place, variant in enumerate(variants):
-                told[variant, dataset, machine] = figures[3 * place : 3 * place + 3]
+            for index, variant in enumerate(variants):
+                told[variant, dataset, machine] = figures[3 * index : 3 * index + 3]
     machines = known.drop(index=ALL, level="machine", errors="ignore").xs(dataset, level="dataset", drop_level=False)
     assert told == dict(zip(machines.index, machines[list(AREAS)].round(2).to_numpy().tolist(), strict=True))
     for variant in {variant for variant, _, _ in told}:
@@ -258,7 +258,7 @@ def test_system4s_harmonic_means_are_the_reported_ones():
     assert told == machines["hmean"].to_dict()
 
 
-# --- the rest of the face ------------------------------------------------------------------------------------------
+# --- other files ---------------------------------------------------------------------------------------------------
 
 
 def rules() -> dict[str, str]:

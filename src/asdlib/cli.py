@@ -1,4 +1,4 @@
-"""The command line: `asdlib <command>`. A user's error is one line on stderr and exit code 2."""
+"""The command line: `asdlib <command>`. Wrong input gives one line on stderr and exit code 2."""
 
 import argparse
 import os
@@ -28,14 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AsdError as error:
         print(f"asdlib: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `asdlib … | head`: the reader has seen enough
+    except BrokenPipeError:  # `asdlib … | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with one sub-command for each entry of `COMMANDS`."""
-    parser = argparse.ArgumentParser(prog="asdlib", description="Anomalous machine sounds: DCASE Task 2.")
+    parser = argparse.ArgumentParser(prog="asdlib", description="Anomalous sound detection: DCASE Task 2.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.HELP, description=f"{command.HELP}.")

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and how it fails."""
+"""The command line: its output and its errors."""
 
 import json
 import re
@@ -51,8 +51,8 @@ def test_systems_lists_what_the_config_declares(capsys):
     first = capsys.readouterr().out.partition("\n\n")[0].splitlines()
     assert first[0] == "baseline"
     assert [line.split()[0] for line in first[3:-1]] == ["mse", first[4].split()[0], "mahalanobis", first[6].split()[0]]
-    assert len({line.split()[-3] for line in first[3:-1]}) == 2  # a model per seed, which both variants read
-    assert re.search(r"^  scores.csv .*; trained weights \d+ of 14; machines' recordings \d of 7$", first[-1])
+    assert len({line.split()[-3] for line in first[3:-1]}) == 2  # one model per seed, used by both variants
+    assert re.search(r"^  scores.csv .*; trained weights \d+ of 14; machines with recordings \d of 7$", first[-1])
 
 
 def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
@@ -90,7 +90,7 @@ def test_the_command_line_imports_nothing_heavy():
 
 
 def test_systems_imports_nothing_heavy():
-    """A second, not ten."""
+    """The command takes a second instead of ten."""
     code = (
         "import asdlib.cli, sys; asdlib.cli.main(['systems', '--root', '..']);"
         "print({'numpy', 'pandas', 'sklearn', 'torch'} & sys.modules.keys())"

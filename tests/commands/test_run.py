@@ -1,4 +1,4 @@
-"""`asdlib run`: the words that Snakemake is called with."""
+"""`asdlib run`: the arguments with which it calls Snakemake."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from asdlib.cli import main
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The words that would have been called, Python's own first."""
+    """Return a list that receives the command that `asdlib run` would have executed."""
     words: list[str] = []
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(os, "execv", lambda program, argv: words.extend(argv))
@@ -52,10 +52,10 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
     ("given", "complaint"),
     [
         ("systme3", "systme3: is not a target: use baseline, system1, "),
-        ("--slurm --gpus 2", "--slurm: leave --cores and --gpus out: "),
+        ("--slurm --gpus 2", "--slurm: leave out --cores and --gpus: "),
         ("--config data=demo system3", "--config: system3: is not key=value: put it before the options"),
-        ("--configfile config/demo.yaml system3", "--configfile: system3: is no file: "),
-        ("--slurm --cores 2", "--slurm: leave --cores and --gpus out: "),
+        ("--configfile config/demo.yaml system3", "--configfile: system3: is not a file: "),
+        ("--slurm --cores 2", "--slurm: leave out --cores and --gpus: "),
     ],
 )
 def test_wrong_calls_start_nothing(called: list[str], capsys, given: str, complaint: str) -> None:

@@ -1,5 +1,7 @@
-"""`asdlib score`: what it refuses, and how it prints. That its scores are the run's own is shown for every system in
-tests/end_to_end/test_systems.py."""
+"""`asdlib score`: errors and output.
+
+tests/end_to_end/test_systems.py compares its scores with those of a run, for every system.
+"""
 
 import csv
 import io
@@ -36,7 +38,7 @@ HUM = 0.1 * np.sin(np.arange(RATE) / 10)
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The workflow with a fan, a pump of two sections, and a second dataset that has a pump as well; nothing is run."""
+    """Write a workflow with a dataset of a fan and a pump with two sections, and a second dataset with a pump."""
     folder = tmp_path / "run"
     shutil.copytree(ROOT / "config", folder / "config", ignore=shutil.ignore_patterns("system*.yaml"))
     (folder / "settings.yaml").write_text(SETTINGS)
@@ -52,7 +54,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ran(here: Path) -> Path:
-    """The same with what a run leaves, by name only: whatever is refused is refused before that is read."""
+    """Add the files of a run, all empty: errors are found before the files are read."""
     graph = Graph(read_config([Path("settings.yaml")], []), Path())
     variant = graph.variant("baseline", "mse", "")
     for name in needed_to_score(graph, ScoringTarget(variant, "recordings", "fan", "00")):
@@ -63,7 +65,7 @@ def ran(here: Path) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
-    """Run the command, which must refuse in one line and leave nothing behind, and return the line."""
+    """Run the command, check that it fails with a one-line message and writes no file, and return the message."""
     before = files(Path())
     assert main(["score", *arguments, "--configfile", "settings.yaml"]) == 2
     out, err = capsys.readouterr()
@@ -103,7 +105,7 @@ def test_what_was_not_trained_is_named_with_the_run_that_makes_it(here: Path, ca
 
 
 def test_beside_a_finished_table_the_files_themselves_are_what_to_run(ran: Path, capsys) -> None:
-    """Snakemake makes nothing again for a table that is there."""
+    """Snakemake does not remake a lost file for a table that exists."""
     (ran / "results/baseline").mkdir()
     (ran / "results/baseline/scores.csv").touch()
     (lost,) = Path().glob("results/embeddings/*/raw/recordings/fan.parquet")
@@ -160,7 +162,7 @@ def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -
 
 @pytest.fixture
 def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the recordings that the command asks scores of; the scores are made up."""
+    """Return a list that receives the names of the scored recordings; their scores are invented."""
     names: list[str] = []
 
     def score_clips(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:

@@ -1,4 +1,4 @@
-"""Tables of the commands: aligned on a terminal, and nothing but text for a program that reads them."""
+"""The commands' tables: aligned columns, and plain text unless the output is a terminal."""
 
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_table_of_scores_has_ours_beside_reported(tmp_path: Path, capsys: py
     assert fan == "toy     a        here     fan      00       1     71.23 / 70.00       - / -  - / -       - / -"
     assert overall == "toy     a        here     all               1             - / -       - / -  - / -  100.00 / -"
     assert again == [fan, overall]
-    assert (empty, note[:18]) == ("", "Ours / reported. A")
+    assert (empty, note[:18]) == ("", "Ours / reported. R")
 
 
 def test_another_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

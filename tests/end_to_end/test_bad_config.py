@@ -82,11 +82,11 @@ KEYS = {
     ),
     "data in an empty folder": (
         {"data": "ROOT/empty"},
-        "config: data: ROOT/empty holds no machine: expected <machine>/.*",
+        "config: data: ROOT/empty contains no machine: expected <machine>/.*",
     ),
     "data is one machine": (
         {"data": "ROOT/mine/fan"},
-        "config: data: .*/fan holds no machine: expected <machine>/train.*",
+        "config: data: .*/fan contains no machine: expected <machine>/train.*",
     ),
     "data named like a dataset": (
         {"data": "ROOT/demo"},
@@ -111,7 +111,7 @@ KEYS = {
     ),
     "override of an unknown recipe": (
         {"override": {"models": {"dense_ea": {"hidden": 8}}}},
-        r"config: override\.models\.dense_ea: no system's file defines this recipe: fix the name",
+        r"config: override\.models\.dense_ea: no system file defines this recipe: correct the name",
     ),
     "override of an unknown setting": (
         {"override": {"models": {"dense_ae": {"hiden": 8}}}},
@@ -171,8 +171,8 @@ TRAINING = {"training": {"epochs": "many"}}
 CIRCLE = {"dense_ae": {"init": "other_ae"}, "other_ae": SYSTEM["models"]["dense_ae"] | {"init": "dense_ae"}}
 # case: the error in the file of the system, and the message; FILE stands for config/systems/baseline.yaml
 SYSTEMS = {
-    "no systems": (emptied, "SYSTEMS: holds no system's YAML file: restore config/systems"),
-    "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: correct it there"),
+    "no systems": (emptied, "SYSTEMS: contains no system files: restore config/systems"),
+    "not YAML": (text(lambda old: old + "models: ["), "FILE: is not YAML: .*: correct it"),
     "empty file": (text(lambda old: ""), r"FILE: \(top level\): None is not of type 'object': correct the value.*"),
     "key twice": (
         text(lambda old: old + "title: again\n"),
@@ -234,7 +234,7 @@ SYSTEMS = {
     ),
     "model built from itself": (
         changed(models=CIRCLE),
-        r"FILE: models\.\w+_ae\.init: models\.\w+_ae is built from itself \(.* > .*\): break the circle",
+        r"FILE: models\.\w+_ae\.init: models\.\w+_ae builds on itself \(.* > .*\): remove the cycle",
     ),
     "unknown fusion": (
         changed(variants={"mse": {"fusion": "max"}}),

@@ -121,11 +121,11 @@ RECORDINGS = {
     ),
     "test clip in train": (
         renamed(TEST, TEST.replace("test/", "train/")),
-        "FAN/train/.*: lies in train/ but is named as a test clip: move or rename it",
+        "FAN/train/.*: is in train/ but is named as a test clip: move or rename it",
     ),
     "training clip in test": (
         renamed(TRAIN, TRAIN.replace("train/", "test/")),
-        "FAN/test/.*: lies in test/ but is named as a train clip: move or rename it",
+        "FAN/test/.*: is in test/ but is named as a train clip: move or rename it",
     ),
     "clip twice, .wav and .WAV": (
         copied(TEST, TEST.replace(".wav", ".WAV")),

@@ -27,7 +27,7 @@ CONFIGS = {
     "wrong type": (["systems=baseline"], "config: systems: 'baseline' is not of type 'array': correct the value.*"),
     "no seeds": (["seeds=[]"], r"config: seeds: \[\] should be non-empty: correct the value.*"),
     "wrong path": (["data=gone"], "config: data: 'gone' is neither a folder nor a declared dataset: use a path, .*"),
-    "empty folder": (["data=results"], "config: data: results holds no machine: expected <machine>/train/.*"),
+    "empty folder": (["data=results"], "config: data: results contains no machine: expected <machine>/train/.*"),
 }
 
 

@@ -48,9 +48,7 @@ def test_a_package_of_two_variants(copy: Checkout, capsys: pytest.CaptureFixture
     settings = copy.folder / "settings.yaml"
     settings.write_text(settings.read_text() + BLOCK)
     copy.run("submission")
-    assert (
-        "our evaluator finds the figures of scores.csv" in copy.read("results/logs/submission/submission.log").decode()
-    )
+    assert "our evaluator reproduces the figures" in copy.read("results/logs/submission/submission.log").decode()
     with zipfile.ZipFile(copy.folder / "results/submission/task2.zip") as package:
         labels = {name.split("/")[1] for name in package.namelist()}
         inside = package.read("task2/Doe_ACME_task2_1/anomaly_score_fan_section_00_test.csv")

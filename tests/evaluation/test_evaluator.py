@@ -1,4 +1,4 @@
-"""A submission against ground truth: joined by name, refused when in doubt."""
+"""The evaluator: clips are matched by name, and ambiguous or incomplete files are errors."""
 
 import shutil
 
@@ -24,7 +24,7 @@ def write(path, names, values):
 
 @pytest.fixture
 def case(tmp_path):
-    """A folder with `truth/` and `submission/` of two machines."""
+    """Write `truth/` and `submission/` for two machines and return their folder."""
     for machine in MACHINES:
         truth = f"ground_truth_{machine}_section_00_test.csv"
         write(tmp_path / "truth/ground_truth_data" / truth, NAMES, [label for label, _ in CELLS])
@@ -170,7 +170,7 @@ def test_labelled_names_need_an_unambiguous_table(case):
     write(case / SCORE, [f"{name}.wav" for name in LABELLED], VALUES)
     with (case / ATTRIBUTES).open("a") as table:
         table.write(f"section_00_0999.wav,{LABELLED[0]}\n")
-    with pytest.raises(AsdError, match="stands for two clips"):
+    with pytest.raises(AsdError, match="belongs to two clips"):
         figures(case)
     (case / ATTRIBUTES).unlink()
     with pytest.raises(AsdError, match=r"section_00_0000\.wav .*is missing, and section_00_source_test_anomaly"):

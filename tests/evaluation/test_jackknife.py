@@ -1,4 +1,4 @@
-"""Leave-one-out values against leaving each clip out in turn, and the width of the interval."""
+"""Fast leave-one-out values against their definition, and the width of the confidence interval."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the official metric is, and what it refuses."""
+"""The official metrics: their definition and their errors."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ SCORES = np.round(RNG.normal(size=80) + 0.8 * LABELS, 1)  # with ties
 
 
 def pairs_won(labels: np.ndarray, scores: np.ndarray) -> float:
-    """AUC by counting pairs, a tie as one half."""
+    """Return the AUC as the share of pairs (normal, anomalous) in the right order; a tie counts one half."""
     difference = scores[labels == 1][:, None] - scores[labels == 0][None, :]
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 

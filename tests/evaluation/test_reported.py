@@ -1,4 +1,4 @@
-"""The reports' tables: strict to read, and complete enough to give the known totals."""
+"""The tables of reported figures: strict parsing, and the known overall figures."""
 
 from math import nan
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tables: the official definitions, reported figures in the right rows, seeds, and data without labels."""
+"""The tables: official metrics, reported figures, several seeds, and data without labels."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CELLS = [(domain, label) for domain in ("source", "target") for label in ("norma
 
 
 def prepared(machine: str, labelled: bool = True) -> list[dict]:
-    """Write the prepared clips of a machine: three training clips, five test clips a cell."""
+    """Write three training clips of a machine and five test clips per domain and label; return the test clips."""
     rows = []
     for kind, cells, count in (("train", [("source", "normal")], 3), ("test", CELLS, 5)):
         for domain, label in cells:

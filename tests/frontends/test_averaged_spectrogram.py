@@ -1,4 +1,4 @@
-"""What averaging over windows does to a spectrogram."""
+"""The spectrogram that is averaged over windows."""
 
 import torch
 
@@ -29,7 +29,7 @@ def test_averaging_commutes_with_a_gain() -> None:
 
 
 def test_a_click_fades() -> None:
-    """One loud frame among ten raises a window by less than it raises the frame."""
+    """One loud frame among ten raises the average of a window by less than it raises the frame itself."""
     click = NOISE.clone()
     click[0, 7000:7050] += 1.0
     change = {average: (AveragedSpectrogram(average=average)(click) - AveragedSpectrogram(average=average)(NOISE)).max()

@@ -1,4 +1,4 @@
-"""The dual-branch CNN's views of a clip: what is subtracted, what fills a short clip, what half precision costs."""
+"""The inputs of the dual-branch CNN: mean subtraction, padding of short clips, and the error of half precision."""
 
 import pytest
 import torch
@@ -28,8 +28,8 @@ def test_the_mean_over_real_frames_is_zero_and_over_all_frames_it_is_not() -> No
 
 
 def test_a_constant_tone_vanishes() -> None:
-    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(16000) / 16000)[None]  # a whole number of periods a hop
-    assert MagnitudeSpectrogram()(tone, SAMPLES[:1]).abs().max() < 2e-2  # the tone's own magnitude is 256
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(16000) / 16000)[None]  # a whole number of periods per hop
+    assert MagnitudeSpectrogram()(tone, SAMPLES[:1]).abs().max() < 2e-2  # the magnitude of the tone is 256
     assert MagnitudeSpectrum()(tone, SAMPLES[:1]).argmax() == 1000  # bins of 1 Hz
 
 

@@ -1,4 +1,4 @@
-"""The Kaldi filter bank: its fixed length, its floor, and its invariances."""
+"""The Kaldi filter bank: fixed length, floor and invariances."""
 
 import math
 
@@ -19,7 +19,7 @@ def test_ten_seconds_are_998_frames_and_fill_1024_rows() -> None:
     assert frontend.shape(160000) == (1024, 128)
     log_mel = frontend(noise(160000))
     assert log_mel.shape == (2, 1024, 128)
-    filled = torch.full((2, 26, 128), 4.268 / (2 * 4.569))  # zeros before the normalisation, neither zero nor silence
+    filled = torch.full((2, 26, 128), 4.268 / (2 * 4.569))  # 0 before the normalisation
     torch.testing.assert_close(log_mel[:, 998:], filled)
 
 
@@ -34,7 +34,7 @@ def test_only_whole_frames_count() -> None:
 
 
 def test_an_offset_of_the_waveform_is_no_sound() -> None:
-    """The mean goes, of the clip or of each frame: what is left differs by rounding."""
+    """The mean of the clip or of each frame is subtracted; the outputs differ only by rounding."""
     for remove_mean in (True, False):
         frontend = Fbank(remove_mean=remove_mean)
         torch.testing.assert_close(frontend(noise() + 0.2), frontend(noise()), rtol=0, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The pair of log-mels: what either network's own filter bank gives."""
+"""The pair of log-mels: the same as the outputs of the two networks' filter banks."""
 
 import torch
 
@@ -18,7 +18,7 @@ def test_the_pair_is_both_filter_banks_before_their_normalisation() -> None:
 
 
 def test_the_two_differ_in_more_than_level() -> None:
-    """Hence two of them: another window is not a matter of normalisation."""
+    """Normalisation does not turn one into the other, because their windows differ."""
     waveforms = torch.randn(1, 16000, generator=torch.Generator().manual_seed(1)) / 10
     difference = FbankPair()(waveforms).diff(dim=2)[..., 20:]
     assert difference.std() > 0.01

@@ -1,6 +1,6 @@
-"""Every frontend of the registry: what it says of its output is true, and clips do not see each other.
+"""Every frontend of the registry: its output has the declared shape, and a clip does not depend on its batch.
 
-It has its constructor's defaults; arguments without one are those of its first recipe in config/systems.
+The frontends have the default arguments; arguments without a default are those of the first recipe in config/systems.
 """
 
 import librosa
@@ -20,7 +20,7 @@ def noise(clips: int = 3, samples: int = 16000) -> torch.Tensor:
 
 
 def transform(frontend, waveforms: torch.Tensor, samples: int | None = None) -> torch.Tensor:
-    """Transform a batch whose clips have so many real samples, all of them if nothing is said."""
+    """Transform a batch of clips with the given number of real samples (default: all)."""
     if not getattr(frontend, "needs_samples", False):
         return frontend(waveforms)
     return frontend(waveforms, torch.full((len(waveforms),), samples or waveforms.shape[1]))

@@ -1,8 +1,8 @@
-"""AudioMAE against the official code: encoder, decoder, losses, gradients, fine-tuning head, the key lists.
+"""Parity with the official AudioMAE: encoder, decoder, losses, gradients, fine-tuning head and checkpoint keys.
 
-Not built, because no system needs it, and so not compared: the contextual embedding (a mean over several blocks), the
-decoder of plain ViT blocks (decoder_mode 0), and 2-D masking as a part of the model. That the encoder and the decoder
-take such masks is shown here with the library's own sampler of rows and columns.
+Not implemented, because no system needs them, and therefore not compared: the contextual embedding (a mean over several
+blocks), the decoder of plain ViT blocks (decoder_mode 0), and 2-D masking inside the model. The encoder and the decoder
+are tested with 2-D masks that are made here.
 """
 
 import csv
@@ -22,16 +22,16 @@ from asdlib.layers.patches import patchify
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
 from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
 
-# Of the official settings, what the public code does not let one change, and the one decoder that we have.
+# Official settings that are fixed in the public code, and the decoder that is implemented.
 FIXED = {"img_size": [FRAMES, BANDS], "patch_size": PATCH, "in_chans": 1, "norm_eps": NORM_EPS, "decoder_mode": 1}
-# name of the stored loss: squared, per_patch_norm
+# {name of the stored loss: (squared, per_patch_norm)}
 LOSSES = {"loss_norm_pix": (True, True), "loss_plain": (True, False), "derived_loss_l1_plain": (False, False)}
 BLOCK = "decoder_block_"
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice; the first class of the head left out, the others in the opposite order."""
-    one = ("waveform", "fbank_raw", "contextual_embedding", "pred", BLOCK)  # of the first or the last item only
+    """Repeat the batch; remove the first class of the head and reverse the order of the others."""
+    one = ("waveform", "fbank_raw", "contextual_embedding", "pred", BLOCK)  # stored for a single item only
     repeat(io, [name for name in io if not name.startswith(("grad.", *one)) and "loss" not in name])
     io["finetune_logits"] = io["finetune_logits"][:, 1:].flip(1)
     for name in ("finetune.head.weight", "finetune.head.bias"):
@@ -48,7 +48,7 @@ def part(case: Golden, prefix: str) -> dict[str, Tensor]:
 
 
 def fresh(case: Golden) -> MaskedAutoencoder:
-    """The golden's network, built from its config."""
+    """Build the golden's network from its config, with random weights."""
     given = case.sizes
     assert {name: given[name] for name in FIXED} == FIXED
     return MaskedAutoencoder(
@@ -58,7 +58,7 @@ def fresh(case: Golden) -> MaskedAutoencoder:
 
 
 def tiny(case: Golden) -> MaskedAutoencoder:
-    """The golden's network with its weights, loaded strictly."""
+    """Return the golden's network with its weights, loaded strictly."""
     network = fresh(case)
     network.load_state_dict(part(case, "model."), strict=True)
     return network.eval()
@@ -69,12 +69,12 @@ def spectrograms(case: Golden) -> Tensor:
 
 
 def random_visible(case: Golden) -> Tensor:
-    """The tokens that the stored noise keeps, in the official, shuffled order."""
+    """Return the indices of the tokens that the stored noise keeps, in the official, shuffled order."""
     return keep_smallest(case.io["noise"], int(TOKENS * (1 - case.sizes["mask_ratio"])))
 
 
 def visible_rows_and_columns(case: Golden) -> Tensor:
-    """The tokens where a row and a column meet that the stored noises keep, in ascending order."""
+    """Return the indices of the tokens in the rows and columns that the stored noise keeps, in ascending order."""
     rows, columns = kept_lines(case, "t"), kept_lines(case, "f")
     return (rows[:, :, None] * COLUMNS + columns[:, None, :]).flatten(1)
 
@@ -85,7 +85,7 @@ def kept_lines(case: Golden, axis: str) -> Tensor:
 
 
 def close(case: Golden, ours: Tensor, name: str, atol: float = 1e-5) -> None:
-    """Compare with what is stored, of all items or of the last ones only."""
+    """Compare with the stored output, which may have only the last items of the batch."""
     theirs = case.io[name]
     torch.testing.assert_close(ours[-len(theirs) :], theirs, rtol=0, atol=atol, msg=lambda text: f"{name}: {text}")
 
@@ -99,7 +99,7 @@ def test_the_fixed_positions_are_the_public_ones_with_their_quirk(case: Golden) 
 def test_the_input_is_padded_and_normalised_as_officially(case: Golden) -> None:
     log_mel = Fbank(mean=0.0, std=0.5)(case.io["waveform"][None])
     theirs = case.io["fbank_raw"]
-    torch.testing.assert_close(log_mel[0], theirs, rtol=0, atol=2e-3)  # the official code's own rounding
+    torch.testing.assert_close(log_mel[0], theirs, rtol=0, atol=2e-3)  # rounding errors of the official code
     ours = normalised(theirs[None], torch.tensor([len(theirs)]))
     torch.testing.assert_close(ours[0], spectrograms(case)[0], rtol=0, atol=1e-6)
 
@@ -107,7 +107,7 @@ def test_the_input_is_padded_and_normalised_as_officially(case: Golden) -> None:
 @torch.no_grad()
 def test_patches(case: Golden) -> None:
     close(case, tiny(case).patch_embed(spectrograms(case)), "patch_embed")
-    theirs = case.io["patchify"]  # the first ones
+    theirs = case.io["patchify"]  # only the first patches are stored
     assert torch.equal(patchify(spectrograms(case))[:, : theirs.shape[1]], theirs)
 
 
@@ -117,7 +117,7 @@ def test_the_masks(case: Golden) -> None:
 
 
 def decoded(case: Golden, network: MaskedAutoencoder) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """What the encoder and the decoder make of random tokens, and the outputs of the decoder's stored blocks."""
+    """Return the latent and the prediction for random tokens, and the outputs of the stored decoder blocks."""
     seen = {}
     for number in case.stored(BLOCK):
         network.decoder_blocks[int(number)].register_forward_hook(
@@ -138,7 +138,7 @@ def test_encoder_and_decoder(case: Golden) -> None:
 
 @torch.no_grad()
 def test_without_the_shift_mask_the_shifted_blocks_are_others(case: Golden) -> None:
-    """The loss would hardly show it."""
+    """The blocks are compared because the loss hardly changes."""
     network = tiny(case)
     shifted = [block for block in network.decoder_blocks if block.mask is not None]
     assert bool(shifted) != case.sizes["no_shift"]
@@ -182,7 +182,7 @@ def test_losses_and_gradients(case: Golden) -> None:
 
 @torch.no_grad()
 def test_the_fine_tuning_head(case: Golden, tmp_path: Path) -> None:
-    """From the spectrogram before its normalisation, as the model gets it; padding is part of the first."""
+    """The model gets the spectrogram before its normalisation, including the padding."""
     given, finetuned = case.sizes, part(case, "finetune.")
     torch.save({"model": {**part(case, "model."), **finetuned}}, tmp_path / "finetuned.pth")
     network = AudioMaeClassifier(

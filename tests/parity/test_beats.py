@@ -1,4 +1,4 @@
-"""BEATs against the official code: every stage of a tiny model, padding, gradients, the bucket table, the key list."""
+"""Parity with the official BEATs: all stages of a tiny model, padding, gradients, buckets and checkpoint keys."""
 
 import csv
 import re
@@ -13,15 +13,15 @@ from asdlib.frontends.fbank import Fbank
 from asdlib.layers.encoders.beats import MEAN, STD, Beats, all_padding, distance_buckets
 from asdlib.weights.published.beats import FIRST, SETTINGS, TABLE, encoder_weights
 
-SIZES = {"conv_bias", "conv_pos", "conv_pos_groups", "num_buckets", "max_distance"}  # of SETTINGS, what may differ
+SIZES = {"conv_bias", "conv_pos", "conv_pos_groups", "num_buckets", "max_distance"}  # the SETTINGS that may differ
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice; the positional kernel with zeros at its ends, and in the place of its groups."""
+    """Repeat the batch; replace the grouped positional kernel by an equal one without groups, padded with zeros."""
     shared = ("position_bias", "bucket_")
     repeat(io, [name for name in io if not name.startswith(("grad", *shared))])
     for name in [name for name in io if name.startswith("grad")]:
-        io[name] = 2 * io[name]  # of a sum
+        io[name] = 2 * io[name]  # gradients of a sum over the batch
         if "pos_conv" in name:
             del io[name]
     fewer(io, "grad.")
@@ -32,7 +32,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     for number, part in enumerate(parts):
         rows, columns = (slice(number * size, (number + 1) * size) for size in part.shape[:2])
         wide[rows, columns] = part
-    weights["encoder.pos_conv.0.weight_v"] = nn.functional.pad(wide, (2, 2), value=1.0)  # a norm of zero has no inverse
+    weights["encoder.pos_conv.0.weight_v"] = nn.functional.pad(wide, (2, 2), value=1.0)  # its norm must not be 0
     weights["encoder.pos_conv.0.weight_g"] = nn.functional.pad(weights["encoder.pos_conv.0.weight_g"], (2, 2))
     cfg |= {"conv_pos": cfg["conv_pos"] + 4, "conv_pos_groups": 1}
 
@@ -41,7 +41,7 @@ case = goldens("beats_tiny", second=second)
 
 
 def tiny(case: Golden, gradient_decay: float | None = None) -> Beats:
-    """The golden's network, built from its config and loaded strictly."""
+    """Return the golden's network, built from its config and with its weights, loaded strictly."""
     given = case.sizes
     assert {name: given[name] for name in SETTINGS if name not in SIZES} == {
         name: value for name, value in SETTINGS.items() if name not in SIZES
@@ -64,13 +64,13 @@ def tiny(case: Golden, gradient_decay: float | None = None) -> Beats:
 
 
 def inputs(case: Golden) -> tuple[Tensor, Tensor]:
-    """The log-mel as the frontend gives it, and the number of frames, all real."""
+    """Return the log-mel before its normalisation, and the number of frames, all of which are real."""
     fbank = case.io["fbank"]
     return fbank * (2 * STD) + MEAN, torch.full((len(fbank),), fbank.shape[1])
 
 
 def check_probabilities(case: Golden, features: Tensor, padding: Tensor, name: str) -> None:
-    """What the official classifier, if there is one, makes of tokens: the mean of the real ones' logits."""
+    """Compare the probabilities of the official classifier, if there is one: from the mean logits of real tokens."""
     if case.sizes["finetuned_model"]:
         real = ~padding[:, :, None]
         logits = features @ case.weights["predictor.weight"].T + case.weights["predictor.bias"]
@@ -140,7 +140,7 @@ def test_the_position_bias_is_exact(case: Golden) -> None:
 
 
 def test_the_buckets_are_exact(case: Golden) -> None:
-    """Their name says for how many buckets, what largest distance and which relative positions."""
+    """The name of a table has the number of buckets, the largest distance and the range of relative positions."""
     tables = case.stored("bucket_")
     for name, theirs in tables.items():
         buckets, largest, first, last = map(int, re.fullmatch(r"(\d+)_(\d+)_rel_(-?\d+)_to_(-?\d+)", name).groups())
@@ -160,7 +160,7 @@ def test_the_gradient_decays_layer_by_layer(case: Golden) -> None:
 
 
 def test_the_public_checkpoints_names_and_shapes_are_the_default_models() -> None:
-    """Each layer repeats the one table of the position bias."""
+    """The checkpoint repeats the table of the position bias, which all layers share, for each layer."""
     with golden("keys/beats_iter3.csv").open(newline="") as handle:
         shapes = {row["name"]: tuple(map(int, row["shape"].split("x"))) for row in csv.DictReader(handle)}
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""Parity with asteroid's Conv-TasNet: encoder, masks, estimates and single-source loss, from its own weights."""
+"""Parity with asteroid's Conv-TasNet, with its weights: encoder, masks, estimates and single-source loss."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from asdlib.separators.conv_tasnet import ConvTasNet
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A causal network of other sizes on another batch, by asteroid itself: it is installed."""
+    """Compute the outputs of a causal network of other sizes on another batch with asteroid, which is installed."""
     from asteroid.losses import pairwise_neg_sisdr, singlesrc_neg_sisdr
     from asteroid.models import ConvTasNet as Asteroid
 
@@ -38,7 +38,7 @@ case = goldens("conv_tasnet_tiny", second=second)
 
 
 def tiny(case: Golden) -> ConvTasNet:
-    """The golden's network: its sizes, its weights by their published names."""
+    """Return the golden's network with its weights, loaded strictly under their published names."""
     sizes = {{"n_src": "sources"}.get(name, name): value for name, value in case.sizes.items()}
     built = ConvTasNet(**sizes)
     built.network.load_state_dict(case.weights, strict=True)

@@ -1,6 +1,6 @@
-"""Parity with the official DisMAE: latents, masks, decoder, reconstruction, every loss term, gradients.
+"""Parity with the official DisMAE: latents, masks, decoder, reconstruction, all loss terms and gradients.
 
-The golden's images are square and its masks random; masks are given here as the patches that stay.
+The golden's images are square and its masks random; masks are given as the indices of the visible patches.
 """
 
 from typing import Any
@@ -17,20 +17,20 @@ from asdlib.layers.patches import patchify
 from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
 
-FIXED = {"in_chans": 1, "norm_pix_loss": False, "linear_label_head": True}  # of the official settings, what we use
+FIXED = {"in_chans": 1, "norm_pix_loss": False, "linear_label_head": True}  # the official settings that we use
 UNUSED = ("s_classifier", "d_classifier")  # heads that no loss of the unsupervised setting touches
 BRANCHES = ("semantic", "variation")
 SWAPPED = "swapped_reconstruction_anchor0"
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """All but the first domain, and in each all but the first clip, its anchor, in the opposite order."""
+    """Reverse the order of the domains, except the first, and that of the clips of a domain, except the anchor."""
     items, domains = config["hyperparameters"]["batch_per_domain"], io["domain_probabilities"].shape[1]
     others = torch.tensor([0, *range(items - 1, 0, -1)])
     order = torch.tensor([0, *range(domains - 1, 0, -1)])
-    places = (order[:, None] * items + others).flatten()
-    for name in [name for name in io if len(io[name]) == len(places) and not name.startswith("grad_")]:
-        io[name] = io[name][places]
+    rows = (order[:, None] * items + others).flatten()
+    for name in [name for name in io if len(io[name]) == len(rows) and not name.startswith("grad_")]:
+        io[name] = io[name][rows]
     io[SWAPPED] = io[SWAPPED][others]
     io["domain_probabilities"] = io["domain_probabilities"][:, order]
     for name in ("reweight_classifier.2.weight", "reweight_classifier.2.bias"):
@@ -42,7 +42,7 @@ case = goldens("dismae_tiny", second=second)
 
 
 def tiny(case: Golden) -> DismaeNetwork:
-    """Build the golden's network and load its weights, without translating a name."""
+    """Return the golden's network with its weights, loaded under their published names."""
     given = case.sizes
     assert {name: given[name] for name in FIXED} == FIXED
     side = given["img_size"] // given["patch_size"]
@@ -55,19 +55,19 @@ def tiny(case: Golden) -> DismaeNetwork:
     network.reweight_classifier = DomainHead(given["embed_dim"], domains, rate=5e-4, momentum=0.99, weight_decay=0.05)
     missing, unexpected = network.load_state_dict(case.weights, strict=False)
     assert all(".velocity_" in name for name in missing)
-    tables = {"pos_embed", "decoder_pos_embed"}  # fixed: ours are computed
+    tables = {"pos_embed", "decoder_pos_embed"}  # fixed tables, which we compute
     assert {name for name in unexpected if not name.startswith(UNUSED)} == tables
     return network
 
 
 def domain(case: Golden) -> Tensor:
-    """The domain of each image: they are ordered by it."""
+    """Return the domain of each image; the images are ordered by domain."""
     return torch.arange(case.io["domain_probabilities"].shape[1]).repeat_interleave(case.sizes["batch_per_domain"])
 
 
 def keep(case: Golden, branch: str) -> Tensor:
-    """The patches that a branch sees, as the official code draws them from given noise."""
-    kept = case.io[f"latent_{branch}"].shape[1] - 1  # the class token
+    """Return the indices of a branch's visible patches, drawn from the stored noise as in the official code."""
+    kept = case.io[f"latent_{branch}"].shape[1] - 1  # without the class token
     return keep_smallest(case.io[f"noise_{branch}"], kept)
 
 
@@ -85,7 +85,7 @@ def style(case: Golden, network: DismaeNetwork) -> Tensor:
 
 
 def terms(case: Golden, network: DismaeNetwork) -> tuple[Tensor, Tensor]:
-    """The reconstruction error and the adaptive term, which grows fainter with the iterations."""
+    """Return the reconstruction error and the adaptive term, which decreases with the iterations."""
     given = case.sizes
     patches = patchify(images(case), given["patch_size"])
     real = torch.ones(patches.shape[:2], dtype=torch.bool)
@@ -96,7 +96,7 @@ def terms(case: Golden, network: DismaeNetwork) -> tuple[Tensor, Tensor]:
 
 
 def label_loss(case: Golden, network: DismaeNetwork) -> Tensor:
-    """The official label term: the unused head on our semantic token."""
+    """Return the official label term: the loss of the head, which we do not use, on our semantic token."""
     semantic = latent(case, network, "semantic")[:, 0]
     logits = functional.linear(semantic, case.weights["s_classifier.0.weight"], case.weights["s_classifier.0.bias"])
     return functional.cross_entropy(logits, case.io["labels"])
@@ -149,7 +149,7 @@ def test_reconstruction(case: Golden) -> None:
 
 
 def test_swapped_reconstruction(case: Golden) -> None:
-    """The first clip's semantic tokens with the variation tokens of all clips of its domain."""
+    """The semantic tokens of the first clip are decoded with the variation tokens of all clips of its domain."""
     network, items = tiny(case), case.sizes["batch_per_domain"]
     anchor = torch.zeros(items, dtype=torch.int64)
     semantic = latent(case, network, "semantic")[anchor]
@@ -157,7 +157,7 @@ def test_swapped_reconstruction(case: Golden) -> None:
 
 
 def test_domain_head(case: Golden) -> None:
-    """Its probabilities, and the cross-entropy that it learns from."""
+    """Its probabilities and its cross-entropy loss are compared."""
     network, domains = tiny(case), domain(case)
     semantic = latent(case, network, "semantic")[:, 0]
     logits = network.reweight_classifier(semantic)
@@ -178,7 +178,7 @@ def test_loss_terms(case: Golden) -> None:
 
 
 def test_gradients(case: Golden) -> None:
-    """Far closer than the golden's tolerance, under which the adaptive term's small share would not be seen."""
+    """The tolerance is much smaller than the golden's, so that the small share of the adaptive term is tested."""
     network = tiny(case)
     total_loss(case, network).backward()
     ours = {name.replace("patch_embed.proj", "patch_embed").replace(".", "_"): parameter.grad

@@ -1,4 +1,4 @@
-"""Parity with the published dual-branch CNN: both views, the maps on the way, both embeddings, from the waveform on."""
+"""Parity with the published dual-branch CNN: both inputs, intermediate feature maps and both embeddings."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ from asdlib.models.dual_branch_cnn import DualBranchCnn
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice, of whose first item fewer bins are stored; embeddings in the opposite order."""
+    """Repeat the batch, with fewer stored bins; reverse the order of the embeddings' dimensions."""
     repeat(io, ["waveform", "spectrum", "flattened_after_time_pool"])
     repeat(io, [name for name in io if name.startswith("embedding")])
     io["spectrum"] = io["spectrum"][:, ::2]
@@ -31,7 +31,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
 
 case = goldens("dual_branch_cnn_tiny", second=second)
 
-# Where the layers of the spectrum branch lie: every third layer of a sequence, from the given one on.
+# The layers of the spectrum branch: (sequence, index of the first one); the others follow at intervals of three.
 FIRST = {"conv": ("convolutions", 0), "se": ("convolutions", 2), "dense": ("dense", 0), "bn": ("dense", 1)}
 
 
@@ -65,13 +65,13 @@ def tiny(case: Golden) -> DualBranchCnn:
 
 
 def inputs(case: Golden) -> tuple[Tensor, Tensor]:
-    """Waveforms, and how many of their samples are real: all."""
+    """Return the waveforms, and the number of their samples, all of which are real."""
     waveforms = case.io["waveform"]
     return waveforms, torch.full((len(waveforms),), waveforms.shape[1])
 
 
 def same(case: Golden, name: str, ours: Tensor) -> None:
-    """Compare where something is stored: of some items, times and frequencies every n-th."""
+    """Compare with the stored output, which may have only every n-th item, time or frequency."""
     theirs = case.io[name]
     torch.testing.assert_close(as_stored(ours, theirs), theirs, **case.tolerance, msg=lambda text: f"{name}: {text}")
 
@@ -97,7 +97,7 @@ def test_the_maps_on_the_way(case: Golden) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @torch.no_grad()
 def test_embeddings_of_stored_rows(case: Golden, dtype: torch.dtype) -> None:
-    """The row that a feature table holds, in either precision, is as good as the waveform."""
+    """The rows of a feature table, in either precision, give the same embeddings as the waveform."""
     network = tiny(case)
     rows = DualViewRow()(*inputs(case)).to(dtype).float()
     spectrogram, spectrum = network.view.views(rows)

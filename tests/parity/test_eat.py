@@ -1,6 +1,6 @@
-"""EAT against the authors' code: encoder, targets, decoder, both losses, their gradients, the EMA.
+"""Parity with the official EAT: encoder, targets, decoder, both losses, their gradients and the EMA.
 
-The masks are in test_eat_masks.py, the names of the published checkpoints in test_eat_keys.py.
+The masks are tested in test_eat_masks.py, the keys of the published checkpoints in test_eat_keys.py.
 """
 
 import re
@@ -19,7 +19,7 @@ from asdlib.weights.published.eat import read_eat
 
 IMAGE = "modality_encoders.IMAGE."
 POSITIONS = IMAGE + "fixed_positional_encoder.positions"
-# Of what data2vec 2.0 knows, what EAT uses.
+# The settings of data2vec 2.0 that EAT uses.
 FIXED = {
     "layer_norm_first": False, "norm_affine": True, "norm_eps": 1e-6, "end_of_block_targets": False,
     "instance_norm_target_layer": True, "layer_norm_target_layer": False, "batch_norm_target_layer": False,
@@ -36,7 +36,7 @@ FIXED_DECODER = {
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """Clips and their clones in the opposite order; no more positions than are needed; fewer outputs stored."""
+    """Reverse the order of the clips and their clones; remove unused positions and some stored outputs."""
     once = re.compile("grad|ema_|source_len_|features_len_|waveform|fbank_raw")
     for name in [name for name in io if io[name].dim() and not once.match(name)]:
         io[name] = io[name].flip(0)
@@ -57,7 +57,7 @@ def bands(case: Golden) -> int:
 
 
 def save_published(case: Golden, folder: Path) -> Path:
-    """Lay the golden's weights out as fairseq does."""
+    """Save the golden's weights in the layout of fairseq and return the path."""
     teacher = {name.removeprefix("_ema."): value for name, value in case.weights.items() if name.startswith("_ema.")}
     student = {name: value for name, value in case.weights.items() if not name.startswith("_ema.")}
     torch.save({"cfg": {}, "model": {**student, "_ema": teacher}}, folder / "EAT-tiny.pt")
@@ -65,7 +65,7 @@ def save_published(case: Golden, folder: Path) -> Path:
 
 
 def fresh(case: Golden) -> Eat:
-    """Student, teacher and decoder, built from the golden's config."""
+    """Build student, teacher and decoder from the golden's config, with random weights."""
     given, image = case.sizes, case.sizes["modalities"]["image"]
     decoder = image["decoder"]
     for settings, fixed in ((given, FIXED), (image, FIXED_IMAGE), (decoder, FIXED_DECODER)):
@@ -92,14 +92,14 @@ def fresh(case: Golden) -> Eat:
 
 
 def tiny(case: Golden, folder: Path) -> Eat:
-    """The golden's student, teacher and decoder with their weights."""
+    """Return the golden's student, teacher and decoder with their weights."""
     model = fresh(case)
     model.start_from_public(save_published(case, folder))
     return model
 
 
 def encoder_of(case: Golden) -> EatEncoder:
-    """An encoder with as many positions as the golden's."""
+    """Return an encoder with as many positions as the golden's, with random weights."""
     given = case.sizes
     return EatEncoder(
         given["modalities"]["image"]["max_length"], bands(case) // PATCH, given["embed_dim"], given["depth"],
@@ -112,7 +112,7 @@ def close(case: Golden, ours: Tensor, name: str, atol: float = 1e-5) -> None:
 
 
 def visible(case: Golden) -> Tensor:
-    """The patches that each clone sees, in ascending order."""
+    """Return the indices of each clone's visible patches, in ascending order."""
     mask = case.io["mask"].bool()
     return (~mask).nonzero()[:, 1].view(len(mask), -1)
 
@@ -189,7 +189,7 @@ def test_our_positions_are_the_published_ones_to_their_rounding(case: Golden) ->
 
 
 def test_the_hub_s_layout_gives_the_same_encoder(case: Golden, tmp_path: Path) -> None:
-    """It holds the student alone, under names of its own."""
+    """The hub's file contains only the student, under other names."""
     hub = {}
     for name, tensor in case.weights.items():
         if not name.startswith(("_ema.", IMAGE + "decoder.")):
@@ -199,7 +199,7 @@ def test_the_hub_s_layout_gives_the_same_encoder(case: Golden, tmp_path: Path) -
     other.start_from_public(tmp_path / "model.safetensors")
     for name, tensor in ours.encoder.state_dict().items():
         assert torch.equal(other.encoder.state_dict()[name], tensor), name
-        assert torch.equal(other.teacher.state_dict()[name], tensor), name  # no teacher there: it starts as the student
+        assert torch.equal(other.teacher.state_dict()[name], tensor), name  # starts as a copy of the student
 
 
 def own_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Every name and shape of EAT's published checkpoints, in either layout, is one of our default model's."""
+"""The names and shapes of EAT's published checkpoints, in both layouts, are those of our default model."""
 
 import csv
 from pathlib import Path
@@ -20,7 +20,7 @@ def published_keys(name: str) -> dict[str, tuple[int, ...]]:
 
 @pytest.fixture(scope="module")
 def base() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of EAT-base as this library builds it; the positions as long as the published table."""
+    """Return names and shapes of our EAT-base, with positions as long as the published table."""
     with torch.device("meta"):
         model = Eat()
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -29,7 +29,7 @@ def base() -> dict[str, tuple[int, ...]]:
 
 
 def tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    """Make tensors of those shapes that take up no room, in memory or in a file."""
+    """Return tensors of the given shapes that take up no space, in memory or in a file."""
     return {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
 
 

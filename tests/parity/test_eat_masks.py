@@ -1,4 +1,4 @@
-"""EAT's masks against the authors': the bits are others, the statistics are the same."""
+"""EAT's masks have the same statistics as those of the official code; the random numbers differ."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from asdlib.models.eat_block_masks import visible_blocks
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """The masks in the opposite order, high frequencies in the place of low ones."""
+    """Reverse the order of the masks and of the frequencies."""
     io["mask"] = io["mask"].unflatten(1, config["cfg"]["grid"]).flip(0, 2).flatten(1)
     for name in [name for name in config if name.startswith("statistics")]:
         config[name]["visible_fraction_per_column"].reverse()
@@ -22,7 +22,7 @@ case = goldens("eat_mask", second=second)
 
 
 def test_masks_have_the_statistics_of_the_reference(case: Golden) -> None:
-    """Of as many masks as the statistics' name says."""
+    """The name of the statistics has the number of masks."""
     given = case.sizes
     assert given["inverse_mask"]
     assert given["require_same_masks"]
@@ -50,7 +50,7 @@ def test_the_statistics_are_those_that_describe_the_reference_s_own_masks(case: 
 
 
 def statistics(visible: torch.Tensor) -> dict:
-    """Return what describes masks (N, rows, columns) whose visible patches are True."""
+    """Return statistics of masks (N, rows, columns) in which visible patches are True."""
     padded = torch.nn.functional.pad(visible, (1, 1, 1, 1))
     pairs = (visible[:, 1:] & visible[:, :-1]).sum((1, 2)) + (visible[:, :, 1:] & visible[:, :, :-1]).sum((1, 2))
     neighbours = padded[:, 2:, 1:-1] | padded[:, :-2, 1:-1] | padded[:, 1:-1, 2:] | padded[:, 1:-1, :-2]

@@ -1,4 +1,4 @@
-"""Parity with the published mixup, statistics exchange and feature exchange; the draws are the golden's own."""
+"""Parity with the published mixup, statistics exchange and feature exchange, with the golden's random draws."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, e
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice: in the reversed batch, too, a clip meets its old partner."""
+    """Repeat the batch; reversing it still gives each clip the same partner."""
     repeat(io, list(io))
     config["hyperparameters"]["batch"] *= 2
 
@@ -24,7 +24,10 @@ def same(case: Golden, name: str, ours: Tensor) -> None:
 
 
 def drawn(case: Golden, kind: str) -> Tensor:
-    """Whose draw is below the chance: that mixes, but leaves statistics and embeddings alone."""
+    """Return whether each clip's draw is below the probability.
+
+    If it is, mixup applies to the clip, but the exchange of statistics or embeddings does not.
+    """
     return case.io[f"u_{kind}_decision"] < case.sizes[f"{kind}_prob"]
 
 

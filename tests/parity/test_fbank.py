@@ -1,7 +1,7 @@
-"""The filter bank against the Kaldi-style outputs that BEATs, AudioMAE and EAT were trained on.
+"""Parity with the Kaldi filter banks on which BEATs, AudioMAE and EAT were trained.
 
-The reference comes from the same code on another processor. What differs is the rounding of the FFT and the logarithm,
-which matters most in bands 50 dB and more below the loudest of their frame.
+The reference was computed by the same code on another processor. The results differ in the rounding of the FFT and the
+logarithm, mostly in bands that are 50 dB or more below the loudest band of a frame.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from asdlib.frontends.fbank import Fbank
 
-LOUD = 12.0  # of the natural logarithm of energy: 52 dB
-# Settings that no frontend can change: torchaudio's own.
+LOUD = 12.0  # in units of the natural logarithm of energy; 52 dB
+# Settings that are the same for every frontend: torchaudio's defaults.
 FIXED = {"frame_length_ms": 25, "frame_shift_ms": 10, "low_freq": 20, "preemphasis": 0.97, "dither": 0.0,
          "remove_dc_offset": True, "snip_edges": True, "log_floor": torch.finfo(torch.float32).eps}  # fmt: skip
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """The first clip left out, the others in the opposite order; another mean and deviation."""
+    """Remove the first clip and reverse the order of the others; change mean and deviation."""
     given = {name: io.pop(name) for name in list(io) if name.rpartition("_")[2].isdigit()}
     last = max(int(name.rpartition("_")[2]) for name in given)
     config["beats"] |= {"norm_mean": 3.0, "norm_std": 2.0}
@@ -36,7 +36,7 @@ case = goldens("fbank", second=second)
 
 
 def frontend(case: Golden, network: str, mean: float = 0.0, std: float = 0.5) -> Fbank:
-    """The frontend of BEATs, or of AudioMAE and EAT; by default it normalises nothing: (x - 0) / (2 · 0.5)."""
+    """Return the frontend of BEATs, or of AudioMAE and EAT; by default without normalisation: (x - 0) / (2 · 0.5)."""
     common, own = case.config["beats"], case.config[network]
     assert {name: common[name] for name in FIXED} == pytest.approx(FIXED)
     assert common["high_freq"] == common["sample_rate"] / 2
@@ -47,7 +47,7 @@ def frontend(case: Golden, network: str, mean: float = 0.0, std: float = 0.5) ->
 
 
 def clips(case: Golden, kind: str) -> list[tuple[Tensor, Tensor]]:
-    """Every waveform, and what is stored of it."""
+    """Return (waveform, stored output) of every clip."""
     return [(waveform[None], case.io[f"{kind}_{clip}"]) for clip, waveform in case.stored("waveform_").items()]
 
 

@@ -1,4 +1,4 @@
-"""Parity with the published Noisy-ArcMix: logits, loss, gradients, and what ArcMix and ArcFace make of the same."""
+"""Parity with the published Noisy-ArcMix, ArcMix and ArcFace: logits, losses and gradients."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from asdlib.losses.noisy_arcmix import NoisyArcMix
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice, its classes in the opposite order."""
+    """Repeat the batch; reverse the order of the classes."""
     sizes = config["hyperparameters"]
     io["labels"] = sizes["num_classes"] - 1 - io["labels"]
     for tensors, name in ((io, "grad_class_weight"), (weights, "weight")):
@@ -24,7 +24,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
         io[name] = io[name].flip(1)
     io["permutation"] = torch.cat([io["permutation"], io["permutation"] + len(io["permutation"])])
     repeat(io, ["features", "labels", "grad_features", "anomaly_score_ce_per_item", *logits])
-    io["grad_features"] /= 2  # of a mean
+    io["grad_features"] /= 2  # the gradient of a mean over the batch
 
 
 case = goldens("noisy_arcmix", second=second)
@@ -40,7 +40,7 @@ def built(case: Golden) -> NoisyArcMix:
 
 
 def inputs(case: Golden) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Features, labels, the partners' labels, and the share of the first."""
+    """Return features, labels, the partners' labels, and the share of each clip in its mixture with the partner."""
     labels = case.io["labels"]
     return case.io["features"].clone(), labels, labels[case.io["permutation"]], case.io["lam"][0]
 
@@ -76,7 +76,7 @@ def test_arcmix_has_a_margin_on_either_class(case: Golden) -> None:
 def test_our_arcface_is_theirs(case: Golden) -> None:
     sizes, (features, labels, _, _) = case.sizes, inputs(case)
     if sizes["sub"] != 1 or sizes["easy_margin"]:
-        pytest.skip("our ArcFace has one centre a class, and no easy margin")
+        pytest.skip("our ArcFace has one centre per class and no easy margin")
     loss = ArcFace(sizes["in_features"], sizes["num_classes"], sizes["s"], sizes["m"])
     loss.load_state_dict(case.weights, strict=True)
     same(case, "logits_noisy_arcmix", loss.logits(features, labels))

@@ -1,4 +1,4 @@
-"""Parity with the official autoencoder baseline: features, network, scatter, scores, thresholds."""
+"""Parity with the official autoencoder baseline: features, network, residual scatter, scores and thresholds."""
 
 import csv
 import json
@@ -24,14 +24,14 @@ from asdlib.examples.clips import Batch
 from asdlib.frontends.log_mel import LogMel
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 
-FIXED = {"fmax": None, "fmin": 0.0, "win_length": None, "mono": True}  # of librosa's parameters, what the method uses
+FIXED = {"fmax": None, "fmin": 0.0, "win_length": None, "mono": True}  # parameters of librosa
 REPRESENTATIONS = {"mse": "mse", "mahala": "mahalanobis"}
-LINEAR = r"encoder\.(\d+)\.weight"  # and a norm, which has one axis
+LINEAR = r"encoder\.(\d+)\.weight"  # also matches norms, whose weights have one axis
 THRESHOLD = r"threshold_q(0\.\d+)"
 
 
 def second(folder: Path) -> None:
-    """The recordings have other names and lie in another section; one of them is left out."""
+    """Change the names and the section of the recordings; remove one of them."""
     left_out = sorted(json.loads((folder / "expected.json").read_text())["clips"])[-1]
 
     def other(name: str) -> str:
@@ -57,7 +57,7 @@ folder = golden_folders("official_ae", second=second)
 
 @dataclass(frozen=True)
 class Baseline:
-    """The golden's files, and our frontend and network built for them."""
+    """The golden's files, and our frontend and network with the golden's parameters."""
 
     folder: Path
     expected: dict[str, Any]
@@ -74,7 +74,7 @@ class Baseline:
         return frontend(torch.from_numpy(samples.astype(np.float32) / 32768.0)[None])[0]
 
     def embedded(self, name: str) -> dict[str, np.ndarray]:
-        """Return the two representations of one recording."""
+        """Return both representations of a recording."""
         mel = self.log_mel(name)
         batch = Batch(mel[None], torch.tensor([len(mel)]), torch.tensor([False]))
         return {key: value.numpy() for key, value in self.network.embed(batch).items()}
@@ -82,7 +82,7 @@ class Baseline:
 
 @pytest.fixture
 def baseline(folder: Path) -> Baseline:
-    """The golden's network, built for its parameters and loaded without translating a name."""
+    """Return the golden's files and our network with its weights, loaded strictly under their published names."""
     expected = json.loads((folder / "expected.json").read_text())
     given = expected["feature_parameters"]
     weights = load_file(folder / "model.safetensors")
@@ -95,7 +95,7 @@ def baseline(folder: Path) -> Baseline:
 
 
 def test_features(baseline: Baseline) -> None:
-    """All vectors of consecutive frames, oldest first; a recording of fewer frames has none."""
+    """A vector has consecutive frames, oldest first; a recording with too few frames has no vectors."""
     stored, frames = load_file(baseline.folder / "features.safetensors"), baseline.network.frames
     assert stored
     for name, facts in baseline.expected["features"].items():
@@ -142,7 +142,7 @@ def test_scores(baseline: Baseline) -> None:
 
 
 def threshold(fit: dict[str, Any]) -> tuple[float, float]:
-    """Return the quantile, which its name says, and the value of a fitted gamma distribution's threshold."""
+    """Return the quantile, which is part of the name, and the threshold of a fitted gamma distribution."""
     ((name, value),) = [item for item in fit.items() if re.fullmatch(THRESHOLD, item[0])]
     return float(re.fullmatch(THRESHOLD, name)[1]), value
 
@@ -155,7 +155,7 @@ def test_gamma_threshold(baseline: Baseline) -> None:
 
 @pytest.mark.parametrize("mode", REPRESENTATIONS)
 def test_official_files(mode: str, baseline: Baseline) -> None:
-    """The scores and decisions that the official code wrote for the same recordings, weights and threshold."""
+    """The official code wrote these scores and decisions for the same recordings, weights and threshold."""
     _, limit = threshold(baseline.expected["gamma_of_this_run"][mode])
     scores, decisions = (
         dict(_rows(baseline.folder / "expected" / f"{mode.upper()}_{kind}.csv"))

@@ -1,4 +1,4 @@
-"""Every number of the official evaluator, and of the official baseline's own result files."""
+"""Parity with the official evaluator and with the result files of the official baseline."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from asdlib.scoring.score_files import read_decisions, read_scores
 
 
 def second(folder: Path) -> None:
-    """In every set other names of machines, the clips of a submission's files in the opposite order."""
+    """Rename the machines of every set; reverse the order of the clips in the submission files."""
     for expected in folder.glob("*/expected/expected.json"):
         machines = list(json.loads(expected.read_text())["machines"])
         one = expected.parents[1]
@@ -29,7 +29,7 @@ def second(folder: Path) -> None:
 
 
 def second_baseline(folder: Path) -> None:
-    """The clips in the opposite order."""
+    """Reverse the order of the clips."""
     reverse_lines(folder.glob("expected/*_anomaly_score.csv"))
 
 
@@ -58,7 +58,7 @@ def test_evaluator(folder: Path) -> None:
 
 
 def check_set(folder: Path) -> None:
-    """Compare every number of the official evaluator for one set of submissions."""
+    """Compare all numbers of the official evaluator for one set of submission files."""
     expected = json.loads((folder / "expected" / "expected.json").read_text())
     result = evaluate(folder / "submission", folder)
 
@@ -72,7 +72,7 @@ def check_set(folder: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["MSE", "MAHALA"])
 def test_baseline_result_file(mode: str, baseline: Path) -> None:
-    """Every section's line; the means follow them."""
+    """Only the lines of the sections are compared, not the means."""
     with (baseline / "expected" / f"{mode}_roc.csv").open(newline="") as handle:
         sections = [row for row in csv.DictReader(handle) if row["section"].isdigit()]
     assert sections
@@ -93,10 +93,10 @@ def test_baseline_result_file(mode: str, baseline: Path) -> None:
 
 
 def test_published_evaluation_vector():
-    """The 24 values of the MSE baseline in the README of the 2025 evaluator, and the score it prints."""
+    """The 24 values of the MSE baseline and their score are in the README of the 2025 evaluator."""
     source = [0.8102, 0.8140, 0.6770, 0.5284, 0.7198, 0.7304, 0.6686, 0.6486]
     target = [0.3436, 0.4976, 0.3670, 0.6272, 0.3956, 0.4436, 0.4430, 0.6592]
-    # The README rounds the pAUCs; on 100 normal and 100 anomalous clips they are 0.5 + (k - 50) / 1900.
+    # The README rounds the pAUCs; with 100 normal and 100 anomalous clips, they are 0.5 + (k - 50) / 1900.
     pauc = [0.5 + (k - 50) / 1900 for k in (130, 104, 145, 155, 89, 115, 94, 280)]
     rounded = [0.542105, 0.528421, 0.55, 0.555263, 0.520526, 0.534211, 0.523158, 0.621053]
     assert np.round(pauc, 6).tolist() == rounded
@@ -106,7 +106,7 @@ def test_published_evaluation_vector():
 
 
 def test_printed_interval_is_the_evaluators():
-    """Against its definition, on clips few enough to leave each out in turn."""
+    """The reference is the definition: every clip is left out in turn."""
     from scipy.stats import t
     from sklearn.metrics import roc_auc_score
 

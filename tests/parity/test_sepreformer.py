@@ -1,4 +1,4 @@
-"""Parity with the official SepReformer: features, estimates, losses in both modes, gradient, from its own weights."""
+"""Parity with the official SepReformer, with its weights: features, estimates, losses and the gradient."""
 
 import re
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from torch import Tensor
 from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
 from asdlib.separators.sepreformer import SepReformer
 
-RATE = 8000  # of the reference; ours has durations where it has samples
+RATE = 8000  # of the reference, whose sizes are in samples; ours are in milliseconds
 MS = 1000 / RATE
 FEATURES = r"encoder_out|projected|rel_pos_keys|enc_stage\d+_(out|skip)|bottleneck_out|dec_stage\d+_out|separator_out"
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice; farther positions, whose keys repeat the farthest that were there."""
+    """Repeat the batch; add larger relative positions, whose keys repeat those of the largest."""
     repeat(io, [name for name in io if "loss" not in name and "aux" not in name and name != "rel_pos_keys"])
     repeat(io, [name for name in io if "aux" in name], axis=1)
-    io["train_grad_mixture"] /= 2  # of a mean
+    io["train_grad_mixture"] /= 2  # the gradient of a mean over the batch
     table = weights["separator.pos_emb.pe_k.weight"]
     weights["separator.pos_emb.pe_k.weight"] = torch.cat([table[:1].expand(3, -1), table, table[-1:].expand(3, -1)])
     config["hyperparameters"]["max_rel_pos"] += 3
@@ -33,7 +33,7 @@ case = goldens("sepreformer_tiny", second=second)
 
 
 def tiny(case: Golden) -> SepReformer:
-    """The golden's network: its sizes, its weights by their published names."""
+    """Return the golden's network with its weights, loaded strictly under their published names."""
     sizes = case.sizes
     built = SepReformer(
         channels=sizes["feature_dim"],
@@ -86,7 +86,7 @@ def test_features(case: Golden) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("prefix", ["", "train_"])
 def test_estimates_and_losses(case: Golden, prefix: str) -> None:
-    """In training mode batch norm uses the batch's own statistics."""
+    """In training mode, batch norm uses the statistics of the batch."""
     network = tiny(case).train(prefix == "train_")
     final, earlier = network.stages(case.io["mixture"])
     main, auxiliary = losses(case, network, final, earlier)
@@ -96,7 +96,7 @@ def test_estimates_and_losses(case: Golden, prefix: str) -> None:
 
 
 def test_the_gradient_of_the_whole_loss(case: Golden) -> None:
-    """The whole loss's name says how much of it the earlier stages have; it is a mean over the sources."""
+    """The name of the stored loss has the weight of the earlier stages; the loss is a mean over the sources."""
     network = tiny(case).train()
     mixture = case.io["mixture"].clone().requires_grad_()
     main, auxiliary = losses(case, network, *network.stages(mixture))
@@ -108,7 +108,10 @@ def test_the_gradient_of_the_whole_loss(case: Golden) -> None:
 
 
 def losses(case: Golden, network: SepReformer, final: Tensor, earlier: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The golden's losses: of the best order of the sources, summed over them; one of each earlier stage."""
+    """Return the loss of the final estimate and those of the earlier stages, (stages,).
+
+    As in the golden, each is a sum over the sources in their best order.
+    """
     target = case.io["target"]
 
     def of_best_order(terms: Callable[[Tensor], Tensor]) -> Tensor:

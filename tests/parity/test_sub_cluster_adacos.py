@@ -1,4 +1,4 @@
-"""Parity with the published sub-cluster AdaCos: probabilities, loss, gradients and the scale of two calls."""
+"""Parity with the published sub-cluster AdaCos: probabilities, loss, gradients, and the scale after two calls."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice, its classes in the opposite order."""
+    """Triple the batch; reverse the order of the classes."""
     count = config["hyperparameters"]["num_subclusters"]
     for tensors, name in ((io, "grad_class_weight"), (weights, "class_weight")):
         tensors[name] = tensors[name].unflatten(1, (-1, count)).flip(1).flatten(1)
@@ -18,14 +18,14 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     for name in classes:
         io[name] = io[name].flip(1)
     repeat(io, ["features", "grad_features", *classes], times=3)
-    io["grad_features"] /= 3  # of a mean
+    io["grad_features"] /= 3  # the gradient of a mean over the batch
 
 
 case = goldens("sub_cluster_adacos", "sub_cluster_adacos_one", second=second)
 
 
 def built(case: Golden) -> SubClusterAdaCos:
-    """The golden's loss with its class weights."""
+    """Return the golden's loss with its class weights."""
     sizes = case.sizes
     loss = SubClusterAdaCos(sizes["in_features"], sizes["num_classes"], sizes["num_subclusters"], trainable=True)
     with torch.no_grad():
@@ -42,7 +42,7 @@ def test_two_training_calls(case: Golden) -> None:
     features, labels = case.io["features"].clone().requires_grad_(), case.io["soft_labels"]
     same("scale_before", loss.scale)
     same("probabilities_eval_scale_initial", loss.eval().probabilities(features, labels))
-    same("scale_before", loss.scale)  # evaluation leaves it alone
+    same("scale_before", loss.scale)  # evaluation does not change it
     value = loss.train()(features, labels)
     value.backward()
     same("loss_train", value)

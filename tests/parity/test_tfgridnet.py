@@ -1,4 +1,4 @@
-"""Parity with ESPnet's TF-GridNet: LSTM input, block outputs, estimate and gradient, from its own weights."""
+"""Parity with ESPnet's TF-GridNet, with its weights: LSTM inputs, block outputs, estimate and gradient."""
 
 from typing import Any
 
@@ -21,21 +21,21 @@ NAMES = {
     "emb_hs": "stride",
     "eps": "eps",
 }
-FIXED = {"window": "hann", "n_imics": 1, "activation": "prelu"}  # of all that ESPnet knows, what the method uses
+FIXED = {"window": "hann", "n_imics": 1, "activation": "prelu"}  # the settings of ESPnet that the method uses
 
 
 def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
-    """A batch of everything twice; the mean square has as much gradient, on twice as many samples."""
+    """Repeat the batch; the gradient of the mean square is halved, because there are twice as many samples."""
     repeat(io, list(io))
     io["grad_input_of_mean_square"] /= 2
 
 
-# Overlapping windows (transposed convolution, two sources) and windows side by side (linear layer, one source).
+# Overlapping windows (transposed convolution, two sources) and adjacent windows (linear layer, one source).
 case = goldens("tfgridnet_tiny", "tfgridnet_tiny_linear", second=second)
 
 
 def tiny(case: Golden) -> TFGridNet:
-    """The golden's network with its weights by their published names."""
+    """Return the golden's network with its weights, loaded strictly under their published names."""
     assert {name: value for name, value in case.sizes.items() if name not in NAMES} == FIXED
     network = TFGridNet(**{NAMES[name]: value for name, value in case.sizes.items() if name in NAMES})
     network.load_state_dict(case.weights, strict=True)
@@ -67,7 +67,7 @@ def test_estimate_and_gradient(case: Golden) -> None:
     estimate = tiny(case)(mixture)
     estimate.square().mean().backward()
     torch.testing.assert_close(estimate, case.io["estimate"], **case.tolerance)
-    # Gradients are 1e-3 at most: the golden's absolute tolerance alone would let any through.
+    # Gradients are at most 1e-3, so that the golden's absolute tolerance would accept any.
     theirs = case.io["grad_input_of_mean_square"]
     atol = 1e-4 * float(theirs.abs().max())
     torch.testing.assert_close(mixture.grad, theirs, atol=atol, rtol=case.tolerance["rtol"])

@@ -1,4 +1,4 @@
-"""Parity tests fail where they should: with one weight of the golden changed, or one of its outputs."""
+"""The parity tests fail if one weight or one output of the golden is changed."""
 
 import inspect
 import shutil
@@ -24,7 +24,7 @@ from parity import (
     test_tfgridnet,
 )
 
-# golden: how the name of the tensor begins that is changed, and the test
+# {golden: (prefix of the name of the tensor to change, test)}
 WEIGHTS = {
     "audiomae_tiny": ("model.decoder_blocks.0.mlp.fc1.weight", test_audiomae.test_encoder_and_decoder),
     "beats_tiny": ("encoder.pos_conv.0.weight_v", test_beats.test_every_stage),
@@ -47,7 +47,7 @@ OUTPUTS = {
 
 
 def change(tensors: dict[str, torch.Tensor], start: str) -> None:
-    """Of the first tensor whose name begins so, move the value farthest from zero by a tenth of itself."""
+    """Increase the value with the largest magnitude by 10 %, in the first tensor whose name begins with `start`."""
     flat = next(tensor for name, tensor in tensors.items() if name.startswith(start)).flatten()
     flat[flat.abs().argmax()] *= 1.1
 

@@ -1,4 +1,4 @@
-"""`asdlib plan`: jobs as Snakemake names them, clips as they are counted, and what both come to."""
+"""`asdlib plan`: the jobs of a dry run, the numbers of clips, and the estimates made from both."""
 
 import json
 import os
@@ -47,18 +47,18 @@ rule score:
     wildcards: system=system3, seeded=, machine=fan
 Job stats:
 """
-HOURS_OF_AUDIO = {2020: 153, 2021: 165, 2022: 139, 2023: 50, 2024: 49, 2025: 45}  # README of the RMIS benchmark
+HOURS_OF_AUDIO = {2020: 153, 2021: 165, 2022: 139, 2023: 50, 2024: 49, 2025: 45}  # from the RMIS benchmark's README
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to run in."""
+    """Change to an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def graph(monkeypatch: pytest.MonkeyPatch, *entries: str, files: tuple[Path, ...] = ()) -> Graph:
-    """Build the graph of the workflow's own config, as the command does."""
+    """Build the graph of the workflow's config, in the same way as the command."""
     with monkeypatch.context() as elsewhere:
         elsewhere.chdir(ROOT)
         config = read_config(list(files), list(entries))
@@ -75,8 +75,8 @@ def job(rule: str, *inputs: str, gpus: int = 0, **wildcards: str) -> Job:
     return Job(rule, inputs, (), wildcards, gpus)
 
 
-def key(graph: Graph, section: str, name: str) -> str:
-    return graph.recipes.resolve(section, name, 13711).key
+def key(graph: Graph, registry: str, name: str) -> str:
+    return graph.recipes.resolve(registry, name, 13711).key
 
 
 def hours(graph: Graph, counts: ClipCounts | None = None) -> Hours:
@@ -188,7 +188,7 @@ def test_augmentations_make_as_many_clips_as_their_recipes_say(here, monkeypatch
 def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
     plain = graph(monkeypatch)
     fan = {"dataset": "dcase2025_dev", "machine": "fan"}
-    assert sizes(plain).of(job("download", **fan)) == 2 * 1300 * 320_000  # the archive stays
+    assert sizes(plain).of(job("download", **fan)) == 2 * 1300 * 320_000  # the archive is kept
     assert sizes(plain).of(job("prepare", **fan)) == 1300 * 160_000
     logmel, fbank = (key(plain, "frontends", name) for name in ("logmel_128", "fbank_eat"))
     features = job("extract_features", frontend=logmel, view="raw", **fan)
@@ -238,9 +238,9 @@ def test_a_separator_without_clean_sound_takes_no_time(here, monkeypatch):
         name: hours(plain).of(job("train_separator", separator=separator, dataset=name, machine="bearing"))
         for name in ("demo", "dcase2025_dev")
     }
-    assert train["demo"].cpu == 2.8  # of noise alone
+    assert train["demo"].cpu == 2.8  # supplements with noise only: no training
     assert train["dcase2025_dev"].cpu == pytest.approx(2.8 + 1.7 * 4 * 1000 * 100)
-    assert train["demo"].gpu == 0  # none was asked for
+    assert train["demo"].gpu == 0  # the job requests no GPU
 
 
 def test_half_as_long_clips_take_half_the_time(here, monkeypatch):
@@ -283,6 +283,13 @@ def test_costs_are_those_of_recipes_and_rules_that_exist():
     assert set(costs["checkpoints"]) == set(checkpoints)
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)
     assert set(costs["start"]) == set(rules)
+
+
+def test_a_cost_is_known_as_long_as_the_network_is_the_measured_one(monkeypatch):
+    recipe = graph(monkeypatch).recipe("models", key(graph(monkeypatch), "models", "dense_ae"))
+    for change, known in (("views", True), ("training", True), ("hidden", False)):
+        costs = Costs(ROOT / COSTS, {"models": {"dense_ae": {change: None}}})
+        assert (costs.of(recipe) is not None) == known, change
 
 
 def test_every_cost_says_where_it_comes_from():
@@ -347,7 +354,7 @@ def test_the_jobs_are_those_that_would_run(tmp_path):
     rules = Counter(name.split()[0] for name in toy.jobs("results/baseline/scores.csv"))
     assert (row["jobs"], row["trainings"]) == (rules.total(), rules["train_model"])
     assert row["gpu_hours"] is None  # device: cpu
-    assert row["unknown"] == ["models.dense_ae"]  # of another size here
+    assert row["unknown"] == ["models.dense_ae"]  # the settings have another size
     assert rests_on[0] == "Clips of 1 s: 2 machines of toy counted in folders."
     toy.run("results/audio/raw/toy/fan.parquet")
     printed = asked(toy.folder, "baseline", "--configfile", "settings.yaml", "--config", "seeds=[1,2]").splitlines()

@@ -1,4 +1,4 @@
-"""Writing and reading submission files."""
+"""Write and read submission files."""
 
 import struct
 

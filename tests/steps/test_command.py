@@ -1,4 +1,4 @@
-"""The steps' command line: typed arguments, one line for a user's error, a log for everything."""
+"""The command line of the steps: typed arguments, one-line messages for AsdErrors, and the log."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from asdlib.steps import command
 from asdlib.steps.command import run
 
 SRC = Path(command.__file__).parents[2]
-# What a child process runs; `behaviour` says how its step ends.
+# The program of the child processes; `behaviour` decides how the step ends.
 SCRIPT = """
 import logging, os, sys, time
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_a_terminated_job_removes_its_temporary_files(tmp_path):
 
 @pytest.fixture
 def arguments(monkeypatch):
-    """Run a step in this process on a command line and return what it was called with."""
+    """Return a function that runs a step in this process and returns the arguments of the call."""
     monkeypatch.setattr(command, "_redirect", lambda log: 2)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 

@@ -1,4 +1,4 @@
-"""A conditional autoencoder through the steps: a test clip's row is never read, and a crash changes nothing."""
+"""The steps with a conditional autoencoder: metadata of test clips are never used, and a crash changes no result."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def write(path: Path, machine: str, train: Clips, test: Clips) -> Path:
 
 
 def clips_to_score(attributes: dict[str, str], domain: str | None, label: str = "anomaly", name: str = "a") -> Clips:
-    """Clips whose rows say anything; what they sound like does not depend on it."""
+    """Return test clips with the given metadata, on which their features do not depend."""
     clips = condition_clips(FAN, seed=5)
     count = len(clips.table)
     columns = {"kind": ["test"] * count, "split": ["test"] * count, "domain": [domain] * count,
@@ -65,7 +65,7 @@ def embedded(features: Path, model: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def tables(tmp_path: Path) -> list[Path]:
-    """The same recordings of a fan twice; of their test clips, the rows say other things."""
+    """Write two tables of the same recordings of a fan, with different metadata of the test clips."""
     fan = condition_clips(FAN)
     first = write(tmp_path / "one" / "fan.parquet", "fan", fan, clips_to_score({"spd": "1"}, "source"))
     return [

@@ -1,4 +1,4 @@
-"""Public weights: fetched from a hub of our own, resumed, verified, never half there."""
+"""Public weights: downloaded from a local hub, resumed, verified and never incomplete."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ ADDRESS = "/team/net/resolve/main/model.safetensors"
 
 @pytest.fixture
 def hub() -> Iterator[HostileServer]:
-    """Answers as the Hugging Face hub does, as far as one file needs it."""
+    """Start a server that answers requests for one file in the same way as the Hugging Face hub."""
     with HostileServer() as server:
         server.files[ADDRESS] = WEIGHTS
         server.headers[ADDRESS] = {"ETag": f'"{SHA256}"', "X-Repo-Commit": "a" * 40}
@@ -41,7 +41,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def left(out: Path) -> list[str]:
-    """What lies where the weights belong, the lock left out."""
+    """Return the names of the files in the folder of the weights, except the lock."""
     return sorted(path.name for path in out.parent.iterdir() if path.suffix != ".lock")
 
 
@@ -101,16 +101,16 @@ def test_a_file_that_the_hub_has_not_is_named(hub: HostileServer, network: Netwo
     with pytest.raises(AsdError) as refusal:
         fetch_checkpoint("net", out, typed(PublishedFile, {**BLOCK, "file": "other.bin"}), network)
     message = str(refusal.value)
-    assert f"checkpoints.net: {hub.base}/team/net/resolve/main/other.bin: the hub gives no such file (" in message
+    assert f"checkpoints.net: {hub.base}/team/net/resolve/main/other.bin: cannot be read from the hub (" in message
     assert "\n" not in message
     assert not out.parent.exists()
 
 
 def test_a_hub_that_nobody_answers_for_is_one_line(network: Network, out: Path) -> None:
-    """Its client's own errors are none of the operating system's."""
+    """The errors of the hub's client are not OSErrors."""
     with pytest.raises(AsdError) as refusal:
         fetch_checkpoint("net", out, typed(PublishedFile, BLOCK), replace(network, hub="http://127.0.0.1:9"))
-    assert str(refusal.value).startswith(f"checkpoints.net: http://127.0.0.1:9{ADDRESS}: the hub gives no such file (")
+    assert str(refusal.value).startswith(f"checkpoints.net: http://127.0.0.1:9{ADDRESS}: cannot be read from the hub (")
     assert str(out) in str(refusal.value)
 
 

@@ -1,4 +1,4 @@
-"""Recordings of every length become clips of one; what was cut and padded can be told."""
+"""Recordings of any length become clips of one length; the table shows which were cut or padded."""
 
 import logging
 import shutil
@@ -23,7 +23,7 @@ def machine(tmp_path):
 
 @pytest.fixture
 def prepared(tmp_path):
-    """Prepare a machine and open what came of it."""
+    """Return a function that prepares a machine and returns the table."""
 
     def run(machine, **changed) -> ClipTable:
         out = tmp_path / "out.parquet"

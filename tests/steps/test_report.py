@@ -1,4 +1,4 @@
-"""The page that `report` joins: what is on it when something is missing, hostile, or there twice."""
+"""The page that `report` writes: missing files, hostile names and repeated clips."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
 
 
 def make(seeds: tuple[int, ...] = (1,), **parts: Path) -> PageReader:
-    """Make the page of some systems without costs."""
+    """Write the page of some systems, without costs, and read it."""
     settings = {
         "systems": [{**SYSTEM, "name": name} for name in parts],
         "datasets": {"here": ["fan"]},
@@ -81,7 +81,7 @@ def test_names_of_files_are_text_and_nothing_else() -> None:
 def test_without_labels_histories_and_records_the_page_says_so() -> None:
     page = make(toy=put_part("toy", "a.wav", "raw"))
     assert page.table("All variants")[0][:3] == ["toy", "a", "–"]
-    assert "None" not in page.text  # the name of the report that there is none of
+    assert "None" not in page.text  # instead of the title of a report
     assert "label unknown, domain unknown" in page.text
     assert "No ROC curves of fan" in page.text
     assert "nothing was learnt or the file is gone: gain-123456, centre-123456." in " ".join(page.text.split())

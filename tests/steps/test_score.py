@@ -1,4 +1,4 @@
-"""Scoring: fusion of branches and views, thresholds, sections apart, and nothing of a test clip but its sound."""
+"""Scoring: fusion of branches and views, thresholds, separate sections, and no use of test clips' metadata."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ CALIBRATION = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
 
 
 class Plain:
-    """Scores by the value itself and defines no threshold."""
+    """A backend whose score is the embedding, and that defines no threshold."""
 
     def __init__(self, weight: float = 1.0):
         self.weight = weight
@@ -45,7 +45,7 @@ def row(kind: str, number: int, section: str) -> dict:
 def embeddings(
     path: Path, offset: float = 0.0, sections: tuple[str, ...] = ("00",), kinds: tuple[str, ...] = ("train", "test")
 ) -> Path:
-    """Training clips of values 1 … 6, test clips of 1 … 4, plus an offset for those of `kinds`."""
+    """Write embeddings: training clips 1 … 6 and test clips 1 … 4, plus an offset for the given kinds."""
     with writing(path, {}, {"calibration": {"value": CALIBRATION}}, value=("float32", (1,))) as table:
         for kind, count in (("train", 6), ("test", 4)):
             rows = [row(kind, number, section) for section in sections for number in range(count)]

@@ -1,4 +1,4 @@
-"""Where a joint training keeps its features while it runs."""
+"""The folder in which a joint training keeps its features while it runs."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ SETTINGS = {"name": "net", "seed": 0, "training": {"epochs": 1, "batch_size": 1,
 
 
 class Loaded(Exception):
-    """Raised in place of loading: what comes after is tested elsewhere."""
+    """Raised instead of loading clips; the rest of the training is tested elsewhere."""
 
 
 def scratch_of(out: Path, monkeypatch: pytest.MonkeyPatch, scratch: str, scope: str = "all") -> Path | None:
-    """Return the folder that a training's features go to."""
+    """Return the folder in which a training keeps its features."""
     asked = []
 
     def load_clips(paths: list[Path], kind: str, scratch: Path | None) -> None:
@@ -37,5 +37,5 @@ def test_in_a_folder_that_the_node_s_environment_names(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("scratch", ["$NOT_SET_HERE", "/nowhere"])
 def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: str) -> None:
-    complaint = rf"config: scratch: \{scratch} is not a folder on .*: name one that is there"
+    complaint = rf"config: scratch: \{scratch} is not a folder on .*: use an existing one"
     refused(lambda: scratch_of(tmp_path / "model", monkeypatch, scratch), complaint)

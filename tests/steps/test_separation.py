@@ -1,4 +1,4 @@
-"""The separation steps with a toy separator and a toy augmentation: contracts, row for row."""
+"""The separation steps with a toy separator and a toy augmentation."""
 
 import csv
 import logging
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 class Gain(nn.Module):
-    """Learns the one number that separates."""
+    """A separator with a single parameter, a gain."""
 
     def __init__(self, start: float = 1.0):
         super().__init__()
@@ -56,7 +56,7 @@ class Gain(nn.Module):
 
 
 class Louder:
-    """Adds every training clip once more, louder by a given factor."""
+    """An augmentation that repeats every training clip with a given gain."""
 
     def __init__(self, gain: float, seed: int):
         self.gain, self.seed = gain, seed
@@ -70,7 +70,7 @@ class Louder:
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A machine with clean clips, one with noise, one with neither, and a pool of noise."""
+    """Prepare a machine with clean clips, one with noise, one with neither, and a noise pool."""
     monkeypatch.setitem(SEPARATORS, "gain", Gain)
     monkeypatch.setitem(AUGMENTATIONS, "louder", Louder)
     for machine, supplement in (("fan", "machine"), ("pump", "noise"), ("valve", None)):
@@ -94,7 +94,7 @@ def trained(tables: dict[str, Path], machine: str = "fan", noise: tuple[str, ...
 def test_a_separator_is_trained_and_logged(tables: dict[str, Path]) -> None:
     checkpoint = checkpoints.load(trained(tables))
     assert checkpoint.recipe == SETTINGS
-    assert float(checkpoint.weights["gain"]) == pytest.approx(0.5, abs=0.1)  # machine and noise are equally loud
+    assert float(checkpoint.weights["gain"]) == pytest.approx(0.5, abs=0.1)  # the machine is as loud as the noise
     with tables["fan"].with_name("metrics.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 30
@@ -130,7 +130,7 @@ def test_separated_clips_are_those_of_the_audio_row_for_row(tables: dict[str, Pa
     gain = float(checkpoints.load(model).weights["gain"])
     before, after = raw.load("audio")[1], separated.load("audio")[1]
     assert after.dtype == np.int16
-    assert np.abs(after - gain * before.astype(float)).max() <= 0.51  # rounded, never shifted
+    assert np.abs(after - gain * before.astype(float)).max() <= 0.51  # rounded, not shifted
     assert separated.recipe["separator"] == SETTINGS
     assert separated.recipe["sample_rate"] == 16000
     assert separated.notes["separated"] is True
@@ -150,7 +150,7 @@ def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypat
 
 
 def test_the_pieces_of_a_long_recording_are_one_recording(tables: dict[str, Path]) -> None:
-    """Held-out mixtures share no recording with a training's."""
+    """So held-out mixtures share no recording with the training mixtures."""
     whole = recordings(ClipTable(tables["pool"]), "noise")
     assert [len(samples) for samples in whole] == [19200, 8000]
     pieces = ClipTable(tables["pool"]).load("audio", "noise")[1]

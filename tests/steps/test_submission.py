@@ -1,4 +1,4 @@
-"""The package: folders, meta files and a zip file, from anonymous clips as an evaluation set has them."""
+"""The package (folders, meta files and a zip file), made from clips without labels as in an evaluation set."""
 
 import zipfile
 from pathlib import Path
@@ -26,7 +26,7 @@ FOLDER, ARCHIVE = Path("results/submission/task2"), Path("results/submission/tas
 
 @pytest.fixture(autouse=True)
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two machines without labels, scored by one variant with two networks."""
+    """Write the clips of two machines without labels, their scores by one variant, and a network."""
     monkeypatch.chdir(tmp_path)
     for machine in MACHINES:
         rows = [

@@ -38,7 +38,7 @@ def put_scores(seed: int, dataset: str, machine: str, scores: dict[str, float]) 
 
 
 def test_the_tables_are_written_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every clip and figure stays as it was written, whatever computes it."""
+    """The tables keep the same bytes when the code that computes them changes."""
     monkeypatch.chdir(tmp_path)
     put_machine("toy", "fan", [
         ("b", "target", "normal", {}), ("a", "source", "normal", {"spd": "3", "mic": "1"}),

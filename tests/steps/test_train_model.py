@@ -1,4 +1,4 @@
-"""Training starts from public weights only if they are the pinned ones."""
+"""A training starts from public weights only if they have the pinned checksum."""
 
 from pathlib import Path
 

@@ -129,11 +129,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no authors": ({"authors": []}, r"config: submission\.authors: is missing: .*"),
     "nobody corresponding": (
         {"authors": [AUTHOR | {"corresponding": False}]},
-        r"config: submission\.authors: `corresponding: true` stands with exactly one author: mark one",
+        r"config: submission\.authors: exactly one must be corresponding: mark it `corresponding: true`",
     ),
     "five variants": (
         {"variants": ["baseline/mse", *(f"system4/{number}" for number in range(1, 5))]},
-        r"config: submission\.variants: 5 of them: the challenge takes 4",
+        r"config: submission\.variants: 5 are too many: name at most 4",
     ),
     "unknown variant": (
         {"variants": ["system3/9"]},

@@ -1,4 +1,4 @@
-"""The code hash: what changes it and what does not, on a small package; and the rules that make it true for asdlib."""
+"""The code hash: what changes it in a small package, and the restrictions on asdlib's imports that it relies on."""
 
 import ast
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ TRAIN = ("asdlib.steps.train", "asdlib.models.one")
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package named asdlib with two steps and a registry of two models."""
+    """Write a package named asdlib with two steps and a registry of two models."""
     for name, text in FILES.items():
         (tmp_path / "asdlib" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "asdlib" / name).write_text(text)
@@ -132,29 +132,29 @@ def test_what_changes_the_hash(package: Path, file: str, old: str, new: str) -> 
 
 
 def test_a_moved_module_leaves_the_hash_alone(package: Path) -> None:
-    """An import of the name, one of the module, one inside a function; the statements are sorted anew."""
+    """The imports are of a name, of a module and inside a function; their order changes as well."""
     before = hash_of(*TRAIN)
     for module in ("layers/dense.py", "layers/width.py", "data/files.py"):
-        target = package / "a_new_place" / "below" / Path(module).name
+        target = package / "new_folder" / "below" / Path(module).name
         target.parent.mkdir(parents=True, exist_ok=True)
         (package / module).rename(target)
-    for folder in (package / "a_new_place", package / "a_new_place" / "below"):
+    for folder in (package / "new_folder", package / "new_folder" / "below"):
         (folder / "__init__.py").write_text("")
     for path in package.rglob("*.py"):
         text = path.read_text()
         for old in ("asdlib.layers", "asdlib.data"):
-            text = text.replace(old, "asdlib.a_new_place.below")
+            text = text.replace(old, "asdlib.new_folder.below")
         path.write_text(text)
     lines = (package / "steps/train.py").read_text().splitlines()
     lines[2:4] = reversed(lines[2:4])
     (package / "steps/train.py").write_text("\n".join(lines))
     _forget()
-    assert "asdlib.a_new_place.below.files" in closure(*TRAIN)
+    assert "asdlib.new_folder.below.files" in closure(*TRAIN)
     assert hash_of(*TRAIN) == before
 
 
 def test_a_name_taken_from_another_module_changes_the_hash(package: Path) -> None:
-    """The two modules are among the step's code before and after: only which of them the name comes from is new."""
+    """Both modules belong to the step's code before and after; only the origin of the name changes."""
     (package / "data/other.py").write_text("def atomic():\n    return 2\n\n\ndef more():\n    return 3\n")
     _edit(package / "layers/width.py", "width = 3", "from asdlib.data.other import more\n\nwidth = more()")
     before, modules = hash_of(*TRAIN), closure(*TRAIN)
@@ -197,10 +197,11 @@ def test_a_registry_without_its_dictionary(package: Path) -> None:
 SOURCES = sorted(code_hash.PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("section", REGISTRIES)
-def test_a_registry_holds_imports_and_its_dictionary_alone(section: str) -> None:
-    """The hash leaves registries out, so nothing in them may matter but which class a kind stands for."""
-    docstring, *rest = ast.parse((code_hash.PACKAGE / FOLDERS.get(section, section) / "__init__.py").read_bytes()).body
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_a_registry_holds_imports_and_its_dictionary_alone(registry: str) -> None:
+    """The hash does not include the registries, so they may contain nothing but the class of each kind."""
+    path = code_hash.PACKAGE / FOLDERS.get(registry, registry) / "__init__.py"
+    docstring, *rest = ast.parse(path.read_bytes()).body
     assert isinstance(docstring, ast.Expr)
     *imports, table = rest
     assert all(isinstance(node, ast.ImportFrom) and not node.level for node in imports)
@@ -208,13 +209,13 @@ def test_a_registry_holds_imports_and_its_dictionary_alone(section: str) -> None
     assert isinstance(table.value, ast.Dict)
     assert all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in table.value.keys)
     assert all(isinstance(value, ast.Name) for value in table.value.values)
-    for kind in kinds(section):
-        assert registry_class(section, kind)
+    for kind in kinds(registry):
+        assert registry_class(registry, kind)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(code_hash.PACKAGE)))
 def test_imports_are_such_that_the_hash_sees_them(path: Path) -> None:
-    """No relative import, no import by a computed name, no star."""
+    """There are no relative imports, no imports by a computed name and no star imports."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"line {node.lineno}: write the module's full name"

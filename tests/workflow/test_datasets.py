@@ -1,4 +1,4 @@
-"""Datasets by name and by folder: machines, sections, and what is refused before anything runs."""
+"""Datasets given by name or folder: their machines and sections, and errors before any job runs."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 @pytest.fixture
 def folder(tmp_path):
-    return touch(tmp_path / "mine", *(f"{machine}/{place}/a.wav" for machine in "ab" for place in ("train", "test")))
+    return touch(tmp_path / "mine", *(f"{machine}/{split}/a.wav" for machine in "ab" for split in ("train", "test")))
 
 
 def test_declared_datasets():
@@ -103,13 +103,13 @@ def test_a_declared_folder_may_choose_machines_and_sections(folder):
     assert (chosen.name, chosen.machines, chosen.folder, chosen.year) == ("own", {"b": ("03",)}, folder, 2022)
 
 
-# what `data` is, the block `own` of the config if there is one, and the complaint; HERE stands for a temporary folder
+# The value of `data`, the block `datasets.own` or None, and the error message; HERE stands for a temporary folder.
 OWN = r"datasets\.own\.folder"
 REFUSED = {
     "no folder": ("HERE/gone", None, r"data: 'HERE/gone' is neither a folder nor .* fetched, holes, ids, plain"),
     "nothing": ("", None, "data: '' is neither a folder nor"),
     "a file": ("HERE/mine/a/train/a.wav", None, "data: 'HERE/.*wav' is neither a folder nor"),
-    "no machine": ("HERE/empty", None, "data: HERE/empty holds no machine: expected <machine>/train/"),
+    "no machine": ("HERE/empty", None, "data: HERE/empty contains no machine: expected <machine>/train/"),
     "a space": ("HERE/my data", None, "data: HERE/my data: a dataset is named after its folder: use letters"),
     "machine with a space": ("HERE/odd", None, "data: HERE/odd/my fan: not a usable machine name: use letters"),
     "machine called all": ("HERE/joint", None, "data: HERE/joint/all: not a usable machine name"),
@@ -138,7 +138,7 @@ def test_an_unreadable_folder_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(datasets.os, "scandir", refuse)  # root may read everything: chmod shows nothing
+    monkeypatch.setattr(datasets.os, "scandir", refuse)  # chmod has no effect on root
     with pytest.raises(AsdError, match=r"mine: cannot be read \(Permission denied\): check its permissions"):
         select(config(str(folder)))
 
@@ -147,7 +147,7 @@ def test_the_inventory_follows_recordings_and_tables_and_nothing_else(tmp_path):
     machine = make_machine(tmp_path / "fan", train=1, target=0, test=1, seconds=0.01)
     clip = next((machine / "train").iterdir())
     first = fingerprint(machine)
-    assert fingerprint(shutil.copytree(machine, tmp_path / "moved")) == first, "neither its place nor the order on disk"
+    assert fingerprint(shutil.copytree(machine, tmp_path / "moved")) == first, "moved"
     touch(machine, "README.md", ".DS_Store", "train/.hidden", "notes/a.wav")
     assert fingerprint(machine) == first
 
@@ -163,7 +163,7 @@ def test_the_inventory_follows_recordings_and_tables_and_nothing_else(tmp_path):
     touch(machine, "attributes_01.csv")
     assert changed()
     (machine / "test" / "gone.wav").symlink_to("nowhere.wav")
-    assert changed(), "a link that leads nowhere is its job's affair"
+    assert changed(), "a broken link is reported by the job that reads it"
     touch(machine, "supplemental/section_00_noise_0009.wav")
     assert changed()
 

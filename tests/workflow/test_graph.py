@@ -1,4 +1,4 @@
-"""The graph's paths and settings: what a rule's wildcards stand for."""
+"""The graph: input files and settings of the rules, from their wildcards."""
 
 import ast
 import copy
@@ -36,8 +36,8 @@ CONFIG = {
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workflow with the toy system and two machines, one of them with two sections."""
-    monkeypatch.setattr(recipes.recipe_check, "check", lambda *_: None)  # the toy classes are not in this asdlib
+    """Write a workflow with the toy system and two machines, one of which has two sections."""
+    monkeypatch.setattr(recipes.recipe_check, "check", lambda *_: None)  # the toy classes do not exist
     (tmp_path / "config" / "systems").mkdir(parents=True)
     (tmp_path / "config" / "systems" / "toy.yaml").write_text((TOY_SYSTEM / "toy.yaml").read_text())
     make_machine(tmp_path / "toy" / "fan", train=2, test=1, seconds=0.1, sections=("00", "01"))
@@ -47,7 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def graph(root: Path, **changes: Any) -> Graph:
-    """Build the graph of the default config with some settings of its own."""
+    """Return the graph of the default config with some settings changed."""
     return Graph({**copy.deepcopy(CONFIG), "systems": ["toy"], **changes}, root)
 
 
@@ -100,7 +100,7 @@ def test_a_corpus_model_reads_its_datasets_and_serves_every_dataset(root: Path) 
     )
     assert inputs.init_weights(toy, tuned, "newer", "fan") == [f"results/models/{joint}/corpus/all/model.safetensors"]
     assert {section.dataset for section in toy.sections} == {"newer"}
-    with pytest.raises(AsdError, match=r"newer/all/model.safetensors: it is trained on a corpus: ask for corpus"):
+    with pytest.raises(AsdError, match=r"the model is trained on a corpus: request corpus$"):
         inputs.training_features(toy, joint, "newer", "all")
 
 
@@ -110,7 +110,7 @@ def test_a_corpus_of_an_unknown_dataset_is_refused(root: Path) -> None:
 
 
 def test_all_variants_of_system4_share_one_first_phase() -> None:
-    """Trained once, on the corpus: a hundred epochs of 166,000 clips."""
+    """The first phase trains for 100 epochs on the 166,000 clips of the corpus, and must run only once."""
     real = Graph({**CONFIG, "data": ["dcase2025_dev", "dcase2025_eval"]}, ROOT)
     variants = [variant for (system, _, _), variant in real.variants.items() if system == "system4"]
     trained = {
@@ -126,11 +126,11 @@ def test_all_variants_of_system4_share_one_first_phase() -> None:
         f"results/models/{name}/corpus/all/model.safetensors"
         for name in ("audiomae_adapted", "audiomae_phase1", "beats_phase1")
     ]
-    assert len(paths) == 3 + 4 * 2  # and four models of this year's clips for each dataset
+    assert len(paths) == 3 + 4 * 2  # and, for each dataset, four models trained on its own clips
 
 
 def trainings(model: Recipe, dataset: str) -> set[str]:
-    """Return the weights of a model and of all that it starts from."""
+    """Return the weights of a model and, recursively, of the models that it is initialised from."""
     return {inputs.weights(model, dataset, "fan")}.union(*(trainings(init, dataset) for init in model.init))
 
 
@@ -241,7 +241,7 @@ def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:
 
 
 def test_settings_survive_the_command_line(root: Path) -> None:
-    """A rule passes them as text (`{params.settings:q}`), a step reads them with `ast.literal_eval`."""
+    """A rule passes them as text (`{params.settings:q}`), and a step reads them with `ast.literal_eval`."""
     toy = graph(root, data=["toy", "dcase2025_eval"], ground_truth=True, seeds=[1, 2])
     every = [recipe.settings for recipe in toy.table.values()]
     every += [settings.score(variant, "00") for variant in toy.variants.values()]
@@ -252,7 +252,7 @@ def test_settings_survive_the_command_line(root: Path) -> None:
 
 
 def test_settings_are_those_that_the_steps_declare() -> None:
-    """What a rule passes as `--settings` is a dataclass of its step: no key too many, none missing, the right types."""
+    """What a rule passes as `--settings` has exactly the keys and types of the dataclass in its step."""
     real = Graph({**CONFIG, "data": ["demo", "dcase2025_dev"]}, ROOT)
     typed(PrepareSettings, settings.prepare(real, "demo", "fan"))
     typed(ScoreSettings, settings.score(real.variant("system3", "1", ""), "00"))
@@ -275,7 +275,7 @@ def test_code_is_that_of_the_step_and_of_the_recipe_s_class() -> None:
     assert stage_code.of_recipe("extract_features", frontend) not in codes
 
 
-# --- refusals -------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_code_is_that_of_the_step_and_of_the_recipe_s_class() -> None:
         ({"prepare": {**CONFIG["prepare"], "seconds": "ten"}}, "config: prepare.seconds: "),
         ({"seeds": []}, "config: seeds: "),
         ({"device": "gpu"}, "config: device: "),
-        ({"override": {"models": {"ghost": {"a": 1}}}}, "config: override.models.ghost: no system's file defines"),
+        ({"override": {"models": {"ghost": {"a": 1}}}}, "config: override.models.ghost: no system file defines"),
     ],
 )
 def test_a_wrong_config(root: Path, changes: dict, message: str) -> None:
@@ -302,7 +302,7 @@ def test_what_a_path_may_not_name(root: Path) -> None:
     toy = graph(root)
     with pytest.raises(AsdError, match=r"^models: toy_joint-000000: no recipe of the config has this key"):
         toy.recipe("models", "toy_joint-000000")
-    with pytest.raises(AsdError, match=r"variants\.third: there is none: use one of: both, joint"):
+    with pytest.raises(AsdError, match=r"variants\.third: there is no such variant: use one of: both, joint"):
         toy.variant("toy", "third", "")
     with pytest.raises(AsdError, match=r"^config: datasets\.toy: there is no machine valve: use one of: fan, pump"):
         inputs.fetched_recordings(toy, "toy", "valve")

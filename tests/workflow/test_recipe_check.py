@@ -1,4 +1,4 @@
-"""Recipes against the constructors they configure, by the source alone."""
+"""Recipes are checked against the constructors in the source text."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""Recipes: resolution of a whole ancestry, keys, seeds, views, overrides, and what is refused."""
+"""Recipes: resolution, keys, seeds, views, overrides and errors."""
 
 import copy
 import re
@@ -49,7 +49,7 @@ Systems = Callable[..., Recipes]
 
 @pytest.fixture
 def systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systems:
-    """Write systems' files and read them; the classes that the recipes name need not exist."""
+    """Return a function that writes system files and reads them; the classes of the recipes need not exist."""
     monkeypatch.setattr(module.recipe_check, "check", lambda *_: None)
 
     def write(override: dict | None = None, checkpoints: dict | None = None, **files: dict[str, Any]) -> Recipes:
@@ -138,8 +138,8 @@ def test_a_variant_says_what_was_trained_from_scratch_where_public_weights_could
     tasnet = recipes.resolve("separators", "tasnet", 3).key
     plain, joint, tuned = (recipes.resolve("models", name, 3).key for name in ("plain", "joint", "tuned"))
     knn = recipes.resolve("backends", "knn", 3).key
-    assert one.recipe == f"{tuned} (from scratch) (raw, separated/{tasnet}) > {knn}"  # by way of `init`
-    assert two.recipe == f"{plain} > {knn} + {joint} (from scratch) > {knn}"  # `plain` knows no public weights
+    assert one.recipe == f"{tuned} (from scratch) (raw, separated/{tasnet}) > {knn}"  # inherited through `init`
+    assert two.recipe == f"{plain} > {knn} + {joint} (from scratch) > {knn}"  # `plain` has no key `checkpoint`
 
 
 def test_a_variant_from_public_weights_says_nothing_of_scratch(systems: Systems) -> None:
@@ -184,11 +184,15 @@ def test_keys_do_not_depend_on_order_or_comments(systems: Systems, tmp_path: Pat
         (("frontends", "raw_mel", "n_mels"), 32, {"raw_mel", "plain"}),
         (("models", "joint", "training", "epochs"), 11, {"joint", "tuned"}),
         (("models", "joint", "views"), ["raw"], {"joint", "tuned"}),
-        (("models", "joint", "views"), ["separated/tasnet", "augmented/mix", "raw"], set()),  # a set: order is ours
+        (
+            ("models", "joint", "views"),
+            ["separated/tasnet", "augmented/mix", "raw"],
+            set(),
+        ),  # in any order
         (("models", "tuned", "depth"), 3, {"tuned"}),
         (("models", "tuned", "init"), None, {"tuned"}),
         (("models", "plain", "scope"), "all", {"plain"}),
-        (("models", "plain", "scope"), "machine", set()),  # as it is without saying so
+        (("models", "plain", "scope"), "machine", set()),  # the default
         (("models", "plain", "views"), ["raw"], set()),
         (("backends", "knn", "k"), 2, {"knn"}),
         (("title",), "another", set()),
@@ -212,7 +216,7 @@ def test_a_key_changes_with_any_ancestor_s_setting(
     ],
 )
 def test_public_weights_are_named_by_where_they_are_from(systems: Systems, change: dict, affected: set[str]) -> None:
-    """Pinning a file that is in use already must not train anything again."""
+    """Pinning a file that is already in use must not repeat any training."""
     content = changed("models", "joint", "checkpoint", value="net")
     before, after = (
         _keys(systems(toy=content, checkpoints={"net": block}), 0) for block in (PUBLIC, {**PUBLIC, **change})
@@ -256,7 +260,7 @@ def test_a_wrong_key_in_an_override_is_blamed_on_the_config(monkeypatch: pytest.
         _ = recipes.blocks
 
 
-# --- refusals: one line that names file and key ---------------------------------------------------------------------
+# --- errors: one line that names file and key -----------------------------------------------------------------------
 
 CIRCLE = {
     **SYSTEM["models"],
@@ -290,12 +294,12 @@ REFUSED = {
     "circle of three": (
         changed("models", value=CIRCLE),
         ("models", "a"),
-        "toy.yaml: models.c.init: models.a is built from itself (a > b > c > a): break the circle",
+        "toy.yaml: models.c.init: models.a builds on itself (a > b > c > a): remove the cycle",
     ),
     "circle of one": (
         changed("models", value=ONESELF),
         ("models", "a"),
-        "toy.yaml: models.a.init: models.a is built from itself (a > a): break the circle",
+        "toy.yaml: models.a.init: models.a builds on itself (a > a): remove the cycle",
     ),
     "joint model from a machine's": (
         changed("models", "joint", "init", value="plain"),
@@ -315,7 +319,7 @@ REFUSED = {
     "own seed": (
         changed("models", "plain", "seed", value=1),
         ("models", "plain"),
-        "toy.yaml: models.plain.seed: the config's `seeds` decide for every recipe: remove it",
+        "toy.yaml: models.plain.seed: the config's `seeds` apply to every recipe: remove it",
     ),
 }
 
@@ -351,12 +355,12 @@ def test_a_name_twice_in_one_file(tmp_path: Path) -> None:
 
 
 def test_an_override_of_nothing(systems: Systems) -> None:
-    with pytest.raises(AsdError, match=r"^config: override\.models\.ghost: no system's file defines this recipe"):
+    with pytest.raises(AsdError, match=r"^config: override\.models\.ghost: no system file defines this recipe"):
         systems({"models": {"ghost": {"depth": 1}}})
 
 
 def test_no_systems(tmp_path: Path) -> None:
-    with pytest.raises(AsdError, match="holds no system's YAML file"):
+    with pytest.raises(AsdError, match="contains no system files"):
         _ = Recipes(tmp_path).systems
 
 

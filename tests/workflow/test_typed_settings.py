@@ -1,3 +1,5 @@
+"""Plain values become dataclasses; wrong keys and types are errors."""
+
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,12 +1,16 @@
-"""YAML that is not what its schema says is refused in one line that names file and key."""
+"""YAML files that do not conform to their schema give a one-line error that names file and key."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 from asdlib.errors import AsdError
+from asdlib.training.settings import Training
 from asdlib.workflow.yaml_files import check, load_yaml
 
+ROOT = Path(__file__).parents[2]
 GOOD = """
 report: toy
 title: A toy
@@ -45,7 +49,7 @@ def test_anchors_and_merges_work(load):
 BAD = {
     "empty": ("", r"\(top level\): None is not of type 'object'"),
     "a list": ("[1, 2]", r"\(top level\): \[1, 2\] is not of type 'object'"),
-    "not YAML": ("a: [b", r"is not YAML: .*line \d.*: correct it there"),
+    "not YAML": ("a: [b", r"is not YAML: .*line \d.*: correct it"),
     "a tab": ("a:\n\tb: 1", r"is not YAML: .*line 2"),
     "not text": (b"\xff\xfe\x00", "is not YAML: "),
     "code": ('!!python/object/apply:os.system ["true"]', "is not YAML: could not determine a constructor"),
@@ -85,7 +89,13 @@ def test_the_schema_is_named():
 
 
 def test_the_files_of_this_repository_are_good():
-    systems = sorted((Path(__file__).parents[2] / "config" / "systems").glob("*.yaml"))
+    systems = sorted((ROOT / "config" / "systems").glob("*.yaml"))
     assert systems
     for path in systems:
         load_yaml(path, "system")
+
+
+def test_the_limits_of_a_training_are_on_settings_that_exist():
+    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "system.schema.yaml").read_text())
+    limited = schema["$defs"]["recipes"]["additionalProperties"]["properties"]["training"]["properties"]
+    assert limited.keys() <= {field.name for field in fields(Training)}

@@ -1,12 +1,12 @@
-"""From archives or a folder of recordings to the audio that all later stages read.
+"""Download, prepare, separate and augment the recordings.
 
-Needs    the dataset's block of the config
-Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/separated/…, results/audio/augmented/…
-         and results/separators/<separator>/<dataset>/<machine>/model.safetensors
+Needs    the config's block `datasets`, or a folder of recordings
+Makes    resources/<dataset>/<machine>/, results/audio/raw/…, results/audio/noise/…, results/audio/separated/…,
+         results/audio/augmented/… and results/separators/<separator>/<dataset>/<machine>/model.safetensors
 """
 
 
-# Fetch, verify and unpack a machine's archives, or make its recordings.
+# Download, verify and unpack a machine's recordings, or synthesise them.
 rule download:
     output:
         directory(paths.recordings()),
@@ -33,7 +33,7 @@ rule download:
         ' --network {params.network:q} --lock "$ASDLIB/{params.pins}" --log {log}'
 
 
-# Check the recordings and store them as 10 s clips, one row a clip.
+# Check a machine's recordings and store them as clips of one length, one row per clip.
 rule prepare:
     input:
         lambda w: inputs.fetched_recordings(graph, w.dataset, w.machine),
@@ -59,7 +59,7 @@ rule prepare:
         " --machine {wildcards.machine} --out {output} --settings {params.settings:q} --log {log}"
 
 
-# Check a dataset's background noise and store it in pieces of one length.
+# Check a dataset's noise pool and store it as pieces of one length.
 rule prepare_noise:
     output:
         paths.noise(),
@@ -126,7 +126,7 @@ rule train_separator:
         " --threads {params.threads} --log {log}"
 
 
-# Run every clip of a machine through its separator.
+# Separate every clip of a machine with its separator.
 rule separate:
     input:
         audio=paths.audio(RAW),

@@ -1,4 +1,8 @@
-"""What the rules' wildcards stand for. Decisions live in asdlib.workflow, where they are tested."""
+"""Build the graph from the config, and constrain the wildcards.
+
+The code that the rules call is in asdlib.workflow, asdlib.report.inputs and asdlib.submission.inputs, and is tested
+there.
+"""
 
 import os
 import re
@@ -21,9 +25,10 @@ job_environment.export(workflow.basedir)
 
 try:
     for path in workflow.configfiles:
-        yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
+        # Raises an error for repeated keys; Snakemake keeps the last value.
+        yaml_files.read_yaml(path)
     graph = Graph(config, workflow.basedir)
-    graph.variants, graph.table  # resolved now: a wrong recipe stops before anything runs
+    graph.variants, graph.table  # resolve all recipes, so that errors appear before any job runs
     submission_inputs.check(graph)
     settings_hash = guard.settings_hash(
         [graph.config, graph.recipes.systems], graph.root

@@ -1,11 +1,11 @@
-"""From audio to cached features.
+"""Extract features from audio.
 
 Needs    results/audio/<view>/<dataset>/<machine>.parquet
 Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet
 """
 
 
-# Turn every clip of a machine into a frontend's features.
+# Compute a frontend's features of every clip of a machine.
 rule extract_features:
     input:
         paths.audio(),

@@ -1,4 +1,4 @@
-"""From features to trained models, and from models to embeddings.
+"""Train models on features and compute embeddings with them.
 
 Needs    results/features/<frontend>/<view>/<dataset>/<machine>.parquet, the config's block `checkpoints`
 Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
@@ -6,10 +6,10 @@ Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
 """
 
 
-# Fetch public weights and verify them.
+# Download and verify public weights.
 rule fetch_checkpoint:
     output:
-        # update: a file put there by hand is not removed before the job, not even by --forceall.
+        # update: Snakemake does not remove a file that was put there by hand, not even with --forceall.
         update(paths.public_weights()),
     log:
         paths.log("fetch_checkpoint", "{checkpoint}", "{file}"),
@@ -22,7 +22,7 @@ rule fetch_checkpoint:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        # A function of the output re-runs nothing: neither a pin nor the text of a licence makes another file.
+        # A function of the output re-runs nothing: a pin or the text of a licence does not change the file.
         network=lambda w, output: graph.config["download"],
         settings=lambda w, output: graph.config["checkpoints"][w.checkpoint],
         source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
@@ -33,7 +33,7 @@ rule fetch_checkpoint:
         " --network {params.network:q} --log {log}"
 
 
-# Train a model on one machine's clips, or on those of all machines (machine `all`).
+# Train a model on the clips of one machine, or of all machines (machine `all`).
 rule train_model:
     input:
         features=lambda w: inputs.training_features(

@@ -1,12 +1,12 @@
-"""From tables to one HTML page.
+"""Make an HTML report of the tables.
 
 Needs    results/<system>/scores.csv and clips.csv of the config's `systems`, their embeddings, training scores and audio;
-         histories of trainings and records in results/benchmarks/ where there are some
+         training histories and the records in results/benchmarks/, if there are any
 Makes    results/<system>/report/<dataset>/<machine>.json, results/report.html
 """
 
 
-# Draw a system's charts of one machine, and choose the clips to listen to.
+# Draw a system's plots of one machine, and select the clips to listen to.
 rule illustrate:
     input:
         clips=paths.clips(),
@@ -32,7 +32,7 @@ rule illustrate:
         " --clips {input.clips} --out {output} --settings {params.settings:q} --log {log}"
 
 
-# Join the tables and illustrations of the config's systems into one page.
+# Combine the tables and illustrations of the config's systems in one page.
 rule report:
     input:
         scores=expand(paths.scores(), system=graph.config["systems"]),

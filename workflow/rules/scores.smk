@@ -1,4 +1,4 @@
-"""From embeddings to submission files, and from those to a system's tables.
+"""Score the test clips and tabulate the scores of each system.
 
 Needs    results/embeddings/…, results/audio/raw/… (labels of the test clips), resources/reported/<system>.csv
 Makes    results/<system>/<variant>/<dataset>/anomaly_score_<machine>_section_<NN>_test.csv and decision_result_…csv,
@@ -45,7 +45,7 @@ rule score:
         " --settings {params.settings:q} --log {log}"
 
 
-# Compare a system's scores with the ground truth and with the report's own figures.
+# Compare a system's scores with the ground truth and with the reported figures.
 rule tabulate:
     input:
         scores=lambda w: inputs.score_files(graph, w.system, "anomaly_score"),

@@ -1,4 +1,4 @@
-"""From submission files to the package for the challenge.
+"""Make the package for the challenge.
 
 Needs    results/<system>/<variant>/<dataset>/…_test.csv, results/audio/raw/… (the clips' names and labels), the trained
          networks (their sizes), the config's block `submission`
@@ -6,7 +6,7 @@ Makes    results/submission/task2/<author>_<institute>_task2_<n>/ and results/su
 """
 
 
-# Gather the chosen variants' files, describe each system, check everything.
+# Collect and check the files of the chosen variants, and describe each system in a meta file.
 rule submission:
     input:
         lambda w: submission_inputs.score_files(graph),

@@ -1,4 +1,4 @@
-"""The registry of backends, by the `kind` that a recipe names.
+"""The registry of backends, by the `kind` of a recipe.
 
 A backend turns representations of clips into anomaly scores. `fit(train) -> self` learns from normal training clips and
 sets attributes whose names end in `_`: `train_score_` (N,), and `threshold_` if the method defines a decision threshold

@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"folder of prepared clips, {paths.audio_folder('<dataset>')}: their names are checked, their labels used"
     )
     against.add_argument("--clips", type=Path, metavar="DIR", help=prepared)
-    parser.add_argument("--json", action="store_true", help="print every figure as JSON, in fractions")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON, as fractions")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the figures: a table in percent, or all of them as JSON. Without labels, say that the files are valid."""
+    """Print the figures as a table in percent, or as JSON; without labels, only that the files are valid."""
     from asdlib.evaluation.evaluator import read_sections, summarise
     from asdlib.evaluation.jackknife import official_ci95
     from asdlib.submission.check import labelled
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
     if args.clips and not labelled(sections):
         count = sum(len(section.scores) for section in sections)
-        print(f"{args.scores}: {count} clips of {len(sections)} machines and sections, valid; no labels, no figures")
+        print(f"{args.scores}: {count} clips of {len(sections)} sections are valid; no figures without labels")
         return
     result = summarise(sections)
     if args.json:

@@ -36,7 +36,7 @@ FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips 
 
 @dataclass(frozen=True)
 class Scores:
-    """Anomaly scores (N,), the decision threshold, and where both lie among the training clips.
+    """Anomaly scores (N,), the decision threshold, and their percentiles among the training clips.
 
     `percentile` (N,) is the share of the `n_train` normal training clips, in percent, that score lower;
     `threshold_percentile` is that of the threshold. `cut` and `padded` count the clips that were longer or shorter than
@@ -75,7 +75,7 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
 
 
 class _Pipeline:
-    """The steps from recordings to embeddings; what branches or views share is made only once."""
+    """The steps from recordings to embeddings; results that branches or views share are computed only once."""
 
     def __init__(self, graph: Graph, target: ScoringTarget, folder: Path):
         self._graph = graph

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "find the jobs of a killed run that are still running, and stop them"
+HELP = "list the jobs of a killed run that are still running, or stop them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

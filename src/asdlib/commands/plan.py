@@ -1,4 +1,4 @@
-"""`asdlib plan`: what remains to be done, and roughly what it costs, before anything runs."""
+"""`asdlib plan`: an estimate of what a run will cost, before anything runs."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from asdlib.errors import AsdError
 if TYPE_CHECKING:
     from asdlib.planning.rows import Plan
 
-HELP = "list the jobs, disk space and hours that systems still need"
+HELP = "estimate the jobs, disk space and hours that systems still need"
 HEADS = ("system", "jobs", "trainings", "disk GB", "CPU h", "GPU h")
 
 

@@ -1,4 +1,4 @@
-"""`asdlib run`: the workflow, for those who do not know Snakemake."""
+"""`asdlib run`: the workflow without Snakemake's command line."""
 
 import argparse
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 
-HELP = "run systems: print the snakemake command that does so, and call it"
-RULES = ("report", "submission")  # targets beside the systems
+HELP = "run systems: print the snakemake command and execute it"
+RULES = ("report", "submission")  # targets other than systems and files
 SLURM = "profiles/slurm"
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--cores", metavar="N", help="processor cores (default: all)")
     parser.add_argument("--gpus", type=int, metavar="N", help="GPU jobs at a time; 0 computes on the CPU (default: 1)")
-    parser.add_argument("--slurm", action="store_true", help=f"on a SLURM cluster, as {SLURM} says")
+    parser.add_argument("--slurm", action="store_true", help=f"run on a SLURM cluster with {SLURM}")
     parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")
     parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Become Snakemake: its exit code is the command's, and Ctrl-C reaches it."""
+    """Replace this process by Snakemake, so that its exit code is the command's and Ctrl-C reaches it."""
     from asdlib.workflow.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
 
     require_workflow()
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _shown(args: argparse.Namespace, systems: list[str]) -> list[str]:
-    """Return the setting by which a report shows the systems that are named beside it."""
+    """Return the setting that makes the target `report` show the systems that are named with it."""
     named = [word for word in args.targets if word in systems]
     given = any(entry.startswith("systems=") for entry in args.config)
     return [f"systems=[{','.join(named)}]"] if "report" in args.targets and named and not given else []
@@ -63,5 +63,5 @@ def _options(args: argparse.Namespace) -> list[str]:
         gpus = [] if args.gpus is None else ["--resources", f"gpu={args.gpus}"]
         return ["--cores", args.cores or "all", *gpus, *dry]
     if args.cores is not None or args.gpus is not None:
-        raise AsdError(f"--slurm: leave --cores and --gpus out: {SLURM}/config.yaml says how many jobs there may be")
+        raise AsdError(f"--slurm: leave out --cores and --gpus: {SLURM}/config.yaml limits the number of jobs")
     return ["--workflow-profile", SLURM, *dry]

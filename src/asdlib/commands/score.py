@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     _refuse_missing(graph, target, args)
     clips = _files(args.clips)
 
-    from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: wrong calls were refused before
+    from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: only after the checks
 
     scores = score_clips(graph, target, clips)
     if scores.cut or scores.padded:
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
-    """Return what the options select; an option with only one possible value may be left out."""
+    """Return the target that the options select; an option with only one possible value may be left out."""
     from asdlib.commands.scoring_target import ScoringTarget
 
     _one("--system", args.system, list(graph.recipes.systems))

@@ -1,4 +1,4 @@
-"""What new clips are scored as, and the files that this reads."""
+"""The variant and machine for which new clips are scored, and the files that scoring reads."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""`asdlib systems`: the systems and variants of the workflow's config, and what exists of them."""
+"""`asdlib systems`: the systems and variants of the workflow, and which of their files exist."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
 
-HELP = "list the systems, their variants, and what exists of them"
+HELP = "list the systems and their variants, and which of their files exist"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def text(system: dict[str, Any]) -> str:
     found = [f"scores.csv {table}", f"trained weights {_of(system['trained'])}"]
     if system["public_weights"]["needed"]:
         found.append(f"public weights {_of(system['public_weights'])}")
-    found.append(f"machines' recordings {_of(system['recordings'])}")
+    found.append(f"machines with recordings {_of(system['recordings'])}")
     return "\n".join([*lines, f"  {'; '.join(found)}"])
 
 

@@ -1,4 +1,4 @@
-"""`asdlib table`: scores.csv files as a readable table, our figures beside the reported ones."""
+"""`asdlib table`: scores.csv files as a readable table, our figures next to the reported ones."""
 
 import argparse
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 from asdlib.commands.text_table import text_table
 from asdlib.evaluation.figures import TITLES
 
-HELP = "print scores.csv files, our figures beside the reported ones"
+HELP = "print scores.csv files, our figures next to the reported ones"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         }
     )
     print(text_table(list(table), table.itertuples(index=False), left=len(keys)))
-    print("\nOurs / reported. A report's figures stand only beside the dataset that it reports on.")
+    print("\nOurs / reported. Reported figures are shown only for the dataset to which they refer.")
 
 
 def _rounded(figure: float) -> str:

@@ -9,8 +9,8 @@ WIDTH = 1_000_000  # rich wraps and cuts what is wider than this
 def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
     """Return a table as lines without borders: the first `left` columns flush left, the others flush right.
 
-    Heads are bold on a terminal. A program that reads the output gets plain text, and all of it: lines are never
-    wrapped or cut. Empty heads leave out the head line.
+    Headings are bold on a terminal. A program that reads the output gets the complete, plain text: lines are never
+    wrapped or cut. If all headings are empty, there is no heading line.
     """
     from rich.console import Console
     from rich.table import Table

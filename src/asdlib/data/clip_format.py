@@ -1,11 +1,11 @@
-"""The format that every stage sees clips in: the config's block `prepare`."""
+"""The clip format that all steps after `prepare` read: the config's block `prepare`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ClipFormat:
-    """Length and rate of clips, and what is allowed of recordings that differ."""
+    """Length and sampling rate of clips, and what is done with recordings that differ."""
 
     sample_rate: int  # Hz
     seconds: float

@@ -143,13 +143,13 @@ def _recording(path: Path, subfolder: str, machine: str) -> Clip:
         )
     parts = {"split": None, "domain": None, "label": None, "tail": None, **match.groupdict()}
     if parts["split"] not in (None, kind):
-        raise AsdError(f"{path}: lies in {subfolder}/ but is named as a {parts['split']} clip: move or rename it")
+        raise AsdError(f"{path}: is in {subfolder}/ but is named as a {parts['split']} clip: move or rename it")
     if kind == "train" and parts["label"] != "normal":
         found = "an anomaly" if parts["label"] else "a clip without a label"
         raise AsdError(f"{path}: {found} among the training clips: move it to test/, or rename it")
     domain = subfolder.removesuffix("_test") if subfolder in ("source_test", "target_test") else parts["domain"]
     if parts["domain"] not in (None, domain):
-        raise AsdError(f"{path}: lies in {subfolder}/ but is named as a {parts['domain']} clip: move or rename it")
+        raise AsdError(f"{path}: is in {subfolder}/ but is named as a {parts['domain']} clip: move or rename it")
     return Clip(
         path, f"{machine}/{subfolder}/{path.name}", parts["section"], kind, domain, parts["label"], parts["tail"] or ""
     )

@@ -74,12 +74,12 @@ def writing(
     kinds = {name: pa.fixed_shape_tensor(_arrow_type(dtype), tuple(shape)) for name, (dtype, shape) in tensors.items()}
     header = {"recipe": json.dumps(recipe, sort_keys=True), "notes": json.dumps(notes or {}, sort_keys=True)}
     schema = pa.schema([*CLIP_FIELDS, *kinds.items()], metadata=header)
-    # Delta encoding halves integers (audio). Floats do not shrink; byte-stream split is the fastest to read.
+    # Delta encoding halves the size of integers (audio). Floats do not shrink; byte-stream split is fastest to read.
     encodings = {
         f"{name}.list.element": "DELTA_BINARY_PACKED" if np.dtype(dtype).kind == "i" else "BYTE_STREAM_SPLIT"
         for name, (dtype, _) in tensors.items()
     }
-    # Not cryptographic: it only has to distinguish contents, and sha256 takes a tenth of the time of a streaming stage.
+    # Not cryptographic: it only has to distinguish contents, and sha256 takes a tenth of the time of a whole step.
     digest = xxh3_128(repr(sorted(kinds.items())).encode())
     with (
         atomic(path) as temporary,

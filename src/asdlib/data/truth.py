@@ -1,4 +1,4 @@
-"""Ground truth of evaluation sets: readers of the published tables, and `ground_truth.csv` beside the recordings.
+"""Ground truth of evaluation sets: readers of the published tables, and `ground_truth.csv` next to the recordings.
 
 It is published in two forms (sources: the evaluators' repositories and the rename lists of the official baseline):
 

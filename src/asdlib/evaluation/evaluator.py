@@ -18,7 +18,7 @@ from asdlib.evaluation.jackknife import evaluator_ci95
 from asdlib.evaluation.metrics import DOMAINS, harmonic_mean, official_score, precision_recall_f1, section_metrics
 from asdlib.scoring.score_files import DECISIONS, SCORES, find_submission, read_decisions, read_pairs, read_scores
 
-COLUMNS = ("AUC", "pAUC", "precision", "recall", "F1 score")  # of the mean lines
+COLUMNS = ("AUC", "pAUC", "precision", "recall", "F1 score")  # columns of the mean lines
 _TRUTH_FILE = re.compile(r"ground_truth_(.+)_section_(\d+)_test\.csv", re.ASCII)
 
 Metrics = dict[str, float]
@@ -40,8 +40,8 @@ def evaluate(scores: Path, truth: Path) -> dict:
     """Return every figure of the official evaluator for the submission folder `scores`.
 
     The keys are `machines.<machine>.sections.<NN>.<metric>`, `machines.<machine>.<mean line>.<column>`,
-    `overall.<mean line>.<column>`, `overall.official score`, `overall.official score ci95` (as the evaluator
-    prints it: too narrow) and `official_score`. Raises AsdError, naming the file and the clip, for missing,
+    `overall.<mean line>.<column>`, `overall.official score`, `overall.official score ci95` (too narrow, as
+    the evaluator prints it) and `official_score`. Raises AsdError, naming the file and the clip, for missing,
     extra or repeated names, missing files, scores that are not finite, decisions other than 0 and 1, and a
     section with only one class.
     """
@@ -122,7 +122,7 @@ class _LabelledNames:
         for where, name, labelled in read_pairs(self.table):
             labelled = labelled.removesuffix(".wav") + ".wav"
             if labelled in names:
-                raise AsdError(f"{where}: {labelled} stands for two clips: fetch the ground truth again")
+                raise AsdError(f"{where}: {labelled} belongs to two clips: fetch the ground truth again")
             names[labelled] = name
         return names
 

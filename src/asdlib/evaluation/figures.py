@@ -1,6 +1,6 @@
-"""The figures of every table, by the names of their columns.
+"""The figures in all tables, by the names of their columns.
 
-Standard library only: the graph imports this.
+Standard library only, because the graph imports this module.
 """
 
 AREAS = ("auc_source", "auc_target", "pauc")  # the official score is their harmonic mean

@@ -1,4 +1,4 @@
-"""Jackknife intervals of the official metric, without computing the metric anew for every clip left out.
+"""Jackknife intervals of the official metric, without recomputing the metric for each clip left out.
 
 Let tp(f) be the number of anomalies found at f false alarms (linear within a group of tied scores). Leaving out one
 clip shifts a known part of this curve, so every leave-one-out area follows from the area of the full curve.

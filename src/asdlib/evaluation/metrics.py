@@ -91,9 +91,9 @@ def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[
 
 
 def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:
-    """Return the decision metrics of some clips (the official lines use one domain's clips at a time).
+    """Return the decision metrics of some clips (the official ones are computed per domain).
 
-    A denominator of 0 is replaced by `EPSILON`, so that a metric without any positive is 0 and not an error.
+    A denominator of 0 is replaced by `EPSILON`, so that a metric without positives is 0 instead of an error.
     """
     labels, decisions = _binary(labels, "labels"), _binary(decisions, "decisions")
     if labels.shape != decisions.shape:

@@ -54,7 +54,7 @@ def recomputed_overall(reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def overall_figures(rows: pd.DataFrame) -> list[float]:
-    """Return `FIGURES` of several machines and sections together, in percent; all NaN if one of theirs is missing.
+    """Return `FIGURES` of several machines and sections together, in percent; all NaN if any value is missing.
 
     Each is the harmonic mean of its column, and `hmean`, the official score, that of all three columns.
     """

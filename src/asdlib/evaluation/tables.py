@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VariantScores:
-    """A variant under one seed, and by dataset the folder of its score files."""
+    """A variant with one seed, and the folder of its score files for each dataset."""
 
     variant: str
     seed: int
@@ -40,7 +40,7 @@ class VariantScores:
 
 @dataclass(frozen=True)
 class TableSettings:
-    """What the tables of a system hold: every variant and seed on every section."""
+    """The content of a system's tables: every variant and seed, on every section."""
 
     system: str
     variants: list[VariantScores]
@@ -49,7 +49,7 @@ class TableSettings:
 
 @dataclass(frozen=True)
 class SectionClips:
-    """The test clips of a section, one a row, and the number of its training clips."""
+    """The test clips of a section, one per row, and the number of its training clips."""
 
     section: Section
     test: pd.DataFrame
@@ -59,8 +59,8 @@ class SectionClips:
 def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return scores.csv and clips.csv of a system; all figures are in percent, as the reports print them.
 
-    `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing where test clips have no
-    labels. A row `all` joins the machines of a variant by harmonic means; with several seeds, rows `mean` and `sd`
+    `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing if test clips have no
+    labels. A row `all` combines the machines of a variant by harmonic means; with several seeds, rows `mean` and `sd`
     (sample standard deviation) follow.
     """
     sections = [_read_section(section) for section in settings.sections]
@@ -142,25 +142,25 @@ def _section_row(clips: SectionClips, scored: pd.DataFrame) -> dict[str, Any]:
 
 def _section_figures(clips: pd.DataFrame) -> list[float]:
     if clips[["domain", "label"]].isna().any(axis=None):
-        raise AsdError("test clips without label or domain: set ground_truth: true, or name them in the labelled way")
+        raise AsdError("test clips without label or domain: set ground_truth: true, or give them labelled names")
     found = section_metrics((clips["label"] == "anomaly").astype(int), clips["domain"], clips["anomaly_score"])
     return [100 * value for value in (found.auc_source, found.auc_target, found.pauc, found.hmean)]
 
 
 def _overall_row(rows: pd.DataFrame) -> pd.DataFrame:
-    """Join the rows of one variant, seed and dataset."""
+    """Return the row `all` of one variant, seed and dataset."""
     figures = dict(zip(FIGURES, overall_figures(rows), strict=True))
     counts = {name: rows[name].sum() for name in ("n_train", "n_test")}
     return rows.head(1).assign(machine=ALL, section="", **figures, **counts)
 
 
 def _comparable(reported: pd.DataFrame) -> pd.DataFrame:
-    """Return what stands beside our figures: overall figures recomputed from the report's machines where possible."""
+    """Return the figures to compare ours with; overall ones are recomputed from the report's machines if possible."""
     return recomputed_overall(reported).combine_first(reported)[list(FIGURES)].add_prefix("reported_")
 
 
 def _over_seeds(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield mean and standard deviation over the seeds of every row that there is once per seed."""
+    """Yield the mean and the standard deviation over the seeds of each row, if there are several."""
     for _, group in rows.groupby(list(KEYS), sort=False):
         if len(group) > 1:
             joined = group.head(1).assign(recipe="")
@@ -174,5 +174,5 @@ def _aggregated(group: pd.DataFrame, function: Callable[[list[float]], float]) -
 
 
 def _rounded(figure: float) -> float:
-    """Round to four decimals of a percent: far below what a clip more or less changes."""
+    """Round to four decimals of a percent, far less than the effect of a single clip."""
     return round(float(figure), 4)  # Python's rounding: numpy's is not exact

@@ -1,4 +1,4 @@
-"""The frontends a recipe can name by its `kind`. Each turns a batch of waveforms into a batch of features.
+"""The registry of frontends, by the `kind` of a recipe. A frontend turns a batch of waveforms into one of features.
 
 A frontend is deterministic and transforms every clip independently of the others. `shape(samples)` returns the shape
 of one clip's features, `frames(samples)` the number of frames that come from real samples if the clip is padded, and

@@ -1,4 +1,4 @@
-"""The registry of models, by the `kind` that a recipe names.
+"""The registry of models, by the `kind` of a recipe.
 
 A model is an `nn.Module` with the methods
 - `examples(clips) -> Examples`: the training examples (`len`, `batch(indices) -> Batch`),

@@ -1,4 +1,4 @@
-"""How many clips there are or will be: counted in tables or else in recordings, or else as the config declares."""
+"""The numbers of existing or future clips: counted in tables, else in folders, else as the config declares."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
@@ -12,18 +12,18 @@ from asdlib.workflow.words import RAW
 
 DECLARED = "as declared"
 GUESSED = "assumed to be as many as in 2025"
-ASSUMED = {"train": 1000, "test": 200, "supplemental": 100}  # of a section, as the challenge has it since 2023
+ASSUMED = {"train": 1000, "test": 200, "supplemental": 100}  # per section, as in the challenge since 2023
 
 
 class ClipCounts:
-    """Counts clips by kind. `made` are the files that jobs will make: their present content is ignored."""
+    """Counts clips by kind. `made` are the files that jobs will make; their present content is ignored."""
 
     def __init__(self, graph: Graph, made: Collection[str]):
         self._graph = graph
         self._made = made
         self.origins: dict[str, set[tuple[str, str]]] = defaultdict(set)  # how: (dataset, machine)
 
-    @cache  # noqa: B019 (one plan a run)
+    @cache  # noqa: B019 (one plan per process)
     def of(self, view: str, dataset: str, machine: str) -> Counter[str]:
         """Return how many clips of each kind one view of a machine has."""
         table = paths.audio(view, dataset, machine)
@@ -41,7 +41,7 @@ class ClipCounts:
 
     @property
     def guessed(self) -> bool:
-        """Return whether only the number of supplemental clips is known for some machines."""
+        """Return whether it is unknown for some machines if their supplements are clean or noise clips."""
         return bool(self.origins.keys() & {DECLARED, GUESSED})
 
     def _stays(self, path: str) -> bool:
@@ -52,7 +52,7 @@ class ClipCounts:
             self.origins[how].add((dataset, machine))
 
     def _augmented(self, key: str, dataset: str, machine: str) -> int:
-        """Return how many clips an augmentation makes at most: some make none where nothing is separated."""
+        """Return how many clips an augmentation makes at most; some make none for machines without a separator."""
         settings = self._graph.recipe("augmentations", key).settings
         return settings.get("count") or settings.get("per_clip", 1) * self.of(RAW, dataset, machine)["train"]
 
@@ -86,7 +86,8 @@ def in_folder(folder: Path, machine: str, sections: Collection[str]) -> Counter[
 def declared(clips: dict[str, int], sections: int) -> Counter[str]:
     """Return a dataset's declared counts for a number of sections.
 
-    Only the recordings tell whether supplemental clips are clean sound or noise; clean sound costs more.
+    Whether supplements are clean sound or noise is known only from the recordings; clean sound costs more, so it is
+    assumed.
     """
     counts = {"train": clips["train"], "test": clips["test"], "clean": clips.get("supplemental", 0)}
     return Counter({kind: sections * count for kind, count in counts.items()})

@@ -6,8 +6,8 @@ from typing import Any
 from asdlib.workflow import yaml_files
 from asdlib.workflow.recipe import Recipe
 
-# Settings that a cost scales with or does not depend on. A change of any other setting makes another network.
-SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "audio"}
+# Settings to which a cost is proportional or on which it does not depend. Any other change gives another network.
+SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "views"}
 
 
 class Costs:

@@ -21,7 +21,7 @@ COMPUTED_WITH = {
     "train_model": ("models", "model", "train"),
     "embed": ("models", "model", "clip"),
 }
-MEASURED = 10.0  # s: the length of the clips that costs were measured with
+MEASURED = 10.0  # s: the length of the clips for which costs were measured
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Hours:
         self._length = graph.config["prepare"]["seconds"] / MEASURED
 
     def of(self, job: Job) -> Time:
-        """Return the time that a job takes; only its start if its cost is unknown."""
+        """Return the time that a job takes; if its cost is unknown, only the time to start it."""
         start = self._costs.start.get(job.rule, 0.0)
         if job.rule == "prepare":
             return Time(start + self._clips(job, RAW) * self._costs.prepare, 0.0)
@@ -58,7 +58,7 @@ class Hours:
         return Time(start + work, start + work / cost["speedup"] if job.gpus else 0.0)
 
     def _amount(self, job: Job, recipe: Recipe) -> float:
-        """Return how many times a job does what its cost was measured for."""
+        """Return the number of units (clips, or seconds of mixture) that the cost of a job is multiplied by."""
         if job.rule == "train_separator":
             return mixtures(recipe.settings) if self._learns(job, recipe) else 0.0
         if job.rule == "separate":
@@ -77,7 +77,7 @@ class Hours:
         return self._length * sum(counts[kind] for kind in kinds or counts)
 
     def _learns(self, job: Job, recipe: Recipe) -> bool:
-        """Return whether a machine has a separator that does something: without clean clips most have none."""
+        """Return whether a separator is trained for a machine; without clean clips, most recipes train none."""
         clean = self._counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
         return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
 
@@ -89,7 +89,7 @@ def mixtures(settings: Settings) -> float:
 
 
 def clips_seen(settings: Settings, clips: int) -> int:
-    """Return how many clips a model is trained on, counted anew in each epoch."""
+    """Return how many clips a model is trained on, summed over the epochs."""
     training = Training(**settings["training"])
     drawn = training.steps_per_epoch and training.steps_per_epoch * training.batch_size * training.accumulate
     return training.epochs * (drawn or clips)

@@ -1,4 +1,4 @@
-"""What exists of every system: its table, its trained and public weights, its recordings."""
+"""Which files of every system exist: its table, its trained and public weights, its recordings."""
 
 from collections.abc import Iterable
 from pathlib import Path

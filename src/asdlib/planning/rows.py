@@ -1,4 +1,4 @@
-"""From the jobs of a dry run to a row of figures for each system, and one for all together."""
+"""The rows of a plan: the cost of each system, and of all systems together, from the jobs of a dry run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,8 @@ from asdlib.workflow.words import ALL
 
 FIGURES = ("trains", "disk", "scratch", "cpu", "gpu", "gpus", "unknown")  # of a job: bytes, seconds
 SUPPLEMENTS = (
-    "The config does not say whether a machine's supplemental clips are clean sound or noise. The plan assumes clean "
-    "sound, which makes a separator to train for every machine that has some."
+    "The config does not say whether a machine's supplements are clean sound or noise. The plan assumes clean sound, "
+    "so it includes a separator for every machine with supplements."
 )
 HOURS = (
     f"Hours are estimated from {COSTS}, which was measured on slow, shared CPUs. CPU h: hours of one thread if "
@@ -28,10 +28,10 @@ HOURS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What remains to be done for a system. The hours do not include `unknown`, its recipes without a known cost.
+    """What remains to be done for a system. The hours do not include `unknown`, the recipes whose cost is unknown.
 
-    `scratch_gb` is what its largest joint training needs while it runs, besides its results. `gpu_hours` is None if no
-    job asks for a GPU.
+    `scratch_gb` is the disk space that its largest joint training needs while it runs, in addition to its results.
+    `gpu_hours` is None if no job asks for a GPU.
     """
 
     system: str
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """A row for each system and the row `all`, in which shared jobs count once; and what the figures are based on."""
+    """A row for each system, the row `all`, in which shared jobs count once, and what the figures are based on."""
 
     rows: list[Row]
     rests_on: list[str]

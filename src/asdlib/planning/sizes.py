@@ -76,7 +76,7 @@ class Sizes:
         counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
         return sum(counts[kind] for kind in kinds or counts)
 
-    @cache  # noqa: B019 (one plan a run)
+    @cache  # noqa: B019 (one plan per process)
     def _feature(self, key: str) -> int:
         """Return the bytes of one clip's features."""
         from asdlib.frontends import FRONTENDS  # imports torch, which is not needed if nothing is left to do

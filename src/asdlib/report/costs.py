@@ -1,4 +1,4 @@
-"""The time, memory and disk space that every stage took, from Snakemake's benchmark files and the results."""
+"""The time, memory and disk space of every stage, from Snakemake's benchmark files and the results."""
 
 import csv
 from dataclasses import dataclass

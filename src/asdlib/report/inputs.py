@@ -1,4 +1,4 @@
-"""What the page is made of: paths and settings of the rules `illustrate` and `report`, from the graph."""
+"""The input files and settings of the rules `illustrate` and `report`, from the graph."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def part_paths(graph: Graph) -> list[str]:
-    """Return the illustrations that the run's report joins."""
+    """Return the files of illustrations that the run's report consists of."""
     return [paths.illustrations(system, *one) for system in graph.config["systems"] for one in graph.run_machines]
 
 
 def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[str]:
-    """Return everything that a machine's illustrations are drawn from."""
+    """Return the files from which a machine's illustrations are drawn."""
     settings = illustrate_settings(graph, system, dataset, machine)
     found = [settings["audio"], *(block["path"] for block in settings["maps"])]
     for variant in settings["variants"]:
@@ -32,7 +32,7 @@ def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[s
 
 
 def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -> dict[str, Any]:
-    """Return what a machine's illustrations show: of the first seed, the variants and their embeddings."""
+    """Return the settings of a machine's illustrations: variants and embeddings of the first seed."""
     variants = first_variants(graph, system)
     sections = list(graph.datasets[dataset].machines[machine])
     return {
@@ -61,13 +61,13 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
 
 
 def first_variants(graph: Graph, system: str) -> list[Variant]:
-    """Return a system's variants under the first seed: those that are drawn."""
+    """Return a system's variants with the first seed, which are those that are drawn."""
     seed = graph.config["seeds"][0]
     return [variant for variant in graph.variants_of(system) if variant.seed == seed]
 
 
 def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
-    """Return the embeddings to draw, one that variants share once, with the representation that the backend reads."""
+    """Return the embeddings to draw, with the representation that the backend reads; shared ones appear once."""
     found: dict[tuple, dict[str, Any]] = {}
     for variant in variants:
         read = [(branch, view) for branch in variant.branches for view in branch.views]
@@ -83,9 +83,9 @@ def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> 
 
 
 def report_settings(graph: Graph) -> dict[str, Any]:
-    """Return what the page shows beside its inputs: systems, datasets, recipes and the run's config.
+    """Return the settings of the page: systems, datasets, recipes and the run's config.
 
-    It travels on a command line, whose length is limited: paths are left for the step to put together.
+    They are passed on the command line, whose length is limited, so the step constructs the paths itself.
     """
     config = graph.config
     corpora = _corpora(graph)
@@ -104,9 +104,9 @@ def report_settings(graph: Graph) -> dict[str, Any]:
 
 
 def _system(graph: Graph, name: str) -> dict[str, Any]:
-    """Return a system's title and its trainings under the first seed: the joint models with where they are trained.
+    """Return a system's title and its trainings with the first seed; joint models with the dataset of the training.
 
-    `early_stop` are those of the trainings that keep the weights of their best epoch.
+    `early_stop` are the keys whose training keeps the weights of its best epoch.
     """
     variants = first_variants(graph, name)
     separators = dict.fromkeys(
@@ -126,7 +126,7 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
 
 
 def _joint_trainings(graph: Graph, model: Recipe) -> list[str]:
-    """Return <dataset or corpus>/all of a joint model's trainings; nothing for a model of single machines."""
+    """Return `<dataset>/all` or `corpus/all` of a joint model's trainings; nothing for a model of single machines."""
     if not model.joint:
         return []
     found = [Path(inputs.weights(model, dataset, ALL)) for dataset in graph.datasets]
@@ -134,20 +134,20 @@ def _joint_trainings(graph: Graph, model: Recipe) -> list[str]:
 
 
 def _chosen(graph: Graph) -> list[Variant]:
-    """Return the variants of the run's systems under all seeds."""
+    """Return the variants of the run's systems with all seeds."""
     return [variant for variant in graph.variants.values() if variant.system in graph.config["systems"]]
 
 
 def _corpora(graph: Graph) -> list[str]:
-    """Return the datasets that models of the run's systems name as theirs."""
+    """Return the datasets in the corpora of the models of the run's systems."""
     named = [name for variant in _chosen(graph) for model in models_of(variant) for name in model.corpus]
     return list(dict.fromkeys(named))
 
 
 def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
-    """Return {registry: {key: the systems that use it}} of every recipe of the run's systems, under all seeds.
+    """Return {registry: {key: the systems that use it}} of every recipe of the run's systems, with all seeds.
 
-    `checkpoints` stands beside the registries: it has the names of the public weights that models start from.
+    The additional entry `checkpoints` has the names of the public weights that models start from.
     """
     users: dict[str, dict[str, list[str]]] = {}
     for variant in _chosen(graph):
@@ -160,13 +160,13 @@ def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
 
 
 def _changed(graph: Graph, block: str, names: Iterable[str]) -> dict[str, Any]:
-    """Return those of the named blocks (datasets or checkpoints) that are not as the repository ships them."""
+    """Return those of the named blocks (datasets or checkpoints) that differ from the repository's."""
     shipped = canonical(read_yaml(graph.root / "config" / f"{block}.yaml"))[block]
     blocks = graph.config[block]
     return {name: blocks[name] for name in names if blocks[name] != shipped.get(name)}
 
 
 def template_hash() -> str:
-    """Hash the page's templates: no code, but a change of theirs makes another page."""
+    """Return a hash of the page's templates, which are not code but determine the page."""
     content = b"".join(path.name.encode() + path.read_bytes() for path in sorted(TEMPLATES.iterdir()))
     return hashlib.sha256(content).hexdigest()[:16]

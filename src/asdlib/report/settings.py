@@ -1,4 +1,4 @@
-"""What the steps `illustrate` and `report` are told."""
+"""The settings of the steps `illustrate` and `report`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 class ShownVariant:
     """A variant of a system.
 
-    `training_scores` are {section: its file of training scores}, `separators` {view: its separated clips}.
+    `training_scores` are {section: file of training scores}, `separators` {view: file of separated clips}.
     """
 
     variant: str
@@ -18,7 +18,7 @@ class ShownVariant:
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """Embeddings to draw: their file, the representation that backends read (None: all), a name, and the variants."""
+    """Embeddings to draw: file, representation that backends read (None: all), name, and the variants that use it."""
 
     path: str
     representation: str | None
@@ -28,7 +28,7 @@ class EmbeddingMap:
 
 @dataclass(frozen=True)
 class IllustrateSettings:
-    """What is drawn of a machine: `points` training clips on a map, and `clips` to hear from either end."""
+    """What is shown of a machine: `points` training clips on a map, and the `clips` most and least anomalous clips."""
 
     system: str
     dataset: str
@@ -60,7 +60,7 @@ class ShownSystem:
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What the page shows beside its inputs.
+    """What the page shows in addition to the content of its input files.
 
     `datasets` are {dataset: machines}, `recipes` {registry: {key: the systems that use it}}, and `recorded` the
     datasets whose jobs count as costs.

@@ -1,4 +1,4 @@
-"""The report's tables: our figures beside the reported ones, and their difference with a sign and a colour."""
+"""The report's tables: our figures next to the reported ones, and their difference with a sign and a colour."""
 
 import math
 from pathlib import Path
@@ -13,10 +13,10 @@ from asdlib.workflow.words import ALL
 FIGURES = {name: TITLES[name] for name in ("hmean", *AREAS)}
 MINUS = "−"
 DASH = "–"
-# Ends of a diverging scale that everyone can tell apart: orange below, white between, blue above.
+# Ends of a diverging scale that is safe for colour-blind readers: orange below, white between, blue above.
 BELOW, ABOVE = (247, 170, 82), (122, 182, 217)
-WIDEST = 10.0  # a difference of so many points has the full colour
-CHANCE, FAR = 50.0, 25.0  # a figure that is so many points from chance has the full colour
+WIDEST = 10.0  # a difference of this many points has the full colour
+CHANCE, FAR = 50.0, 25.0  # a figure this many points from chance has the full colour
 Cell = dict[str, Any]  # text, and the colour of its background or None
 
 
@@ -76,7 +76,7 @@ def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that stand for all seeds (those of the only seed, or `mean`), with columns `sd_<figure>`."""
+    """Return the rows that summarise the seeds (those of the only seed, or `mean`), with columns `sd_<figure>`."""
     deviations = rows[rows["seed"] == SD].set_index(list(KEYS))[list(FIGURES)].add_prefix("sd_")
     chosen = rows if deviations.empty else rows[rows["seed"] == MEAN]
     return chosen.join(deviations, on=list(KEYS))

@@ -1,8 +1,9 @@
 """The guard against edits during a run: jobs stop if settings or code have changed since the run started.
 
 Every job imports the library again, and jobs on a cluster also read the config and the rules again. After an edit, a
-job would compute something else than what the run records. The run therefore puts fingerprints of its settings and code
-into the environment, which is passed to all jobs. Comments and docstrings do not change the fingerprint of the code.
+job would compute something other than what the run records. The run therefore puts fingerprints of its settings and
+code into the environment, which is passed to all jobs. Comments and docstrings do not change the fingerprint of the
+code.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ def _code_fingerprint() -> str:
 
 
 def _sources() -> dict[str, Path]:
-    found = code_hash.PACKAGE.rglob("[!.]*.py")  # without the hidden files of editors
+    found = code_hash.PACKAGE.rglob("[!.]*.py")  # without hidden files of editors
     return {str(path.relative_to(code_hash.PACKAGE)): path for path in found}
 
 

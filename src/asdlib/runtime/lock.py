@@ -1,7 +1,7 @@
 """The lock of a run, which allows stale locks of Snakemake to be removed.
 
 Snakemake marks a folder as in use by lock files. A killed run leaves them behind, and the next one refuses to start.
-This lock is released by the operating system when its process ends, and so distinguishes dead runs from living ones.
+This lock is released by the operating system when its process ends, so it distinguishes dead runs from live ones.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ _held: list[IO[str]] = []  # kept open, so that the lock lasts as long as this p
 def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     """Remove Snakemake's lock files if no other run of this folder is alive, and mark this run as alive.
 
-    Living runs share the lock, because two of them may make different files at the same time. Only a run that is alone
+    Live runs share the lock, because two of them may make different files at the same time. Only a run that is alone
     can lock the folder exclusively and clear it. The files of a run on another machine are kept: on some file systems
     locks are local to a machine, so that run may still be alive.
     """

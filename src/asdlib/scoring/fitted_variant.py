@@ -32,7 +32,7 @@ class FittedVariant:
     def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings], where: str) -> np.ndarray:
         """Return one score per clip, (N,), for clips and embeddings as `read_views` returns them.
 
-        `where` begins the message of the AsdError that is raised for a score that is not finite.
+        `where` starts the message of the AsdError that is raised for a score that is not finite.
         """
         embeddings = iter(views)
         scores = [[backend.anomaly_score(next(embeddings)) for backend in backends] for backends in self.branches]
@@ -47,7 +47,7 @@ def fit_variant(paths: list[Path], settings: ScoreSettings, where: str) -> Fitte
     to the training clips' own scores.
 
     Raises AsdError for a section without training clips, for files that hold different clips, and for a score that is
-    not finite; `where` begins the last message.
+    not finite; `where` starts the message of the last.
     """
     clips, views = read_views(paths, "train", settings.section)
     trains = iter(views)
@@ -63,7 +63,7 @@ def read_views(paths: list[Path], kind: str, section: str) -> tuple[pa.Table, li
     """Return the metadata of one section's clips and their embeddings, one item per file.
 
     `kind` is `train` or `test`. Raises AsdError if there are no such clips. All files must hold the same clips,
-    because scores are joined row by row.
+    because scores are combined row by row.
     """
     read = [read_embeddings(path, kind, section) for path in paths]
     word = "training" if kind == "train" else kind

@@ -1,4 +1,4 @@
-"""The settings of scoring one section of a machine with one variant."""
+"""The settings of the step `score`: one section of a machine, one variant."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,14 @@ class BranchSettings:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the threshold is chosen where no backend defines it: a quantile of the fitted gamma distribution."""
+    """The threshold if no backend defines one: a quantile of the fitted gamma distribution."""
 
     quantile: float
 
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """A variant's branches, how their scores are joined (`mean`), the decision, and the section, such as "00"."""
+    """A variant's branches, how their scores are combined (`mean`), the decision, and the section, such as "00"."""
 
     branches: list[BranchSettings]
     fusion: str

@@ -1,4 +1,4 @@
-"""Background noise: supplemental noise clips, or the quietest frames of a machine's own recordings."""
+"""Background noise: noise clips, or the quietest frames of a machine's own recordings."""
 
 import logging
 

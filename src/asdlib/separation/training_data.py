@@ -20,7 +20,7 @@ from asdlib.separation.settings import Pairs
 def separation_data(
     machine: ClipTable, others: list[ClipTable], pairs: Pairs, seed: int
 ) -> tuple[MixturePairs | None, str]:
-    """Return a machine's mixtures, or None if its recordings are to pass unchanged, and a sentence for the log.
+    """Return a machine's mixtures, or None if its recordings are not separated, and a sentence for the log.
 
     The pool is made of the noise clips of `others`, which may include the machine's own table.
     """

@@ -8,9 +8,10 @@ from asdlib.workflow.recipe import Recipe, Settings
 
 
 def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, settings: Settings) -> None:
-    """Write `out`: the clips that the augmentation makes, int16, in the format of `raw`.
+    """Write `out`: the clips that the augmentation makes, as int16 and of the length of those in `raw`.
 
-    `separated` holds no or one table, whose rows are those of `raw`; `noise` those with clips of kind noise.
+    `separated` is empty or contains one table with the same rows as `raw`. `noise` are the tables with clips of kind
+    `noise`.
     """
     recorded = ClipTable(raw)
     recipe = Recipe("augmentations", settings)

@@ -1,7 +1,7 @@
 """Run a step from a rule's shell command.
 
-A rule calls its thin script with `--name value` pairs; the step's own signature says what they are. This is also the
-way to run one job by hand or in a debugger: copy the command that `snakemake -p` prints.
+A rule calls its script with `--name value` pairs. The options and their types are read from the signature of the step.
+To run a single job by hand or in a debugger, copy the command that `snakemake -p` prints.
 """
 
 import argparse
@@ -24,13 +24,14 @@ from asdlib.runtime.job_environment import is_first
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
-progress = logging.getLogger("asdlib.progress")  # shown on a terminal too, everything else only in the log
+progress = logging.getLogger("asdlib.progress")  # also shown on a terminal; everything else is only in the log
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
-    """Call `step` with the command line's arguments, its output in `--log`.
+    """Call `step` with the arguments of a command line and redirect its output to `--log`.
 
-    A user's error (AsdError) is one line on stderr and in the log; anything else keeps its traceback. Both exit 1.
+    Exits with code 1 after an error. An AsdError is written as one line to stderr and to the log; for any other
+    exception, the log also contains the traceback.
     """
     options = parse(step, argv)
     log = options.pop("log")
@@ -49,7 +50,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
 
 
 def parse(step: Callable[..., None], argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the arguments of a step, and `log`, from a command line."""
+    """Return the arguments of a step, and `log`, parsed from a command line."""
     parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
     for name, parameter in inspect.signature(step, eval_str=True).parameters.items():
         option: dict[str, Any] = {"type": _reader(parameter.annotation)}
@@ -65,7 +66,7 @@ def parse(step: Callable[..., None], argv: Sequence[str] | None = None) -> dict[
 
 
 def _reader(annotation: Any) -> Callable[[str], Any]:
-    """Return what turns the text of an argument into the annotated type."""
+    """Return the function that converts the text of an argument to the annotated type."""
     if isinstance(annotation, types.UnionType):  # Path | None
         annotation = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
     if typing.get_origin(annotation) is list:
@@ -78,9 +79,9 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
 
 
 def _redirect(log: Path | None) -> int:
-    """Send stdout and stderr, libraries' own included, to the log; return the terminal's descriptor.
+    """Redirect stdout and stderr, including those of C libraries, to the log; return the old descriptor of stderr.
 
-    A job's further processes inherit the first one's log, and only warn in it.
+    The other processes of a job inherit the log of the first one and write only warnings to it.
     """
     terminal = os.dup(2)
     if log and is_first():
@@ -99,7 +100,7 @@ def _redirect(log: Path | None) -> int:
 
 
 def _fail(message: str, terminal: int, bug: Exception | None = None) -> NoReturn:
-    """Say it on the terminal first: the log may lie on the very disk that is full."""
+    """Exit with a message on the terminal and in the log; on the terminal first, because the disk may be full."""
     message = " ".join(message.splitlines())
     if not os.path.samestat(os.fstat(terminal), os.fstat(2)):  # else the log is the terminal
         os.write(terminal, f"{message}\n".encode())

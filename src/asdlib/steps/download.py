@@ -1,4 +1,4 @@
-"""Fetch a machine's recordings, verify and unpack them; or make them."""
+"""Download, verify and unpack a machine's recordings, or synthesise them."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from asdlib.data.sources import SOURCES
 
 
 def download(machine: str, folder: Path, settings: dict[str, Any], network: Network, lock: Path) -> None:
-    """Make `folder`, which appears only once it is complete.
+    """Write `folder` with a machine's recordings; it appears only when it is complete.
 
-    `settings` is the dataset's block of the config, `network` the block `download`, and `lock` the file that pins sizes
-    and checksums.
+    `settings` is the dataset's block of the config, `network` is the block `download`, and `lock` is the file with the
+    pinned sizes and checksums.
     """
     source = {key: value for key, value in settings["source"].items() if key != "kind"}
     SOURCES[settings["source"]["kind"]](**source).fetch(machine, folder, settings, network, lock)

@@ -1,4 +1,4 @@
-"""Represent every training and test clip of a machine by what a trained model makes of it."""
+"""Embed every training and test clip of a machine with a trained model."""
 
 import logging
 from pathlib import Path
@@ -16,9 +16,9 @@ _log = logging.getLogger(__name__)
 
 
 def embed(features: Path, model: Path, out: Path, device: str, gpus: int, threads: int) -> None:
-    """Write `out`: one row of named representations for every training and test clip in `features`.
+    """Write `out`: one row with the model's embeddings for every training and test clip in `features`.
 
-    The model's calibration samples, if it has any, travel in the table's notes.
+    The model's calibration samples, if it has any, are stored in the table's notes.
     """
     torch.set_num_threads(threads)
     processor = choose_device(device, gpus)
@@ -46,7 +46,7 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
 
 def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
-    unknown = torch.zeros(len(frames), dtype=torch.bool)  # no model sees the domain of a clip that it represents
+    unknown = torch.zeros(len(frames), dtype=torch.bool)  # a model does not see the domain of a clip that it embeds
     batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown).to(device)
     with torch.inference_mode():
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

@@ -1,4 +1,4 @@
-"""Turn every clip of a machine into a frontend's features."""
+"""Compute a frontend's features of every clip of a machine."""
 
 import logging
 from pathlib import Path
@@ -18,10 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 def extract_features(audio: Path, out: Path, settings: Settings) -> None:
-    """Write `out`: the features of every clip in `audio`, row for row, in the recipe's `dtype`.
+    """Write `out`: the features of every clip in `audio`, in the same order and in the recipe's `dtype`.
 
-    Streams on one thread: a few clips are in memory at once, and machines run side by side on as many cores as there
-    are. The column `frames` says how many of a clip's frames real samples made.
+    The column `frames` is the number of a clip's frames that are computed from real samples, not from padding. The step
+    uses one thread and keeps only a few clips in memory, so that several machines can run side by side. Raises AsdError
+    if the clips do not have the sampling rate of the frontend.
     """
     torch.set_num_threads(1)
     table = ClipTable(audio)
@@ -37,14 +38,14 @@ def extract_features(audio: Path, out: Path, settings: Settings) -> None:
     with writing(out, settings, notes, features=(dtype, frontend.shape(samples))) as written:
         for clips, waveforms in table.batches("audio"):
             lengths = clips.column("samples").to_pylist()
-            # Clip by clip: one clip's spectrum fits the processor's cache, which doubles the speed of a batch.
+            # Clip by clip: the spectrum of one clip fits into the processor's cache. This is twice as fast as a batch.
             features = np.stack([_transform(frontend, *pair) for pair in zip(waveforms, lengths, strict=True)])
             written.write(_with_frames(clips, frontend), features=features.astype(dtype, copy=False))
     _log.info("%d clips, %s each", len(table.clips()), "×".join(map(str, frontend.shape(samples))))
 
 
 def _origin(recipe: Settings) -> dict[str, str]:
-    """Return where a table's clips come from: what a joint training tells its machines by."""
+    """Return the dataset, machine and view of a table, by which a joint training tells its clips apart."""
     made = [view for key, view in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
     return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view": [*made, RAW][0]}
 

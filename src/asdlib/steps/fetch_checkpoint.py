@@ -1,4 +1,4 @@
-"""Fetch public weights."""
+"""Download and verify public weights."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A block of the config's `checkpoints`: a file of weights, on the Hugging Face hub or at an address for people."""
+    """A block of the config's `checkpoints`: a file on the Hugging Face hub, or one that is downloaded by hand."""
 
     file: str
     licence: str
@@ -29,8 +29,8 @@ class PublishedFile:
 def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
     """Write `out`: the file of the config's block `checkpoints.<name>`, verified if its sha256 is pinned.
 
-    A file without a `repository` on the Hugging Face hub must be put there by hand; the error says from where. An
-    existing file is kept if it cannot be fetched by a program, or if it is the pinned one.
+    A file without a `repository` on the Hugging Face hub must be downloaded by hand; the AsdError for a missing file
+    says from where. An existing file is kept if it has no `repository` or if it is the pinned one.
     """
     _log.info("%s: licence: %s", name, settings.licence)
     pin = settings.sha256
@@ -39,14 +39,14 @@ def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Net
             _from_hub(name, out, settings, network)
     elif not out.is_file():
         raise AsdError(
-            f"{out}: public weights {name} cannot be fetched by a program: download {settings.file} from "
+            f"{out}: public weights {name} cannot be downloaded automatically: download {settings.file} from "
             f"{settings.address} and put it there, or set checkpoint: null to train from scratch"
         )
     verify(out, name, pin)
 
 
 def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
-    """Download a file; a partial download stays beside `out`, and the next run resumes it."""
+    """Download a file from the hub; a partial download is kept beside `out` and resumed by the next run."""
     url = f"{network.hub}/{settings.repository}/resolve/{settings.revision}/{settings.file}"
     try:
         size, sha256 = _known(url, network)
@@ -57,13 +57,13 @@ def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network) -
 
 
 def _known(url: str, network: Network) -> tuple[int | None, str | None]:
-    """Return a file's size and SHA-256 as the hub states them; it states no SHA-256 of small files."""
+    """Return the size and SHA-256 of a file on the hub; the hub has no SHA-256 of small files."""
     from huggingface_hub import get_hf_file_metadata
-    from huggingface_hub.errors import HTTPError  # of its client: a refused connection, a timeout
+    from huggingface_hub.errors import HTTPError  # also for a refused connection or a timeout
 
     try:
         found = get_hf_file_metadata(url, timeout=network.timeout, retry_on_errors=network.attempts > 1)
     except (HTTPError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise AsdError(f"{url}: the hub gives no such file ({reason}): check the network and the config") from error
+        raise AsdError(f"{url}: cannot be read from the hub ({reason}): check the network and the config") from error
     return found.size, found.etag if _SHA256.fullmatch(found.etag or "") else None

@@ -1,4 +1,4 @@
-"""Draw a system's charts of one machine, and choose the clips that a report shows and plays."""
+"""Draw a system's plots of one machine and select the clips that the report plays."""
 
 import json
 import logging
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
     """Write `out` (JSON): ROC curves, histograms, embedding maps, and the most and least anomalous clips.
 
-    `clips` is the system's clips.csv. Labels and domains of test clips are displayed and used for nothing else. With
-    several seeds, everything is drawn for the first one.
+    `clips` is the system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds,
+    only the first one is drawn.
     """
     rows = _rows(clips, settings)
     sections, shown = [], []
@@ -49,7 +49,7 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
 
 
 def _rows(path: Path, settings: IllustrateSettings) -> list[Row]:
-    """Return the machine's rows of clips.csv under the first seed."""
+    """Return the machine's rows of clips.csv for the first seed."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
     rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
@@ -76,7 +76,7 @@ def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
 
 
 def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
-    """Return a map of all embeddings, each with the variants that read it."""
+    """Return a map of every model's embeddings, with the variants that use them."""
     return [
         {
             "name": one.name,
@@ -88,7 +88,7 @@ def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
 
 
 def _clips(shown: list[Row], settings: IllustrateSettings) -> list[Row]:
-    """Return every shown clip once, with its sounds and with the variants that show it."""
+    """Return every shown clip once, with its sounds and the variants for which it is shown."""
     separators = {variant.variant: variant.separators for variant in settings.variants}
     paths = {RAW: Path(settings.audio)}
     paths |= {view: Path(path) for views in separators.values() for view, path in views.items()}

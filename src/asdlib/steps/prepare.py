@@ -1,4 +1,4 @@
-"""Check a machine's recordings and store them as clips of one length, one row a clip."""
+"""Check a machine's recordings and store them as clips of one length, one row per clip."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -14,17 +14,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PrepareSettings(ClipFormat):
-    """The clip format, and which of a machine's recordings are wanted."""
+    """The clip format, and the selection of a machine's recordings."""
 
     sections: list[str]
-    recordings: str | None  # a fingerprint of the files, for recordings in a folder of the user's
-    strict: bool  # refuse attributes that are wrong; official archives have quirks of their own
+    recordings: str | None  # a fingerprint of the files in a user's folder
+    strict: bool  # whether wrong attributes are an error; some official archives have them
 
 
 def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: PrepareSettings) -> None:
-    """Write `out`: int16 audio of the format's length and rate and each clip's metadata.
+    """Write `out`: int16 audio with the length and sampling rate of the clip format, and the metadata of each clip.
 
-    Shorter recordings are padded with zeros at the end, longer ones lose their end; the log counts both.
+    Shorter recordings are padded with zeros at the end; longer ones are cut. The log has the number of both. Raises
+    AsdError for a section without training or test clips.
     """
     clips = _wanted(scan(recordings, machine, settings.strict), recordings, machine, settings.sections)
     recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
@@ -41,7 +42,7 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: P
 
 
 def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[str]) -> list[Clip]:
-    """Return the clips of the run's sections, each of which needs something to learn from and something to score."""
+    """Return the clips of the run's sections. Raises AsdError for a section without training or test clips."""
     present = {(clip.section, clip.kind) for clip in clips}
     for section in sections:
         for kind in ("train", "test"):

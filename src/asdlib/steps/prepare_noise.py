@@ -1,4 +1,4 @@
-"""Check a pool of background noise and store it in pieces of one length, one row a piece."""
+"""Check a noise pool and store it as pieces of one length, one row per piece."""
 
 import logging
 from collections.abc import Iterator
@@ -25,13 +25,14 @@ class NoiseSettings(ClipFormat):
 
 
 def prepare_noise(recordings: Path, dataset: str, out: Path, settings: NoiseSettings) -> None:
-    """Write `out`: int16 audio of the format's length and rate, kind `noise`.
+    """Write `out`: int16 audio with the length and sampling rate of the clip format, and kind `noise`.
 
-    Longer recordings become several rows; what is left at the end of one is padded with zeros (column `samples`).
+    Longer recordings are split into several rows. The last piece is padded with zeros; the column `samples` is its
+    length without the padding. Raises AsdError for a folder without .wav files.
     """
     paths = sorted(path for path in recordings.glob("*.wav") if not path.name.startswith("."))
     if not paths:
-        raise AsdError(f"{recordings}: holds no .wav files of noise: correct noise_pool")
+        raise AsdError(f"{recordings}: contains no .wav files of noise: correct noise_pool")
     pieces = _pieces(paths, settings)
     count = 0
     recipe = {"dataset": dataset, "machine": None, **asdict(settings)}

@@ -1,4 +1,4 @@
-"""Join tables, illustrations, histories and costs into one HTML page."""
+"""Combine tables, illustrations, training histories and costs in one HTML page."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -16,15 +16,14 @@ from asdlib.report.settings import ReportSettings, ShownSystem
 from asdlib.workflow import paths
 
 Block = dict[str, Any]
-UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # by a separator without metrics of its own
+UNMEASURED = {"si_sdr": None, "si_sdr_improvement": None}  # for a separator without metrics
 _log = logging.getLogger(__name__)
 
 
 def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSettings) -> None:
     """Write the page `out` from the systems' scores.csv and the illustrations of every system and machine.
 
-    Histories of trainings and Snakemake's benchmark files are read where the run left them; those that are gone are
-    left out.
+    Training histories and Snakemake's benchmark files are read from `results/`; missing files are skipped.
     """
     rows = tables.read_rows(scores)
     spent = costs(settings.recipes, [system.name for system in settings.systems], settings.recorded)
@@ -42,7 +41,7 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSet
 
 
 class _Parts:
-    """The illustrations, read when the page needs them."""
+    """The illustrations; each file is read only when the page needs it."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
@@ -53,7 +52,7 @@ class _Parts:
         return read_illustrations(path)
 
     def clips(self, dataset: str, machine: str) -> Iterator[Block]:
-        """Yield the clips that any system shows of a machine."""
+        """Yield the clips of a machine that are shown for any system."""
         return joined_clips(self._at(dataset, machine))
 
     def _at(self, dataset: str, machine: str) -> list[Path]:
@@ -70,7 +69,7 @@ def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
 
 
 def _system(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[str]]) -> Block:
-    """Return a system's tables, and its trainings as figures and rows."""
+    """Return a system's tables and its training curves."""
     own = rows[rows["system"] == system.name]
     machines = [f"{name}/{machine}" for name, machines in datasets.items() for machine in machines]
     separators = {key: _histories(paths.separator_history, key, machines) for key in system.separators}
@@ -99,6 +98,6 @@ def _system(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[st
 
 
 def _histories(path_of: Callable[..., str], key: str, trainings: list[str]) -> dict[str, History]:
-    """Return the histories that a recipe's trainings left: {<dataset>/<machine>: history}."""
+    """Return {<dataset>/<machine>: history} of a recipe's trainings; those without a history are left out."""
     histories = {name: read_history(Path(path_of(key, *name.split("/")))) for name in trainings}
     return {name: history for name, history in histories.items() if history}

@@ -15,10 +15,10 @@ _log = logging.getLogger(__name__)
 def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSettings) -> None:
     """Write `anomaly_score_…`, `decision_result_…` and `training_score_…` of one machine and section into `folder`.
 
-    `embeddings` come branch by branch, view by view. The scores of a branch's views are averaged, then those of the
-    branches. A clip is called anomalous if its score exceeds the threshold: the one that a lone backend defines, else
-    a quantile of a gamma distribution fitted to the training clips' own scores. `training_score_…` (JSON) holds the
-    threshold and those scores.
+    `embeddings` are ordered by branch and view. The scores are averaged over the views of each branch, then over the
+    branches. A clip is called anomalous if its score exceeds the threshold. The threshold is that of the backend, if
+    there is only one and it defines one; otherwise it is a quantile of a gamma distribution that is fitted to the
+    scores of the training clips. `training_score_…` (JSON) contains the threshold and these scores.
     """
     section = settings.section
     clips, views = read_views(embeddings, "test", section)

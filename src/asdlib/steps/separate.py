@@ -1,4 +1,4 @@
-"""Run every clip of a machine through its separator."""
+"""Separate every clip of a machine with its separator."""
 
 import logging
 from collections.abc import Callable
@@ -17,11 +17,11 @@ _log = logging.getLogger(__name__)
 
 
 def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, threads: int) -> None:
-    """Write `out`: the separated machine sound of every clip in `audio`, row for row, int16 of unchanged length.
+    """Write `out`: the separated machine sound of every clip in `audio`, in the same order, as int16.
 
-    A clip's padding is no sound: it is left as it is, and the network does not see it. Streams: a few clips are in
-    memory at once. Where there was nothing to train a separator on, the clips are copied; the table's note `separated`
-    says which it was.
+    The length of a clip does not change. The network does not see its padding, which stays zero. Only a few clips are
+    in memory at a time. If there was nothing to train the separator on, the clips are copied. The table's note
+    `separated` is False in that case, and True otherwise.
     """
     torch.set_num_threads(threads)
     checkpoint = checkpoints.load(separator)
@@ -38,7 +38,7 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
     ):
         for clips, mixtures in table.batches("audio"):
             separated = np.zeros_like(mixtures)
-            # One at a time: ten seconds fill a processor.
+            # One clip at a time: ten seconds are enough to keep a processor busy.
             for row, samples in enumerate(clips.column("samples").to_pylist()):
                 separated[row, :samples] = transform(mixtures[row, :samples])
             written.write(clips, audio=separated)
@@ -49,7 +49,7 @@ def _copy(mixture: np.ndarray) -> np.ndarray:
 
 
 def _separation(checkpoint: Checkpoint, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what separates one int16 clip (samples,)."""
+    """Return the function that separates an int16 clip (samples,)."""
     network = restore_separator(checkpoint).to(device)
 
     def transform(mixture: np.ndarray) -> np.ndarray:

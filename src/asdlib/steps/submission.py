@@ -1,4 +1,4 @@
-"""Put the challenge's package together: scores, decisions and a meta file for each chosen variant, checked."""
+"""Build and check the challenge's package: scores, decisions and a meta file for each chosen variant."""
 
 import logging
 import shutil
@@ -13,16 +13,23 @@ from asdlib.submission.meta import meta_file
 from asdlib.submission.settings import SubmissionSettings, SubmittedSystem
 from asdlib.weights.parameter_counts import count_parameters
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file knows: the same content gives the same bytes
+EPOCH = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest date of a zip file; fixed, so that the same content gives the same bytes
 _log = logging.getLogger(__name__)
-_progress = logging.getLogger("asdlib.progress")  # shown on a terminal, too
+_progress = logging.getLogger("asdlib.progress")  # also shown on a terminal
 
 
 def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> None:
-    """Write the folder `task2` of the package and the zip file `archive` that holds it.
+    """Write the package's folder `task2` and the zip file `archive` with the same content.
 
-    Every system's folder is checked before anything appears; AsdError names the first file that the challenge would
-    not accept.
+    All systems are checked before the folder and the archive appear. Raises AsdError with the name of the first file
+    that the challenge would not accept.
     """
     sections = clips_to_score(map(Path, settings.clips))
     for (machine, section), clips in sections.items():
@@ -36,9 +43,7 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
         if settings.report:
             shutil.copyfile(settings.report, temporary / f"{settings.label}.technical_report.pdf")
         else:
-            _progress.warning(
-                "no technical report: the challenge wants one, name it by submission.report in the config"
-            )
+            _progress.warning("no technical report: the challenge requires one: set submission.report in the config")
         _pack(temporary, archive, folder.name)
 
 
@@ -58,11 +63,11 @@ def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: Submis
         _progress.warning("%s.meta.yaml: to be filled in: %s", folder.name, ", ".join(dict.fromkeys(meta.open)))
     if not system.figures:
         dataset = settings.development.dataset
-        _log.warning("%s: no figures of %s: no table of this recipe has them", folder.name, dataset)
+        _log.warning("%s: no figures of %s: no table contains this recipe", folder.name, dataset)
     if check_figures(source, scored, system.evaluated):
-        _log.info("%s: our evaluator finds the figures of scores.csv", folder.name)
+        _log.info("%s: our evaluator reproduces the figures in scores.csv", folder.name)
     else:
-        _log.info("%s: figures not compared: no labels, or no table of this recipe", folder.name)
+        _log.info("%s: figures not compared: no labels, or no table contains this recipe", folder.name)
 
 
 def _known(system: SubmittedSystem, settings: SubmissionSettings) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def _known(system: SubmittedSystem, settings: SubmissionSettings) -> dict[str, A
         "input_sampling_rate": f"{settings.sample_rate / 1000:g}kHz",
         "ensemble_method_subsystem_count": system.ensemble,
         "decision_making": "average" if system.ensemble else None,
-        # Of the machine whose clips pass through most: where every machine has its own network, one is used at a time.
+        # The largest sum of any machine: if every machine has its own network, only one of them is used for a clip.
         "total_parameters": max(sum(sizes[path] for path in paths) for paths in system.networks.values()),
     }
 

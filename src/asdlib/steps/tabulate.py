@@ -1,4 +1,4 @@
-"""Put a system's scores beside the truth and the report's own figures."""
+"""Compare a system's scores with the ground truth and with the reported figures."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from asdlib.evaluation.tables import TableSettings, make_tables, write_table
 
 
 def tabulate(reported: list[Path], scores: Path, clips: Path, settings: TableSettings) -> None:
-    """Write the tables `scores` and `clips` (CSV) of a system.
+    """Write a system's tables `scores` and `clips` (CSV).
 
-    `reported` is the table of the report's figures, if the system has one.
+    `reported` contains the table of reported figures; it is empty for a system without a report.
     """
     figures = load_reported(reported[0]) if reported else nothing_reported()
     score_table, clip_table = make_tables(settings, figures)

@@ -1,4 +1,4 @@
-"""Train a model on one machine's clips, or on those of all machines."""
+"""Train a model on the clips of one machine or of all machines."""
 
 import logging
 import os
@@ -33,11 +33,11 @@ def train_model(
     threads: int,
     scratch: str,
 ) -> None:
-    """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
+    """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
-    `init` holds the checkpoints to start from, `public` the file of public weights, `pins` the SHA-256 that it must
-    have, if the config says which. A joint training keeps its features in a file in the folder `scratch`, not in
-    memory.
+    `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
+    `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
+    instead of in memory.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
@@ -46,7 +46,7 @@ def train_model(
         clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None)
         network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
-            _log.warning("checkpoint: null: %s starts from random weights, not from public ones", recipe.name)
+            _log.warning("checkpoint: null: %s starts from random weights instead of public ones", recipe.name)
         for path in public:
             verify(path, recipe.public["name"], pins[0] if pins else None)
             network.start_from_public(path)
@@ -58,8 +58,8 @@ def train_model(
 
 
 def _folder(scratch: str) -> Path:
-    """Return the folder for temporary files; environment variables in its name mean what they mean on this node."""
+    """Return the folder for temporary files. Environment variables in its name are expanded on the node of the job."""
     folder = Path(os.path.expandvars(scratch))
     if not folder.is_dir():
-        raise AsdError(f"config: scratch: {folder} is not a folder on {socket.gethostname()}: name one that is there")
+        raise AsdError(f"config: scratch: {folder} is not a folder on {socket.gethostname()}: use an existing one")
     return folder

@@ -1,4 +1,4 @@
-"""Train a network that takes a machine's sound out of a mixture with noise."""
+"""Train a network that extracts a machine's sound from a mixture with noise."""
 
 import logging
 from pathlib import Path
@@ -31,10 +31,10 @@ def train_separator(
     gpus: int,
     threads: int,
 ) -> None:
-    """Write the weights `out` (safetensors, the recipe in its header) and the log `history` (CSV, one row an epoch).
+    """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
-    `noise` holds the audio of other machines, of which only noise supplements are read, and of a noise pool. A machine
-    that has nothing to learn from gets a checkpoint without weights: its clips pass through `separate` unchanged.
+    `noise` are the tables of other machines, of which only the noise supplements are read, and of the noise pool. If
+    there is nothing to train on, the checkpoint has no weights, and `separate` copies the clips of the machine.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("separators", settings)

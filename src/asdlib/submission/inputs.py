@@ -1,6 +1,7 @@
-"""What a package for the challenge holds: the chosen variants, the files of each, and what the workflow knows of it.
+"""The content of a package for the challenge: the chosen variants, their files, and what the workflow knows about them.
 
-Standard library only at import: this runs when the graph is built. The config's block `submission` decides everything.
+Standard library only at import, because this runs when the graph is built. The config's block `submission` has the
+settings.
 """
 
 from pathlib import Path
@@ -15,29 +16,29 @@ from asdlib.workflow.variants import Variant
 from asdlib.workflow.words import RAW
 
 NEEDED = ("variants", "author", "institute", "authors")
-MOST = 4  # systems of one team
+MOST = 4  # number of systems that one team may submit
 
 
 def check(graph: Graph) -> None:
-    """Refuse, before anything runs, a block that names variants but is not whole."""
+    """Refuse, before anything runs, a block that names variants but is incomplete."""
     if graph.config["submission"]["variants"]:
         report_file(graph)
         settings(graph)
 
 
 def variants(graph: Graph) -> list[Variant]:
-    """Return the chosen variants in the order of their numbers, under the run's first seed.
+    """Return the chosen variants in the order of their numbers, with the run's first seed.
 
-    Raises AsdError, naming the key, for a block that does not say who submits what.
+    Raises AsdError, naming the key, if the block is incomplete or wrong.
     """
     block = graph.config["submission"]
     for key in NEEDED:
         if not block[key]:
             raise AsdError(f"config: submission.{key}: is missing: a package needs it (docs/submission.md)")
     if sum(author.get("corresponding", False) for author in block["authors"]) != 1:
-        raise AsdError("config: submission.authors: `corresponding: true` stands with exactly one author: mark one")
+        raise AsdError("config: submission.authors: exactly one must be corresponding: mark it `corresponding: true`")
     if len(block["variants"]) > MOST:
-        raise AsdError(f"config: submission.variants: {len(block['variants'])} of them: the challenge takes {MOST}")
+        raise AsdError(f"config: submission.variants: {len(block['variants'])} are too many: name at most {MOST}")
     for name in [*block["variants"], *block["meta"]]:
         _known(graph, name)
     return [graph.variants[(*name.split("/"), graph.config["seeds"][0])] for name in block["variants"]]
@@ -55,13 +56,13 @@ def score_files(graph: Graph) -> list[str]:
 
 
 def clip_files(graph: Graph) -> list[str]:
-    """Return the prepared clips of every machine: they tell the names, and the labels where there are any."""
+    """Return the prepared clips of every machine, which have the clips' names and, if known, labels."""
     dataset = graph.config["submission"]["dataset"]
     return [paths.audio(RAW, dataset, machine) for machine in graph.machines(dataset)]
 
 
 def network_files(graph: Graph) -> list[str]:
-    """Return all trained weights behind the package's scores."""
+    """Return all trained weights that the package's scores depend on."""
     found = [path for variant in variants(graph) for paths in _networks(graph, variant).values() for path in paths]
     return list(dict.fromkeys(found))
 
@@ -75,7 +76,7 @@ def report_file(graph: Graph) -> list[str]:
 
 
 def settings(graph: Graph) -> dict[str, Any]:
-    """Everything that decides what is in the package besides the files of the functions above."""
+    """Return what determines the package in addition to the files of the functions above."""
     block = graph.config["submission"]
     label = f"{block['author']}_{block['institute']}_task2"
     return {
@@ -109,7 +110,7 @@ def _known(graph: Graph, name: str) -> None:
 
 
 def _development_machines(graph: Graph) -> list[str]:
-    """Return the machines whose figures the meta file asks for."""
+    """Return the machines whose figures the meta files contain."""
     name = graph.config["submission"]["development"]
     if name in graph.all_datasets:
         return graph.machines(name)
@@ -123,21 +124,22 @@ def _development_machines(graph: Graph) -> list[str]:
 
 
 def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
-    """Return {machine: the weights that one of its clips passes through}."""
+    """Return {machine: the weights of all networks that process one of its clips}."""
     dataset = graph.config["submission"]["dataset"]
     return {machine: networks_for(graph, variant, dataset, machine) for machine in graph.machines(dataset)}
 
 
 def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:
-    """Return the rows that the system's last table has of this variant, seed and dataset: AUCs and pAUC in percent.
+    """Return the rows of this variant, seed and dataset in the system's table: AUCs and pAUC in percent.
 
-    The table is no input of the package: that would train on the development set whoever only wants to submit. So a
-    row counts only if it was made by the recipes that are submitted, and of the scores that are there.
+    The table is no input of the rule `submission`, because otherwise a package would require trainings on the
+    development set. A row therefore counts only if it has the submitted recipes and the table is not older than the
+    scores.
     """
     path = Path(paths.scores(variant.system))
     if not path.is_file() or _older(path, inputs.score_folder(graph, variant, dataset)):
         return []
-    from asdlib.evaluation.score_table import read_score_table  # pandas, which the graph itself need not wait for
+    from asdlib.evaluation.score_table import read_score_table  # imports pandas, which the graph does not need
 
     wanted = {"variant": variant.name, "dataset": dataset, "seed": str(variant.seed), "recipe": variant.recipe}
     rows = read_score_table(path)
@@ -146,5 +148,5 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
 
 
 def _older(table: Path, scores: str) -> bool:
-    """Return whether scores were made again after a table."""
+    """Return whether a table is older than any of the scores in a folder."""
     return any(path.stat().st_mtime > table.stat().st_mtime for path in Path(scores).glob("anomaly_score_*.csv"))

@@ -1,4 +1,4 @@
-"""What the step `submission` is told: the variants of a package, their files, and what is known of them."""
+"""The settings of the step `submission`: the variants of a package, their files, and what is known about them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Development:
-    """The dataset whose figures the meta files state."""
+    """The dataset whose figures the meta files contain."""
 
     dataset: str
     machines: list[str]
@@ -16,9 +16,9 @@ class Development:
 class SubmittedSystem:
     """One variant of a package.
 
-    `scores` is the folder of its score files, `networks` are {machine: the weights that one of its clips passes
-    through}, `meta` are the fields of the meta file that the config states. `figures` are the rows of the variant's own
-    table on the development set, `evaluated` those on the submitted one.
+    `scores` is the folder of its score files, `networks` are {machine: the weights of all networks that process one of
+    its clips}, `meta` are the fields of the meta file from the config. `figures` are the variant's rows of scores.csv
+    on the development set, `evaluated` those on the submitted dataset.
     """
 
     label: str
@@ -32,13 +32,13 @@ class SubmittedSystem:
 
     @property
     def ensemble(self) -> int | None:
-        """The number of models that decide together; None for one alone."""
+        """The number of models whose scores are averaged; None for a single one."""
         return self.branches if self.branches > 1 else None
 
 
 @dataclass(frozen=True)
 class SubmissionSettings:
-    """One package. `clips` are the prepared clips of every machine, `declared_clips` the published number a section."""
+    """One package. `clips` are the files of prepared clips, `declared_clips` their published number per section."""
 
     label: str
     authors: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Everything a variant's scores depend on: its models, the models they start from, their views and separators."""
+"""The models, views and separators that a variant's scores depend on."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ Key = tuple[str, str]  # (registry, key)
 
 
 def models_of(variant: Variant) -> Iterator[Recipe]:
-    """Yield a variant's models and those that their trainings start from; some come more than once."""
+    """Yield a variant's models and the models that they are initialised from; some are repeated."""
     for branch in variant.branches:
         yield from _with_ancestors(branch.model)
 
 
 def recipes_of(graph: Graph, variant: Variant) -> list[Key]:
-    """Return (registry, key) of every recipe that a variant is built from, its backends left out."""
+    """Return (registry, key) of every recipe that a variant is built from, except its backends."""
     views = list(variant.views)
     found: dict[Key, None] = {}
     for model in models_of(variant):
@@ -30,7 +30,10 @@ def recipes_of(graph: Graph, variant: Variant) -> list[Key]:
 
 
 def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[str]:
-    """Yield every trained file that a variant's scores of a machine depend on; some come more than once."""
+    """Yield the weights of all models and separators that a variant's scores of a machine depend on.
+
+    Some are repeated.
+    """
     for model in models_of(variant):
         yield inputs.weights(model, dataset, machine)
     for view, name, heard in _views_for(graph, variant, dataset, machine):
@@ -38,28 +41,28 @@ def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> I
 
 
 def public_for(variant: Variant) -> Iterator[str]:
-    """Yield the published weights that a variant's models start from; some come more than once."""
+    """Yield the public weights that a variant's models start from; some are repeated."""
     for model in models_of(variant):
         yield from inputs.public_weights(model)
 
 
 def networks_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
-    """Return the weights that a clip of a machine passes through on its way to a variant's score."""
+    """Return the weights of the separators and models that process a machine's clips for a variant's scores."""
     separators = [path for view in variant.views for path in separators_of(graph, view, dataset, machine)]
     models = [inputs.weights(branch.model, dataset, machine) for branch in variant.branches]
     return list(dict.fromkeys([*separators, *models]))
 
 
 def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[str]:
-    """Return the separator without which a view cannot be made, if there is one."""
+    """Return the weights of the separator that a view needs: a list with at most one path."""
     key = _separator(graph, view)
     return [paths.separator(key, dataset, machine)] if key else []
 
 
 def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
-    """Return the keys of the separators that a machine's own clips pass through, for a variant's scores of it.
+    """Return the keys of the separators that process a machine's own clips for a variant's scores.
 
-    A model that is trained on a corpus without this dataset reads other clips.
+    A model that is trained on a corpus without this dataset reads other clips; their separators are not included.
     """
     views = _views_for(graph, variant, dataset, machine)
     keys = [_separator(graph, view) for view, name, heard in views if (name, heard) == (dataset, machine)]
@@ -67,7 +70,7 @@ def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -
 
 
 def _views_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[tuple[str, str, str]]:
-    """Yield every (view, dataset, machine) that a variant's scores of a machine depend on; some come more than once."""
+    """Yield every (view, dataset, machine) that a variant's scores of a machine depend on; some are repeated."""
     yield from ((view, dataset, machine) for view in variant.views)
     for model in models_of(variant):
         for name in model.corpus or [dataset]:
@@ -76,7 +79,7 @@ def _views_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> It
 
 
 def _recipes_of_view(graph: Graph, view: str) -> Iterator[Key]:
-    """Yield the recipes that make a view: none for the recordings themselves."""
+    """Yield the recipes that a view is made with; the view `raw` has none."""
     kind, _, key = view.partition("/")
     if kind in VIEWS:
         yield VIEWS[kind], key
@@ -86,7 +89,7 @@ def _recipes_of_view(graph: Graph, view: str) -> Iterator[Key]:
 
 
 def _separator(graph: Graph, view: str) -> str | None:
-    """Return the key of the separator that a view's clips pass through, if there is one."""
+    """Return the key of the separator that a view is made with, or None."""
     kind, _, key = view.partition("/")
     if kind == "augmented":
         separator = graph.recipe("augmentations", key).separator
@@ -95,7 +98,7 @@ def _separator(graph: Graph, view: str) -> str | None:
 
 
 def _with_ancestors(model: Recipe) -> Iterator[Recipe]:
-    """Yield a model and those that its training starts from."""
+    """Yield a model and, recursively, the models that it is initialised from."""
     yield model
     for init in model.init:
         yield from _with_ancestors(init)

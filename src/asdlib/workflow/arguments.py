@@ -1,8 +1,8 @@
-"""Which keys of a recipe are arguments of its class."""
+"""The keys of a recipe that are arguments of its class."""
 
 from typing import Any
 
-# Keys that a stage reads itself; every other key is an argument of the class that `kind` names.
+# Keys that the stages read. Every other key is an argument of the class that `kind` names.
 RESERVED = {
     "separators": {"kind", "training", "pairs"},
     "augmentations": {"kind", "separator", "noise"},
@@ -13,6 +13,6 @@ RESERVED = {
 
 
 def arguments(registry: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of resolved settings that goes to the constructor of the recipe's class."""
+    """Return the part of a recipe's resolved settings that is passed to the constructor of its class."""
     own = RESERVED[registry] | {"name", "seed"}
     return {key: value for key, value in settings.items() if key not in own}

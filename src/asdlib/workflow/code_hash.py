@@ -1,13 +1,14 @@
-"""The code of a stage as a hash: all of asdlib that its step imports, without comments and docstrings.
+"""A hash of the code of a stage: its step and all modules of asdlib that the step imports.
 
-Snakemake sees a rule's text and its params, not the library behind them. Each rule therefore carries this hash as a
-param. Imports are followed in the source text; no module is imported, so the graph is built without torch.
+Snakemake compares the text and the params of a rule, but not the library that the rule calls. Each rule therefore has
+this hash as a param. Comments and docstrings do not count. Imports are followed in the source text; no module is
+imported, so the graph is built without torch.
 
 A registry (`asdlib.backends`, `asdlib.models`, …: a plain dictionary from a recipe's `kind` to its class) is not
-followed: a stage only runs the entry that its recipe names, and `registry_module` finds that one.
+followed, because a stage uses only the class that its recipe names; `registry_module` finds the module of that class.
 
-Code is hashed without its address: an import counts by the text of the imported module, not by its path. Moving a
-module to another folder re-runs nothing.
+The hash does not depend on module paths: an import is represented by the text of the imported module. Moving a module
+to another folder re-runs nothing.
 """
 
 import ast
@@ -26,17 +27,17 @@ REGISTRIES = {
     "models": "MODELS",
     "backends": "BACKENDS",
 }
-FOLDERS = {"sources": "data/sources"}  # of the registries that do not lie at the top of the package
+FOLDERS = {"sources": "data/sources"}  # of the registries that are not directly below the package
 
 
 def hash_of(*modules: str) -> str:
-    """Hash the code of `modules` (dotted names below asdlib) and of all of asdlib that they import."""
+    """Return a hash of the code of `modules` (full dotted names) and of all modules of asdlib that they import."""
     found = {_linked(module) for module in closure(*modules) if _text(module)}  # empty packages do not matter
     return _digest("\0".join(sorted(found)))[:16]
 
 
 def closure(*modules: str) -> list[str]:
-    """Return `modules` and every asdlib module they import, directly or not, registries left out."""
+    """Return `modules` and every module of asdlib that they import, directly or indirectly, except registries."""
     todo, seen = list(modules), set()
     while todo:
         module = todo.pop()
@@ -48,7 +49,7 @@ def closure(*modules: str) -> list[str]:
 
 
 def registry_module(registry: str, kind: str) -> str:
-    """Return the dotted name of the module that defines `kind` in a registry, e.g. ("backends", "knn")."""
+    """Return the dotted name of the module that defines a registry's `kind`, for example ("backends", "knn")."""
     return _registry(registry)[kind][0]
 
 
@@ -66,13 +67,13 @@ def class_tree(module: str, name: str) -> ast.ClassDef:
 
 
 def kinds(registry: str) -> list[str]:
-    """Return the kinds that a registry offers."""
+    """Return the kinds of a registry, sorted."""
     return sorted(_registry(registry))
 
 
 @cache
 def _registry(registry: str) -> dict[str, tuple[str, str]]:
-    """Read a registry's file: {kind: (module, class)} from its imports and its one dictionary."""
+    """Return {kind: (module, class)} of a registry, read from the imports and the dictionary in its file."""
     tree = _tree(PACKAGE / FOLDERS.get(registry, registry) / "__init__.py")
     origin = {
         alias.asname or alias.name: (node.module, alias.name)
@@ -118,7 +119,7 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return the modules of asdlib that a module imports, packages on the way included."""
+    """Return the modules of asdlib that a module imports, including parent packages."""
     found = set()
     for node in ast.walk(_tree(_path(module))):
         if isinstance(node, ast.Import):
@@ -137,13 +138,13 @@ def _imports(module: str) -> frozenset[str]:
 
 @cache
 def normalised(path: Path) -> str:
-    """Return a file's code as text, the same for the same syntax tree."""
+    """Return a file's code as text; files with the same syntax tree give the same text."""
     return ast.unparse(_tree(path))
 
 
 @cache
 def _linked(module: str) -> str:
-    """Hash a module's text and, for every name that it imports from asdlib, the text of that name's module."""
+    """Return a hash of a module's text and of the texts of the modules from which it imports names."""
     links = {
         f"{alias.name} {_digest(_text(_origin(node.module, alias.name)))}"
         for node in _own_imports(_tree(_path(module)))
@@ -175,13 +176,13 @@ def _text(module: str) -> str:
 
 
 def _own_imports(tree: ast.Module) -> list[ast.ImportFrom]:
-    """Return the statements `from asdlib… import …` of a module, those inside functions included."""
+    """Return the statements `from asdlib… import …` of a module, including those inside functions."""
     found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level)
     return [node for node in found if node.module.split(".")[0] == "asdlib"]
 
 
 def _origin(module: str, name: str) -> str:
-    """Return the module that `from <module> import <name>` imports, or imports the name from."""
+    """Return the module that `from <module> import <name>` imports, or from which it imports the name."""
     inner = f"{module}.{name}"
     return inner if _path(inner) else module
 

@@ -1,4 +1,4 @@
-"""The config as Snakemake would read it."""
+"""Read the config in the same way as Snakemake."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,13 @@ from asdlib.errors import AsdError
 from asdlib.workflow import yaml_files
 from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
 
-DEFAULTS = ("datasets", "checkpoints", "config")  # as the Snakefile names them
+DEFAULTS = ("datasets", "checkpoints", "config")  # in the order of the Snakefile
 
 
 def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
-    """Merge config files and `key=value` entries into the workflow's own config, with Snakemake's functions.
+    """Return the workflow's default config, updated with config files and `key=value` entries by Snakemake's functions.
 
-    Raises AsdError outside of the workflow's folder.
+    Raises AsdError outside the workflow's folder.
     """
     require_workflow()
     refuse_swallowed(files, entries)
@@ -24,7 +24,7 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
     for name in DEFAULTS:
         update_config(config, yaml_files.read_yaml(Path("config", f"{name}.yaml")))
     for path in files:
-        yaml_files.read_yaml(path)  # refuses keys given twice; Snakemake keeps the last
+        yaml_files.read_yaml(path)  # raises an error for repeated keys; Snakemake keeps the last value
     update_config(config, ConfigSettings(config=_parsed(entries), configfiles=files).overwrite_config)
     return config
 

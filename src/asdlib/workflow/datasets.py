@@ -1,7 +1,4 @@
-"""Datasets as blocks of the config: which machines and sections there are, and where the recordings come from.
-
-Standard library only: this runs whenever the graph is built.
-"""
+"""The datasets of a run: their machines, their sections and the origin of their recordings."""
 
 import hashlib
 import os
@@ -24,7 +21,7 @@ _TEST_FOLDERS = ("test", "source_test", "target_test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset of the run: its recordings lie in a user's `folder`, or a job fetches them from `source`."""
+    """One dataset of the run: its recordings are in the user's `folder`, or a job fetches them from `source`."""
 
     name: str
     machines: dict[str, tuple[str, ...]]  # machine → sections
@@ -33,44 +30,44 @@ class Dataset:
     year: int | None
     ground_truth: dict[str, Any] | None
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
-    clips: dict[str, int] | None = None  # declared numbers of clips of one section, used by `asdlib plan` alone
+    clips: dict[str, int] | None = None  # declared numbers of clips per section, used only by `asdlib plan`
 
     @property
     def sections(self) -> list[Section]:
-        """All sections of all machines."""
+        """The sections of all machines."""
         return [Section(self.name, machine, number) for machine, owned in self.machines.items() for number in owned]
 
     def recordings(self, machine: str) -> Path:
-        """Return the folder that holds a machine's train, test and supplemental folders."""
+        """Return the folder that contains a machine's train, test and supplemental folders."""
         return self.folder / machine if self.folder else Path(paths.recordings(self.name, machine))
 
 
 def select(config: dict[str, Any]) -> dict[str, Dataset]:
-    """Return the datasets that `config["data"]` asks for: declared names, or folders in DCASE layout."""
+    """Return the datasets in `config["data"]`: names of declared datasets, or folders in the DCASE layout."""
     asked = config["data"] if isinstance(config["data"], list) else [config["data"]]
     chosen: dict[str, Dataset] = {}
     for entry in asked:
         dataset = _declared(entry, config) if entry in config["datasets"] else _from_folder(entry, config)
         if dataset.name in chosen:
-            raise AsdError(f"config: data: two datasets are named {dataset.name}: rename a folder, or name it once")
+            raise AsdError(f"config: data: two datasets are named {dataset.name}: rename a folder, or list it once")
         chosen[dataset.name] = dataset
     return chosen
 
 
 def declared(name: str, config: dict[str, Any], asked_by: str) -> Dataset:
-    """Return a dataset of the config by its name."""
+    """Return a declared dataset by its name; `asked_by` begins the error message for an unknown name."""
     if name not in config["datasets"]:
         raise AsdError(f"{asked_by}: there is no dataset {name!r}: use one of: {', '.join(sorted(config['datasets']))}")
     return _declared(name, config)
 
 
 def fingerprint(folder: Path) -> str:
-    """Fingerprint a machine's files by relative name, size and modification time, without reading them."""
+    """Return a fingerprint of a machine's files: their relative names, sizes and modification times."""
     return _digest(_walk(folder))
 
 
 def pool_fingerprint(folder: Path) -> str:
-    """Fingerprint the recordings of a noise pool in the same way as `fingerprint`."""
+    """Return a fingerprint of the recordings of a noise pool, made as in `fingerprint`."""
     return _digest((entry.name, _status(entry)) for entry in _entries(folder) if entry.name.endswith(".wav"))
 
 
@@ -93,7 +90,7 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
 
 
 def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:
-    """Return the dataset's own noise pool, else that of the run, if there is one."""
+    """Return the dataset's own noise pool, otherwise the run's, otherwise None."""
     if block.get("noise_pool"):
         given, where = block["noise_pool"], f"{where}.noise_pool"
     elif config["noise_pool"]:
@@ -122,7 +119,7 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
         raise AsdError(
             f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
         )
-    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would take the name of what a link leads to)
+    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
     if not re.fullmatch(NAME, name):
         raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
     if name in config["datasets"]:
@@ -138,11 +135,13 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], poo
     found = sorted(entry.name for entry in _entries(folder) if _is_machine(entry))
     machines = block.get("machines", found)
     if not machines:
-        raise AsdError(f"{where}: {folder} holds no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
+        raise AsdError(
+            f"{where}: {folder} contains no machine: expected <machine>/train/*.wav and <machine>/test/*.wav"
+        )
     for machine in machines:
         if machine not in found:
             raise AsdError(
-                f"{where}: {folder / machine} has neither train nor test: add recordings, or drop the machine"
+                f"{where}: {folder / machine} has neither train nor test: add recordings, or remove the machine"
             )
         if not re.fullmatch(NAME, machine) or machine == ALL:
             raise AsdError(
@@ -160,14 +159,14 @@ def _is_machine(folder: os.DirEntry) -> bool:
 
 
 def _sections(machine: Path) -> tuple[str, ...]:
-    """Return the sections (2020: machine IDs) of the test clips; 00 if their names have none."""
+    """Return the sections (in 2020: machine IDs) in the names of the test clips; 00 if the names have none."""
     names = [entry.name for test in _TEST_FOLDERS if (machine / test).is_dir() for entry in _entries(machine / test)]
     found = {match.group(1) for name in names if (match := _SECTION.match(name))}
     return tuple(sorted(found)) or ("00",)
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the name and status of a machine's recordings and tables; other files in its folder do not matter."""
+    """Yield the name and status of a machine's recordings and CSV tables; other files in its folder are ignored."""
     for entry in _entries(folder):
         if entry.name in FOLDERS and entry.is_dir():
             yield from ((f"{entry.name}/{inner.name}", _status(inner)) for inner in _entries(entry))
@@ -176,7 +175,10 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
-    """List a folder, hidden entries left out (os.scandir: with 15,000 files, Path would take twice as long)."""
+    """Return the entries of a folder, except hidden ones.
+
+    Uses os.scandir, because Path takes twice as long for a folder of 15,000 files.
+    """
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".")]
@@ -185,7 +187,7 @@ def _entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
 
 
 def _status(entry: os.DirEntry) -> os.stat_result:
-    """Return the status of a file, or of a broken link, about which the job of its machine will complain."""
+    """Return the status of a file; for a broken link, that of the link. The job that reads it reports the error."""
     try:
         return entry.stat()
     except OSError:

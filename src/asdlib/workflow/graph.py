@@ -1,7 +1,7 @@
-"""The graph: a checked config, its datasets, and its recipes and variants under every seed.
+"""The graph: the checked config, its datasets, and its recipes and variants for every seed.
 
-What the rules ask of it stands in `inputs` (which files a stage reads), `settings` (what decides its result) and
-`stage_code` (hashes of its code). Nothing here knows a report.
+The rules use it through `inputs` (the files that a stage reads), `settings` (the params that decide its result) and
+`stage_code` (hashes of its code). Nothing here is specific to a report.
 """
 
 from functools import cached_property
@@ -18,7 +18,10 @@ from asdlib.workflow.variants import Variant
 
 
 class Graph:
-    """What a config stands for; `root` is the folder of the workflow. Raises AsdError for a config that is wrong."""
+    """The datasets, recipes and variants of a config; `root` is the workflow's folder.
+
+    Raises AsdError for an invalid config.
+    """
 
     def __init__(self, config: dict[str, Any], root: Path):
         config = {key: yaml_files.from_text(key, value) for key, value in config.items()}
@@ -34,14 +37,14 @@ class Graph:
 
     @property
     def gpus(self) -> int:
-        """The GPUs that a computing job asks for; a run on the CPU must not wait for one."""
+        """The number of GPUs that a computing job requests; 0 for a run on the CPU, which must not wait for a GPU."""
         return 0 if self.config["device"] == "cpu" else 1
 
     # --- recipes -----------------------------------------------------------------------------------------------
 
     @cached_property
     def variants(self) -> dict[tuple[str, str, int], Variant]:
-        """{(system, variant, seed): variant} of all systems under all seeds."""
+        """{(system, variant, seed): variant} for all systems and seeds."""
         return {
             (system, variant.name, seed): variant
             for system in self.recipes.systems
@@ -51,7 +54,7 @@ class Graph:
 
     @cached_property
     def table(self) -> dict[tuple[str, str], Recipe]:
-        """{(registry, key): recipe} of every recipe of every system under every seed."""
+        """{(registry, key): recipe} for all systems and seeds."""
         return {
             (registry, recipe.key): recipe
             for registry, name in self.recipes.blocks
@@ -60,37 +63,42 @@ class Graph:
         }
 
     def recipe(self, registry: str, key: str) -> Recipe:
-        """Return the recipe of a key; a key of an older config has none."""
+        """Return the recipe that has a key. Raises AsdError for an unknown key, such as that of an older config."""
         if (registry, key) not in self.table:
             known = ", ".join(self.keys(registry)) or "none"
             raise AsdError(f"{registry}: {key}: no recipe of the config has this key: use: {known}")
         return self.table[registry, key]
 
     def keys(self, registry: str) -> list[str]:
-        """Return all keys of a registry's recipes."""
+        """Return the keys of all recipes of a registry, sorted."""
         return sorted(key for r, key in self.table if r == registry)
 
     def devices(self, registry: str, key: str) -> int:
-        """Return the number of GPUs, or of processes on a CPU, that share a recipe's training."""
+        """Return the number of GPUs (on a CPU: processes) that train a recipe together."""
         return (self.recipe(registry, key).training or {}).get("devices", 1)
 
     def variant(self, system: str, name: str, seeded: str) -> Variant:
-        """Return a variant by a path's wildcards; `seeded` is empty, or `/seed_<n>` if there are several seeds."""
+        """Return the variant that the wildcards of a path name.
+
+        `seeded` is empty, or `/seed_<n>` if there are several seeds. Raises AsdError for an unknown variant.
+        """
         seed = int(seeded.removeprefix("/seed_")) if seeded else self.config["seeds"][0]
         if (system, name, seed) not in self.variants:
             known = ", ".join(sorted({v for s, v, _ in self.variants if s == system}))
-            raise AsdError(f"config/systems/{system}.yaml: variants.{name}: there is none: use one of: {known}")
+            raise AsdError(
+                f"config/systems/{system}.yaml: variants.{name}: there is no such variant: use one of: {known}"
+            )
         return self.variants[system, name, seed]
 
     def variants_of(self, system: str) -> list[Variant]:
-        """Return a system's variants under all seeds."""
+        """Return a system's variants for all seeds."""
         return [variant for variant in self.variants.values() if variant.system == system]
 
     # --- datasets ----------------------------------------------------------------------------------------------
 
     @cached_property
     def all_datasets(self) -> dict[str, Dataset]:
-        """The run's datasets, those that recipes name as corpora, and the one that is submitted."""
+        """The run's datasets, those in the corpora of recipes, and the submitted one."""
         found = dict(self.datasets)
         for (registry, recipe), block in self.recipes.blocks.items():
             for name in block.get("corpus") or []:
@@ -117,7 +125,7 @@ class Graph:
         return [(dataset, machine) for dataset in self.datasets for machine in self.machines(dataset)]
 
     def fetched(self) -> list[str]:
-        """Return the datasets whose recordings a job fetches or makes."""
+        """Return the datasets whose recordings are downloaded or synthesised by a job."""
         return [dataset.name for dataset in self.all_datasets.values() if dataset.source]
 
     def _refuse_unknown_systems(self) -> None:

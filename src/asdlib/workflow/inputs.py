@@ -1,4 +1,4 @@
-"""Which files a stage reads: what a rule's wildcards stand for."""
+"""The input files of the stages, from the wildcards of their rules."""
 
 import os
 
@@ -11,7 +11,10 @@ from asdlib.workflow.words import ALL, CORPUS, RAW
 
 
 def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
-    """Return the folder that `download` makes; nothing for recordings that lie in a folder of the user's."""
+    """Return the folder that `download` makes; an empty list if the recordings are in a user's folder.
+
+    Raises AsdError for an unknown machine.
+    """
     chosen = graph.all_datasets[dataset]
     if machine not in chosen.machines:
         known = ", ".join(chosen.machines)
@@ -20,62 +23,63 @@ def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
 
 
 def noise_of(graph: Graph, dataset: str, machine: str) -> list[str]:
-    """Return where background noise for a machine is found: the dataset's other machines, and its noise pool."""
+    """Return the tables with background noise for a machine: the dataset's other machines, and its noise pool."""
     others = [paths.audio(RAW, dataset, m) for m in sorted(graph.machines(dataset)) if m != machine]
     return [*others, *([paths.noise(dataset)] if graph.all_datasets[dataset].noise_pool else [])]
 
 
 def noise_for(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
-    """Return the noise that an augmentation draws from, if its recipe says `noise: pool`."""
+    """Return the tables of noise that an augmentation draws from; an empty list unless it has `noise: pool`."""
     wanted = graph.recipe("augmentations", augmentation).settings.get("noise") == "pool"
     return noise_of(graph, dataset, machine) if wanted else []
 
 
 def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
-    """Return the separated clips that an augmentation mixes, if its recipe names a separator."""
+    """Return the table of separated clips that an augmentation mixes; an empty list if it has no separator."""
     separator = graph.recipe("augmentations", augmentation).separator
     return [paths.audio(f"separated/{separator.key}", dataset, machine)] if separator else []
 
 
 def training_features(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:
-    """Return the feature files that a model is trained on, `all` standing for every machine.
+    """Return the feature files that a model is trained on; the machine of a joint model is `all`.
 
-    Their order depends on no config. Raises AsdError for a training that the recipe does not have.
+    Their order does not depend on the config. Raises AsdError if the recipe has another scope, or if only one of
+    recipe and dataset is that of a corpus.
     """
     recipe = graph.recipe("models", model)
     where = f"{paths.model(model, dataset, machine)}"
     if (machine == ALL) != recipe.joint:
-        raise AsdError(f"{where}: its scope is {recipe.settings['scope']}: ask for that")
+        raise AsdError(f"{where}: its scope is {recipe.settings['scope']}: request that scope")
     if (dataset == CORPUS) != bool(recipe.corpus):
-        meant = f"trained on a corpus: ask for {CORPUS}" if recipe.corpus else "trained on one dataset: ask for that"
-        raise AsdError(f"{where}: it is {meant}")
+        meant = f"a corpus: request {CORPUS}" if recipe.corpus else "one dataset: request that dataset"
+        raise AsdError(f"{where}: the model is trained on {meant}")
     names = recipe.corpus if recipe.corpus else [dataset]
-    heard = sorted((name, m) for name in names for m in (graph.machines(name) if recipe.joint else [machine]))
-    return [_features(recipe, view, *one) for one in heard for view in recipe.views]
+    machines = sorted((name, m) for name in names for m in (graph.machines(name) if recipe.joint else [machine]))
+    return [_features(recipe, view, *one) for one in machines for view in recipe.views]
 
 
 def embedded_features(graph: Graph, model: str, view: str, dataset: str, machine: str) -> str:
-    """Return the features that a model embeds: those of one view of a machine's clips."""
+    """Return the feature file of a view of a machine's clips, for a model to embed."""
     return _features(graph.recipe("models", model), view, dataset, machine)
 
 
 def init_weights(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:
-    """Return the weights that a model's training starts from, if its recipe names any."""
+    """Return the weights of the models that a model is initialised from."""
     return [weights(init, dataset, machine) for init in graph.recipe("models", model).init]
 
 
 def public_weights(recipe: Recipe) -> list[str]:
-    """Return the file of published weights that a model's training starts from, if its recipe names any."""
+    """Return the file of public weights that a model starts from: a list with at most one path."""
     return [paths.public_weights(recipe.public["name"], recipe.public["file"])] if recipe.public else []
 
 
 def weights(model: Recipe, dataset: str, machine: str) -> str:
-    """Return the weights that serve a machine: its own, or the joint model's."""
+    """Return the weights that are used for a machine: its own, or those of the joint model."""
     return paths.model(model.key, CORPUS if model.corpus else dataset, ALL if model.joint else machine)
 
 
 def embeddings_of(variant: Variant, dataset: str, machine: str) -> list[str]:
-    """Return the embeddings that a variant scores, branch by branch and view by view."""
+    """Return the embeddings that a variant scores, ordered by branch and view."""
     return [
         paths.embeddings(branch.model.key, view, dataset, machine)
         for branch in variant.branches
@@ -84,30 +88,30 @@ def embeddings_of(variant: Variant, dataset: str, machine: str) -> list[str]:
 
 
 def score_folder(graph: Graph, variant: Variant, dataset: str) -> str:
-    """Return the folder of a variant's submission files; several seeds have folders of their own."""
+    """Return the folder of a variant's submission files; if there are several seeds, each has its own folder."""
     seeded = f"/seed_{variant.seed}" if len(graph.config["seeds"]) > 1 else ""
     return paths.score_folder(variant.system, variant.name, dataset, seeded)
 
 
 def scored_file(graph: Graph, variant: Variant, dataset: str, machine: str, section: str, prefix: str) -> str:
-    """Return one of the files that `score` makes of a section; `prefix` is one of `paths.SCORED`."""
+    """Return one of the files that `score` writes for a section; `prefix` is a key of `paths.SCORED`."""
     return paths.scored(prefix, score_folder(graph, variant, dataset), machine, section)
 
 
 def score_files(graph: Graph, system: str, prefix: str) -> list[str]:
-    """Return all files of a system that begin with `prefix`, in the order of its table's rows."""
+    """Return all files with the given prefix that `score` writes for a system, in the order of its table's rows."""
     variants = graph.variants_of(system)
     return [scored_file(graph, variant, *section, prefix) for variant in variants for section in graph.sections]
 
 
 def reported_file(graph: Graph, system: str) -> list[str]:
-    """Return the file of a report's own figures; a system without a report has none."""
+    """Return the table of the reported figures; an empty list for a system without a report."""
     path = graph.root / paths.reported(system)
-    return [os.path.relpath(path)] if path.is_file() else []  # relative: a moved clone re-runs nothing
+    return [os.path.relpath(path)] if path.is_file() else []  # relative, so that moving the clone re-runs nothing
 
 
 def audio_files(graph: Graph) -> list[str]:
-    """Return the prepared clips of every machine of the run."""
+    """Return the tables of prepared clips of all machines of the run."""
     return [paths.audio(RAW, dataset, machine) for dataset, machine in graph.run_machines]
 
 

@@ -1,7 +1,7 @@
-"""Where every file lies: the only module that spells a path below `results/` or `resources/`.
+"""The paths of all files below `results/` and `resources/`; no other module spells them.
 
-Arguments that are left out stand for Snakemake's wildcards: `audio("raw")` is the output of a rule,
-`audio("raw", "demo", "fan")` one of its files. Paths are relative to the working directory.
+The default of each argument is a Snakemake wildcard: `audio("raw")` is the output pattern of a rule, and
+`audio("raw", "demo", "fan")` is one of its files. Paths are relative to the working directory.
 """
 
 from pathlib import PurePosixPath
@@ -13,9 +13,9 @@ SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
 COSTS = "resources/costs.yaml"
 PINS = "resources/zenodo.lock.json"
-# The files that `score` writes for a section: {how their names begin: how they end}.
+# The files that `score` writes for a section: {prefix of the name: suffix of the name}.
 SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}
-# Names below results/ that no system may have: its own results lie in results/<system>/.
+# Names below results/ that are not allowed for systems, whose results are in results/<system>/.
 TAKEN = frozenset(
     {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "logs", "models",
      "report", "separators", "submission"}
@@ -26,17 +26,17 @@ TAKEN = frozenset(
 
 
 def recordings(dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return the folder of a machine's recordings that `download` makes."""
+    """Return the folder into which `download` puts a machine's recordings."""
     return f"resources/{dataset}/{machine}"
 
 
 def public_weights(checkpoint: str = "{checkpoint}", file: str = "{file}") -> str:
-    """Return the file of published weights."""
+    """Return a file of public weights."""
     return f"resources/checkpoints/{checkpoint}/{file}"
 
 
 def reported(system: str = "{system}") -> str:
-    """Return the table of a report's own figures."""
+    """Return the table of reported figures."""
     return f"resources/reported/{system}.csv"
 
 
@@ -66,7 +66,7 @@ def features(
 
 
 def parse_features(path: str) -> tuple[str, str, str] | None:
-    """Return (view, dataset, machine) of a path that `features` made; None for another path."""
+    """Return (view, dataset, machine) of a path that `features` returned; None for any other path."""
     parts = PurePosixPath(path).parts
     if parts[:2] != ("results", "features"):
         return None
@@ -88,7 +88,7 @@ def separator_history(key: str = "{separator}", dataset: str = "{dataset}", mach
 
 
 def model(key: str = "{model}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return the weights of a model; `all` in place of a machine for a joint model."""
+    """Return the weights of a model; the machine of a joint model is `all`."""
     return f"results/models/{key}/{dataset}/{machine}/model.safetensors"
 
 
@@ -115,7 +115,7 @@ def score_folder(
 
 
 def scored(prefix: str, folder: str | None = None, machine: str = "{machine}", section: str = "{section}") -> str:
-    """Return one of the files that `score` writes for a section; `prefix` is one of `SCORED`."""
+    """Return one of the files that `score` writes for a section; `prefix` is a key of `SCORED`."""
     return f"{folder or score_folder()}/{prefix}_{machine}_section_{section}_{SCORED[prefix]}"
 
 
@@ -130,7 +130,7 @@ def clips(system: str = "{system}") -> str:
 
 
 def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return what the report shows of a machine under a system."""
+    """Return the file with a system's plots and sounds of a machine, for the report."""
     return f"results/{system}/report/{dataset}/{machine}.json"
 
 
@@ -138,10 +138,10 @@ def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine:
 
 
 def log(rule: str, *wildcards: str) -> str:
-    """Return the log of a rule's jobs, e.g. `log("prepare", "{dataset}", "{machine}")`."""
+    """Return the log of a rule's jobs, for example `log("prepare", "{dataset}", "{machine}")`."""
     return f"results/logs/{rule}/{'/'.join(wildcards) or rule}.log"
 
 
 def benchmark(rule: str, *wildcards: str) -> str:
-    """Return Snakemake's record of what a rule's jobs cost."""
+    """Return the file in which Snakemake records the time and memory of a rule's jobs."""
     return f"results/benchmarks/{rule}/{'/'.join(wildcards) or rule}.tsv"

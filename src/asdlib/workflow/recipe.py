@@ -1,4 +1,4 @@
-"""Resolved recipes: what a block of a system's file says, together with everything that it is built from."""
+"""Resolved recipes: named blocks of the system files, together with all recipes that they build on."""
 
 import hashlib
 import json
@@ -9,44 +9,44 @@ from typing import Any
 from asdlib.workflow.arguments import arguments
 from asdlib.workflow.words import ALL
 
-Settings = dict[str, Any]  # as JSON has it: a recipe as it stands in keys, params and the headers of artefacts
+Settings = dict[str, Any]  # JSON-like, for keys, params and the headers of artefacts
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A resolved recipe of a registry. `settings` hold the recipes that it is built from, down to the leaves."""
+    """A resolved recipe of a registry. `settings` contains the settings of all recipes that it builds on."""
 
     registry: str
     settings: Settings
 
     @property
     def name(self) -> str:
-        """Its name in the system's file."""
+        """The name of the recipe in the system file."""
         return self.settings["name"]
 
     @property
     def kind(self) -> str:
-        """The class that it configures, by its name in the registry."""
+        """The name in the registry of the class that the recipe configures."""
         return self.settings["kind"]
 
     @cached_property
     def key(self) -> str:
-        """`<name>-<fingerprint>`: what its artefacts are called."""
+        """`<name>-<fingerprint>`: the key under which the recipe's artefacts are stored."""
         return key_of(self.settings)
 
     @property
     def seed(self) -> int:
-        """The seed of its training or drawing."""
+        """The seed of the training, or of an augmentation's random numbers."""
         return self.settings["seed"]
 
     @property
     def arguments(self) -> Settings:
-        """The arguments of its class."""
+        """The arguments of the constructor of the recipe's class."""
         return arguments(self.registry, self.settings)
 
     @property
     def training(self) -> Settings | None:
-        """The block `training`; None for a recipe that is not trained."""
+        """The block `training`, or None for a recipe that is not trained."""
         return self.settings.get("training")
 
     @property
@@ -56,38 +56,38 @@ class Recipe:
 
     @property
     def joint(self) -> bool:
-        """Whether one model is trained for all machines together."""
+        """Whether one model is trained for all machines of a dataset or corpus."""
         return self.settings.get("scope") == ALL
 
     @property
     def frontend(self) -> "Recipe | None":
-        """The frontend whose features a model reads."""
+        """The frontend of a model."""
         return self._part("frontends", "frontend")
 
     @property
     def separator(self) -> "Recipe | None":
-        """The separator whose output an augmentation mixes."""
+        """The separator whose output an augmentation mixes, or None."""
         return self._part("separators", "separator")
 
     @property
     def init(self) -> list["Recipe"]:
-        """The models that this one starts from."""
+        """The models that this model is initialised from."""
         return [Recipe("models", settings) for settings in as_list(self.settings.get("init"))]
 
     @property
     def public(self) -> Settings | None:
-        """The published weights that a model starts from: their name and what decides which file is meant."""
+        """The public weights that a model starts from (name, repository, revision, file), or None."""
         return self.settings.get("checkpoint")
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the model, or one that it starts from, does without published weights (`checkpoint: null`)."""
+        """Whether the model, or one that it is initialised from, has `checkpoint: null` instead of public weights."""
         refused = "checkpoint" in self.settings and self.settings["checkpoint"] is None
         return refused or any(init.from_scratch for init in self.init)
 
     @property
     def corpus(self) -> list[str]:
-        """The datasets that a model is trained on if its recipe names them; else it learns from the run's own."""
+        """The datasets in the model's corpus; if empty, the model is trained on each dataset of the run."""
         return self.settings.get("corpus") or []
 
     def _part(self, registry: str, field: str) -> "Recipe | None":
@@ -96,18 +96,21 @@ class Recipe:
 
 
 def key_of(settings: Settings) -> str:
-    """Return `<name>-<fingerprint>` of resolved settings; their order does not matter."""
+    """Return `<name>-<fingerprint>` of resolved settings; the order of the settings does not matter."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return f"{settings['name']}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def canonical(settings: Any) -> Any:
-    """Return settings with sorted keys: Snakemake compares params as text, and an order must not re-run anything."""
+    """Return settings with sorted keys.
+
+    Snakemake compares params as text; another order of the keys must not re-run anything.
+    """
     return json.loads(json.dumps(settings, sort_keys=True))
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return nothing, one thing or a list of things as a list."""
+    """Return a list as it is, None as an empty list, and any other value as a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -1,7 +1,7 @@
-"""Recipes are checked against the classes that they configure, without importing those.
+"""Check recipes against the classes that they configure, without importing the classes.
 
-A recipe's keys are the arguments of the class that its `kind` names. An unknown key, a missing one or a value of the
-wrong type is refused before anything runs.
+The keys of a recipe are the arguments of the class that its `kind` names. Unknown keys, missing keys and values of the
+wrong type are errors before any job runs.
 """
 
 import ast
@@ -11,7 +11,7 @@ from typing import Any
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
 
-# Blocks of a recipe that configure a dataclass: (module, class).
+# Blocks of a recipe that configure a dataclass: {key: (module, class)}.
 BLOCKS = {
     "training": ("asdlib.training.settings", "Training"),
     "pairs": ("asdlib.separation.settings", "Pairs"),
@@ -29,7 +29,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a constructor: its annotation as written, or None, and whether it is required."""
+    """An argument of a constructor, with its annotation (None if it has none)."""
 
     name: str
     annotation: ast.expr | None
@@ -37,7 +37,7 @@ class Argument:
 
 
 def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) -> None:
-    """Raise AsdError for keys or types that the recipe's class does not have; `where` names file and recipe."""
+    """Raise AsdError for a key or a type that the recipe's class does not accept; `where` begins the message."""
     kind = block.get("kind")
     if kind not in code_hash.kinds(registry):
         known = ", ".join(code_hash.kinds(registry)) or "none yet"
@@ -50,7 +50,7 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:
-    """Raise AsdError for settings that the constructor of a class would not accept."""
+    """Raise AsdError for settings that the constructor of a class does not accept."""
     known = {argument.name: argument for argument in constructor(tree)}
     for key, value in settings.items():
         if key not in known:
@@ -64,7 +64,7 @@ def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) ->
 
 
 def constructor(tree: ast.ClassDef) -> list[Argument]:
-    """Return the constructor's arguments: those of `__init__`, or a dataclass's fields."""
+    """Return the arguments of a class: those of `__init__`, or the fields of a dataclass."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             return _arguments(node.args)
@@ -91,5 +91,5 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
     name = ast.unparse(annotation)
     allowed = _TYPES.get(name)
     if allowed is None:
-        return True  # a type of our own, checked by its constructor
+        return True  # another class: its constructor checks the value
     return isinstance(value, allowed) and (name == "bool" or not isinstance(value, bool))

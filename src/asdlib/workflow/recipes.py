@@ -1,9 +1,9 @@
-"""From the systems' files to resolved recipes with computed names.
+"""Read the system files and resolve their recipes.
 
 A recipe is a named block of `config/systems/*.yaml`: a separator, an augmentation, a frontend, a model or a backend. It
-names what it is built from. Resolving it replaces those names by the blocks they stand for, down to the leaves, and
-gives it a key `<name>-<fingerprint>`: six hexadecimal digits of a hash over the whole resolved block. An artefact whose
-path holds that key can never be mistaken for one made with other settings.
+names the recipes that it builds on. Resolving a recipe replaces those names by the named blocks, recursively. A
+resolved recipe has a key `<name>-<fingerprint>`; the fingerprint is six hexadecimal digits of a hash of the whole
+resolved block. Artefacts are stored under the key, so that different settings never share a file.
 """
 
 from functools import cached_property
@@ -19,43 +19,43 @@ from asdlib.workflow.words import ALL, RAW
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
-# A recipe's keys that name another recipe, and where that one lives.
+# The keys of a recipe that name another recipe, and that recipe's registry.
 REFERENCES = {
     "augmentations": {"separator": "separators"},
     "models": {"frontend": "frontends", "init": "models"},
 }
-# The least that a system's file holds: an overridden recipe is checked as a part of one.
+# The smallest valid system file; an overridden recipe is checked as part of it.
 SMALLEST = {"title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
 SEEDED = ("separators", "augmentations", "models")
-# Arguments of a class that no recipe states: the seed is that of the run, and any value will do for a check.
+# Arguments of a class that no recipe sets. The seed is that of the run; for the check, any value will do.
 GIVEN = {"augmentations": {"seed": 0}}
 VIEWS = {"separated": "separators", "augmented": "augmentations"}
-# The keys that decide which published weights are meant; a pin or a licence changes no result.
+# The keys that identify a file of public weights; a pin or a licence changes no result.
 PUBLIC = ("repository", "revision", "file")
 Name = tuple[str, str]  # (registry, recipe)
 
 
 class Recipes:
-    """All recipes and variants of all systems' files.
+    """The recipes and variants of all system files.
 
-    `override` is the config's block of that name: {registry: {recipe: {key: value}}}, merged into the recipes before
-    anything is resolved, so that a toy or a trial configuration gets keys of its own. `checkpoints` is the config's
-    block of published weights, which models may start from.
+    `override` is the config's block of that name, {registry: {recipe: {key: value}}}. It is merged into the recipes
+    before they are resolved, so that overridden recipes have other keys. `checkpoints` is the config's block of public
+    weights, from which models may start.
     """
 
     def __init__(self, folder: Path, override: Settings | None = None, checkpoints: Settings | None = None):
         self.folder = Path(folder)
         self.override = override or {}
         self.checkpoints = checkpoints or {}
-        self._origins: dict[Name, str] = {}  # file and key of every recipe, filled with `blocks`
+        self._origins: dict[Name, str] = {}  # file and key of every recipe; filled by `blocks`
         self._refuse_unknown_overrides()
 
     @cached_property
     def systems(self) -> dict[str, Settings]:
-        """The systems' files as they stand: {system: content}."""
+        """{system: content of its file}, without overrides."""
         files = sorted(self.folder.glob("*.yaml"))
         if not files:
-            raise AsdError(f"{self.folder}: holds no system's YAML file: restore config/systems")
+            raise AsdError(f"{self.folder}: contains no system files: restore config/systems")
         found = {path.stem: load_yaml(path, schema="system") for path in files}
         for path in files:
             if path.stem in paths.TAKEN or "report" in found[path.stem]["variants"]:
@@ -64,7 +64,7 @@ class Recipes:
 
     @cached_property
     def blocks(self) -> dict[Name, Settings]:
-        """{(registry, recipe): block}, the overrides merged in, every key checked against the class it goes to."""
+        """{(registry, recipe): block} with the overrides merged in and all keys checked against the classes."""
         blocks: dict[Name, Settings] = {}
         for system, content in self.systems.items():
             for registry in REGISTRIES:
@@ -81,17 +81,18 @@ class Recipes:
     def resolve(
         self, registry: str, name: str, seed: int, asked_by: str = "config", above: tuple[Name, ...] = ()
     ) -> Recipe:
-        """Return one recipe with everything that it is built from, under `seed`.
+        """Return a recipe with all recipes that it builds on, for one seed.
 
-        `asked_by` is the file and key that names it, `above` the recipes that lie on the way to it.
+        `asked_by` is the file and key that names the recipe; it begins error messages. `above` are the recipes that
+        are being resolved. Raises AsdError for an unknown recipe, or for one that builds on itself.
         """
         if (registry, name) not in self.blocks:
             known = ", ".join(sorted(n for r, n in self.blocks if r == registry)) or "none"
             raise AsdError(f"{asked_by}: no recipe {registry}.{name}: define it, or name one of: {known}")
         way = (*above, (registry, name))
         if (registry, name) in above:
-            circle = " > ".join(step for _, step in way)
-            raise AsdError(f"{asked_by}: {registry}.{name} is built from itself ({circle}): break the circle")
+            cycle = " > ".join(step for _, step in way)
+            raise AsdError(f"{asked_by}: {registry}.{name} builds on itself ({cycle}): remove the cycle")
         here = self._origins[registry, name]
         settings = {**self.blocks[registry, name], "name": name}
         for field, target in REFERENCES.get(registry, {}).items():
@@ -106,7 +107,7 @@ class Recipes:
         return Recipe(registry, canonical(settings))
 
     def variants(self, system: str, seed: int) -> list[Variant]:
-        """Resolve the variants of a system, in the order of its file."""
+        """Return the variants of a system for one seed, in the order of its file."""
         where = f"{self.folder / system}.yaml: variants"
         return [
             Variant(
@@ -121,7 +122,7 @@ class Recipes:
         ]
 
     def _overridden(self, registry: str, name: str, block: Settings) -> Settings:
-        """Return a recipe's block with the config's changes to it."""
+        """Return a recipe's block with the config's `override` merged in."""
         change = self.override.get(registry, {}).get(name, {})
         if not change:
             return block
@@ -131,8 +132,8 @@ class Recipes:
         return changed
 
     def _model_settings(self, settings: Settings, seed: int, here: str) -> Settings:
-        """Return what a model's settings have beside its own block and the recipes that it names."""
-        # Sorted: examples follow the order of the files, and neither the key nor Snakemake sees that order.
+        """Return the settings of a model that need more than the recipes it names: views, scope and public weights."""
+        # Sorted: training examples follow the order of the views, which the key does not represent.
         views = self._views(sorted(settings.get("views", [RAW])), seed, f"{here}.views")
         found: Settings = {"views": views, "scope": settings.get("scope", "machine")}
         _refuse_narrow_starts(settings | found, f"{here}.init")
@@ -149,7 +150,7 @@ class Recipes:
         )
 
     def _views(self, names: list[str], seed: int, where: str) -> Settings:
-        """Resolve views: {view, with the key of its recipe: the recipe that makes it, None for `raw`}."""
+        """Return {view with the key of its recipe: settings of that recipe, or None for `raw`}."""
         views: Settings = {}
         for name in names:
             if name == RAW:
@@ -163,7 +164,7 @@ class Recipes:
         return views
 
     def _public(self, name: str, where: str) -> Settings:
-        """Return what decides which published weights are meant by a name."""
+        """Return the name of public weights and the keys that identify their file."""
         if name not in self.checkpoints:
             known = ", ".join(sorted(self.checkpoints)) or "none"
             raise AsdError(f"{where}: the config's checkpoints have no {name!r}: use null (from scratch), or: {known}")
@@ -176,31 +177,31 @@ class Recipes:
             for name in recipes:
                 if (registry, name) not in defined:
                     raise AsdError(
-                        f"config: override.{registry}.{name}: no system's file defines this recipe: fix the name"
+                        f"config: override.{registry}.{name}: no system file defines this recipe: correct the name"
                     )
 
 
 def public_source(checkpoint: Settings) -> Settings:
-    """Return the part of a block of published weights that decides which file it means."""
+    """Return the part of a block of `checkpoints` that identifies the file."""
     return {key: checkpoint[key] for key in PUBLIC if key in checkpoint}
 
 
 def merge(base: Any, change: Any) -> Any:
-    """Return `base` with `change` merged into it, dictionaries key by key."""
+    """Return `base` with `change` merged in; dictionaries are merged key by key, other values replaced."""
     if not (isinstance(base, dict) and isinstance(change, dict)):
         return change
     return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
 
 
 def _check(registry: str, block: Settings, where: str) -> None:
-    """Raise AsdError for a recipe that its class does not accept. No recipe sets the seed, which is that of the run."""
+    """Raise AsdError for a recipe that its class does not accept, or that sets the seed."""
     if "seed" in block:
-        raise AsdError(f"{where}.seed: the config's `seeds` decide for every recipe: remove it")
+        raise AsdError(f"{where}.seed: the config's `seeds` apply to every recipe: remove it")
     recipe_check.check(registry, block | GIVEN.get(registry, {}), RESERVED[registry], where)
 
 
 def _refuse_narrow_starts(model: Settings, where: str) -> None:
-    """Refuse a joint model that starts from models of single machines."""
+    """Raise AsdError for a joint model that starts from a model of one machine."""
     for init in as_list(model.get("init")):
         if model["scope"] == ALL and init["scope"] != ALL:
             raise AsdError(
@@ -209,6 +210,6 @@ def _refuse_narrow_starts(model: Settings, where: str) -> None:
 
 
 def _refuse_narrow_corpus(model: Settings, where: str) -> None:
-    """Refuse a corpus for a model of one machine: a corpus has the machines of many datasets."""
+    """Raise AsdError for a model of one machine that has a corpus, which has the machines of many datasets."""
     if model.get("corpus") and model["scope"] != ALL:
         raise AsdError(f"{where}: {model['name']} is trained per machine: use scope: all, or leave the corpus out")

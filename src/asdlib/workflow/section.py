@@ -1,10 +1,10 @@
-"""A section: the smallest set of clips that has figures of its own."""
+"""Sections: the smallest sets of clips for which metrics are computed."""
 
 from typing import NamedTuple
 
 
 class Section(NamedTuple):
-    """One section, such as "00", of a machine of a dataset."""
+    """A section, such as "00", of a machine in a dataset."""
 
     dataset: str
     machine: str

@@ -1,4 +1,4 @@
-"""What decides a stage's result beside the files that it reads: one dictionary per stage, for a rule's params."""
+"""The params of the stages: everything, besides the input files and the code, that decides their results."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from asdlib.workflow.variants import Variant
 
 @cache
 def download(graph: Graph, dataset: str) -> Settings:
-    """Return everything that decides what `download` brings: the dataset's block."""
+    """Return the settings of `download`: the part of the dataset's block that it uses."""
     chosen = graph.all_datasets[dataset]
     truth = chosen.ground_truth if graph.config["ground_truth"] else None
     return {"name": dataset, "year": chosen.year, "source": chosen.source, "ground_truth": truth}
@@ -18,9 +18,9 @@ def download(graph: Graph, dataset: str) -> Settings:
 
 @cache
 def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
-    """Return the clip format and, for recordings in a folder of the user's, a fingerprint of the files."""
+    """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings."""
     chosen = graph.all_datasets[dataset]
-    official = chosen.source is not None and chosen.source["kind"] == "zenodo"  # archives have quirks of their own
+    official = chosen.source is not None and chosen.source["kind"] == "zenodo"  # whose attributes may be wrong
     return {
         **graph.config["prepare"],
         "sections": list(chosen.machines[machine]),
@@ -31,19 +31,19 @@ def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
 
 @cache
 def prepare_noise(graph: Graph, dataset: str) -> Settings:
-    """Return the clip format of a noise pool and a fingerprint of its files."""
+    """Return the settings of `prepare_noise`: the clip format and a fingerprint of the noise pool's files."""
     pool = graph.all_datasets[dataset].noise_pool
     return {**graph.config["prepare"], "recordings": datasets.pool_fingerprint(pool)}
 
 
 def public_pins(graph: Graph, recipe: Recipe) -> list[str]:
-    """Return the SHA-256 that the config pins for a model's published weights, if it does."""
+    """Return the pinned SHA-256 of a model's public weights: a list with at most one entry."""
     pin = graph.config["checkpoints"][recipe.public["name"]].get("sha256") if recipe.public else None
     return [pin] if pin else []
 
 
 def score(variant: Variant, section: str) -> Settings:
-    """Return the backends of a variant and how their scores are joined."""
+    """Return the settings of `score`: the backends of a variant, and the fusion of their scores."""
     return {
         "branches": [{"backend": branch.backend.settings, "views": len(branch.views)} for branch in variant.branches],
         "fusion": variant.fusion,
@@ -53,7 +53,7 @@ def score(variant: Variant, section: str) -> Settings:
 
 
 def tabulate(graph: Graph, system: str) -> Settings:
-    """Return what a system's table holds: every variant and seed, and the sections that they score."""
+    """Return the settings of `tabulate`: the system's variants for every seed, and the run's sections."""
     variants = [
         {
             "variant": variant.name,

@@ -1,4 +1,4 @@
-"""Snakemake command lines: targets come first, because `--config` takes every word that follows it."""
+"""Snakemake command lines. Targets come first, because `--config` takes all words that follow it."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from asdlib.errors import AsdError
 
 
 def require_workflow() -> None:
-    """Raise AsdError outside of the workflow's folder."""
+    """Raise AsdError if the working directory has no Snakefile."""
     if not Path("Snakefile").is_file():
         raise AsdError(f"{Path().resolve()}: has no Snakefile: change to the workflow's folder")
 
 
 def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
-    """Raise AsdError for words that --configfile or --config took although they are not their values."""
+    """Raise AsdError for words after --configfile or --config that are not files or `key=value` entries."""
     for entry in entries:
         if "=" not in entry:
             raise AsdError(f"--config: {entry}: is not key=value: put it before the options")
@@ -26,12 +26,12 @@ def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
 def arguments(
     targets: Sequence[str], options: Sequence[str], files: Sequence[Path], entries: Sequence[str]
 ) -> list[str]:
-    """Return Snakemake's arguments; files and entries are those of its --configfile and --config."""
+    """Return Snakemake's arguments; `files` and `entries` are the values of --configfile and --config."""
     configfile = ["--configfile", *map(str, files)] if files else []
     config = ["--config", *entries] if entries else []
     return [*targets, *options, *configfile, *config]
 
 
 def as_text(arguments: Sequence[str]) -> str:
-    """Return a command line as one types it."""
+    """Return a Snakemake command line as text, quoted for a shell."""
     return shlex.join(["snakemake", *arguments])

@@ -1,4 +1,4 @@
-"""The code that a stage runs, as a hash: that of its step and of the classes that its recipes name."""
+"""Hashes of the code that the stages run: that of their steps and of the classes that their recipes name."""
 
 from functools import cache
 
@@ -10,20 +10,20 @@ from asdlib.workflow.variants import Variant
 
 @cache
 def of_step(step: str, *classes: tuple[str, str]) -> str:
-    """Hash the code of a step and of the classes, (registry, kind), that it builds."""
+    """Return a hash of the code of a step and of the classes, as (registry, kind), that it uses."""
     return code_hash.hash_of(f"asdlib.steps.{step}", *(code_hash.registry_module(*chosen) for chosen in classes))
 
 
 def of_recipe(step: str, recipe: Recipe) -> str:
-    """Hash the code of a step that builds the class of one recipe."""
+    """Return a hash of the code of a step and of the class of a recipe."""
     return of_step(step, (recipe.registry, recipe.kind))
 
 
 def of_download(graph: Graph, dataset: str) -> str:
-    """Hash the code that fetches or makes a dataset's recordings."""
+    """Return a hash of the code that downloads or synthesises a dataset's recordings."""
     return of_step("download", ("sources", graph.all_datasets[dataset].source["kind"]))
 
 
 def of_score(variant: Variant) -> str:
-    """Hash the code that scores a variant."""
+    """Return a hash of the code that scores a variant."""
     return of_step("score", *(("backends", branch.backend.kind) for branch in variant.branches))

@@ -1,4 +1,4 @@
-"""Settings as dataclasses, built from the plain values that a rule passes."""
+"""Build dataclasses from the plain values that a rule passes as settings."""
 
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -9,13 +9,13 @@ from asdlib.errors import AsdError
 
 
 def typed(cls: Any, value: Any, where: str = "settings") -> Any:
-    """Return a JSON-like value as the type `cls`.
+    """Convert a JSON-like value to the type `cls`.
 
     `cls` is a dataclass, a named tuple, `list[X]`, `dict[str, X]`, `X | None`, `Path`, `Any` or a plain type such as
-    `int`. Dataclasses and named tuples are built from dictionaries, at any depth. An int is accepted as a float, a
-    tuple as a list.
+    `int`. Dataclasses and named tuples are built from dictionaries, at any depth. An int is accepted for a float, and
+    a tuple for a list.
 
-    Raises AsdError for an unknown key, a missing key and a value of another type; `where` begins the message.
+    Raises AsdError for an unknown key, a missing key or a value of another type; `where` begins the message.
     """
     if cls is Any:
         return value
@@ -50,7 +50,7 @@ def _built(cls: Any, value: dict[str, Any], where: str) -> Any:
 
 
 def _fields(cls: Any) -> dict[str, bool]:
-    """Return {field: whether it is required} of a dataclass or a named tuple."""
+    """Return {field: whether it is required} for a dataclass or a named tuple."""
     if is_dataclass(cls):
         return {one.name: one.default is MISSING and one.default_factory is MISSING for one in fields(cls)}
     return {name: name not in cls._field_defaults for name in cls._fields}
@@ -59,7 +59,7 @@ def _fields(cls: Any) -> dict[str, bool]:
 def _optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     chosen = [argument for argument in arguments if argument is not NoneType]
     if len(chosen) != 1 or len(arguments) != 2:
-        raise TypeError(f"{where}: of all unions, only X | None is supported")
+        raise TypeError(f"{where}: among unions, only X | None is supported")
     return None if value is None else typed(chosen[0], value, where)
 
 

@@ -1,4 +1,4 @@
-"""Variants: the branches of models and backends that a system scores with."""
+"""Variants of a system, and their branches."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from asdlib.workflow.words import RAW
 
 @dataclass(frozen=True)
 class Branch:
-    """One model, one backend, and the views of a clip that the model reads at test time."""
+    """A model, a backend, and the views of the test clips that the model embeds."""
 
     model: Recipe
     backend: Recipe
@@ -16,7 +16,7 @@ class Branch:
 
     @property
     def recipe(self) -> str:
-        """The keys that made it: model (from scratch) (views, unless they are the recordings alone) > backend."""
+        """The keys of the branch: `<model> (from scratch) (<views>) > <backend>`; the view `raw` alone is omitted."""
         begun = " (from scratch)" if self.model.from_scratch else ""
         read = "" if self.views == (RAW,) else f" ({', '.join(self.views)})"
         return f"{self.model.key}{begun}{read} > {self.backend.key}"
@@ -24,7 +24,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Variant:
-    """One of a system's own variants under one seed: its branches and how their scores are joined."""
+    """A variant of a system for one seed: its branches, and the fusion of their scores."""
 
     system: str
     name: str
@@ -35,10 +35,10 @@ class Variant:
 
     @property
     def recipe(self) -> str:
-        """The keys that made it, as `scores.csv` states them: its branches, added up."""
+        """The keys of all branches, joined by ` + `: the column `recipe` of `scores.csv`."""
         return " + ".join(branch.recipe for branch in self.branches)
 
     @property
     def views(self) -> list[str]:
-        """The views that its branches read, branch by branch."""
+        """The views of all branches, in the order of the branches."""
         return [view for branch in self.branches for view in branch.views]

@@ -1,5 +1,5 @@
-"""Words with one meaning everywhere: in recipes, paths, tables and code."""
+"""Reserved words of recipes, paths and tables."""
 
-ALL = "all"  # in place of a machine: all machines of a dataset together, for a joint model or an overall figure
-CORPUS = "corpus"  # in place of a dataset: the datasets that a model's recipe names
-RAW = "raw"  # the view of a clip as it was recorded
+ALL = "all"  # instead of a machine: all machines of a dataset together, for a joint model or an overall figure
+CORPUS = "corpus"  # instead of a dataset: all datasets in the corpus of a model's recipe
+RAW = "raw"  # the view of the recordings without separation or augmentation

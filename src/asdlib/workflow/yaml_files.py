@@ -1,4 +1,4 @@
-"""YAML files, checked against their schemas; errors are one line."""
+"""Read YAML files and check them against their schemas; error messages have one line."""
 
 import io
 import textwrap
@@ -17,18 +17,18 @@ _MERGE = "tag:yaml.org,2002:merge"  # <<: *anchor
 SCHEMAS = Path(__file__).resolve().parents[3] / "workflow" / "schemas"
 
 
-# The parser written in C takes a tenth of the time, and every start of Snakemake reads some twenty files.
+# The C parser takes a tenth of the time. Every start of Snakemake reads about twenty files.
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _StrictLoader(_SafeLoader):
-    """A safe loader that refuses a repeated key (plain YAML silently keeps the last one)."""
+    """A safe loader that raises AsdError for a repeated key (PyYAML keeps the last value silently)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
-                continue  # the parent class refuses the first and merges the second
+                continue  # the parent class raises an error for the first and merges the second
             key = self.construct_object(key_node)
             if key in seen:
                 line = key_node.start_mark.line + 1
@@ -38,39 +38,42 @@ class _StrictLoader(_SafeLoader):
 
 
 def load_yaml(path: Path, schema: str) -> dict[str, Any]:
-    """Read a YAML file and check it against `workflow/schemas/<schema>.schema.yaml`."""
+    """Read a YAML file and check it against `workflow/schemas/<schema>.schema.yaml`.
+
+    Raises AsdError as `read_yaml` and `check` do.
+    """
     content = read_yaml(path)
     check(content, schema, str(path))
     return content
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file. Raises AsdError if it is not YAML or repeats a key."""
+    """Read a YAML file. Raises AsdError if it cannot be read, is not YAML or has a repeated key."""
     try:
         return parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise AsdError(f"{path}: is not YAML: {error}: correct it there") from error
+        raise AsdError(f"{path}: is not YAML: {error}: correct it") from error
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): restore it") from error
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML text; errors begin with `where`."""
+    """Parse YAML text. Raises AsdError, with a message that begins with `where`, as `read_yaml` does."""
     stream = io.StringIO(text)
     stream.name = where  # the name in error messages
     try:
         return _StrictLoader(stream).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise AsdError(f"{where}: is not YAML: {error.problem} in line {line}: correct it there") from error
+        raise AsdError(f"{where}: is not YAML: {error.problem} in line {line}: correct it") from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
-        raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: correct it there") from error
+        raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: correct it") from error
 
 
 def from_text(key: str, value: Any) -> Any:
-    """Convert numbers and booleans inside a config value: `--config` passes those in lists and blocks as text.
+    """Convert text to numbers and booleans in a config value: `--config` passes items of lists and blocks as text.
 
-    Some blocks are left as they are: sections, names and revisions are text that may look like numbers.
+    Blocks with sections, names and revisions, which are text that may look like numbers, are returned unchanged.
     """
     if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
         return value
@@ -82,7 +85,7 @@ def from_text(key: str, value: Any) -> Any:
 
 
 def check(content: Any, schema: str, where: str) -> None:
-    """Raise AsdError, naming `where` and the key, if `content` does not follow a schema."""
+    """Raise AsdError if `content` does not conform to a schema; `where` begins the message."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -92,7 +95,7 @@ def check(content: Any, schema: str, where: str) -> None:
 
 
 def _explain(error: "ValidationError") -> str:
-    """Return `key: problem: remedy` of a violation."""
+    """Return `key: problem: remedy` for a violation of the schema."""
     path = [str(part) for part in error.absolute_path]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})

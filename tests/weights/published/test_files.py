@@ -85,7 +85,7 @@ def test_a_half_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     torch.save(WEIGHTS, path)
     path.write_bytes(path.read_bytes()[:500])
-    refused(lambda: read_published(path), r".*a\.pt: cannot be read as published weights \(.*\): fetch the file again")
+    refused(lambda: read_published(path), r".*a\.pt: cannot be read as public weights \(.*\): fetch the file again")
 
 
 def test_what_is_no_dictionary_is_refused(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _check_type(key: str, value: object, default: object) -> None:
 
 @dataclass(frozen=True)
 class Clip:
-    """A file to be made: its folder, its name and what can be heard in it."""
+    """A clip to synthesise: its folder, its name and its content."""
 
     split: str  # train, test or supplemental
     name: str  # file name without .wav

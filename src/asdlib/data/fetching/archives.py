@@ -144,7 +144,7 @@ def _stripped(names: list[str], strip: str | None) -> list[str]:
 
 
 def _below(name: str, strip: str) -> str:
-    """Return the part of a name below the folder `strip`; a file beside that folder keeps its name."""
+    """Return the part of a name below the folder `strip`; a file outside that folder keeps its name."""
     parts = PurePosixPath(name).parts
     return "/".join(parts[parts.index(strip) + 1 :]) if strip in parts[:-1] else name
 

@@ -39,7 +39,7 @@ class TryAgainError(Exception):
 
 @dataclass(frozen=True)
 class Network:
-    """The config's block `download`: where files come from, and how patiently."""
+    """The config's block `download`: base addresses, and settings for retries."""
 
     zenodo: str
     github: str

@@ -1,1 +1,1 @@
-"""Published weights: read without running code, and renamed to the parameter names of this library."""
+"""Public weights: read without running code, and renamed to the parameter names of this library."""

@@ -1,6 +1,6 @@
 """The reader of AudioMAE's public checkpoints (Huang et al., NeurIPS 2022).
 
-`pretrained.pth` contains the encoder and decoder under `model`, beside the state of its training. `finetuned.pth`
+`pretrained.pth` contains the encoder and decoder under `model`, next to the state of its training. `finetuned.pth`
 contains the encoder and a classifier, of which only the norm is read. The hub's port is a plain dictionary of the
 encoder's weights. The published parameter names are kept.
 """

@@ -1,9 +1,9 @@
-"""The safe reader of published weight files, and the check of parameter names and shapes.
+"""The safe reader of files of public weights, and the check of parameter names and shapes.
 
 Safetensors contain no code. PyTorch's own files are pickles. They are read by PyTorch's restricted unpickler, which
 creates only tensors and plain containers. Training frameworks also store settings as objects of their own classes
-(fairseq: omegaconf and enums; others: argparse). Known packages of this type are replaced by stand-ins that do nothing.
-A file with any other class or function is refused.
+(fairseq: omegaconf and enums; others: argparse). Placeholders that do nothing replace the classes of known packages of
+this type. A file with any other class or function is refused.
 """
 
 import pickle
@@ -35,7 +35,7 @@ class Ignored:
 
 
 def read_published(path: Path) -> dict[str, Any]:
-    """Return the content of a published file, a dictionary with tensors on the CPU.
+    """Return the content of a file of public weights, a dictionary with tensors on the CPU.
 
     Raise AsdError if the file is damaged, does not contain a dictionary, or would run code.
     """
@@ -46,7 +46,7 @@ def read_published(path: Path) -> dict[str, Any]:
         content = _unpickle(path) if pickled else load_file(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise AsdError(f"{path}: cannot be read as published weights ({reason}): fetch the file again") from error
+        raise AsdError(f"{path}: cannot be read as public weights ({reason}): fetch the file again") from error
     if not isinstance(content, dict):
         raise AsdError(f"{path}: contains a {type(content).__name__}, not weights by name: use the published file")
     return content
@@ -74,7 +74,7 @@ def _foreign(path: Path) -> list[str]:
     """Return the names in a file that PyTorch's restricted unpickler rejects, without unpickling anything."""
     with path.open("rb") as handle:
         if handle.read(4) != FORMATS[0]:
-            return []  # the old format cannot be inspected; it is read without stand-ins
+            return []  # the old format cannot be inspected; it is read without placeholders
     try:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except pickle.UnpicklingError:
