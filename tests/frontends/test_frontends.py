@@ -48,7 +48,7 @@ def test_a_clip_does_not_depend_on_its_batch(frontend) -> None:
 
 def test_the_real_frames_of_a_padded_clip_are_those_of_the_clip_alone(frontend) -> None:
     if frontend.shape(9000)[1:] != frontend.shape(16000)[1:]:
-        pytest.skip("its frames are as long as the clip: see test_dual_view.py")
+        pytest.skip("its frames are as long as the clip: see test_dual_spectra.py")
     waveforms = noise(1, 9000)
     alone = transform(frontend, waveforms)[0]
     padded = transform(frontend, torch.nn.functional.pad(waveforms, (0, 7000)), 9000)[0]

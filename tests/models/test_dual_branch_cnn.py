@@ -8,7 +8,7 @@ from torch.nn import functional
 from asdlib.data.tables import clip_rows
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
-from asdlib.frontends.dual_view import DualViewRow
+from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
@@ -46,7 +46,7 @@ def clips(samples: int = 512, count: int = 12) -> Clips:
     ]
     machines = ["fan"] * (count // 2) + ["valve"] * (count - count // 2)
     lengths = torch.tensor([row["samples"] for row in rows])
-    features = DualViewRow(n_fft=64, hop_length=32)(waveforms, lengths)
+    features = DualSpectraRow(n_fft=64, hop_length=32)(waveforms, lengths)
     return Clips(clip_rows(rows).append_column("machine", pa.array(machines)), features)
 
 

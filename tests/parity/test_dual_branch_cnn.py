@@ -9,7 +9,7 @@ from helpers.golden import Golden, as_stored
 from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 
-from asdlib.frontends.dual_view import DualViewRow
+from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 from asdlib.layers.spectra import magnitude_spectrogram
@@ -99,8 +99,8 @@ def test_the_maps_on_the_way(case: Golden) -> None:
 def test_embeddings_of_stored_rows(case: Golden, dtype: torch.dtype) -> None:
     """The rows of a feature table, in either precision, give the same embeddings as the waveform."""
     network = tiny(case)
-    rows = DualViewRow()(*inputs(case)).to(dtype).float()
-    spectrogram, spectrum = network.view.views(rows)
+    rows = DualSpectraRow()(*inputs(case)).to(dtype).float()
+    spectrogram, spectrum = network.layout.spectra(rows)
     parts = network.spectrum(spectrum), network.spectrogram(spectrogram)
     same(case, "embedding_spectrum", parts[0])
     same(case, "embedding_spectrogram", parts[1])

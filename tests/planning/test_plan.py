@@ -202,7 +202,7 @@ def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
 
 def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):
     plain = graph(monkeypatch)
-    frontend, model = key(plain, "frontends", "dual_view"), key(plain, "models", "dual_branch_cnn")
+    frontend, model = key(plain, "frontends", "dual_spectra"), key(plain, "models", "dual_branch_cnn")
     read = [f"results/features/{frontend}/raw/dcase2025_dev/{machine}.parquet" for machine in ("fan", "valve")]
     joint = job("train_model", *read, model=model, dataset="dcase2025_dev", machine="all")
     assert sizes(plain).scratch(joint) == 2 * 1000 * 399_543 * 2

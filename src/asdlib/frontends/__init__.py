@@ -7,7 +7,7 @@ of one clip's features, `frames(samples)` the number of frames that come from re
 """
 
 from asdlib.frontends.averaged_spectrogram import AveragedSpectrogram
-from asdlib.frontends.dual_view import DualViewRow
+from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.frontends.fbank import Fbank
 from asdlib.frontends.fbank_pair import FbankPair
 from asdlib.frontends.log_mel import LogMel
@@ -16,7 +16,7 @@ from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 
 FRONTENDS: dict[str, type] = {
     "averaged_spectrogram": AveragedSpectrogram,
-    "dual_view": DualViewRow,
+    "dual_spectra": DualSpectraRow,
     "fbank": Fbank,
     "fbank_pair": FbankPair,
     "log_mel": LogMel,

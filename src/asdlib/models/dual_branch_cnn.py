@@ -18,7 +18,7 @@ from torch.nn import functional
 from asdlib.errors import AsdError
 from asdlib.examples.classes import class_names, class_numbers
 from asdlib.examples.clips import Batch, Clips
-from asdlib.examples.dual_view import DualView
+from asdlib.examples.dual_spectra import DualSpectra
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
@@ -31,7 +31,7 @@ FEWEST_FRAMES = 5  # fewer do not survive the stem's convolution and pooling
 
 
 class DualBranchCnn(nn.Module):
-    """Rows of the frontend `dual_view` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
+    """Rows of the frontend `dual_spectra` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
     `mixup`, `statex` and `featex` are the probabilities of the three exchanges. Embedding uses the spectrum and the
     spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are computed.
@@ -54,8 +54,8 @@ class DualBranchCnn(nn.Module):
         density_components: int = 32,
     ):
         super().__init__()
-        self.view = DualView(samples, n_fft, hop_length)
-        if self.view.frames < FEWEST_FRAMES:
+        self.layout = DualSpectra(samples, n_fft, hop_length)
+        if self.layout.frames < FEWEST_FRAMES:
             least = n_fft + (FEWEST_FRAMES - 1) * hop_length
             raise AsdError(f"dual_branch_cnn.samples: {samples} make too few frames: use clips of {least} or more")
         self.sub_clusters = sub_clusters
@@ -66,7 +66,7 @@ class DualBranchCnn(nn.Module):
         self.density_components = density_components
         self.spectrum = SpectrumBranch(samples // 2, spectrum_channels, dimensions, se_ratio)
         channels = spectrogram_channels or [16, 16, 32, 64, 128]
-        self.spectrogram = SpectrogramBranch(self.view.bins, channels, dimensions, se_ratio)
+        self.spectrogram = SpectrogramBranch(self.layout.bins, channels, dimensions, se_ratio)
         for kernel in self.kernels():
             nn.init.xavier_uniform_(kernel)
         self.dimensions = 2 * dimensions
@@ -92,10 +92,10 @@ class DualBranchCnn(nn.Module):
     def examples(self, clips: Clips) -> WholeClips:
         """Return the clips' waveforms (samples,) with their classes; `frames` counts the spectrogram's real frames."""
         self._refuse_other_rows(clips.features)
-        frames = [self.view.real_frames(samples) for samples in clips.column("samples")]
+        frames = [self.layout.real_frames(samples) for samples in clips.column("samples")]
         index = clips.table.schema.get_field_index("frames")
         table = clips.table.set_column(index, "frames", pa.array(frames, pa.int32()))
-        waveforms = Clips(table, self.view.waveforms(clips.features))
+        waveforms = Clips(table, self.layout.waveforms(clips.features))
         return WholeClips(waveforms, class_numbers(class_names(clips, section=True), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
@@ -153,23 +153,23 @@ class DualBranchCnn(nn.Module):
         self._refuse_other_rows(batch.features)
         if self.own is None and len(set(self.machines)) > 1:
             _log.warning("the machine of these clips is not known: all classes are treated as its own")
-        embedding = self.represent(*self.view.views(batch.features))
+        embedding = self.represent(*self.layout.spectra(batch.features))
         densities = self.densities(embedding).float()
         own = densities if self.own is None else densities[:, self.own]
         return {"embedding": embedding, "log_density": densities, "own_log_density": own}
 
     def _magnitudes(self, waveforms: Tensor) -> Tensor:
-        return magnitude_spectrogram(waveforms, self.view.n_fft, self.view.hop_length)
+        return magnitude_spectrogram(waveforms, self.layout.n_fft, self.layout.hop_length)
 
     def _chosen(self, chance: float, labels: Tensor) -> Tensor:
         """Draw the clips that are exchanged, (B,) bool; none in evaluation mode."""
         return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
 
     def _refuse_other_rows(self, rows: Tensor) -> None:
-        values = sum(self.view.parts)
+        values = sum(self.layout.parts)
         if rows.shape[1:] != (1, values):
             found = "×".join(map(str, rows.shape[1:]))
             raise AsdError(
-                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_view with the "
+                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with the "
                 "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
             )

@@ -10,8 +10,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.layers.same_padding import SameConv1d, SameConv2d
-from asdlib.layers.squeeze_excitation import SqueezeExcitation
+from asdlib.models.dual_branch_excitation import SqueezeExcitation
+from asdlib.models.dual_branch_padding import SameConv1d, SameConv2d
 
 KERNELS = ((256, 64), (64, 32), (16, 4))  # (width, stride) of the spectrum's convolutions
 NORM = {"eps": 1e-3, "momentum": 0.01}  # Keras's momentum of 0.99 is the share of the old value

@@ -2,14 +2,14 @@
 
 from torch import Tensor
 
-from asdlib.examples.dual_view import DualView
+from asdlib.examples.dual_spectra import DualSpectra
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 from asdlib.layers.spectra import tiled
 
 
-class DualViewRow:
-    """Waveforms (B, samples) in [-1, 1] → rows (B, 1, values) laid out by `examples.dual_view.DualView`."""
+class DualSpectraRow:
+    """Waveforms (B, samples) in [-1, 1] → rows (B, 1, values) laid out by `examples.dual_spectra.DualSpectra`."""
 
     needs_samples = True
 
@@ -32,5 +32,5 @@ class DualViewRow:
         spectrum = self._spectrum(waveforms, samples)[:, 0]
         return self._layout(waveforms.shape[1]).join(spectrogram, spectrum, tiled(waveforms, samples))
 
-    def _layout(self, samples: int) -> DualView:
-        return DualView(samples, self._spectrogram.n_fft, self._spectrogram.hop_length)
+    def _layout(self, samples: int) -> DualSpectra:
+        return DualSpectra(samples, self._spectrogram.n_fft, self._spectrogram.hop_length)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asdlib.layers.same_padding import SameConv1d, SameConv2d, pad_same
+from asdlib.models.dual_branch_padding import SameConv1d, SameConv2d, pad_same
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ SPECTRUM_SCALE = 2.0**-4
 
 
 @dataclass(frozen=True)
-class DualView:
+class DualSpectra:
     """The layout of the row of a clip of `samples` samples."""
 
     samples: int
@@ -46,11 +46,11 @@ class DualView:
         """Return rows (B, 1, values) of (B, frames, bins), (B, samples / 2) and (B, samples)."""
         return torch.cat([spectrogram.flatten(1), SPECTRUM_SCALE * spectrum, waveforms], 1)[:, None]
 
-    def views(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def spectra(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the spectrogram (B, frames, bins) and the spectrum (B, samples / 2) of rows (B, 1, values)."""
         spectrogram, spectrum, _ = rows[:, 0].split(self.parts, 1)
         return spectrogram.unflatten(1, (self.frames, self.bins)), spectrum / SPECTRUM_SCALE
 
     def waveforms(self, rows: Tensor) -> Tensor:
-        """Return the waveforms (N, samples) of rows (N, 1, values) as a view, without reading any."""
+        """Return the waveforms (N, samples) of rows (N, 1, values) as a slice that reads none of them."""
         return rows[:, 0, -self.samples :]

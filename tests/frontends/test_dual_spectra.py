@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from asdlib.examples.dual_view import DualView
-from asdlib.frontends.dual_view import DualViewRow
+from asdlib.examples.dual_spectra import DualSpectra
+from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 
@@ -15,7 +15,7 @@ CLIPS = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(0))
 def test_ten_seconds_have_the_published_sizes() -> None:
     assert MagnitudeSpectrogram().shape(160000) == (311, 513)
     assert MagnitudeSpectrum().shape(160000) == (1, 80000)
-    assert DualViewRow().shape(160000) == (1, 311 * 513 + 80000 + 160000)
+    assert DualSpectraRow().shape(160000) == (1, 311 * 513 + 80000 + 160000)
 
 
 def test_the_mean_over_real_frames_is_zero_and_over_all_frames_it_is_not() -> None:
@@ -33,7 +33,7 @@ def test_a_constant_tone_vanishes() -> None:
     assert MagnitudeSpectrum()(tone, SAMPLES[:1]).argmax() == 1000  # bins of 1 Hz
 
 
-@pytest.mark.parametrize("kind", [MagnitudeSpectrogram, MagnitudeSpectrum, DualViewRow])
+@pytest.mark.parametrize("kind", [MagnitudeSpectrogram, MagnitudeSpectrum, DualSpectraRow])
 def test_what_a_clip_is_padded_with_does_not_matter(kind: type) -> None:
     padded = CLIPS.clone()
     padded[1, 9000:] = 0
@@ -41,19 +41,19 @@ def test_what_a_clip_is_padded_with_does_not_matter(kind: type) -> None:
 
 
 def test_the_row_holds_both_views_and_the_repeated_waveform() -> None:
-    rows = DualViewRow()(CLIPS, SAMPLES)
-    view = DualView(16000, 1024, 512)
-    spectrogram, spectrum = view.views(rows)
+    rows = DualSpectraRow()(CLIPS, SAMPLES)
+    layout = DualSpectra(16000, 1024, 512)
+    spectrogram, spectrum = layout.spectra(rows)
     assert torch.equal(spectrogram, MagnitudeSpectrogram()(CLIPS, SAMPLES))
     assert torch.equal(spectrum, MagnitudeSpectrum()(CLIPS, SAMPLES)[:, 0])
-    waveforms = view.waveforms(rows)
+    waveforms = layout.waveforms(rows)
     assert torch.equal(waveforms[0], CLIPS[0])
     assert torch.equal(waveforms[1], torch.cat([CLIPS[1, :9000], CLIPS[1, :7000]]))
 
 
 def test_half_precision_costs_a_thousandth() -> None:
-    rows = DualViewRow()(CLIPS, SAMPLES)
-    view = DualView(16000, 1024, 512)
-    for exact, stored in zip(view.views(rows), view.views(rows.half().float()), strict=True):
+    rows = DualSpectraRow()(CLIPS, SAMPLES)
+    layout = DualSpectra(16000, 1024, 512)
+    for exact, stored in zip(layout.spectra(rows), layout.spectra(rows.half().float()), strict=True):
         assert (stored - exact).abs().max() <= 1e-3 * exact.abs().max()
     assert (rows.half().float() - rows).norm() < 5e-4 * rows.norm()
