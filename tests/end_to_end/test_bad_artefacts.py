@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,17 @@ from helpers.hostile_server import HostileServer
 from helpers.refusals import files, refused
 from helpers.toy_recordings import RATE, make_machine
 
+from asdlib.data.fetching.retry import Network
 from asdlib.data.tables import clip_rows, writing
 from asdlib.steps.download import download
-from asdlib.steps.prepare import prepare
+from asdlib.steps.prepare import PrepareSettings, prepare
 
 RECORD = 4711
 CLIPS = {"fan/train/a.wav": b"a" * 99, "fan/test/b.wav": b"b" * 99}
-NETWORK = {"attempts": 2, "backoff": 0.0, "timeout": 5, "parallel": 1}
-SETTINGS = {"sample_rate": RATE, "seconds": 1.0, "resample": False, "downmix": False, "allow_silent": False,
-            "strict": True, "sections": ["00"]}  # fmt: skip
+NETWORK = Network("", "", "", attempts=2, backoff=0.0, timeout=5.0, parallel=1)
+SETTINGS = PrepareSettings(
+    RATE, 1.0, resample=False, downmix=False, allow_silent=False, sections=["00"], recordings=None, strict=True
+)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -73,7 +76,7 @@ def test_archives(tmp_path, monkeypatch, archive, md5, complaint):
     folder = tmp_path / "resources" / "mine" / "fan"
     with HostileServer() as server:
         server.files[f"/records/{RECORD}/files/fan.zip"] = archive
-        network = NETWORK | {"zenodo": server.base, "github": server.base}
+        network = replace(NETWORK, zenodo=server.base, github=server.base)
         block = {"source": source, "ground_truth": None}
         refused(lambda: download("fan", folder, block, network, lock), complaint)
     kept = {path.name for path in files(tmp_path) if path.suffix != ".lock"}

@@ -14,7 +14,8 @@ import pytest
 from helpers.refusals import files, refused
 from helpers.toy_recordings import PREPARE, RATE, make_machine, write_wav
 
-from asdlib.steps.prepare import prepare
+from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.workflow.typed_settings import typed
 
 TRAIN = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
 TEST = "test/section_00_target_test_anomaly_0001_spd_1_mic_target.wav"
@@ -193,5 +194,6 @@ def test_recordings(tmp_path, spoil, complaint):
     spoil(fan)
     before, out = files(tmp_path), tmp_path / "results" / "fan.parquet"
     sections = PREPARE | {"sections": ["00", "01"] if (fan / "attributes_01.csv").exists() else ["00"]}
-    refused(lambda: prepare(fan, "mine", "fan", out, sections), complaint.replace("FAN", re.escape(str(fan))))
+    settings = typed(PrepareSettings, sections)
+    refused(lambda: prepare(fan, "mine", "fan", out, settings), complaint.replace("FAN", re.escape(str(fan))))
     assert files(tmp_path) == before, "something half-written was left"

@@ -90,10 +90,13 @@ def slope(values: Tensor, frames: int = SLOPE_FRAMES) -> Tensor:
     """
     reach, count = frames // 2, values.shape[-1]
     padded = functional.pad(values, (reach, reach), mode="replicate")
-    ahead = {offset: padded[..., reach + offset :][..., :count] for offset in range(-reach, reach + 1)}
     offsets = range(1, reach + 1)
-    rise = sum(offset * (ahead[offset] - ahead[-offset]) for offset in offsets)
-    return rise / (2 * sum(offset**2 for offset in offsets))
+    rises = [
+        padded[..., reach + offset : reach + offset + count] - padded[..., reach - offset : reach - offset + count]
+        for offset in offsets
+    ]
+    weighted = sum(offset * rise for offset, rise in zip(offsets, rises, strict=True))
+    return weighted / (2 * sum(offset**2 for offset in offsets))
 
 
 def _with_slopes(values: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
