@@ -35,7 +35,10 @@ def spans(cell: str) -> list[str]:
 
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives a page's headings."""
-    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    text = re.sub(
+        r"^ *(```|~~~).*?^ *\1", "", page.read_text(), flags=re.MULTILINE | re.DOTALL
+    )  # comments are no headings
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 

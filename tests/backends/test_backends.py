@@ -75,7 +75,7 @@ def test_fit_returns_the_backend_and_scores_training_clips(toy) -> None:
     assert np.isfinite(backend.train_score_).all()
 
 
-def test_a_stranger_clip_scores_higher(toy) -> None:
+def test_an_anomalous_clip_scores_higher(toy) -> None:
     backend, given, normal, strange = toy
     test = Embeddings({"distances": np.array([*normal, *strange])})
     normal_score, strange_score = backend.fit(given).anomaly_score(test)

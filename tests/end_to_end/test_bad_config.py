@@ -46,7 +46,7 @@ def config(root: Path, **changed: Any) -> Config:
 def build(root: Path, laid: Config) -> None:
     """Build the graph as the Snakefile does."""
     graph = Graph(laid, root)
-    _ = graph.variants, graph.table
+    _ = graph.variants, graph.recipes_by_key
 
 
 def test_the_shipped_config_is_good(root):

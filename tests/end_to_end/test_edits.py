@@ -10,7 +10,6 @@ pytestmark = pytest.mark.workflow
 
 TABLES = "results/toy/scores.csv"
 HALT = "score:decision_result_fan_section_00_test.csv"
-DISTANCE = "src/asdlib/backends/toy_distance.py"
 CHANGED = "changed while the run is under way: restore it, or start the run again"
 
 

@@ -86,7 +86,7 @@ def test_the_tests_that_the_additions_trigger_pass(followed: Checkout) -> None:
         of_the_file = [test for file, test in passed if file == path]
         assert of_the_file, path
         assert all(any(name in test for test in of_the_file) for name in names), path
-    assert ("tests/backends/test_backends.py", "test_a_stranger_clip_scores_higher[scaled_distance]") in passed
+    assert ("tests/backends/test_backends.py", "test_an_anomalous_clip_scores_higher[scaled_distance]") in passed
     assert ("tests/end_to_end/test_systems.py", "test_a_system_runs_from_recordings_to_its_table[scaled]") in passed
 
 

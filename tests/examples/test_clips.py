@@ -20,7 +20,7 @@ def write(path: Path, domains: list[str | None], kind: str = "train", dtype: str
         for number, domain in enumerate(domains)
     ]
     features = np.random.default_rng(len(domains)).standard_normal((len(domains), 4, 3)).astype(dtype)
-    notes = {"dataset": "toy", "machine": path.stem, "view": "raw"}
+    notes = {"dataset": "toy", "machine": path.stem, "view_kind": "raw"}
     with writing(path, {}, notes, features=(dtype, (4, 3))) as table:
         table.write(clip_rows(rows), features=features)
     return features
@@ -43,7 +43,7 @@ def test_several_tables_are_joined_in_order(tmp_path):
     assert clips.table.column("clip").to_pylist() == ["target_0", "target_1", "source_0", "source_1", "source_2"]
     assert clips.target.tolist() == [True, True, False, False, False]
     assert clips.column("machine") == ["target", "target", "source", "source", "source"]
-    assert set(clips.column("view")) == {"raw"}
+    assert set(clips.column("view_kind")) == {"raw"}
 
 
 def test_a_map_of_a_file_holds_the_same_and_leaves_nothing_behind(tmp_path):

@@ -29,7 +29,7 @@ def condition_clips(
                          "kind": "train", "section": "00", "split": "train", "label": "normal"})  # fmt: skip
             features.append(levels + 0.1 * torch.randn(frames, BANDS, generator=draw))
     table = clip_rows([dict.fromkeys(("samples", "recorded_samples", "source_file")) | row for row in rows])
-    common = {"dataset": "toy", "machine": None, "view": "raw"}
+    common = {"dataset": "toy", "machine": None, "view_kind": "raw"}
     for name, value in common.items():
         column = [value or machine for (machine, _, _), count in conditions.items() for _ in range(count)]
         table = table.append_column(name, pa.array(column))

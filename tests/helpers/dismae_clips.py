@@ -25,7 +25,7 @@ def clips(machines: tuple[str, ...] = ("fan", "slider", "valve")) -> Clips:
     table = pa.table(
         {
             "machine": [machine for machine, _, _ in rows],
-            "view": [view for _, view, _ in rows],
+            "view_kind": [view for _, view, _ in rows],
             "domain": ["target" if number == 3 else "source" for _, _, number in rows],
             "frames": pa.array([22] * len(rows), pa.int32()),
         }

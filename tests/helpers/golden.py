@@ -30,7 +30,7 @@ def golden(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Golden:
-    """One golden: what its config says, its inputs and outputs, its weights (none for what has none)."""
+    """One golden: its config, its inputs and outputs, and its weights (empty if it has none)."""
 
     folder: Path
     config: dict[str, Any]

@@ -1,8 +1,8 @@
-"""A second golden beside the given one: what a parity test must not take for granted about its data.
+"""A second golden derived from each stored one, so that no parity test depends on accidents of its data.
 
-The reference implementations are not at hand. But what they would have given for other data follows from the given: for
-a batch that holds everything twice, for classes in another order, for a kernel with taps that are zero. Every parity
-test runs on both, so that what it takes for granted fails on one of them.
+The reference code is not available here, but its output for some other inputs follows from the stored output: for a
+batch that contains everything twice, for classes in another order, for a kernel with additional taps of zero. Every
+parity test runs on both goldens, so that an assumption fails on one of them.
 """
 
 import json

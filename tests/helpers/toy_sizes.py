@@ -1,6 +1,6 @@
 """Toy sizes of every recipe of config/systems: those of tests/end_to_end/toy_sizes, or a training cut short.
 
-Recipes are shared among systems, and so are their toy sizes: the sizes of all files are laid over every run.
+Systems share recipes and therefore toy sizes: every run applies the sizes from all files.
 """
 
 from typing import Any

@@ -245,6 +245,6 @@ def test_a_joint_model_knows_the_conditions_of_every_machine() -> None:
     network = grown(conv(), clips)
     assert {name.split(" | ")[0] for name in network.names} == {"fan", "slider"}
     assert len(network.names) == 3 + 4
-    separated = clips.table.set_column(clips.table.schema.get_field_index("view"), "view",
+    separated = clips.table.set_column(clips.table.schema.get_field_index("view_kind"), "view_kind",
                                        pa.array(["separated"] * len(clips.table)))  # fmt: skip
     assert network.survey(Clips(separated, clips.features)) == network.survey(clips)

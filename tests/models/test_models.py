@@ -108,7 +108,7 @@ def toy_clips(shape: tuple[int, ...]) -> Clips:
     table = clip_rows(rows)
     table = table.append_column("dataset", pa.array(["toy"] * len(rows)))
     table = table.append_column("machine", pa.array([name for name in ("fan", "slider") for _ in range(8)]))
-    table = table.append_column("view", pa.array((["raw"] * 4 + ["separated"] * 4) * 2))
+    table = table.append_column("view_kind", pa.array((["raw"] * 4 + ["separated"] * 4) * 2))
     return Clips(table, torch.randn(len(rows), *shape, generator=torch.Generator().manual_seed(2)))
 
 

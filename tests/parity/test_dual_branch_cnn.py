@@ -76,7 +76,7 @@ def same(case: Golden, name: str, ours: Tensor) -> None:
     torch.testing.assert_close(as_stored(ours, theirs), theirs, **case.tolerance, msg=lambda text: f"{name}: {text}")
 
 
-def test_both_views(case: Golden) -> None:
+def test_both_spectra(case: Golden) -> None:
     spectrogram = MagnitudeSpectrogram()
     same(case, "spectrum", MagnitudeSpectrum()(*inputs(case))[:, 0])
     linear = magnitude_spectrogram(case.io["waveform"], spectrogram.n_fft, spectrogram.hop_length)

@@ -112,6 +112,7 @@ def test_features(baseline: Baseline) -> None:
 @torch.no_grad()
 def test_forward(baseline: Baseline) -> None:
     forward = load_file(baseline.folder / "forward.safetensors")
+    assert forward
     for name, vectors in load_file(baseline.folder / "features.safetensors").items():
         outputs = {"latent": baseline.network.encoder(vectors), "recon": baseline.network(vectors)}
         for part, ours in outputs.items():

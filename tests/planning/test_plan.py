@@ -293,13 +293,16 @@ def test_a_cost_is_known_as_long_as_the_network_is_the_measured_one(monkeypatch)
 
 
 def test_every_cost_says_where_it_comes_from():
+    sources = []
     for line in (ROOT / COSTS).read_text().splitlines():
         value, _, source = line.partition(" # ")
         if line.startswith("#") or not re.search(r": [*\d]|: &\w+ \d", value):
             continue
         assert re.search(r"^ours: |docs/\w+\.md", source), line
+        sources.append(source)
         for page, section in re.findall(r"(docs/\w+\.md), ([^:;]+)", source):
             assert re.search(rf"^## {re.escape(section.strip())}", (ROOT / page).read_text(), re.M), line
+    assert len(sources) > 50
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

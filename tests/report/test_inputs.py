@@ -59,7 +59,7 @@ def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system:
     assert set(inputs.report_settings(with_systems(chosen, system))["systems"][0]["separators"]) == drawn
 
 
-def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
+def test_separators_used_only_on_a_corpus_are_not_required_elsewhere() -> None:
     """No corpus of the shipped recipes contains the demo; one contains the development set of 2025."""
     elsewhere, within = (Graph({**SHIPPED, "data": data}, ROOT) for data in ("demo", "dcase2025_dev"))
     wanted = [inputs.illustrated(one, "system4", name, "fan") for one, name in
@@ -70,7 +70,7 @@ def test_what_a_corpus_alone_hears_is_not_asked_of_another_dataset() -> None:
 def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     """Every recipe that a variant uses is one of its ancestors and has a row of costs, except backends."""
     found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
-    assert found == {key for key in graph.table if key[0] != "backends"}
+    assert found == {key for key in graph.recipes_by_key if key[0] != "backends"}
     recipes = inputs.report_settings(graph)["recipes"]
     assert {(registry, key) for registry, keys in recipes.items() for key in keys} == found
 

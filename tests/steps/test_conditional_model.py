@@ -28,7 +28,7 @@ DENSE = {"kind": "conditional_dense_autoencoder", "frames": 3, "hidden": 8}
 
 
 def write(path: Path, machine: str, train: Clips, test: Clips) -> Path:
-    notes = {"dataset": "toy", "machine": machine, "view": "raw"}
+    notes = {"dataset": "toy", "machine": machine, "view_kind": "raw"}
     path.parent.mkdir(exist_ok=True)
     with writing(path, {}, notes, features=("float32", (24, BANDS))) as table:
         table.write(train.table, features=train.features.numpy())

@@ -71,7 +71,7 @@ def test_a_second_run_goes_on_where_the_first_was_cut_off(hub: HostileServer, ne
     assert left(out) == ["model.safetensors"]
 
 
-def test_what_was_left_of_another_file_is_not_gone_on_with(hub: HostileServer, network: Network, out: Path) -> None:
+def test_a_partial_download_of_another_file_is_not_resumed(hub: HostileServer, network: Network, out: Path) -> None:
     out.parent.mkdir()
     part = out.with_name("model.safetensors.part")
     part.write_bytes(b"x" * 3000)

@@ -21,7 +21,7 @@ SETTINGS = {
 
 def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> None:
     clips = condition_clips({("fan", "1", "source"): 4})
-    notes = {"dataset": "toy", "machine": "fan", "view": "raw"}
+    notes = {"dataset": "toy", "machine": "fan", "view_kind": "raw"}
     with writing(tmp_path / "fan.parquet", {}, notes, features=("float32", (24, BANDS))) as table:
         table.write(clips.table, features=clips.features.numpy())
     public, out = tmp_path / "net.pt", tmp_path / "model.safetensors"

@@ -17,14 +17,14 @@ def test_one_training_serves_both_backends_and_models_are_joint() -> None:
     assert density.branches[0].model.settings["scope"] == acae.branches[0].model.settings["scope"] == "all"
 
 
-def test_model_and_frontend_speak_of_the_same_row() -> None:
+def test_model_and_frontend_use_the_same_stft() -> None:
     model = Recipes(ROOT / "config" / "systems").resolve("models", "dual_branch_cnn", 0).settings
     for key in ("n_fft", "hop_length"):
         assert model[key] == model["frontend"][key]
 
 
 @pytest.mark.parametrize("sizes", [None, "config/demo.yaml", "tests/end_to_end/toy_sizes/system5.yaml"])
-def test_the_softmax_is_as_warm_as_there_are_components(sizes: str | None) -> None:
+def test_the_temperature_equals_the_number_of_components(sizes: str | None) -> None:
     recipes = Recipes(ROOT / "config" / "systems", sizes and read_yaml(ROOT / sizes)["override"])
     components = recipes.resolve("models", "dual_branch_cnn", 0).settings["density_components"]
     assert recipes.resolve("backends", "density_softmax", 0).settings["temperature"] == components

@@ -8,7 +8,15 @@ import pytest
 
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
-from asdlib.workflow.code_hash import FOLDERS, REGISTRIES, closure, hash_of, kinds, registry_class, registry_module
+from asdlib.workflow.code_hash import (
+    DICTIONARIES,
+    REGISTRY_FOLDERS,
+    closure,
+    hash_of,
+    kinds,
+    registry_class,
+    registry_module,
+)
 
 FILES = {
     "__init__.py": "",
@@ -197,10 +205,10 @@ def test_a_registry_without_its_dictionary(package: Path) -> None:
 SOURCES = sorted(code_hash.PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("registry", REGISTRIES)
+@pytest.mark.parametrize("registry", DICTIONARIES)
 def test_a_registry_holds_imports_and_its_dictionary_alone(registry: str) -> None:
     """The hash does not include the registries, so they may contain nothing but the class of each kind."""
-    path = code_hash.PACKAGE / FOLDERS.get(registry, registry) / "__init__.py"
+    path = code_hash.PACKAGE / REGISTRY_FOLDERS.get(registry, registry) / "__init__.py"
     docstring, *rest = ast.parse(path.read_bytes()).body
     assert isinstance(docstring, ast.Expr)
     *imports, table = rest

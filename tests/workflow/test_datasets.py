@@ -143,7 +143,7 @@ def test_an_unreadable_folder_is_refused(folder, monkeypatch):
         select(config(str(folder)))
 
 
-def test_the_inventory_follows_recordings_and_tables_and_nothing_else(tmp_path):
+def test_the_fingerprint_follows_recordings_and_tables_and_nothing_else(tmp_path):
     machine = make_machine(tmp_path / "fan", train=1, target=0, test=1, seconds=0.01)
     clip = next((machine / "train").iterdir())
     first = fingerprint(machine)

@@ -137,15 +137,15 @@ def trainings(model: Recipe, dataset: str) -> set[str]:
 def test_noise_comes_from_the_other_machines_and_the_pool(root: Path) -> None:
     toy = graph(root)
     mix = key(toy, "augmentations", "toy_mix")
-    assert inputs.noise_of(toy, "toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
-    assert inputs.noise_for(toy, mix, "toy", "fan") == []
+    assert inputs.noise_for_separator(toy, "toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
+    assert inputs.noise_for_augmentation(toy, mix, "toy", "fan") == []
     (root / "rain").mkdir()
     (root / "rain" / "a.wav").touch()
     toy = graph(root, noise_pool="rain", override={"augmentations": {"toy_mix": {"noise": "pool"}}})
     expected = ["results/audio/raw/toy/pump.parquet", "results/audio/noise/toy.parquet"]
     assert (
-        inputs.noise_of(toy, "toy", "fan")
-        == inputs.noise_for(toy, key(toy, "augmentations", "toy_mix"), "toy", "fan")
+        inputs.noise_for_separator(toy, "toy", "fan")
+        == inputs.noise_for_augmentation(toy, key(toy, "augmentations", "toy_mix"), "toy", "fan")
         == expected
     )
 
@@ -243,7 +243,7 @@ def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:
 def test_settings_survive_the_command_line(root: Path) -> None:
     """A rule passes them as text (`{params.settings:q}`), and a step reads them with `ast.literal_eval`."""
     toy = graph(root, data=["toy", "dcase2025_eval"], ground_truth=True, seeds=[1, 2])
-    every = [recipe.settings for recipe in toy.table.values()]
+    every = [recipe.settings for recipe in toy.recipes_by_key.values()]
     every += [settings.score(variant, "00") for variant in toy.variants.values()]
     every += [settings.prepare(toy, "toy", "fan"), settings.download(toy, "dcase2025_eval")]
     every += [settings.tabulate(toy, "toy")]

@@ -87,7 +87,7 @@ rule prepare_noise:
 rule train_separator:
     input:
         audio=paths.audio(RAW),
-        noise=lambda w: inputs.noise_of(graph, w.dataset, w.machine),
+        noise=lambda w: inputs.noise_for_separator(graph, w.dataset, w.machine),
     output:
         model=paths.separator(),
         history=report(
@@ -165,7 +165,9 @@ rule augment:
         separated=lambda w: inputs.separated_for(
             graph, w.augmentation, w.dataset, w.machine
         ),
-        noise=lambda w: inputs.noise_for(graph, w.augmentation, w.dataset, w.machine),
+        noise=lambda w: inputs.noise_for_augmentation(
+            graph, w.augmentation, w.dataset, w.machine
+        ),
     output:
         paths.audio("augmented/{augmentation}"),
     log:

@@ -28,7 +28,7 @@ try:
         # Raises an error for repeated keys; Snakemake keeps the last value.
         yaml_files.read_yaml(path)
     graph = Graph(config, workflow.basedir)
-    graph.variants, graph.table  # resolve all recipes, so that errors appear before any job runs
+    graph.variants, graph.recipes_by_key  # resolve all recipes, so that errors appear before any job runs
     submission_inputs.check(graph)
     settings_hash = guard.settings_hash(
         [graph.config, graph.recipes.systems], graph.root
@@ -76,7 +76,7 @@ wildcard_constraints:
     frontend=one_of(graph.keys("frontends")),
     model=one_of(graph.keys("models")),
     checkpoint=one_of(graph.config["checkpoints"]),
-    view=r"raw|separated/[^/]+|augmented/[^/]+",
+    view=rf"{RAW}|separated/[^/]+|augmented/[^/]+",
     system=one_of(graph.recipes.systems),
     variant=r"[A-Za-z0-9][A-Za-z0-9_]*",
     seeded=r"(/seed_\d+)?",

@@ -1,0 +1,1 @@
+"""Recordings on disk, clip tables, downloads and the demo."""

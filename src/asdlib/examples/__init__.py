@@ -1,0 +1,1 @@
+"""Training examples and batches made from clips."""

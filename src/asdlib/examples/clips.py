@@ -10,7 +10,7 @@ from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
 
-COMMON = ("dataset", "machine", "view")  # notes of a feature table that apply to all its clips
+COMMON = ("dataset", "machine", "view_kind")  # notes of a feature table that apply to all its clips
 
 
 @dataclass(frozen=True)

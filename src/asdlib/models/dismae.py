@@ -115,8 +115,8 @@ class Dismae(DismaeNetwork):
     def _domains_of(self, clips: Clips) -> list[str]:
         if self.domains == "machine_type":
             return clips.column("machine")
-        pairs = zip(clips.column("view"), clips.column("domain"), strict=True)
-        return ["augmented" if view == "augmented" else domain or "source" for view, domain in pairs]
+        pairs = zip(clips.column("view_kind"), clips.column("domain"), strict=True)
+        return ["augmented" if kind == "augmented" else domain or "source" for kind, domain in pairs]
 
     def images(self, features: Tensor, frames: Tensor, ranges: Tensor) -> tuple[Tensor, Tensor]:
         """Return clips in [0, 1], (B, bands, frames), and True for patches with real frames, (B, patches)."""

@@ -55,7 +55,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
             }
             for variant in variants
         ],
-        "maps": _maps(graph, variants, dataset, machine),
+        "maps": _maps(variants, dataset, machine),
         **graph.config["report"],
     }
 
@@ -66,7 +66,7 @@ def first_variants(graph: Graph, system: str) -> list[Variant]:
     return [variant for variant in graph.variants_of(system) if variant.seed == seed]
 
 
-def _maps(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
     """Return the embeddings to draw, with the representation that the backend reads; shared ones appear once."""
     found: dict[tuple, dict[str, Any]] = {}
     for variant in variants:

@@ -9,6 +9,7 @@ import soundfile
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.report.images import Picture, data_address, heat
+from asdlib.workflow.words import RAW
 
 # Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC supports
 # every rate but is ten times as large.
@@ -16,7 +17,7 @@ MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 PEAK = 0.9  # of full scale, after amplification: many recordings are too soft for the speaker of a telephone
 RANGE = 70.0  # dB below the recording's loudest point that a spectrogram shows
 COLUMNS, ROWS = 320, 128  # pixels of a spectrogram
-Waves = dict[str, np.ndarray]  # {view: samples (time,) in [-1, 1]}, the recording under "raw"
+Waves = dict[str, np.ndarray]  # {view: samples (time,) in [-1, 1]}, the recording under RAW
 
 
 def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
@@ -33,9 +34,9 @@ def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
                 if name in found:
                     found[name][view] = audio[row, : clip["samples"]].astype(np.float32) / 32768
     for name, waves in found.items():
-        if "raw" not in waves:
-            raise AsdError(f"{paths['raw']}: has no test clip {name}: delete the system's clips.csv and run again")
-        for view in [view for view in waves if view != "raw" and np.array_equal(waves[view], waves["raw"])]:
+        if RAW not in waves:
+            raise AsdError(f"{paths[RAW]}: has no test clip {name}: delete the system's clips.csv and run again")
+        for view in [view for view in waves if view != RAW and np.array_equal(waves[view], waves[RAW])]:
             del waves[view]
     return found
 
@@ -45,9 +46,9 @@ def sounds_of(waves: Waves, rate: int) -> list[dict]:
 
     All views are amplified by the same factor, that of the recording, so that one can hear what separation removes.
     """
-    loudest = float(np.abs(waves["raw"]).max())
+    loudest = float(np.abs(waves[RAW]).max())
     factor = PEAK / loudest if loudest else 1.0
-    reference = float(_spectrum(waves["raw"], rate).max()) or 1.0
+    reference = float(_spectrum(waves[RAW], rate).max()) or 1.0
     return [
         {
             "view": view,

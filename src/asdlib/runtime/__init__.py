@@ -1,0 +1,1 @@
+"""Where a job runs: device, locks and orphaned jobs. No result depends on it."""

@@ -1,0 +1,1 @@
+"""Backends fitted to a machine's training clips, and submission files."""

@@ -1,0 +1,1 @@
+"""What all separators share: mixtures, noise, levels, estimates."""

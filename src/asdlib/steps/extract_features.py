@@ -45,9 +45,9 @@ def extract_features(audio: Path, out: Path, settings: Settings) -> None:
 
 
 def _origin(recipe: Settings) -> dict[str, str]:
-    """Return the dataset, machine and view of a table, by which a joint training tells its clips apart."""
-    made = [view for key, view in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
-    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view": [*made, RAW][0]}
+    """Return the dataset, machine and kind of view of a table, by which a joint training tells its clips apart."""
+    made = [kind for key, kind in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
+    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view_kind": [*made, RAW][0]}
 
 
 def _transform(frontend: Any, waveform: np.ndarray, samples: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""The challenge's package: its contents, meta files and checks."""

@@ -1,0 +1,1 @@
+"""The training loop, optimisers and settings that all networks share."""

@@ -1,0 +1,1 @@
+"""Weights on disk, public weights and their formats."""

@@ -1,0 +1,1 @@
+"""Config, recipes, keys and the graph: what the Snakefile asks."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from asdlib.errors import AsdError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-REGISTRIES = {
+DICTIONARIES = {
     "sources": "SOURCES",
     "frontends": "FRONTENDS",
     "augmentations": "AUGMENTATIONS",
@@ -27,7 +27,7 @@ REGISTRIES = {
     "models": "MODELS",
     "backends": "BACKENDS",
 }
-FOLDERS = {"sources": "data/sources"}  # of the registries that are not directly below the package
+REGISTRY_FOLDERS = {"sources": "data/sources"}  # of the registries that are not directly below the package
 
 
 def hash_of(*modules: str) -> str:
@@ -74,7 +74,7 @@ def kinds(registry: str) -> list[str]:
 @cache
 def _registry(registry: str) -> dict[str, tuple[str, str]]:
     """Return {kind: (module, class)} of a registry, read from the imports and the dictionary in its file."""
-    tree = _tree(PACKAGE / FOLDERS.get(registry, registry) / "__init__.py")
+    tree = _tree(PACKAGE / REGISTRY_FOLDERS.get(registry, registry) / "__init__.py")
     origin = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in tree.body
@@ -83,18 +83,18 @@ def _registry(registry: str) -> dict[str, tuple[str, str]]:
     }
     for node in tree.body:
         target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(target, ast.Name) and target.id == REGISTRIES[registry] and isinstance(node.value, ast.Dict):
+        if isinstance(target, ast.Name) and target.id == DICTIONARIES[registry] and isinstance(node.value, ast.Dict):
             pairs = zip(node.value.keys, node.value.values, strict=True)
             return {key.value: origin[value.id] for key, value in pairs}
-    raise AsdError(f"{_package(registry)}: has no dictionary {REGISTRIES[registry]}: restore it")
+    raise AsdError(f"{_package(registry)}: has no dictionary {DICTIONARIES[registry]}: restore it")
 
 
 def _registry_packages() -> set[str]:
-    return {_package(registry) for registry in REGISTRIES}
+    return {_package(registry) for registry in DICTIONARIES}
 
 
 def _package(registry: str) -> str:
-    return f"asdlib.{FOLDERS.get(registry, registry).replace('/', '.')}"
+    return f"asdlib.{REGISTRY_FOLDERS.get(registry, registry).replace('/', '.')}"
 
 
 @cache

@@ -53,7 +53,7 @@ class Graph:
         }
 
     @cached_property
-    def table(self) -> dict[tuple[str, str], Recipe]:
+    def recipes_by_key(self) -> dict[tuple[str, str], Recipe]:
         """{(registry, key): recipe} for all systems and seeds."""
         return {
             (registry, recipe.key): recipe
@@ -64,14 +64,14 @@ class Graph:
 
     def recipe(self, registry: str, key: str) -> Recipe:
         """Return the recipe that has a key. Raises AsdError for an unknown key, such as that of an older config."""
-        if (registry, key) not in self.table:
+        if (registry, key) not in self.recipes_by_key:
             known = ", ".join(self.keys(registry)) or "none"
             raise AsdError(f"{registry}: {key}: no recipe of the config has this key: use: {known}")
-        return self.table[registry, key]
+        return self.recipes_by_key[registry, key]
 
     def keys(self, registry: str) -> list[str]:
         """Return the keys of all recipes of a registry, sorted."""
-        return sorted(key for r, key in self.table if r == registry)
+        return sorted(key for r, key in self.recipes_by_key if r == registry)
 
     def devices(self, registry: str, key: str) -> int:
         """Return the number of GPUs (on a CPU: processes) that train a recipe together."""

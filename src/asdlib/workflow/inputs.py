@@ -22,16 +22,16 @@ def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
     return [str(chosen.recordings(machine))] if chosen.source else []
 
 
-def noise_of(graph: Graph, dataset: str, machine: str) -> list[str]:
+def noise_for_separator(graph: Graph, dataset: str, machine: str) -> list[str]:
     """Return the tables with background noise for a machine: the dataset's other machines, and its noise pool."""
     others = [paths.audio(RAW, dataset, m) for m in sorted(graph.machines(dataset)) if m != machine]
     return [*others, *([paths.noise(dataset)] if graph.all_datasets[dataset].noise_pool else [])]
 
 
-def noise_for(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
+def noise_for_augmentation(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
     """Return the tables of noise that an augmentation draws from; an empty list unless it has `noise: pool`."""
     wanted = graph.recipe("augmentations", augmentation).settings.get("noise") == "pool"
-    return noise_of(graph, dataset, machine) if wanted else []
+    return noise_for_separator(graph, dataset, machine) if wanted else []
 
 
 def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:

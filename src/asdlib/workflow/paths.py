@@ -6,8 +6,9 @@ The default of each argument is a Snakemake wildcard: `audio("raw")` is the outp
 
 from pathlib import PurePosixPath
 
+from asdlib.workflow.words import RAW
+
 RESULTS = "results"
-RESOURCES = "resources"
 REPORT = "results/report.html"
 SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
@@ -15,7 +16,7 @@ COSTS = "resources/costs.yaml"
 PINS = "resources/zenodo.lock.json"
 # The files that `score` writes for a section: {prefix of the name: suffix of the name}.
 SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}
-# Names below results/ that are not allowed for systems, whose results are in results/<system>/.
+# Names that no system may have, because its results are in results/<name>/; those of registries are reserved.
 TAKEN = frozenset(
     {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "logs", "models",
      "report", "separators", "submission"}
@@ -50,7 +51,7 @@ def audio(view: str = "{view}", dataset: str = "{dataset}", machine: str = "{mac
 
 def audio_folder(dataset: str) -> str:
     """Return the folder of a dataset's prepared clips."""
-    return f"results/audio/raw/{dataset}"
+    return f"results/audio/{RAW}/{dataset}"
 
 
 def noise(dataset: str = "{dataset}") -> str:

@@ -1,8 +1,8 @@
 """Stops a job in the middle of writing a file: put on PYTHONPATH, every Python of a run reads this first.
 
-HALT_AT=<rule>:<file>[*<n>] names the job's script and the file; the n-th time that it is about to get its name,
-the job leaves half of it under the temporary name, writes that name into `halted`, and waits to be killed. If a file
-`go_on` appears instead, it writes the rest and goes on.
+HALT_AT=<rule>:<file>[*<n>] names the job's script and the file. When the file is about to be renamed for the n-th time,
+the job truncates it to half under its temporary name, writes that name to `halted` and waits to be killed. If a file
+`go_on` appears, it restores the file and continues.
 """
 
 import os
@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-RULE, _, PLACE = os.environ.get("HALT_AT", "").partition(":")
-FILE, _, COUNT = PLACE.partition("*")
+RULE, _, TARGET = os.environ.get("HALT_AT", "").partition(":")
+FILE, _, COUNT = TARGET.partition("*")
 _fsync = os.fsync
 _left = int(COUNT or 1)
 

@@ -1,0 +1,1 @@
+"""The demo: machine sounds that are synthesised."""

@@ -128,7 +128,7 @@ def slider(run: Run) -> Array:
     weights = 7.0 * run.load * made * (1.0 + 0.1 * run.rng("clicks").standard_normal(ends.size))
     clicks = ring(run, strikes(run, ends, weights), (1250, 0.015, 0.6), (3400, 0.006, 1.0))
     wave = (1.1 * run.load * friction + whine) * velocity + clicks
-    return wave + _slack(run, ends) + _scratch(run, cycle) + _squeal(run, cycle, velocity)
+    return wave + _slack(run, ends) + _scratch(run, cycle) + _squeal(run, velocity)
 
 
 def _stroke_made(run: Run, cycle: Array) -> Array:
@@ -151,7 +151,7 @@ def _scratch(run: Run, cycle: Array) -> Array:
     return passing * noise(run, "scratch", band(1500, 6000), 1.2 * run.has("scratch"))
 
 
-def _squeal(run: Run, cycle: Array, velocity: Array) -> Array:
+def _squeal(run: Run, velocity: Array) -> Array:
     """A dry rail sticks and slips: a squeal in every stroke."""
     pitch = turns(run, "pitch", 2150.0 * drift(run, "squeal", 0.01, 0.3))
     return 0.5 * run.has("squeal") * velocity**2 * harmonics(run, "squeal_tones", pitch, [1.0, 0.4, 0.2])

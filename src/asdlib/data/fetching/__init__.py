@@ -1,0 +1,1 @@
+"""Downloads: archives from Zenodo, ground truth, and their pins."""

@@ -1,0 +1,1 @@
+"""Encoders under the parameter names of their public weights."""
