@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.dismae_clips import built, clips
+from helpers.killed_trainings import killed_after
 
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.transformer import Block
 from asdlib.models.dismae import Dismae
 from asdlib.training.settings import Training
-from asdlib.training.state import StoredState
 from asdlib.training.trainer import Trainer
 
 SETTINGS = Training(
@@ -187,10 +187,6 @@ def test_the_features_of_all_machines_are_never_copied_whole() -> None:
 # --- the library's loop ----------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """Stands in for SIGKILL: no code catches it."""
-
-
 def trained(folder: Path, settings: Training = SETTINGS) -> dict[str, torch.Tensor]:
     given = clips()
     model = built(given, head_epochs=1, head_every=2)
@@ -199,22 +195,11 @@ def trained(folder: Path, settings: Training = SETTINGS) -> dict[str, torch.Tens
     return model.state_dict()
 
 
-def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     """This includes the domain head's momentum and the rounds of clips."""
     unbroken = trained(tmp_path / "unbroken")
-    keep = StoredState.keep
-
-    def keep_and_die(self, model, optimizer, state) -> None:
-        keep(self, model, optimizer, state)
-        if len(state.epochs) == 2:
-            raise Killed
-
-    monkeypatch.setattr(StoredState, "keep", keep_and_die)
-    with pytest.raises(Killed):
+    with killed_after(2):
         trained(tmp_path / "killed")
-    monkeypatch.setattr(StoredState, "keep", keep)
     resumed = trained(tmp_path / "killed")
     assert unbroken.keys() == resumed.keys()
     assert [name for name in unbroken if not torch.equal(unbroken[name], resumed[name])] == []

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from helpers.golden import Golden
+from helpers.golden import OURS, Golden
 from helpers.second_golden import Tensors, goldens, repeat
 from torch import Tensor
 
@@ -48,3 +48,11 @@ def test_feature_exchange(case: Golden) -> None:
     same(case, "featex_embedding_spectrogram", exchange_rows(case.io["embedding_spectrogram"], exchanged))
     same(case, "featex_embedding_spectrum", case.io["embedding_spectrum"])
     same(case, "featex_labels", exchange_labels(case.io["statex_labels"], exchanged))
+
+
+def test_in_our_golden_some_of_each_are_exchanged_and_some_are_not() -> None:
+    """Else the tests above would say nothing of one of the two."""
+    ours = Golden.read(OURS / "mixup_statex_featex")
+    for kind in ("mixup", "statex", "featex"):
+        chosen = drawn(ours, kind)
+        assert 0 < chosen.sum() < len(chosen), kind

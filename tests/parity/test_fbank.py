@@ -11,6 +11,7 @@ import torch
 from helpers.golden import Golden
 from helpers.second_golden import Tensors, goldens
 from torch import Tensor
+from torchaudio.compliance import kaldi
 
 from asdlib.frontends.fbank import Fbank
 
@@ -67,3 +68,22 @@ def test_the_normalised_log_mel_is_what_beats_sees(case: Golden) -> None:
     built = frontend(case, "beats", given["norm_mean"], given["norm_std"])
     for waveform, theirs in clips(case, "beats_norm"):
         torch.testing.assert_close(built(waveform)[0], theirs, rtol=0, atol=5e-4 / given["norm_std"])
+
+
+def test_torchaudio_s_filters_are_kaldis(case: Golden) -> None:
+    """A logarithm rounded the other way moves a weight by 1.1e-5."""
+    given = case.config["beats"]
+    theirs = case.io["mel_filterbank"]
+    filters, _ = kaldi.get_mel_banks(
+        given["num_mel_bins"], given["fft"], given["sample_rate"], given["low_freq"], given["high_freq"], 100, -500, 1
+    )
+    torch.testing.assert_close(filters, theirs[..., : filters.shape[1]], rtol=0, atol=2e-5)
+    assert not theirs[..., filters.shape[1] :].any()
+
+
+@pytest.mark.parametrize("network", ["beats", "mae_eat"])
+def test_torchaudio_s_windows_are_kaldis(case: Golden, network: str) -> None:
+    name = case.config[network]["window"]
+    theirs = case.io[f"window_{name}"]
+    window = kaldi._feature_window_function(name, len(theirs), 0.42, theirs.device, theirs.dtype)
+    torch.testing.assert_close(window, theirs, rtol=0, atol=1e-6)

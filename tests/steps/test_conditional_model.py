@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 import torch
 from helpers.condition_clips import BANDS, condition_clips
+from helpers.killed_trainings import killed_after
 
 from asdlib.data.tables import ClipTable, writing
 from asdlib.examples.clips import Clips
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
-from asdlib.training.state import StoredState
 from asdlib.weights import checkpoints
 
 FAN = {("fan", "1", "source"): 8, ("fan", "2", "source"): 8, ("fan", "3", "target"): 3}
@@ -83,19 +83,11 @@ def test_what_a_test_clips_row_says_changes_neither_model_nor_embedding(tmp_path
     assert one["test"].shape == (19, BANDS)
 
 
-def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path, tables, monkeypatch) -> None:
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path, tables) -> None:
     unbroken = checkpoints.load(train(tmp_path / "unbroken", tables[:1], CONV))
-    keep = StoredState.keep
-
-    def keep_and_die(self, model, optimizer, state) -> None:
-        keep(self, model, optimizer, state)
-        raise KeyboardInterrupt
-
     for _ in range(2):
-        with monkeypatch.context() as patch:
-            patch.setattr(StoredState, "keep", keep_and_die)
-            with pytest.raises(KeyboardInterrupt):
-                train(tmp_path / "killed", tables[:1], CONV)
+        with killed_after():
+            train(tmp_path / "killed", tables[:1], CONV)
     resumed = checkpoints.load(train(tmp_path / "killed", tables[:1], CONV))
     assert unbroken.facts == resumed.facts
     for name, weights in unbroken.weights.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.killed_trainings import killed_after
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
@@ -15,7 +16,6 @@ from asdlib.training.fabric import Autocast, Fabric
 from asdlib.training.history import write_history
 from asdlib.training.optimisation import learning_rate, stopped
 from asdlib.training.settings import Training
-from asdlib.training.state import StoredState
 from asdlib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -50,10 +50,6 @@ class Toy(nn.Module):
         return {"losses": losses, "seen": torch.tensor([len(batch.features) for batch in training])}
 
 
-class Killed(BaseException):
-    """Stands in for SIGKILL: no code catches it."""
-
-
 def trainer(folder: Path, settings: Training = SETTINGS, seed: int = 7, identity: str = "this") -> Trainer:
     return Trainer(settings, seed, CPU, folder / "training.ckpt", identity)
 
@@ -84,20 +80,11 @@ def test_it_learns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("done", [1, 2, 3, 4])
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, done: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, done: int
 ) -> None:
     unbroken, calibration, epochs = trained(tmp_path / "unbroken")
-    keep = StoredState.keep
-
-    def keep_and_die(self, model, optimizer, state) -> None:
-        keep(self, model, optimizer, state)
-        if len(state.epochs) == done:
-            raise Killed
-
-    monkeypatch.setattr(StoredState, "keep", keep_and_die)
-    with pytest.raises(Killed):
+    with killed_after(done):
         trained(tmp_path / "killed")
-    monkeypatch.setattr(StoredState, "keep", keep)
     with caplog.at_level(logging.INFO, "asdlib.training"):
         resumed, again, resumed_epochs = trained(tmp_path / "killed")
     assert f"resuming after epoch {done}" in caplog.text
@@ -249,9 +236,7 @@ class Redrawn(Points):
         self.values = torch.randn(48, 4, generator=torch.Generator().manual_seed(100 + epoch))
 
 
-def test_a_killed_training_with_every_optional_part_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_training_with_every_optional_part_ends_the_same(tmp_path: Path) -> None:
     settings = Training(
         epochs=6, batch_size=4, accumulate=3, learning_rate=0.05, schedule="plateau", patience=1, early_stop=5,
         steps_per_epoch=7,
@@ -264,17 +249,8 @@ def test_a_killed_training_with_every_optional_part_ends_the_same(
         return network.state_dict(), epochs
 
     unbroken, epochs = run(tmp_path / "unbroken")
-    keep = StoredState.keep
-
-    def keep_and_die(self, model, optimizer, state) -> None:
-        keep(self, model, optimizer, state)
-        if len(state.epochs) == 3:
-            raise Killed
-
-    monkeypatch.setattr(StoredState, "keep", keep_and_die)
-    with pytest.raises(Killed):
+    with killed_after(3):
         run(tmp_path / "killed")
-    monkeypatch.setattr(StoredState, "keep", keep)
     resumed, again = run(tmp_path / "killed")
     assert same(unbroken, resumed)
     assert [(e.loss, e.metrics, e.learning_rate) for e in epochs] == [
