@@ -1,12 +1,13 @@
 """The command line: `asdlib <command>`. Wrong input gives one line on stderr and exit code 2."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from asdlib.commands import evaluate, orphans, plan, run, score, systems, table
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, LogFormatter
 
 COMMANDS = {
     "evaluate": evaluate,
@@ -22,6 +23,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or 2 for wrong input."""
     args = build_parser().parse_args(argv)
+    logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:
         args.run(args)
         sys.stdout.flush()

@@ -1,4 +1,6 @@
-"""The exception whose message is meant for users."""
+"""The exception whose message is meant for users, and the form in which text reaches a terminal."""
+
+import logging
 
 
 class AsdError(Exception):
@@ -8,3 +10,33 @@ class AsdError(Exception):
     Commands print it without a traceback. Any other exception that reaches the command line is a bug and keeps its
     traceback.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
+
+class LogFormatter(logging.Formatter):
+    """Formats messages with `printable`; only tracebacks and Python's own warnings have several lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        lines = record.message.splitlines() if record.name == "py.warnings" else [record.message]
+        record.message = "\n".join(map(printable, lines))
+        return super().formatMessage(record)
+
+
+def printable(text: str) -> str:
+    r"""Return text in which every character that has no glyph is escaped.
+
+    Names of files may contain line breaks, which would forge a second message, the ESC of a terminal's control
+    sequences, and bytes outside UTF-8, which no stream can encode.
+
+    >>> print(printable("fan\x1b[31m\n.wav"))
+    fan\x1b[31m\n.wav
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """Return the escape of one character; for a byte outside UTF-8, as Python decodes it in names, that of the byte."""
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()

@@ -1,6 +1,7 @@
 """The command line of the steps: typed arguments, one-line messages for AsdErrors, and the log."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ def step(behaviour: str, out: Path) -> None:
         print("a library prints")
         os.system("echo a subprocess prints")
     logging.getLogger("asdlib.step").info("a step logs")
+    if behaviour == "odd names":
+        logging.getLogger("asdlib.notice").warning("%s: not used", os.fsdecode(b"\\xff\\x1b[31m\\n"))
+        raise OSError(2, "No such file", os.fsdecode(b"\\xff\\x1b\\n"))
     with atomic(out) as temporary:
         temporary.write_text("half")
         if behaviour == "user error":
@@ -68,8 +72,8 @@ def test_success_is_silent_and_logged(tmp_path):
 
 def test_a_users_error_is_one_line_without_traceback(tmp_path):
     code, out, err = finish(start(tmp_path, "user error", tmp_path / "step.log"))
-    assert (code, out, err) == (1, "", "error: config: seeds: is empty: add one\n")
-    assert "error: config: seeds: is empty: add one\n" in (tmp_path / "step.log").read_text()
+    assert (code, out, err) == (1, "", "error: config: seeds: is empty: add\\none\n")
+    assert "error: config: seeds: is empty: add\\none\n" in (tmp_path / "step.log").read_text()
     assert "Traceback" not in (tmp_path / "step.log").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"step.log"}, "no half-written file"
 
@@ -81,10 +85,22 @@ def test_a_bug_is_one_line_and_its_traceback_is_logged(tmp_path):
     assert not (tmp_path / "out.txt").exists()
 
 
+def test_names_reach_log_and_terminal_escaped(tmp_path):
+    code, out, err = finish(start(tmp_path, "odd names", tmp_path / "step.log"))
+    notice, error = err.splitlines()
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \\xff\\x1b\[31m\\n: not used", notice)
+    assert error.startswith("error: FileNotFoundError: ")
+    assert err.replace("\n", "").isprintable()
+    log = (tmp_path / "step.log").read_text()
+    assert notice.partition(" ")[2] in log
+    assert error in log
+
+
 def test_without_a_log_everything_is_said_once_on_stderr(tmp_path):
     code, _, err = finish(start(tmp_path, "user error"))
     assert code == 1
-    assert err.count("error: config: seeds: is empty: add one") == 1
+    assert err.count("error: config: seeds: is empty: add\\none") == 1
 
 
 def test_a_log_that_cannot_be_made_is_one_line(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdlib.commands.text_table import text_table
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> None:
     sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
     if args.clips and not labelled(sections):
         count = sum(len(section.scores) for section in sections)
-        print(f"{args.scores}: {count} clips of {len(sections)} sections are valid; no figures without labels")
+        where = printable(str(args.scores))
+        print(f"{where}: {count} clips of {len(sections)} sections are valid; no figures without labels")
         return
     result = summarise(sections)
     if args.json:

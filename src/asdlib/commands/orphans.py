@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from asdlib.errors import printable
+
 HELP = "list the jobs of a killed run that are still running, or stop them"
 
 
@@ -21,9 +23,9 @@ def run(args: argparse.Namespace) -> None:
     folder = args.folder.resolve()
     found = find(folder)
     for process, what in found.processes.items():
-        print(f"process {process}: {what}")
+        print(printable(f"process {process}: {what}"))
     for job, what in found.jobs.items():
-        print(f"SLURM job {job}: {what}")
+        print(printable(f"SLURM job {job}: {what}"))
     number = len(found.processes) + len(found.jobs)
     if not number:
         print("no orphans")

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
 
 HELP = "run systems: print the snakemake command and execute it"
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     targets = [_target(word, systems) for word in args.targets]
     entries = [*([f"data={args.data}"] if args.data else []), *_shown(args, systems), *args.config]
     call = arguments(targets, _options(args), args.configfile, entries)
-    print(as_text(call), flush=True)
+    print(printable(as_text(call)), flush=True)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *call])
 
 

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Sequence
 
+from asdlib.errors import printable
+
 WIDTH = 1_000_000  # rich wraps and cuts what is wider than this
 
 
@@ -20,7 +22,7 @@ def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: int = 
     for number, head in enumerate(heads):
         table.add_column(Text(head), justify="left" if number < left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*map(Text, row))  # a plain string would be read as rich's markup
+        table.add_row(*(Text(printable(cell)) for cell in row))  # a plain string would be read as rich's markup
     console = Console(width=WIDTH, force_terminal=sys.stdout.isatty())  # whatever FORCE_COLOR says
     with console.capture() as captured:
         console.print(table)

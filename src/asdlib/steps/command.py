@@ -18,13 +18,14 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard
 from asdlib.runtime.job_environment import is_first
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
-progress = logging.getLogger("asdlib.progress")  # also shown on a terminal; everything else is only in the log
+progress = logging.getLogger("asdlib.progress")  # also shown on a terminal
+notice = logging.getLogger("asdlib.notice")  # also shown on stderr; everything else is only in the log
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
@@ -90,18 +91,22 @@ def _redirect(log: Path | None) -> int:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
     level = logging.INFO if is_first() else logging.WARNING
-    logging.basicConfig(level=level, format=FORMAT, datefmt="%H:%M:%S", stream=sys.stderr, force=True)
+    formatter = LogFormatter(FORMAT, "%H:%M:%S")
+    logged = logging.StreamHandler(sys.stderr)
+    logged.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[logged], force=True)
     logging.captureWarnings(True)
-    if log and os.isatty(terminal):
-        shown = logging.StreamHandler(os.fdopen(os.dup(terminal), "w"))
-        shown.setFormatter(logging.Formatter(FORMAT, "%H:%M:%S"))
-        progress.addHandler(shown)
+    if log:
+        shown = logging.StreamHandler(os.fdopen(os.dup(terminal), "w", errors="backslashreplace"))
+        shown.setFormatter(formatter)
+        for logger in (notice, progress) if os.isatty(terminal) else (notice,):
+            logger.addHandler(shown)
     return terminal
 
 
 def _fail(message: str, terminal: int, bug: Exception | None = None) -> NoReturn:
     """Exit with a message on the terminal and in the log; on the terminal first, because the disk may be full."""
-    message = " ".join(message.splitlines())
+    message = printable(" ".join(message.splitlines()))
     if not os.path.samestat(os.fstat(terminal), os.fstat(2)):  # else the log is the terminal
         os.write(terminal, f"{message}\n".encode())
     logging.error("%s", message, exc_info=bug)
