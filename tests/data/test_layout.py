@@ -1,11 +1,14 @@
 """Tests of the challenge's layout: names and folders of every year, attributes tables, and what is refused."""
 
 import logging
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from asdlib.data.layout import parse, read_attributes, scan
+from asdlib.data.attributes import read_attributes
+from asdlib.data.layout import parse, scan
 from asdlib.errors import AsdError
 
 TRAIN = "train/section_00_source_train_normal_0000_spd_1.wav"
@@ -118,10 +121,80 @@ def test_duplicates_are_refused(tmp_path, twin):
         scan(folder, "fan")
 
 
-def test_other_files_are_ignored_with_a_warning(tmp_path, caplog):
-    folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST, "train/notes.txt", "train/.DS_Store")
+def test_what_is_not_used_is_said_in_one_line(tmp_path, caplog):
+    others = ["train/a.flac", "train/b.FLAC", "test/old/a.wav", "val/a.wav", "train/.DS_Store", "notes.csv", "README"]
+    folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST, *others)
     assert len(scan(folder, "fan")) == 2
-    assert [record.getMessage() for record in caplog.records] == [f"{folder}/train/notes.txt: not a WAV file: ignored"]
+    (record,) = caplog.records
+    said = "6 entries are not used: notes.csv, 1 × without an ending, 2 × folder, 2 × .flac"
+    assert record.getMessage() == f"{folder}: {said}"
+    assert record.name == "asdlib.notice", "which steps also show on stderr"
+
+
+def test_tables_are_read_whatever_the_case_of_their_names(tmp_path):
+    folder = machine(tmp_path, TRAIN, "test/section_00_0000.wav")
+    (folder / "Attributes_00.CSV").write_text(HEADER + ROW)
+    (folder / "Ground_Truth.csv").write_text("file_name,label,domain,attributes\nx.wav,normal,source,\n")
+    with pytest.raises(AsdError, match=r"Ground_Truth\.csv: has no row for"):
+        scan(folder, "fan")
+    (folder / "Ground_Truth.csv").unlink()
+    assert scan(folder, "fan")[0].attributes == {"spd": "1"}
+    (folder / "Attributes_00.CSV").write_text(HEADER)
+    with pytest.raises(AsdError, match=r"Attributes_00\.CSV: has no row for the training clip"):
+        scan(folder, "fan")
+
+
+@pytest.mark.parametrize("name", ["attributes.csv", "Attributes00.csv", "train/attributes_00.csv"])
+def test_a_table_of_attributes_that_is_not_read_is_refused(tmp_path, caplog, name):
+    folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST)
+    (folder / name).write_text(HEADER + ROW)
+    complaint = rf"^{folder}/{name}: is not read: move it to {folder}/attributes_<NN>\.csv, NN being the section$"
+    with pytest.raises(AsdError, match=complaint):
+        scan(folder, "fan")
+    assert len(scan(folder, "fan", strict=False)) == 2
+    assert f"1 entry is not used: {name}" in caplog.text
+
+
+def test_two_tables_of_ground_truth_are_refused(tmp_path):
+    folder = machine(tmp_path, TRAIN, TEST, attributes_00=HEADER + ROW, ground_truth="", Ground_truth="")
+    with pytest.raises(AsdError, match=r"Ground_truth\.csv: ground_truth\.csv has the same name: remove one of them"):
+        scan(folder, "fan")
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_are_compared_in_one_unicode_form(tmp_path, on_disk, written):
+    train, test = TRAIN.replace("spd_1", "Öl_1"), "test/section_00_0000.wav"
+    folder = machine(tmp_path, unicodedata.normalize(on_disk, train), test)
+    table = HEADER + f"{train},Öl,ü\n"
+    (folder / "attributes_00.csv").write_text(unicodedata.normalize(written, table), encoding="utf-8")
+    assert scan(folder, "fan")[0].attributes == {"Öl": "ü"}, "values in one form, so that they are one class"
+    machine(tmp_path, unicodedata.normalize(written, train))
+    with pytest.raises(AsdError, match="has the same name: remove one of them"):
+        scan(folder, "fan")
+
+
+@pytest.mark.parametrize("odd", [os.fsdecode(b"\xff"), "\x1b[31m", "a\nb", "\u2028"], ids=ascii)
+def test_names_that_no_table_or_terminal_can_hold_are_refused(tmp_path, odd):
+    folder = machine(tmp_path, TRAIN, TEST, TRAIN.replace("spd_1", odd), attributes_00=HEADER + ROW)
+    with pytest.raises(AsdError, match="its name has control characters or bytes outside UTF-8: rename it") as error:
+        scan(folder, "fan")
+    assert str(error.value).isprintable()
+
+
+def test_odd_names_of_other_files_do_no_harm(tmp_path, caplog):
+    folder = machine(tmp_path, TRAIN, TEST, os.fsdecode(b"train/\xff\x1b\n.txt"), attributes_00=HEADER + ROW)
+    (folder / "train" / "up").symlink_to("..")
+    (folder / "train" / "loop").symlink_to("loop")
+    os.mkfifo(folder / "test" / "pipe")
+    assert len(scan(folder, "fan")) == 2
+    assert "4 entries are not used: 2 × without an ending, 1 × folder, 1 × .txt" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["attributes_00.csv", "ground_truth.csv"])
+def test_a_table_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(machine(tmp_path, TRAIN, TEST) / name)
+    with pytest.raises(AsdError, match=rf"{name}: is a named pipe, not a file: replace or remove it"):
+        scan(tmp_path, "fan")
 
 
 STYLES = {
@@ -195,7 +268,7 @@ def test_broken_tables_are_refused_even_of_official_archives(tmp_path, text, pro
 def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "attributes_00.csv").write_bytes(b"file_name\n\xff\xfe")
     with pytest.raises(AsdError, match=r"attributes_00\.csv: is not a CSV file in UTF-8"):
-        read_attributes(tmp_path)
+        read_attributes([tmp_path / "attributes_00.csv"])
 
 
 def test_ground_truth_completes_anonymous_test_clips(tmp_path):

@@ -164,14 +164,16 @@ def test_what_is_written_is_what_is_read(tmp_path):
         "section_00_0000.wav,normal,source,m-n_X\n"
         "section_00_0001.wav,anomaly,target,\n"
     )
-    assert load_truth(folder) == {row.file_name: row for row in FAN}
-    assert load_truth(tmp_path) == {}
+    assert load_truth(path) == {row.file_name.removesuffix(".wav"): row for row in FAN}
 
 
 def test_the_names_written_are_those_of_the_clips(tmp_path):
     folder = clips(tmp_path / "fan", "test/section_00_test_0000.wav", "test/section_00_test_0001.wav")
-    write_truth(FAN, folder)
-    assert list(load_truth(folder)) == ["section_00_test_0000.wav", "section_00_test_0001.wav"]
+    path = write_truth(FAN, folder)
+    assert [row.file_name for row in load_truth(path).values()] == [
+        "section_00_test_0000.wav",
+        "section_00_test_0001.wav",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,4 +205,16 @@ def test_truth_and_clips_must_be_the_same(tmp_path, names, message):
 def test_a_broken_ground_truth_file(tmp_path, text, message):
     put(tmp_path / "ground_truth.csv", text)
     with pytest.raises(AsdError, match=message):
-        load_truth(tmp_path)
+        load_truth(tmp_path / "ground_truth.csv")
+
+
+def test_blank_lines_are_no_rows(tmp_path):
+    text = "file_name,label,domain,attributes\n\na.wav,normal,source,\n  \n,,,\n\n"
+    put(tmp_path / "ground_truth.csv", text)
+    assert list(load_truth(tmp_path / "ground_truth.csv")) == ["a"]
+
+
+def test_the_clips_of_a_list_may_end_in_capitals(tmp_path):
+    folder = clips(tmp_path / "fan", "test/section_00_0000.WAV", "test/section_00_0001.wav")
+    write_truth(FAN, folder)
+    assert "section_00_0000.WAV,normal," in (folder / "ground_truth.csv").read_text()

@@ -134,11 +134,33 @@ def test_bad_choices_are_refused_in_one_line(folder, tmp_path, data, block, prob
         select(asked)
 
 
+def test_sections_are_those_of_recordings_alone(folder):
+    touch(folder, "a/test/section_05_notes.txt", "a/test/section_06_0000.flac", "a/test/section_07_0000.WAV")
+    assert select(config(str(folder)))["mine"].machines["a"] == ("07",)
+
+
+def test_what_leads_nowhere_or_has_an_odd_name_is_no_machine(folder):
+    (folder / "loop").symlink_to("loop")
+    (folder / "gone").symlink_to("nowhere")
+    touch(folder, os.fsdecode(b"\xff.txt"), os.fsdecode(b"a/\xff.txt"), os.fsdecode(b"a/train/\x1b\xff.txt"))
+    (folder / os.fsdecode(b"\xff")).mkdir()
+    os.mkfifo(folder / "pipe")
+    assert list(select(config(str(folder)))["mine"].machines) == ["a", "b"]
+    assert fingerprint(folder / "a")
+
+
+def test_a_machine_with_an_odd_name_is_refused_in_one_printable_line(folder):
+    touch(folder, os.fsdecode(b"\xff\x1b\n/train/a.wav"))
+    with pytest.raises(AsdError, match=r"mine/\\xff\\x1b\\n: not a usable machine name") as error:
+        select(config(str(folder)))
+    assert str(error.value).isprintable()
+
+
 def test_an_unreadable_folder_is_refused(folder, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(datasets.os, "scandir", refuse)  # chmod has no effect on root
+    monkeypatch.setattr(os, "scandir", refuse)  # chmod has no effect on root
     with pytest.raises(AsdError, match=r"mine: cannot be read \(Permission denied\): check its permissions"):
         select(config(str(folder)))
 
@@ -148,7 +170,7 @@ def test_the_fingerprint_follows_recordings_and_tables_and_nothing_else(tmp_path
     clip = next((machine / "train").iterdir())
     first = fingerprint(machine)
     assert fingerprint(shutil.copytree(machine, tmp_path / "moved")) == first, "moved"
-    touch(machine, "README.md", ".DS_Store", "train/.hidden", "notes/a.wav")
+    touch(machine, "README.md", ".DS_Store", "train/.hidden", "notes/a.wav", "train/a.flac", "notes.csv")
     assert fingerprint(machine) == first
 
     def changed() -> bool:
@@ -161,6 +183,10 @@ def test_the_fingerprint_follows_recordings_and_tables_and_nothing_else(tmp_path
     clip.rename(clip.with_name("section_00_source_train_normal_0009.wav"))
     assert changed()
     touch(machine, "attributes_01.csv")
+    assert changed()
+    touch(machine, "Attributes_02.CSV")
+    assert changed()
+    touch(machine, os.fsdecode(b"test/\xff.WAV"))
     assert changed()
     (machine / "test" / "gone.wav").symlink_to("nowhere.wav")
     assert changed(), "a broken link is reported by the job that reads it"
@@ -193,5 +219,8 @@ def test_a_noise_pool_is_watched(tmp_path):
     before = datasets.pool_fingerprint(pool)
     (pool / "notes.txt").write_text("no recording")
     assert datasets.pool_fingerprint(pool) == before
+    touch(pool, "wind.WAV")
+    assert datasets.pool_fingerprint(pool) != before
+    before = datasets.pool_fingerprint(pool)
     (pool / "rain.wav").write_bytes(b"other")
     assert datasets.pool_fingerprint(pool) != before

@@ -9,18 +9,19 @@
 <machine>/attributes_00.csv                                                 2022–2025
 """
 
-import csv
 import logging
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asdlib.data.truth import TRUTH_FILE, Truth, load_truth
+from asdlib.data.attributes import read_attributes
+from asdlib.data.listing import MachineFiles, bare_name, machine_files, unused
+from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
 
 KINDS = ("train", "test", "clean", "noise")
-FOLDERS = ("train", "test", "source_test", "target_test", "supplemental")
 NO_ATTRIBUTE = "noAttribute"
 
 _SECTION = r"section_(?P<section>\d\d)"
@@ -38,7 +39,9 @@ _NAMES = [
 _SUPPLEMENT = re.compile(
     rf"{_SECTION}_(?P<kind>machine|noise)(_(?P<domain>source|target))?(_[A-Za-z]+)*_{_NUMBER}{_TAIL}"
 )
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, bytes outside UTF-8, line breaks
 _log = logging.getLogger(__name__)
+_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Clip:
         return self.path.stem
 
     @property
+    def bare(self) -> str:
+        """The name by which rows of tables are matched."""
+        return bare_name(self.path.name)
+
+    @property
     def split(self) -> str:
         """The split of the challenge: train, test or supplemental."""
         return self.kind if self.kind in ("train", "test") else "supplemental"
@@ -69,50 +77,30 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
     """Return a machine's clips in a fixed order: by kind, then by name.
 
     With `strict`, a missing or inconsistent attributes file raises AsdError. Without it, a warning is logged; this is
-    meant for official archives, whose checksums have been verified.
+    meant for official archives, whose checksums have been verified. One line says what in the folder is not used.
     """
     if not folder.is_dir():
         raise AsdError(f"{folder}: there is no such folder: restore the recordings of {machine}")
-    clips = sorted(_clips(folder, machine), key=lambda clip: (KINDS.index(clip.kind), clip.name, clip.source_file))
+    files = machine_files(folder)
+    clips = [parse(Path(entry), machine) for entry in files.recordings.values()]
+    clips.sort(key=lambda clip: (KINDS.index(clip.kind), clip.name, clip.source_file))
     _refuse_duplicates(clips)
     for kind in ("train", "test"):
         if not any(clip.kind == kind for clip in clips):
             raise AsdError(
                 f"{folder / kind}: machine {machine} has no {kind} clips: add recordings, or leave the machine out"
             )
-    return _with_attributes(_with_truth(clips, folder), folder, strict)
+    if files.unused:
+        _notice.warning("%s: %s", folder, unused(files.unused))
+    return _with_attributes(_with_truth(clips, files), folder, files, strict)
 
 
 def parse(path: Path, machine: str) -> Clip:
     """Return the clip that a file's name and folder describe: section, kind, domain and label."""
     subfolder = path.parent.name
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in path.name):
+        raise AsdError(f"{path}: its name has control characters or bytes outside UTF-8: rename it")
     return _supplement(path, machine) if subfolder == "supplemental" else _recording(path, subfolder, machine)
-
-
-def read_attributes(folder: Path) -> dict[str, tuple[Path, dict[str, str]]]:
-    """Return the rows of `attributes_*.csv` as {bare file name: (file, {parameter: value})}.
-
-    All three styles of the challenge are read: the column `file_name` holds a path with `.wav` or a bare name, and the
-    table of a machine without attributes has no other column.
-    """
-    rows: dict[str, tuple[Path, dict[str, str]]] = {}
-    for path in sorted(folder.glob("attributes_*.csv")):
-        lines = _read_csv(path)
-        if not lines or lines[0][:1] != ["file_name"]:
-            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add one")
-        for number, line in enumerate(lines[1:], 2):
-            if not any(line):
-                continue
-            name = _bare(line[0])
-            if len(line) % 2 == 0 or not name:
-                raise AsdError(
-                    f"{path}: line {number}: expected a file name and pairs of parameter and value: correct it"
-                )
-            if name in rows:
-                raise AsdError(f"{path}: line {number}: {name} already has a row: remove one of them")
-            pairs = zip(line[1::2], line[2::2], strict=True)
-            rows[name] = path, {key: value for key, value in pairs if key}
-    return rows
 
 
 def _supplement(path: Path, machine: str) -> Clip:
@@ -155,67 +143,68 @@ def _recording(path: Path, subfolder: str, machine: str) -> Clip:
     )
 
 
-def _clips(folder: Path, machine: str) -> Iterator[Clip]:
-    for subfolder in FOLDERS:
-        for path in sorted((folder / subfolder).glob("*")):
-            if path.name.startswith("."):
-                continue
-            if path.suffix.lower() == ".wav" and not path.is_dir():
-                yield parse(path, machine)
-            else:
-                _log.warning("%s: not a WAV file: ignored", path)
-
-
 def _refuse_duplicates(clips: list[Clip]) -> None:
     seen: dict[tuple[str, str], Clip] = {}
     for clip in clips:
-        other = seen.setdefault((clip.split, clip.name.lower()), clip)
+        other = seen.setdefault((clip.split, clip.bare.casefold()), clip)
         if other is not clip:
             raise AsdError(f"{clip.path}: {other.source_file} has the same name: remove one of them")
 
 
-def _with_truth(clips: list[Clip], folder: Path) -> list[Clip]:
+def _with_truth(clips: list[Clip], files: MachineFiles) -> list[Clip]:
     """Add the labels and domains of the machine's `ground_truth.csv`, if there is one, to test clips without them."""
-    path = folder / TRUTH_FILE
-    if not path.exists():
+    path = files.truth
+    if path is None:
         return clips
-    truth = load_truth(folder)
+    truth = load_truth(path)
     return [_labelled(clip, truth, path) for clip in clips]
 
 
 def _labelled(clip: Clip, truth: dict[str, Truth], path: Path) -> Clip:
     if clip.kind != "test" or clip.label is not None:
         return clip
-    if clip.path.name not in truth:
+    if clip.bare not in truth:
         raise AsdError(f"{path}: has no row for {clip.path.name}: complete or remove the file")
-    known = truth[clip.path.name]
+    known = truth[clip.bare]
     return replace(clip, label=known.label, domain=known.domain or clip.domain)
 
 
-def _with_attributes(clips: list[Clip], folder: Path, strict: bool) -> list[Clip]:
+def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, strict: bool) -> list[Clip]:
     """Add the attributes of each clip's row, matched by bare file name; a test clip may have no row."""
-    rows = read_attributes(folder)
-    for problem in _attribute_problems(clips, rows, folder):
+    rows = read_attributes(files.attributes)
+    problems = [*_misnamed_tables(folder, files.unused), *_attribute_problems(clips, rows, folder, files)]
+    for problem in problems:
         if strict:
             raise AsdError(problem)
         _log.warning("%s", problem)
-    return [replace(clip, attributes=rows[clip.name][1]) if clip.name in rows else clip for clip in clips]
+    return [replace(clip, attributes=rows[clip.bare][1]) if clip.bare in rows else clip for clip in clips]
 
 
-def _attribute_problems(clips: list[Clip], rows: dict[str, tuple[Path, dict[str, str]]], folder: Path) -> Iterator[str]:
+def _misnamed_tables(folder: Path, unread: list[str]) -> Iterator[str]:
+    """Yield a message for each table that holds attributes by its name and is not read."""
+    for name in unread:
+        if re.search(r"(^|/)attributes.*\.csv$", name, re.IGNORECASE):
+            yield f"{folder / name}: is not read: move it to {folder / 'attributes_<NN>.csv'}, NN being the section"
+
+
+def _attribute_problems(
+    clips: list[Clip], rows: dict[str, tuple[Path, dict[str, str]]], folder: Path, files: MachineFiles
+) -> Iterator[str]:
     """Yield the mismatches between clips and rows, one message for each type of mismatch."""
-    named = {clip.name for clip in clips}
+    named = {clip.bare for clip in clips}
     strays = [(path, name) for name, (path, _) in rows.items() if name not in named]
     if strays:
         path, name = strays[0]
         yield f"{path}: row {name}{_more(strays)}: there is no such clip: restore the clip, or remove the row"
     without = [
-        clip for clip in clips if clip.kind == "train" and clip.name not in rows and clip.tail not in ("", NO_ATTRIBUTE)
+        clip for clip in clips if clip.kind == "train" and clip.bare not in rows and clip.tail not in ("", NO_ATTRIBUTE)
     ]
     if not without:
         return
     path = folder / f"attributes_{without[0].section}.csv"
-    if path.exists():
+    known = {table.name.lower(): table for table in files.attributes}
+    if path.name in known:
+        path = known[path.name]
         yield f"{path}: has no row for the training clip {without[0].path.name}{_more(without)}: add it"
     elif not any((folder / test).is_dir() for test in ("source_test", "target_test")):  # 2021 had no such files
         yield f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
@@ -223,18 +212,3 @@ def _attribute_problems(clips: list[Clip], rows: dict[str, tuple[Path, dict[str,
 
 def _more(found: list) -> str:
     return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-
-
-def _bare(name: str) -> str:
-    """Return a file's name without folders (with / or \\) and without `.wav`."""
-    return re.sub(r"\.wav$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)
-
-
-def _read_csv(path: Path) -> list[list[str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return [[cell.strip() for cell in line] for line in csv.reader(handle)]
-    except OSError as error:
-        raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise AsdError(f"{path}: is not a CSV file in UTF-8 ({error}): save it again") from error

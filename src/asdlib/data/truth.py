@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from asdlib.data.files import atomic
+from asdlib.data.listing import TEST_FOLDERS, TRUTH_FILE, bare_name, recordings, refuse_special
 from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
-TRUTH_FILE = "ground_truth.csv"
 HEADER = ["file_name", "label", "domain", "attributes"]
 LABELS = ("normal", "anomaly")  # 0, 1 in the published tables
 DOMAINS = ("source", "target")
-_TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
 
 
 @dataclass(frozen=True)
@@ -121,23 +120,24 @@ def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None)
 
 def clip_names(folder: Path) -> list[str]:
     """Return the sorted file names of the test clips in a machine's folder."""
-    return sorted(path.name for name in _TEST_FOLDERS for path in (folder / name).glob("*.wav"))
+    return sorted(
+        entry.name for name in TEST_FOLDERS if (folder / name).is_dir() for entry in recordings(folder / name)
+    )
 
 
-def load_truth(folder: Path) -> dict[str, Truth]:
-    """Return a machine's `ground_truth.csv` as {file name (`….wav`): truth}; empty if there is none."""
-    path = folder / TRUTH_FILE
-    if not path.exists():
-        return {}
+def load_truth(path: Path) -> dict[str, Truth]:
+    """Return a machine's `ground_truth.csv` as {bare file name: truth}."""
     header, *lines = list(_rows(path)) or [[]]
     if header != HEADER:
         raise AsdError(f"{path}: the first line must be {','.join(HEADER)}: correct it")
     rows = []
     for number, line in enumerate(lines, start=2):
+        if not any(cell.strip() for cell in line):
+            continue
         if len(line) != len(HEADER) or line[1] not in LABELS or line[2] not in ("", *DOMAINS):
             raise AsdError(f"{path}:{number}: not file_name,normal|anomaly,source|target|,attributes: correct it")
         rows.append(Truth(line[0], line[1], line[2] or None, line[3]))
-    return {row.file_name: row for row in _without_duplicates(path, rows)}
+    return {bare_name(row.file_name): row for row in _without_duplicates(path, rows)}
 
 
 def _renamed(path: Path, number: int, row: list[str]) -> Truth:
@@ -192,6 +192,7 @@ def _binary(path: Path, number: int, text: str, words: tuple[str, str]) -> str:
 
 
 def _rows(path: Path) -> list[list[str]]:
+    refuse_special(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             return list(csv.reader(handle))
@@ -202,12 +203,13 @@ def _rows(path: Path) -> list[list[str]]:
 def _without_duplicates(path: Path, rows: list[Truth]) -> list[Truth]:
     seen: set[str] = set()
     for row in rows:
-        if row.file_name in seen:
+        name = bare_name(row.file_name)
+        if name in seen:
             raise AsdError(f"{path}: {row.file_name} is listed twice: fetch it again")
-        seen.add(row.file_name)
+        seen.add(name)
     return rows
 
 
 def _bare(name: str) -> str:
     """Return the name without `.wav` and without the token `test`, which only some published names have."""
-    return re.sub(r"_test(?=_|$)", "", name.removesuffix(".wav"))
+    return re.sub(r"_test(?=_|$)", "", bare_name(name))

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from asdlib.data.layout import FOLDERS, parse
+from asdlib.data.layout import parse
+from asdlib.data.listing import machine_files
 from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.words import RAW
@@ -78,8 +79,7 @@ def in_table(path: Path) -> Counter[str]:
 
 def in_folder(folder: Path, machine: str, sections: Collection[str]) -> Counter[str]:
     """Count a machine's recordings of some sections."""
-    paths = (path for name in FOLDERS for path in (folder / name).glob("[!.]*"))
-    clips = (parse(path, machine) for path in paths if path.suffix.lower() == ".wav")
+    clips = (parse(Path(entry), machine) for entry in machine_files(folder).recordings.values())
     return Counter(clip.kind for clip in clips if clip.section in sections)
 
 

@@ -3,6 +3,7 @@
 from functools import cache
 from math import prod
 
+from asdlib.data.listing import recordings, status
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
@@ -56,7 +57,7 @@ class Sizes:
 
     def _noise(self, job: Job) -> float:
         pool = self._graph.all_datasets[job.wildcards["dataset"]].noise_pool
-        return PACKED * sum(path.stat().st_size for path in pool.glob("*.wav"))
+        return PACKED * sum(status(entry).st_size for entry in recordings(pool))
 
     def _audio(self, job: Job, view: str) -> float:
         return PACKED * SAMPLE * self._samples * self._clips(job, view)

@@ -11,10 +11,12 @@ import numpy as np
 
 from asdlib.data.clip_audio import read_recording
 from asdlib.data.clip_format import ClipFormat
+from asdlib.data.listing import encodable, recordings_and_others, unused
 from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
+_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,12 @@ def prepare_noise(recordings: Path, dataset: str, out: Path, settings: NoiseSett
     Longer recordings are split into several rows. The last piece is padded with zeros; the column `samples` is its
     length without the padding. Raises AsdError for a folder without .wav files.
     """
-    paths = sorted(path for path in recordings.glob("*.wav") if not path.name.startswith("."))
+    entries, others = recordings_and_others(recordings)
+    paths = [Path(entry) for entry in entries]
     if not paths:
         raise AsdError(f"{recordings}: contains no .wav files of noise: correct noise_pool")
+    if others:
+        _notice.warning("%s: %s", recordings, unused(others))
     pieces = _pieces(paths, settings)
     count = 0
     recipe = {"dataset": dataset, "machine": None, **asdict(settings)}
@@ -51,7 +56,7 @@ def _pieces(paths: list[Path], wanted: ClipFormat) -> Iterator[tuple[dict[str, A
             piece = np.zeros(wanted.samples, np.int16)
             kept = samples[start : start + wanted.samples]
             piece[: len(kept)] = kept
-            yield _row(f"{path.stem}_{number:03d}", path, len(kept), len(samples)), piece
+            yield _row(f"{encodable(path.stem)}_{number:03d}", path, len(kept), len(samples)), piece
 
 
 def _row(name: str, path: Path, samples: int, recorded: int) -> dict[str, Any]:
@@ -66,5 +71,5 @@ def _row(name: str, path: Path, samples: int, recorded: int) -> dict[str, Any]:
         "samples": samples,
         "recorded_samples": recorded,
         "frames": None,
-        "source_file": path.name,
+        "source_file": encodable(path.name),
     }

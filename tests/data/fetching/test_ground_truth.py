@@ -63,7 +63,7 @@ def fan(tmp_path):
 def test_a_list_is_fetched_once_and_pinned(server, options, fan):
     for _ in range(2):
         fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
-    assert load_truth(fan) == {row.file_name: row for row in FAN}
+    assert load_truth(fan / "ground_truth.csv") == {row.file_name.removesuffix(".wav"): row for row in FAN}
     assert server.ranges("/" + KEY) == [None]
     assert read_pins(options["lock_file"], "truth") == {KEY: {"sha256": hashlib.sha256(RENAME.encode()).hexdigest()}}
 
@@ -82,7 +82,7 @@ def test_machines_that_want_the_same_list_at_once_wait_for_it(server, options, t
     folders = [clips(tmp_path / str(n), "test/section_00_0000.wav", "test/section_00_0001.wav") for n in range(6)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda folder: fetch_truth({"ground_truth": LIST}, "fan", folder, **options), folders))
-    assert all(len(load_truth(folder)) == 2 for folder in folders)
+    assert all(len(load_truth(folder / "ground_truth.csv")) == 2 for folder in folders)
     assert list(read_pins(options["lock_file"], "truth")) == [KEY]
 
 
@@ -92,7 +92,7 @@ def test_an_error_page_is_not_pinned(server, options, fan):
         fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
     assert not read_pins(options["lock_file"], "truth")
     fetch_truth({"ground_truth": LIST}, "fan", fan, **options)
-    assert len(load_truth(fan)) == 2
+    assert len(load_truth(fan / "ground_truth.csv")) == 2
 
 
 def test_a_record_is_a_place_too(server, options, fan):
@@ -107,7 +107,7 @@ def test_a_folder_of_ones_own(server, options, fan, tmp_path):
     (tmp_path / "own/l.csv").write_text(RENAME)
     truth = {"form": "rename_list", "folder": str(tmp_path / "own"), "file": "l.csv"}
     fetch_truth({"ground_truth": truth}, "fan", fan, **options)
-    assert len(load_truth(fan)) == 2
+    assert len(load_truth(fan / "ground_truth.csv")) == 2
     assert not server.requests
 
 
@@ -136,8 +136,8 @@ def test_real_tables(year, machine, options, tmp_path):
     labels = published(year, machine)
     folder = clips(tmp_path / machine, *(f"test/{name}" for name in labels))
     fetch_truth(dataset, machine, folder, **options)
-    truth = load_truth(folder)
-    assert {name: row.label for name, row in truth.items()} == labels
+    truth = load_truth(folder / "ground_truth.csv")
+    assert {row.file_name: row.label for row in truth.values()} == labels
     assert set(Counter(row.domain for row in truth.values())) == {"source", "target"}
     if year == 2021:
         assert all(f"_{row.domain}_" in name for name, row in truth.items())

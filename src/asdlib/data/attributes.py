@@ -1,0 +1,46 @@
+"""Attributes tables: `attributes_<section>.csv` in a machine's folder."""
+
+import csv
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from asdlib.data.listing import bare_name, refuse_special
+from asdlib.errors import AsdError
+
+
+def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, str]]]:
+    """Return the rows of attributes tables as {bare file name: (file, {parameter: value})}.
+
+    All three styles of the challenge are read: the column `file_name` holds a path with `.wav` or a bare name, and the
+    table of a machine without attributes has no other column.
+    """
+    rows: dict[str, tuple[Path, dict[str, str]]] = {}
+    for path in paths:
+        lines = _read_csv(path)
+        if not lines or lines[0][:1] != ["file_name"]:
+            raise AsdError(f"{path}: has no header file_name,d1p,d1v,…: add one")
+        for number, line in enumerate(lines[1:], 2):
+            if not any(line):
+                continue
+            name = bare_name(line[0])
+            if len(line) % 2 == 0 or not name:
+                raise AsdError(
+                    f"{path}: line {number}: expected a file name and pairs of parameter and value: correct it"
+                )
+            if name in rows:
+                raise AsdError(f"{path}: line {number}: {name} already has a row: remove one of them")
+            pairs = zip(line[1::2], line[2::2], strict=True)
+            rows[name] = path, {key: value for key, value in pairs if key}
+    return rows
+
+
+def _read_csv(path: Path) -> list[list[str]]:
+    refuse_special(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            return [[unicodedata.normalize("NFC", cell.strip()) for cell in line] for line in csv.reader(handle)]
+    except OSError as error:
+        raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise AsdError(f"{path}: is not a CSV file in UTF-8 ({error}): save it again") from error
