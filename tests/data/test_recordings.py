@@ -1,5 +1,6 @@
 """Tests of the WAV reader: many formats, and many types of damage."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -32,6 +33,11 @@ WHOLE = {
     "LIST before the data": riff(before=chunk(b"made in a lab!")),
     "odd LIST before the data": riff(before=chunk(b"abc")),
     "LIST behind the data": riff() + chunk(b"abcd"),
+    "two chunks behind the data, the last odd and unpadded": riff() + chunk(b"abc") + chunk(b"abc")[:-1],
+    "streamed by ffmpeg": riff(length=0xFFFFFFFF),
+    "streamed by SoX": riff(length=0x7FFFF000),
+    "streamed by SoX, frames of 3 bytes": riff(length=0x7FFFEFFF),
+    "streamed by arecord": riff(length=0x7FFFFF00),
     "half a sample at the end": riff(SAMPLES.tobytes() + b"\1"),
     "RIFF length of 0": riff()[:4] + b"\0\0\0\0" + riff()[8:],
 }
@@ -75,8 +81,12 @@ DAMAGED = {
     "text": (b"file_name,d1p,d1v\nclip,spd,1\n", "is not a WAV file"),
     "cut in the header": (riff()[:30], r"is truncated \(no audio data\)"),
     "cut in the data": (riff()[:-100], r"is truncated \(100 bytes short\)"),
-    "length never filled in": (riff(length=0xFFFFFFFF), "is truncated"),
-    "length still 0": (riff(length=0), "contains no samples"),
+    "half the length in the header": (riff(length=RATE), "header states 16000 bytes of audio, but 32000 follow: copy"),
+    "length still 0": (riff(length=0), "header states 0 bytes of audio, but 32000 follow"),
+    "one sample more than stated": (riff(length=2 * RATE - 2), "header states 31998 bytes of audio, but 32000 follow"),
+    "audio in two chunks": (riff() + riff()[36:], "header states 32000 bytes of audio, but 64008 follow"),
+    "cut behind the data": (riff() + chunk(b"abcdefgh")[:-4], "header states 32000 bytes of audio, but 32012 follow"),
+    "nothing streamed": (riff(b"", length=0xFFFFFFFF), "contains no samples"),
     "no samples": (riff(b""), "contains no samples"),
     "RF64": (riff(kind=b"RF64"), "of type RF64: convert it to plain RIFF WAV"),
     "RIFX": (riff(kind=b"RIFX"), "of type RIFX: convert it to plain RIFF WAV"),
@@ -103,6 +113,7 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "a.wav").write_bytes(riff())
     monkeypatch.setattr(Path, "open", refuse)  # chmod would not stop root
     with pytest.raises(AsdError, match=r"a\.wav: cannot be read \(Permission denied\): check the file"):
         read_wav(tmp_path / "a.wav", RATE)
@@ -112,6 +123,22 @@ def test_a_missing_file_is_refused(tmp_path):
     (tmp_path / "a.wav").symlink_to(tmp_path / "gone.wav")
     with pytest.raises(AsdError, match=r"a\.wav: cannot be read \(No such file"):
         read_wav(tmp_path / "a.wav", RATE)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(AsdError, match=r"a\.wav: is a named pipe, not a file: replace or remove it"):
+        read_wav(tmp_path / "a.wav", RATE)
+    (tmp_path / "b.wav").symlink_to("/dev/zero")
+    with pytest.raises(AsdError, match=r"b\.wav: is a device, not a file: replace or remove it"):
+        read_wav(tmp_path / "b.wav", RATE)
+    with pytest.raises(AsdError, match=r"is a folder, not a file"):
+        read_wav(tmp_path, RATE)
+    (tmp_path / "c.wav").symlink_to("c.wav")
+    with pytest.raises(AsdError, match=r"c\.wav: cannot be read \(Too many levels of symbolic links\): check"):
+        read_wav(tmp_path / "c.wav", RATE)
+    with pytest.raises(AsdError, match=r"^a\\x00\.wav: is no file name"):
+        read_wav(Path("a\0.wav"), RATE)
 
 
 def tone(rate: int, frequency: float = 1000.0, seconds: float = 1.0) -> np.ndarray:
@@ -147,6 +174,16 @@ def test_down_mixing_averages_the_channels(tmp_path, subtype):
     with pytest.raises(AsdError, match=r"has 2 channels, expected 1: convert it, or set prepare\.downmix: true"):
         read_wav(path, RATE)
     np.testing.assert_array_equal(read_wav(path, RATE, downmix=True), np.full(100, 4096))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_channels_that_cancel_each_other_are_not_called_silent(tmp_path, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([tone(RATE), -tone(RATE)], axis=1), RATE, subtype=subtype)
+    with pytest.raises(AsdError, match=r"a\.wav: its channels cancel each other when they are averaged: convert it to"):
+        read_wav(path, RATE, downmix=True)
+    soundfile.write(path, np.zeros((100, 2)), RATE, subtype=subtype)
+    assert not read_wav(path, RATE, downmix=True).any()
 
 
 def test_down_mixing_and_resampling_together(tmp_path):

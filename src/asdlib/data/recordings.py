@@ -3,11 +3,17 @@
 import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from asdlib.data.listing import refuse_special
 from asdlib.errors import AsdError
+
+# Programs that write to a pipe do not know the size and state one close to 2 or 4 GiB instead: ffmpeg 0xFFFFFFFF, SoX
+# 0x7FFFF000 (less for odd frames), arecord 0x7FFFFF00.
+_UNKNOWN_SIZE = 0x7FFF0000
 
 
 def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool = False) -> np.ndarray:
@@ -25,7 +31,10 @@ def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool
         raise AsdError(
             f"{path}: is sampled at {rate} Hz, expected {sample_rate}: convert it, or set prepare.resample: true"
         )
-    return _to_int16(_convert(samples, rate, sample_rate))
+    converted = _to_int16(_convert(samples, rate, sample_rate))
+    if not converted.any() and any(_to_int16(channel).any() for channel in samples.T):
+        raise AsdError(f"{path}: its channels cancel each other when they are averaged: convert it to one of them")
+    return converted
 
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
@@ -67,25 +76,50 @@ def _to_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def _refuse_damaged(path: Path) -> None:
-    """Raise AsdError if the file is shorter than its header states.
+    """Raise AsdError if the file is not as long as its header states.
 
-    Decoders return what is there without an error. Chunks of odd length are padded by one byte.
+    Decoders return what is there, or what the header states, without an error. Chunks of odd length are padded by one
+    byte.
     """
+    refuse_special(path)
     try:
         with path.open("rb") as handle:
             _refuse_other_formats(path, handle.read(12))
             while len(header := handle.read(8)) == 8:
                 name, length = struct.unpack("<4sI", header)
-                missing = handle.tell() + length - path.stat().st_size
-                if name != b"data":
-                    handle.seek(length + length % 2, os.SEEK_CUR)
-                elif missing > 0:
-                    raise AsdError(f"{path}: is truncated ({missing} bytes short): copy or download it again")
-                else:
-                    return
+                if name == b"data":
+                    return _refuse_wrong_size(path, handle, length)
+                handle.seek(length + length % 2, os.SEEK_CUR)
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
     raise AsdError(f"{path}: is truncated (no audio data): copy or download it again")
+
+
+def _refuse_wrong_size(path: Path, handle: BinaryIO, length: int) -> None:
+    """Raise AsdError unless the audio data, at which `handle` stands, has `length` bytes, or its size is unknown."""
+    rest = path.stat().st_size - handle.tell()
+    if length & _UNKNOWN_SIZE == _UNKNOWN_SIZE:
+        return
+    if rest < length:
+        raise AsdError(f"{path}: is truncated ({length - rest} bytes short): copy or download it again")
+    handle.seek(length, os.SEEK_CUR)
+    if not _are_chunks(handle.read(), length % 2):
+        raise AsdError(
+            f"{path}: its header states {length} bytes of audio, but {rest} follow: copy or download it again, or "
+            "repair it (sox --ignore-length)"
+        )
+
+
+def _are_chunks(rest: bytes, padding: int) -> bool:
+    """Return whether what follows the audio is other chunks: no more audio, and nothing that is cut."""
+    start = padding
+    while start < len(rest):
+        name, length = struct.unpack("<4sI", rest[start : start + 8].ljust(8, b"\xff"))
+        start += 8 + length
+        if name == b"data" or not (name.isascii() and name.decode().isprintable()) or start > len(rest):
+            return False
+        start += length % 2
+    return True
 
 
 def _refuse_other_formats(path: Path, start: bytes) -> None:
