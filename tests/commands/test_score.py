@@ -6,6 +6,7 @@ tests/end_to_end/test_systems.py compares its scores with those of a run, for ev
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from asdlib.commands.scoring_target import ScoringTarget, needed_to_score
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
+from asdlib.scoring.fitted_variant import FittedVariant
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 
@@ -123,6 +125,11 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (truncated, "my.wav: is truncated (40 bytes short): copy or download it again"),
     "rate": (lambda path: write_wav(path, HUM, 8000), "my.wav: is sampled at 8000 Hz, expected 16000: convert it, "),
@@ -130,6 +137,11 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "silent": (lambda path: write_wav(path, 0 * HUM), "my.wav: is digital silence: replace or remove it, or set "),
     "nan": (not_a_number, "my.wav: contains NaN or infinite samples: replace or remove the file"),
     "text": (lambda path: path.write_text("hello, I am no sound"), "my.wav: is not a WAV file: replace or remove it"),
+    "pipe": (pipe, "my.wav: is a named pipe, not a file: replace or remove it"),
+    "short for every model": (
+        lambda path: write_wav(path, HUM[:2047]),
+        "my.wav: lasts 0.128 s, a clip needs 0.128 s: replace or remove it",
+    ),
     "absent": (Path.unlink, "my.wav: cannot be read (No such file or directory): check the file and its "),
 }
 
@@ -145,7 +157,7 @@ def test_a_bad_recording_is_refused_in_one_line(ran: Path, capsys, kind: str) ->
 def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, where: str) -> None:
     Path("empty").mkdir()
     Path("empty/notes.txt").touch()
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     told = refused(capsys, *OPTIONS, given)
     assert told == f"{where}: contains no recordings: give .wav files, or folders that contain some"
 
@@ -168,7 +180,8 @@ def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def score_clips(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:
         names.extend(map(str, recordings))
         scores = np.linspace(1, 3, len(recordings), dtype=np.float32)
-        return Scores(scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2)
+        figures = scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2
+        return Scores(recordings, [], *figures)
 
     monkeypatch.setattr(new_clips, "score_clips", score_clips)
     return names
@@ -204,7 +217,46 @@ def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
 def test_folders_and_lists_stand_for_their_recordings(asked: list[str], monkeypatch, caplog) -> None:
     for name in ("b.WAV", "a.wav", ".hidden.wav", "notes.txt"):
         write_wav(Path("new") / name, HUM)
-    monkeypatch.setattr("sys.stdin", io.StringIO("c d.wav\n\nmy.wav\n"))
+    listed = "\ufeffc d.wav\r\n\nmy.wav\n".encode() + b"\xff.wav\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed)))
     score("my.wav", "new", "-")
-    assert asked == ["my.wav", "new/a.wav", "new/b.WAV", "c d.wav", "my.wav"]
-    assert caplog.messages == ["0 clips cut and 3 padded to 1 s"]
+    assert asked == ["my.wav", "new/a.wav", "new/b.WAV", "c d.wav", "my.wav", os.fsdecode(b"\xff.wav")]
+    assert caplog.messages == ["new: 1 entry is not used: 1 × .txt", "0 clips cut and 4 padded to 1 s"]
+
+
+@pytest.mark.parametrize("form", ["--csv", "--json", None])
+def test_names_are_printed_escaped(asked: list[str], capsys, form: str | None) -> None:
+    score(os.fsdecode(b"a\xff\x1b\n.wav"), "b.wav", *([form] if form else []))
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "a\\xff\\x1b\\n.wav" in out or json.loads(out)["clips"][0]["clip"] == os.fsdecode(b"a\xff\x1b\n.wav")
+
+
+def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch) -> None:
+    """The scores are invented: only what is left out, and said, is tested here."""
+    truncated(Path("broken.wav"))
+    write_wav(Path("short.wav"), HUM[:2047])
+    shutil.copy("my.wav", os.fsdecode(b"other\xff.wav"))
+    stored = []
+
+    def prepare(pipeline, clips):
+        stored.extend(clips)
+        return 0, 0
+
+    monkeypatch.setattr(new_clips._Pipeline, "prepare", prepare)
+    monkeypatch.setattr(new_clips._Pipeline, "embeddings", lambda *_: None)
+    monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
+    monkeypatch.setattr(new_clips, "read_views", lambda *_: (None, None))
+    fitted = FittedVariant([], None, np.arange(4.0), 2.5)
+    monkeypatch.setattr(FittedVariant, "anomaly_score", lambda *_: np.array([1.0, 3.0]))
+    monkeypatch.setattr(new_clips, "fit_variant", lambda *_: fitted)
+    given = ["broken.wav", "my.wav", "short.wav", os.fsdecode(b"other\xff.wav")]
+    assert main(["score", *OPTIONS, *given, "--csv", "--configfile", "settings.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert [row["clip"] for row in csv.DictReader(io.StringIO(out))] == ["my.wav", "other\\xff.wav"]
+    assert [str(clip.path) for clip in stored] == given[1::2]
+    assert caplog.messages == [
+        "broken.wav: is truncated (40 bytes short): copy or download it again",
+        "short.wav: lasts 0.128 s, a clip needs 0.128 s: replace or remove it",
+    ]
+    assert err == ("asdlib: error: 2 of 4 recordings have no score (see above): replace them, or leave them out\n")

@@ -152,6 +152,9 @@ def test_what_nobody_declared_is_assumed_and_said(here, monkeypatch):
 
 def test_recordings_in_a_folder_are_counted(here, monkeypatch):
     make_machine(here / "mine" / "fan", train=3, target=1, test=2, seconds=0.1, sections=("00", "01"))
+    clip = min((here / "mine" / "fan" / "test").glob("section_01_*"))
+    clip.rename(clip.with_suffix(".WAV"))
+    clip.with_suffix(".txt").touch()
     chosen = {"folder": str(here / "mine"), "sections": ["01"]}
     counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="own", datasets={"own": chosen}),)), ())
     assert counts.of("raw", "own", "fan") == {"train": 4, "test": 8, "noise": 2}

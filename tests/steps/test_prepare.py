@@ -6,11 +6,17 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from helpers.registry_toys import all_recipes
 from helpers.toy_recordings import PREPARE, RATE, make_machine, sound, write_wav
 
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
+from asdlib.frontends import FRONTENDS
 from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.training.short_clips import least_frames
+from asdlib.workflow.arguments import arguments
+from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
 
 FIRST = "train/section_00_source_train_normal_0000_spd_0_mic_source.wav"
@@ -74,14 +80,14 @@ def test_16_bit_audio_is_stored_as_recorded(machine, prepared):
 
 def test_cut_and_padded_clips_are_counted_and_can_be_told(machine, prepared, caplog):
     rng = np.random.default_rng(1)
-    for number, length in enumerate((1, 1599, 1600, 1601, 5000)):
+    for number, length in enumerate((800, 1599, 1600, 1601, 5000)):
         name = f"section_00_source_test_normal_{number:04d}_noAttribute.wav"
         write_wav(machine / "test" / name, sound(rng, length / RATE))
     with caplog.at_level(logging.INFO):
         table = prepared(machine)
     assert "toy/fan: 14 clips, 2 cut and 2 padded to 0.1 s" in caplog.text
     recorded = column(table, "recorded_samples")
-    assert sorted(recorded)[:2] + sorted(recorded)[-2:] == [1, 1599, 1601, 5000]
+    assert sorted(recorded)[:2] + sorted(recorded)[-2:] == [800, 1599, 1601, 5000]
     assert column(table, "samples") == [min(length, 1600) for length in recorded]
     clips, audio = table.load("audio", "test")
     for clip, samples in zip(clips.to_pylist(), audio, strict=True):
@@ -129,6 +135,30 @@ def test_silence_is_refused_unless_allowed(machine, prepared, tmp_path):
         prepared(machine)
     assert {path.name for path in tmp_path.iterdir()} == {"fan"}, "no half-written table"
     assert not prepared(machine, allow_silent=True).load("audio", "train")[1][0].any()
+
+
+def test_a_clip_too_short_for_a_model_is_refused(machine, prepared):
+    write_wav(machine / FIRST, np.full(799, 0.1))
+    with pytest.raises(AsdError, match=f"{FIRST}: lasts 0.0499 s, a clip needs 0.05 s: replace or remove it"):
+        prepared(machine)
+    write_wav(machine / FIRST, np.full(2047, 0.1))
+    with pytest.raises(AsdError, match=f"{FIRST}: lasts 0.128 s, a clip needs 0.128 s: replace or remove it"):
+        prepared(machine, seconds=10.0)
+
+
+def test_a_supplement_may_be_short(machine, prepared):
+    write_wav(machine / "supplemental" / "section_00_noise_0000.wav", np.full(10, 0.1))
+    assert min(column(prepared(machine), "samples")) == 10
+
+
+def test_the_shortest_clip_is_long_enough_for_every_model():
+    models, frontends = all_recipes("models"), all_recipes("frontends")
+    samples = ClipFormat(RATE, 10.0, False, False, False).shortest
+    for name, block in models.items():
+        made = frontends[block["frontend"]]
+        frontend = FRONTENDS[made["kind"]](**arguments("frontends", made))
+        model = Recipe("models", {"name": name, **block})
+        assert frontend.frames(samples) >= least_frames(model), name
 
 
 def test_official_archives_may_have_untidy_attributes(machine, prepared):

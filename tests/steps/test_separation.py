@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +176,19 @@ def test_long_noise_becomes_several_pieces(tables: dict[str, Path]) -> None:
     assert clips.column("samples").to_pylist() == [8000, 8000, 3200, 8000]
     assert audio[2, 3200:].any() == False  # noqa: E712 (a NumPy truth value)
     assert audio[:2].any(axis=1).all()
+
+
+def test_a_pool_has_recordings_in_every_case_and_says_what_is_not_used(tmp_path: Path, caplog) -> None:
+    odd = os.fsdecode(b"\xff.WAV")
+    recorded = write_wav(tmp_path / "pool" / "a.wav", np.full(800, 0.1))
+    for name in ("b.WAV", "c.Wav", odd):
+        shutil.copy(recorded, recorded.with_name(name))
+    (tmp_path / "pool" / "notes.txt").touch()
+    (tmp_path / "pool" / "more").mkdir()
+    prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
+    names = ClipTable(tmp_path / "pool.parquet").clips().column("source_file").to_pylist()
+    assert names == ["a.wav", "b.WAV", "c.Wav", "\\udcff.WAV"]
+    assert f"{tmp_path}/pool: 2 entries are not used: 1 × folder, 1 × .txt" in caplog.messages
 
 
 def test_a_pool_of_silence_is_refused(tmp_path: Path) -> None:

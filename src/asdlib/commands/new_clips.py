@@ -13,16 +13,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from asdlib.commands.scoring_target import ScoringTarget
-from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_audio import read_clip, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
+from asdlib.frontends import FRONTENDS
 from asdlib.scoring.fitted_variant import fit_variant, read_views
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import separate
+from asdlib.training.short_clips import least_frames
 from asdlib.workflow import inputs, paths, settings
 from asdlib.workflow.ancestry import separators_of
 from asdlib.workflow.graph import Graph
@@ -40,9 +42,11 @@ class Scores:
 
     `percentile` (N,) is the share of the `n_train` normal training clips, in percent, that score lower;
     `threshold_percentile` is that of the threshold. `cut` and `padded` count the clips that were longer or shorter than
-    the config says.
+    the config says. `clips` (N,) are the recordings that were scored, `refused` are the messages about the others.
     """
 
+    clips: list[Path]
+    refused: list[str]
     anomaly_score: np.ndarray
     percentile: np.ndarray
     threshold: float
@@ -55,13 +59,15 @@ class Scores:
 def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> Scores:
     """Score recordings, in their order, as the rule `score` scores test clips.
 
-    Raises AsdError for a recording that `prepare` would refuse, and if the config has another clip format than the run.
+    A recording that `prepare` would refuse, or that is too short for a model, is left out, and the result says why.
+    Raises AsdError if no recording is left, and if the config has another clip format than the run.
     """
     _refuse_augmented(target)
     _refuse_other_format(graph, target)
+    usable, refused = _sorted_out(graph, target, recordings)
     with TemporaryDirectory(prefix="asdlib-score-") as folder:
         pipeline = _Pipeline(graph, target, Path(folder))
-        cut, padded = pipeline.prepare(recordings)
+        cut, padded = pipeline.prepare(usable)
         made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
         clips, views = read_views(made, "test", target.section)
     stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
@@ -71,7 +77,8 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
     *percentiles, at_threshold = 100 * lower / n_train
-    return Scores(scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, cut, padded)
+    figures = scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, cut, padded
+    return Scores([clip.path for clip in usable], refused, *figures)
 
 
 class _Pipeline:
@@ -83,14 +90,10 @@ class _Pipeline:
         self._folder = folder
         self._processor = {"device": graph.config["device"], "gpus": graph.gpus, "threads": graph.config["threads"]}
 
-    def prepare(self, recordings: Sequence[Path]) -> tuple[int, int]:
-        """Read the recordings, which have no domain and no label; return how many were cut and how many padded."""
-        dataset, machine, section = self._target.dataset, self._target.machine, self._target.section
-        clips = [
-            Clip(path, f"{machine}/test/{path.name}", section, "test", domain=None, label=None) for path in recordings
-        ]
+    def prepare(self, clips: Sequence[Clip]) -> tuple[int, int]:
+        """Store the clips; return how many were cut and how many padded."""
         wanted = self._graph.config["prepare"]
-        recipe = {"dataset": dataset, "machine": machine, **wanted}
+        recipe = {"dataset": self._target.dataset, "machine": self._target.machine, **wanted}
         return write_audio(clips, self._path("audio", RAW), recipe, typed(ClipFormat, wanted))
 
     def embeddings(self, model: Recipe, view: str) -> Path:
@@ -118,6 +121,37 @@ class _Pipeline:
         path = self._folder.joinpath(*parts, "clips.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> tuple[list[Clip], list[str]]:
+    """Return the recordings that can be scored, as clips without domain and label, and what is wrong with the others.
+
+    Raises AsdError if none can be scored. Recordings are read here and again by `prepare`, because all of them may
+    not fit into memory.
+    """
+    wanted = typed(ClipFormat, graph.config["prepare"])
+    models = {branch.model.key: branch.model for branch in target.variant.branches}.values()
+    frontends = [FRONTENDS[model.frontend.kind](**model.frontend.arguments) for model in models]
+    usable, refused = [], []
+    for path in recordings:
+        clip = Clip(path, f"{target.machine}/test/{path.name}", target.section, "test", domain=None, label=None)
+        try:
+            samples = min(len(read_clip(clip, wanted)), wanted.samples)
+            for model, frontend in zip(models, frontends, strict=True):
+                _refuse_short(path, frontend.frames(samples), model)
+            usable.append(clip)
+        except AsdError as error:
+            refused.append(str(error))
+    if not usable:
+        more = f" ({len(refused)} recordings, none can be scored)" if len(refused) > 1 else ""
+        raise AsdError(f"{refused[0]}{more}")
+    return usable, refused
+
+
+def _refuse_short(path: Path, frames: int, model: Recipe) -> None:
+    least = least_frames(model)
+    if frames < least:
+        raise AsdError(f"{path}: has {frames} frames, {model.name} needs {least}: give a longer recording")
 
 
 def _refuse_augmented(target: ScoringTarget) -> None:

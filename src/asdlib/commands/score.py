@@ -1,15 +1,18 @@
 """`asdlib score`: score new recordings with the models of a run."""
 
 import argparse
+import codecs
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdlib.commands.text_table import text_table
-from asdlib.errors import AsdError
+from asdlib.data.listing import recordings_and_others, unused
+from asdlib.errors import AsdError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one row for each clip, in the order of the clips."""
+    """Print one row for each clip, in the order of the clips.
+
+    Raises AsdError after the table if a recording has no score.
+    """
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
 
@@ -61,11 +67,17 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: only after the checks
 
     scores = score_clips(graph, target, clips)
+    for problem in scores.refused:
+        _log.error("%s", problem)
     if scores.cut or scores.padded:
         seconds = graph.config["prepare"]["seconds"]
         _log.warning("%d clips cut and %d padded to %g s", scores.cut, scores.padded, seconds)
     formatted = _csv if args.csv else _json if args.json else _text
-    print(formatted(target, [str(path) for path in clips], scores))
+    print(formatted(target, [str(path) for path in scores.clips], scores))
+    if scores.refused:
+        sys.stdout.flush()
+        number = f"{len(scores.refused)} of {len(clips)} recordings"
+        raise AsdError(f"{number} have no score (see above): replace them, or leave them out")
 
 
 def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
@@ -114,11 +126,7 @@ def _files(given: Sequence[str]) -> list[Path]:
     """Return the recordings that the arguments name."""
     files: list[Path] = []
     for word in given:
-        path = Path(word)
-        if word == "-":
-            found = [Path(line.strip()) for line in sys.stdin if line.strip()]
-        else:
-            found = _recordings(path) if path.is_dir() else [path]
+        found = _listed(sys.stdin.buffer.read()) if word == "-" else _recordings(Path(word))
         if not found:
             where = "standard input" if word == "-" else word
             raise AsdError(f"{where}: contains no recordings: give .wav files, or folders that contain some")
@@ -126,15 +134,27 @@ def _files(given: Sequence[str]) -> list[Path]:
     return files
 
 
-def _recordings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() == ".wav" and path.is_file())
+def _listed(content: bytes) -> list[Path]:
+    """Return the files of a list, one per line; a name is bytes, and an editor may have put a mark before the first."""
+    lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).split("\n")
+    return [Path(line.strip()) for line in lines if line.strip()]
+
+
+def _recordings(path: Path) -> list[Path]:
+    """Return the recordings in a folder, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    entries, others = recordings_and_others(path)
+    if entries and others:
+        _log.warning("%s: %s", path, unused(others))
+    return [Path(entry) for entry in entries]
 
 
 def _clip_table(names: list[str], scores: "Scores") -> "pd.DataFrame":
     import pandas as pd
 
     columns = (
-        names,
+        list(map(printable, names)),
         scores.anomaly_score.astype(float),
         scores.threshold,
         (scores.anomaly_score > scores.threshold).astype(int),
@@ -174,5 +194,7 @@ def _json(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
         "threshold": scores.threshold,
         "threshold_percentile": scores.threshold_percentile,
     }
-    clips = _clip_table(names, scores).drop(columns="threshold").to_dict("records")
+    rows = _clip_table(names, scores).drop(columns="threshold").to_dict("records")
+    # JSON has escapes of its own, which a reader undoes.
+    clips = [{**row, "clip": name} for row, name in zip(rows, names, strict=True)]
     return json.dumps({**head, "clips": clips}, indent=1, allow_nan=False)

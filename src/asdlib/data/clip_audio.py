@@ -9,6 +9,7 @@ import numpy as np
 
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layout import Clip
+from asdlib.data.listing import encodable
 from asdlib.data.recordings import read_wav
 from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
@@ -30,7 +31,7 @@ def write_audio(clips: Sequence[Clip], out: Path, recipe: dict[str, Any], wanted
             audio = np.zeros((len(batch), wanted.samples), np.int16)
             rows = []
             for row, clip in zip(audio, batch, strict=True):
-                samples = read_recording(clip.path, wanted)
+                samples = read_clip(clip, wanted)
                 cut += len(samples) > wanted.samples
                 padded += len(samples) < wanted.samples
                 kept = min(len(samples), wanted.samples)
@@ -38,6 +39,15 @@ def write_audio(clips: Sequence[Clip], out: Path, recipe: dict[str, Any], wanted
                 rows.append(_row(clip, kept, len(samples)))
             table.write(clip_rows(rows), audio=audio)
     return cut, padded
+
+
+def read_clip(clip: Clip, wanted: ClipFormat) -> np.ndarray:
+    """Return a clip's samples as `read_recording` does; a training or test clip too short for a model is refused."""
+    samples = read_recording(clip.path, wanted)
+    if clip.split != "supplemental" and len(samples) < wanted.shortest:
+        given, least = len(samples) / wanted.sample_rate, wanted.shortest / wanted.sample_rate
+        raise AsdError(f"{clip.path}: lasts {given:.3g} s, a clip needs {least:.3g} s: replace or remove it")
+    return samples
 
 
 def read_recording(path: Path, wanted: ClipFormat) -> np.ndarray:
@@ -56,7 +66,7 @@ def _batches(clips: Sequence[Clip]) -> list[list[Clip]]:
 
 def _row(clip: Clip, samples: int, recorded: int) -> dict[str, Any]:
     return {
-        "clip": clip.name,
+        "clip": encodable(clip.name),
         "section": clip.section,
         "domain": clip.domain,
         "split": clip.split,
@@ -66,5 +76,5 @@ def _row(clip: Clip, samples: int, recorded: int) -> dict[str, Any]:
         "samples": samples,
         "recorded_samples": recorded,
         "frames": None,
-        "source_file": clip.source_file,
+        "source_file": encodable(clip.source_file),
     }

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SHORTEST = 0.128  # seconds of sound that every model here can score: five frames of the baseline's log-mel
+
 
 @dataclass(frozen=True)
 class ClipFormat:
@@ -17,3 +19,8 @@ class ClipFormat:
     def samples(self) -> int:
         """The length of a clip."""
         return round(self.seconds * self.sample_rate)
+
+    @property
+    def shortest(self) -> int:
+        """The least number of samples of a training or test clip; clips of a short format may be half empty."""
+        return round(min(SHORTEST, self.seconds / 2) * self.sample_rate)

@@ -39,11 +39,12 @@ def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
     """Return samples (samples, channels) and the rate in Hz; 16-bit files as int16, others as float64 in [-1, 1]."""
+    name = os.fsencode(path)  # soundfile cannot encode a name with bytes outside UTF-8
     try:
-        dtype = "int16" if soundfile.info(path).subtype == "PCM_16" else "float64"
-        samples, rate = soundfile.read(path, dtype=dtype, always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AsdError(f"{path}: cannot be read as WAV ({error}): replace the file") from error
+        dtype = "int16" if soundfile.info(name).subtype == "PCM_16" else "float64"
+        samples, rate = soundfile.read(name, dtype=dtype, always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AsdError(f"{path}: cannot be read as WAV ({error.error_string}): replace the file") from error
     if not len(samples):
         raise AsdError(f"{path}: contains no samples: replace or remove the file")
     if dtype == "int16":

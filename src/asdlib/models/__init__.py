@@ -17,6 +17,7 @@ It can also have
 - `metrics(batch) -> dict[str, Tensor]`: figures of the validation examples for the log, in addition to the loss,
 - `for_machine(machine)`: called before `embed`, for a joint network that treats machines differently. The machine of a
   clip is known, its domain and attributes are not,
+- `least_frames(**arguments) -> int`, a static method: the frames of real samples that a clip needs (default: 1),
 - `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; its
   result is passed to the backends as `calibration`.
 """

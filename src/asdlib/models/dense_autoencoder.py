@@ -65,6 +65,11 @@ class DenseAutoencoder(nn.Module):
         self.register_buffer("cov_source", torch.eye(bands))
         self.register_buffer("cov_target", torch.eye(bands))
 
+    @staticmethod
+    def least_frames(frames: int = 5, **_: object) -> int:
+        """Return the frames that a clip needs to have a vector."""
+        return frames
+
     def examples(self, clips: Clips) -> FrameVectors:
         """Return the vectors that the network is trained on."""
         return FrameVectors(clips, self.frames)

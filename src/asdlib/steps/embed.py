@@ -10,7 +10,9 @@ from asdlib.data.tables import ClipTable, writing
 from asdlib.examples.clips import Batch
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import restore_model
+from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
+from asdlib.workflow.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     torch.set_num_threads(threads)
     processor = choose_device(device, gpus)
     checkpoint = checkpoints.load(model)
+    refuse_short_clips(Recipe("models", checkpoint.recipe), features)
     network = restore_model(checkpoint).to(processor)
     table = ClipTable(features)
     if hasattr(network, "for_machine"):

@@ -12,6 +12,7 @@ from asdlib.examples.clips import load_clips
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import build_model, start
 from asdlib.training.job import Job, Task, fit
+from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
 from asdlib.weights.pins import verify
 from asdlib.workflow.recipe import Recipe, Settings
@@ -37,10 +38,12 @@ def train_model(
 
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
-    instead of in memory.
+    instead of in memory. Raises AsdError for a clip that is too short for the model, also among the test clips.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
+    for path in features:
+        refuse_short_clips(recipe, path)
 
     def begin() -> Task:
         clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None)
