@@ -9,6 +9,7 @@ import pytest
 
 from asdlib.data.attributes import read_attributes
 from asdlib.data.layout import parse, scan
+from asdlib.data.listing import unused
 from asdlib.errors import AsdError
 
 TRAIN = "train/section_00_source_train_normal_0000_spd_1.wav"
@@ -126,9 +127,15 @@ def test_what_is_not_used_is_said_in_one_line(tmp_path, caplog):
     folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST, *others)
     assert len(scan(folder, "fan")) == 2
     (record,) = caplog.records
-    said = "6 entries are not used: notes.csv, 1 × without an ending, 2 × folder, 2 × .flac"
+    said = "6 entries are not used: notes.csv, 2 × folder, 2 × .flac, 1 × without an ending"
     assert record.getMessage() == f"{folder}: {said}"
     assert record.name == "asdlib.notice", "which steps also show on stderr"
+
+
+def test_the_line_about_what_is_not_used_stays_short():
+    names = [*(f"{number}.csv" for number in range(9)), *(f"a.{number}" for number in range(9)), "b.8"]
+    said = "19 entries are not used: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv, …, 2 × .8, 1 × .0, 1 × .1, 1 × .2, 1 × .3, …"
+    assert unused(names) == said
 
 
 def test_tables_are_read_whatever_the_case_of_their_names(tmp_path):

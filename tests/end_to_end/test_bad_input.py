@@ -4,6 +4,7 @@ test_bad_artefacts.py tests archives, disks and damaged results, test_bad_config
 test_bad_input_shown.py what a user sees on the terminal.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -58,6 +59,32 @@ RECORDINGS = {
     "clip truncated": (
         content(TRAIN, lambda data: data[:-40]),
         rf"FAN/{TRAIN}: is truncated \(40 bytes short\): copy or download it again",
+    ),
+    "clip whose header states a quarter of it": (
+        content(TEST, lambda data: data[:40] + (800).to_bytes(4, "little") + data[44:]),
+        rf"FAN/{TEST}: its header states 800 bytes of audio, but 3200 follow: copy .* again, or repair it \(sox .*\)",
+    ),
+    "clip too short for a model": (
+        wav(TEST, HUM[:799]),
+        rf"FAN/{TEST}: lasts 0.0499 s, a clip needs 0.05 s: replace or remove it",
+    ),
+    "clip that is a pipe": (
+        lambda fan: os.mkfifo(fan / "test/section_00_source_test_normal_0009.wav"),
+        r"FAN/test/.*_0009.wav: is a named pipe, not a file: replace or remove it",
+    ),
+    "clip that is a device": (
+        lambda fan: (fan / "test/section_00_source_test_normal_0009.wav").symlink_to("/dev/zero"),
+        r"FAN/test/.*_0009.wav: is a device, not a file: replace or remove it",
+    ),
+    "clip that is a loop of links": (
+        lambda fan: (fan / "test/section_00_source_test_normal_0009.WAV").symlink_to(
+            "section_00_source_test_normal_0009.WAV"
+        ),
+        r"FAN/test/.*_0009.WAV: cannot be read \(Too many levels .*\): check the file and its permissions",
+    ),
+    "clip with a byte outside UTF-8 in its name": (
+        copied(TEST, TEST.replace("mic", os.fsdecode(b"\xff\x1b\n"))),
+        r"FAN/test/.*spd_1_\\xff\\x1b\\n_target.wav: its name has control characters or bytes .*: rename it",
     ),
     "clip cut in its header": (
         content(TEST, lambda data: data[:20]),
@@ -148,6 +175,14 @@ RECORDINGS = {
     "attributes missing": (
         removed(TABLE),
         f"FAN/{TABLE}: is missing: add it, or name clips without attributes …_noAttribute.wav",
+    ),
+    "attributes under another name": (
+        renamed(TABLE, "attributes.csv"),
+        r"FAN/attributes.csv: is not read: move it to FAN/attributes_<NN>.csv, NN being the section",
+    ),
+    "attributes that are a pipe": (
+        lambda fan: (removed(TABLE)(fan), os.mkfifo(fan / TABLE)),
+        f"FAN/{TABLE}: is a named pipe, not a file: replace or remove it",
     ),
     "attributes without a header": (
         content(TABLE, lambda data: data.partition(b"\n")[2]),

@@ -14,6 +14,7 @@ from asdlib.errors import AsdError
 FOLDERS = ("train", "test", "source_test", "target_test", "supplemental")
 TRUTH_FILE = "ground_truth.csv"
 TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
+_SHOWN = 5  # names of tables, and kinds of files, in a message
 _TABLE = re.compile(r"attributes_.+\.csv|ground_truth\.csv", re.IGNORECASE)
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
 
@@ -104,10 +105,9 @@ def unused(names: Sequence[str]) -> str:
     """
     tables = [name for name in names if name.lower().endswith(".csv")]
     others = Counter("folder" if name.endswith("/") else _ending(name) for name in names if name not in tables)
-    counted = [f"{number} × {kind}" for kind, number in others.items()]
-    named = [*tables[:5], *([f"{len(tables) - 5} × .csv"] if len(tables) > 5 else [])]
+    counted = [f"{number} × {kind}" for kind, number in others.most_common()]
     head = "1 entry is" if len(names) == 1 else f"{len(names)} entries are"
-    return f"{head} not used: {', '.join([*named, *counted])}"
+    return f"{head} not used: {', '.join([*_first(tables), *_first(counted)])}"
 
 
 def status(entry: os.DirEntry) -> os.stat_result:
@@ -142,6 +142,10 @@ def refuse_special(path: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
         raise AsdError(f"{path}: is {kind}, not a file: replace or remove it")
+
+
+def _first(items: list[str]) -> list[str]:
+    return items if len(items) <= _SHOWN else [*items[:_SHOWN], "…"]
 
 
 def _ending(name: str) -> str:

@@ -5,6 +5,8 @@ import time
 
 from tqdm import tqdm
 
+from asdlib.errors import printable
+
 LOG = logging.getLogger(__name__)
 
 
@@ -17,7 +19,9 @@ class TransferProgress:
         """Start at `done` bytes, which are already on disk, of `total` (None if unknown)."""
         self.name, self.total, self.done = name, total, done
         self.spoken = time.monotonic()
-        self.bar = tqdm(desc=name, total=total, initial=done, unit="B", unit_scale=True, leave=False, disable=None)
+        self.bar = tqdm(
+            desc=printable(name), total=total, initial=done, unit="B", unit_scale=True, leave=False, disable=None
+        )
 
     def __enter__(self) -> "TransferProgress":
         return self
