@@ -72,8 +72,8 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
         clips, views = read_views(made, "test", target.section)
     stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
     chosen = typed(ScoreSettings, settings.score(target.variant, target.section))
-    fitted = fit_variant(stored, chosen, target.machine)
-    scores = fitted.anomaly_score(clips, views, target.machine)
+    fitted = fit_variant(stored, chosen)
+    scores = fitted.anomaly_score(clips, views)
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
     *percentiles, at_threshold = 100 * lower / n_train

@@ -29,17 +29,17 @@ class FittedVariant:
     train_score: np.ndarray
     threshold: float
 
-    def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings], where: str) -> np.ndarray:
+    def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings]) -> np.ndarray:
         """Return one score per clip, (N,), for clips and embeddings as `read_views` returns them.
 
-        `where` starts the message of the AsdError that is raised for a score that is not finite.
+        Raises AsdError for a score that is not finite.
         """
         embeddings = iter(views)
         scores = [[backend.anomaly_score(next(embeddings)) for backend in backends] for backends in self.branches]
-        return _finite(_mean(scores), clips, where)
+        return _finite(_mean(scores), clips)
 
 
-def fit_variant(paths: list[Path], settings: ScoreSettings, where: str) -> FittedVariant:
+def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     """Fit the backends of a variant to one section's training clips.
 
     `paths` are the files of embeddings, branch by branch and view by view. If the variant has a single backend and
@@ -47,7 +47,7 @@ def fit_variant(paths: list[Path], settings: ScoreSettings, where: str) -> Fitte
     to the training clips' own scores.
 
     Raises AsdError for a section without training clips, for files that hold different clips, and for a score that is
-    not finite; `where` starts the message of the last.
+    not finite.
     """
     clips, views = read_views(paths, "train", settings.section)
     trains = iter(views)
@@ -55,7 +55,7 @@ def fit_variant(paths: list[Path], settings: ScoreSettings, where: str) -> Fitte
         [_backend(branch.backend).fit(next(trains)) for _ in range(branch.views)] for branch in settings.branches
     ]
     scores = _mean([[backend.train_score_ for backend in backends] for backends in branches])
-    train_score = _finite(scores, clips, where)
+    train_score = _finite(scores, clips)
     return FittedVariant(branches, clips, train_score, _threshold(branches, train_score, settings.decision))
 
 
@@ -91,10 +91,11 @@ def _mean(scores: list[list[np.ndarray]]) -> np.ndarray:
     return np.mean([np.mean(views, axis=0) for views in scores], axis=0)
 
 
-def _finite(scores: np.ndarray, clips: pa.Table, where: str) -> np.ndarray:
+def _finite(scores: np.ndarray, clips: pa.Table) -> np.ndarray:
     if not np.isfinite(scores).all():
-        clip = file_names(clips)[int(np.flatnonzero(~np.isfinite(scores))[0])]
-        raise AsdError(f"{where}/{clip}: its score is not finite: check the recording and the training's log")
+        # Its path below the dataset's folder.
+        clip = clips.column("source_file")[int(np.flatnonzero(~np.isfinite(scores))[0])].as_py()
+        raise AsdError(f"{clip}: its score is not finite: check the recording and the training's log")
     return scores
 
 

@@ -22,8 +22,8 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSet
     """
     section = settings.section
     clips, views = read_views(embeddings, "test", section)
-    fitted = fit_variant(embeddings, settings, machine)
-    scores = fitted.anomaly_score(clips, views, machine)
+    fitted = fit_variant(embeddings, settings)
+    scores = fitted.anomaly_score(clips, views)
     names = file_names(clips)
     _log.info("%s: %d clips, threshold %.6g", machine, len(names), fitted.threshold)
     write_scores(folder, machine, section, zip(names, scores.tolist(), strict=True))
