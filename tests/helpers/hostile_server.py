@@ -1,8 +1,10 @@
 """A local HTTP server that serves files, with misdeeds on request."""
 
+import hashlib
 import threading
+import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -17,12 +19,17 @@ class Misdeed:
     body: bytes | None = None  # serve this instead of the file
     ignore_range: bool = False  # 200 and the whole file, although a range was requested
     wrong_range: bool = False  # 206, but from the first byte on
+    ignore_if_range: bool = False  # 206, although the file is another one now
+    nameless: bool = False  # neither ETag nor date
+    drip: float | None = None  # send a byte of the body and wait this many seconds, over and over
+    flood: bytes | None = None  # instead of an answer, send this over and over
 
 
 class HostileServer(ThreadingHTTPServer):
     """Serves `files` (path → bytes); each request uses up one of the `misdeeds` of its path, if there are any.
 
-    HEAD requests are always answered correctly, with the file's `headers` (path → headers).
+    A file's ETag is its MD5, and `If-Range` is respected. HEAD requests are always answered correctly. Both have the
+    file's `headers` (path → headers), which replace those.
     """
 
     daemon_threads = True
@@ -33,6 +40,7 @@ class HostileServer(ThreadingHTTPServer):
         self.headers: dict[str, dict[str, str]] = defaultdict(dict)
         self.misdeeds: dict[str, list[Misdeed]] = defaultdict(list)
         self.requests: list[tuple[str, str | None]] = []  # path, Range header
+        self.received: list[dict[str, str]] = []  # the headers of each request, HEAD included
         self.lock = threading.Lock()
 
     @property
@@ -62,36 +70,70 @@ class _Handler(BaseHTTPRequestHandler):
     server: HostileServer
 
     def do_HEAD(self) -> None:
+        self.server.received.append(dict(self.headers))
         body = self.server.files.get(self.path)
-        headers = self.server.headers[self.path]
-        self._answer(404 if body is None else 200, b"", Misdeed(claim=len(body or b""), headers=headers))
+        headers = self._named(body or b"")
+        status = 404 if body is None else 302 if "Location" in headers else 200
+        self._answer(status, b"", Misdeed(claim=len(body or b""), headers=headers))
 
     def do_GET(self) -> None:
+        self.server.received.append(dict(self.headers))
         asked = self.headers.get("Range")
         misdeed = self.server.take(self.path, asked)
         body = self.server.files.get(self.path)
-        if misdeed.status or body is None:
+        if misdeed.flood:
+            self._flood(misdeed.flood)
+        elif misdeed.status or body is None:
             self._answer(misdeed.status or 404, b"", misdeed)
-            return
-        body = body if misdeed.body is None else misdeed.body
-        if asked is None or misdeed.ignore_range:
-            self._answer(200, body, misdeed)
+        else:
+            self._serve(body if misdeed.body is None else misdeed.body, asked, misdeed)
+
+    def _serve(self, body: bytes, asked: str | None, misdeed: Misdeed) -> None:
+        named = {} if misdeed.nameless else self._named(body)
+        headers = {**named, **misdeed.headers}
+        condition = self.headers.get("If-Range")
+        changed = condition not in (None, *named.values()) and not misdeed.ignore_if_range
+        if asked is None or misdeed.ignore_range or changed:
+            self._answer(200, body, replace(misdeed, headers=headers))
             return
         start = 0 if misdeed.wrong_range else int(asked.removeprefix("bytes=").removesuffix("-"))
         if start >= len(body):
             self._answer(416, b"", Misdeed(headers={"Content-Range": f"bytes */{len(body)}"}))
             return
-        misdeed.headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        self._answer(206, body[start:], misdeed)
+        headers = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}", **headers}
+        self._answer(206, body[start:], replace(misdeed, headers=headers))
+
+    def _named(self, body: bytes) -> dict[str, str]:
+        return {"ETag": f'"{hashlib.md5(body).hexdigest()}"', **self.server.headers[self.path]}
+
+    def _flood(self, chunk: bytes) -> None:
+        self.close_connection = True
+        try:
+            while True:
+                self.wfile.write(chunk)
+        except OSError:
+            return  # the client has had enough
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        try:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(seconds)
+        except OSError:
+            return
 
     def _answer(self, status: int, body: bytes, misdeed: Misdeed) -> None:
         self.send_response(status)
         for name, value in misdeed.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if misdeed.claim is None else misdeed.claim))
+        if "Content-Length" not in misdeed.headers:
+            self.send_header("Content-Length", str(len(body) if misdeed.claim is None else misdeed.claim))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body[: misdeed.drop_after])
+        if misdeed.drip is not None:
+            self._drip(body, misdeed.drip)
+        else:
+            self.wfile.write(body[: misdeed.drop_after])
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.hostile_server import HostileServer, Misdeed
 
+from asdlib.data.fetching.pins import read_pins
 from asdlib.data.fetching.retry import Network
 from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import PublishedFile, fetch_checkpoint
@@ -18,15 +19,34 @@ WEIGHTS = b"weights" * 1000
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 BLOCK = {"repository": "team/net", "file": "model.safetensors", "licence": "MIT", "sha256": SHA256}
 UNPINNED = {**BLOCK, "sha256": None}
-ADDRESS = "/team/net/resolve/main/model.safetensors"
+COMMIT = "a" * 40
+BRANCH = "/team/net/resolve/main/model.safetensors"
+ADDRESS = f"/team/net/resolve/{COMMIT}/model.safetensors"
+KEY = "team/net/main/model.safetensors"
+
+
+def publish(server: HostileServer, data: bytes, commit: str) -> None:
+    """Add a commit to the hub, to which the branch then points."""
+    address = ADDRESS.replace(COMMIT, commit)
+    server.files[address] = server.files[BRANCH] = data
+    headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": commit}
+    server.headers[address] = server.headers[BRANCH] = headers
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "lock.json"
+
+
+def fetch(out: Path, block: dict, network: Network) -> None:
+    fetch_checkpoint("net", out, typed(PublishedFile, block), network, out.parents[1] / "lock.json")
 
 
 @pytest.fixture
 def hub() -> Iterator[HostileServer]:
     """Start a server that answers requests for one file in the same way as the Hugging Face hub."""
     with HostileServer() as server:
-        server.files[ADDRESS] = WEIGHTS
-        server.headers[ADDRESS] = {"ETag": f'"{SHA256}"', "X-Repo-Commit": "a" * 40}
+        publish(server, WEIGHTS, COMMIT)
         yield server
 
 
@@ -46,26 +66,72 @@ def left(out: Path) -> list[str]:
 
 
 def test_weights_are_fetched_and_nothing_else_is_left(network: Network, out: Path) -> None:
-    fetch_checkpoint("net", out, typed(PublishedFile, BLOCK), network)
+    fetch(out, BLOCK, network)
     assert out.read_bytes() == WEIGHTS
     assert left(out) == ["model.safetensors"]
 
 
 def test_another_revision_has_another_address(hub: HostileServer, network: Network, out: Path) -> None:
-    hub.files[ADDRESS.replace("main", "v2")] = b"other"
-    fetch_checkpoint("net", out, typed(PublishedFile, {**UNPINNED, "revision": "v2"}), network)
+    hub.files[BRANCH.replace("main", "refs%2Fpr%2F1")] = b"other"
+    fetch(out, {**UNPINNED, "revision": "refs/pr/1"}, network)
     assert out.read_bytes() == b"other"
+
+
+def test_a_branch_is_resolved_once_and_its_commit_recorded(
+    hub: HostileServer, network: Network, out: Path, lock: Path
+) -> None:
+    fetch(out, UNPINNED, network)
+    assert read_pins(lock, "weights") == {KEY: {"commit": COMMIT, "sha256": SHA256}}
+    publish(hub, b"retrained", "b" * 40)
+    out.unlink()
+    fetch(out, UNPINNED, network)
+    assert out.read_bytes() == WEIGHTS
+    assert [path for path, _ in hub.requests] == [ADDRESS, ADDRESS]
+
+
+def test_a_branch_that_moves_during_a_download_does_not_mix_two_files(
+    hub: HostileServer, network: Network, out: Path, lock: Path
+) -> None:
+    for address in (BRANCH, ADDRESS):
+        hub.headers[address] = {"X-Repo-Commit": COMMIT}  # no SHA-256, as of small files
+    hub.misdeeds[ADDRESS] = [Misdeed(drop_after=3000)]
+    with pytest.raises(AsdError, match="gave up after 1 attempts"):
+        fetch(out, UNPINNED, network)
+    changed = bytes(len(WEIGHTS))
+    publish(hub, changed, "b" * 40)
+    hub.headers[BRANCH] = {"X-Repo-Commit": "b" * 40}
+    fetch(out, UNPINNED, network)
+    assert out.read_bytes() == changed
+    assert read_pins(lock, "weights")[KEY]["commit"] == "b" * 40
+
+
+def test_a_commit_that_has_other_bytes_now_is_refused(hub: HostileServer, network: Network, out: Path) -> None:
+    fetch(out, UNPINNED, network)
+    hub.files[ADDRESS] = bytes(len(WEIGHTS))
+    out.unlink()
+    with pytest.raises(AsdError, match=rf"^checkpoints\.net: .*checksum is .*, expected sha256:{SHA256}"):
+        fetch(out, UNPINNED, network)
+    assert left(out) == []
+
+
+def test_a_mirror_that_names_no_commit_is_said_and_pinned_by_content(
+    hub: HostileServer, network: Network, out: Path, lock: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.headers[BRANCH] = {}
+    fetch(out, UNPINNED, network)
+    assert "the hub names no commit" in caplog.text
+    assert read_pins(lock, "weights") == {KEY: {"commit": None, "sha256": SHA256}}
 
 
 def test_a_second_run_goes_on_where_the_first_was_cut_off(hub: HostileServer, network: Network, out: Path) -> None:
     hub.misdeeds[ADDRESS] = [Misdeed(drop_after=3000)]
     with pytest.raises(AsdError) as refusal:
-        fetch_checkpoint("net", out, typed(PublishedFile, UNPINNED), network)
+        fetch(out, UNPINNED, network)
     message = str(refusal.value)
     assert message.startswith(f"checkpoints.net: {hub.base}{ADDRESS}: gave up after 1 attempts")
-    assert message.endswith(f"or download {hub.base}{ADDRESS} by hand and put it there: {out}")
-    assert left(out) == ["model.safetensors.part"]
-    fetch_checkpoint("net", out, typed(PublishedFile, UNPINNED), network)
+    assert message.endswith(f"or download {hub.base}{BRANCH} by hand and put it there: {out}")
+    assert left(out) == ["model.safetensors.part", "model.safetensors.part.json"]
+    fetch(out, UNPINNED, network)
     assert hub.ranges(ADDRESS) == [None, "bytes=3000-"]
     assert out.read_bytes() == WEIGHTS
     assert left(out) == ["model.safetensors"]
@@ -75,10 +141,7 @@ def test_a_partial_download_of_another_file_is_not_resumed(hub: HostileServer, n
     out.parent.mkdir()
     part = out.with_name("model.safetensors.part")
     part.write_bytes(b"x" * 3000)
-    with pytest.raises(AsdError, match=r"^checkpoints\.net: .*model\.safetensors: checksum is .*run again"):
-        fetch_checkpoint("net", out, typed(PublishedFile, UNPINNED), network)
-    assert left(out) == []
-    fetch_checkpoint("net", out, typed(PublishedFile, UNPINNED), network)
+    fetch(out, UNPINNED, network)
     assert out.read_bytes() == WEIGHTS
 
 
@@ -86,38 +149,39 @@ def test_without_a_pin_the_log_says_what_was_found(
     network: Network, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        fetch_checkpoint("net", out, typed(PublishedFile, UNPINNED), network)
+        fetch(out, UNPINNED, network)
     assert SHA256 in caplog.text
     assert "licence: MIT" in caplog.text
 
 
 def test_other_content_than_the_pinned_is_refused(network: Network, out: Path) -> None:
     with pytest.raises(AsdError, match=rf"^checkpoints\.net: .*checksum is sha256:{SHA256}, expected sha256:000"):
-        fetch_checkpoint("net", out, typed(PublishedFile, {**BLOCK, "sha256": "0" * 64}), network)
+        fetch(out, {**BLOCK, "sha256": "0" * 64}, network)
     assert left(out) == []
 
 
 def test_a_file_that_the_hub_has_not_is_named(hub: HostileServer, network: Network, out: Path) -> None:
     with pytest.raises(AsdError) as refusal:
-        fetch_checkpoint("net", out, typed(PublishedFile, {**BLOCK, "file": "other.bin"}), network)
+        fetch(out, {**BLOCK, "file": "other.bin"}, network)
     message = str(refusal.value)
-    assert f"checkpoints.net: {hub.base}/team/net/resolve/main/other.bin: cannot be read from the hub (" in message
+    assert (
+        f"checkpoints.net: {hub.base}/team/net/resolve/main/other.bin: the server says 404 Not Found: check" in message
+    )
     assert "\n" not in message
     assert not out.parent.exists()
 
 
 def test_a_hub_that_nobody_answers_for_is_one_line(network: Network, out: Path) -> None:
-    """The errors of the hub's client are not OSErrors."""
     with pytest.raises(AsdError) as refusal:
-        fetch_checkpoint("net", out, typed(PublishedFile, BLOCK), replace(network, hub="http://127.0.0.1:9"))
-    assert str(refusal.value).startswith(f"checkpoints.net: http://127.0.0.1:9{ADDRESS}: cannot be read from the hub (")
+        fetch(out, BLOCK, replace(network, hub="http://127.0.0.1:9"))
+    assert str(refusal.value).startswith(f"checkpoints.net: http://127.0.0.1:9{BRANCH}: gave up after 1 attempts")
     assert str(out) in str(refusal.value)
 
 
 def test_the_pinned_file_is_not_fetched_again(hub: HostileServer, network: Network, out: Path) -> None:
     out.parent.mkdir()
     out.write_bytes(WEIGHTS)
-    fetch_checkpoint("net", out, typed(PublishedFile, BLOCK), network)
+    fetch(out, BLOCK, network)
     assert hub.requests == []
 
 
@@ -126,14 +190,14 @@ def test_what_no_program_can_fetch_says_where_it_is(network: Network, out: Path)
     with pytest.raises(
         AsdError, match=r"download net\.pt from the authors' page and put it there, or set checkpoint: null"
     ):
-        fetch_checkpoint("net", out, typed(PublishedFile, block), network)
+        fetch(out, block, network)
 
 
 def test_what_was_put_there_by_hand_stays_and_is_verified(network: Network, out: Path) -> None:
     out.parent.mkdir()
     out.write_bytes(WEIGHTS)
     block = {"address": "the authors' page", "file": "net.pt", "licence": "MIT"}
-    fetch_checkpoint("net", out, typed(PublishedFile, {**block, "sha256": SHA256}), network)
+    fetch(out, {**block, "sha256": SHA256}, network)
     with pytest.raises(AsdError, match=r"has sha256 .*, but checkpoints\.net\.sha256 is 000"):
-        fetch_checkpoint("net", out, typed(PublishedFile, {**block, "sha256": "0" * 64}), network)
+        fetch(out, {**block, "sha256": "0" * 64}, network)
     assert out.read_bytes() == WEIGHTS

@@ -1,16 +1,19 @@
 """Download and verify public weights."""
 
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from asdlib.data.fetching.http import checksum_of, fetch
+from asdlib.data.fetching.hub import ask_hub, hub_url
+from asdlib.data.fetching.pins import Pin, pin, read_pins
 from asdlib.data.fetching.retry import Network
 from asdlib.errors import AsdError
 from asdlib.weights.pins import verify
+from asdlib.workflow.paths import PINS
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LOCK = Path(__file__).resolve().parents[3] / PINS  # in the checkout
+_TABLE = "weights"
 _log = logging.getLogger(__name__)
 
 
@@ -26,44 +29,45 @@ class PublishedFile:
     sha256: str | None = None
 
 
-def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
+def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path = _LOCK) -> None:
     """Write `out`: the file of the config's block `checkpoints.<name>`, verified if its sha256 is pinned.
 
     A file without a `repository` on the Hugging Face hub must be downloaded by hand; the AsdError for a missing file
-    says from where. An existing file is kept if it has no `repository` or if it is the pinned one.
+    says from where. An existing file is kept if it has no `repository` or if it is the pinned one. `lock` is the lock
+    file, in which the commit and the sha256 of the first download are pinned.
     """
     _log.info("%s: licence: %s", name, settings.licence)
-    pin = settings.sha256
     if settings.repository:
-        if not (pin and out.is_file() and checksum_of(out, "sha256") == f"sha256:{pin}"):
-            _from_hub(name, out, settings, network)
+        _from_hub(name, out, settings, network, lock)
     elif not out.is_file():
         raise AsdError(
             f"{out}: public weights {name} cannot be downloaded automatically: download {settings.file} from "
             f"{settings.address} and put it there, or set checkpoint: null to train from scratch"
         )
-    verify(out, name, pin)
+    verify(out, name, settings.sha256)
 
 
-def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network) -> None:
-    """Download a file from the hub; a partial download is kept beside `out` and resumed by the next run."""
-    url = f"{network.hub}/{settings.repository}/resolve/{settings.revision}/{settings.file}"
+def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path) -> None:
+    """Download a file from the hub unless it is there; a partial download is resumed by the next run.
+
+    A branch of the hub moves. The lock file has the commit of the first download, which is the one that is used.
+    """
+    key = f"{settings.repository}/{settings.revision}/{settings.file}"
+    known = read_pins(lock, _TABLE).get(key, {})
+    sha256 = settings.sha256 or known.get("sha256")
+    if sha256 and out.is_file() and checksum_of(out, "sha256") == f"sha256:{sha256}":
+        return
     try:
-        size, sha256 = _known(url, network)
-        pin = settings.sha256 or sha256
-        fetch(url, out, size=size, checksum=pin and f"sha256:{pin}", retry=network.retry)
+        found = _download(out, settings, network, known.get("commit") or settings.revision, sha256)
     except AsdError as error:
+        url = hub_url(network.hub, settings.repository, settings.revision, settings.file)
         raise AsdError(f"checkpoints.{name}: {error}, or download {url} by hand and put it there: {out}") from error
+    pin(lock, _TABLE, {key: found})
 
 
-def _known(url: str, network: Network) -> tuple[int | None, str | None]:
-    """Return the size and SHA-256 of a file on the hub; the hub has no SHA-256 of small files."""
-    from huggingface_hub import get_hf_file_metadata
-    from huggingface_hub.errors import HTTPError  # also for a refused connection or a timeout
-
-    try:
-        found = get_hf_file_metadata(url, timeout=network.timeout, retry_on_errors=network.attempts > 1)
-    except (HTTPError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AsdError(f"{url}: cannot be read from the hub ({reason}): check the network and the config") from error
-    return found.size, found.etag if _SHA256.fullmatch(found.etag or "") else None
+def _download(out: Path, settings: PublishedFile, network: Network, revision: str, sha256: str | None) -> Pin:
+    """Download a file at a revision and return what is to be pinned."""
+    found = ask_hub(network.hub, settings.repository, revision, settings.file, retry=network.retry)
+    expected = sha256 or found.sha256
+    fetch(found.url, out, size=found.size, checksum=expected and f"sha256:{expected}", retry=network.retry)
+    return {"commit": found.commit, "sha256": checksum_of(out, "sha256").partition(":")[2]}

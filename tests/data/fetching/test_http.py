@@ -2,6 +2,9 @@
 
 import errno
 import hashlib
+import io
+import json
+import time
 from email.utils import formatdate
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching import http
 from asdlib.data.fetching.http import fetch, fetch_json
+from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import Retry
 from asdlib.errors import AsdError
 
@@ -26,6 +30,13 @@ def url(server: HostileServer) -> str:
 
 def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
+
+
+def leave_part(url: str, path: Path, data: bytes, **known) -> None:
+    """Leave what a killed download of `url` leaves."""
+    part_of(path).write_bytes(data)
+    note = {"address": url, "size": SIZE, "validator": f'"{hashlib.md5(BODY).hexdigest()}"', **known}
+    path.with_name(path.name + ".part.json").write_text(json.dumps(note))
 
 
 def test_an_honest_file_arrives_in_one_request(server, url, retry, tmp_path):
@@ -46,15 +57,16 @@ def test_dropped_connections_resume_where_they_stopped(server, url, retry, waits
 
 
 def test_a_part_of_an_earlier_run_is_completed(server, url, retry, tmp_path):
-    part_of(tmp_path / "f.zip").write_bytes(BODY[:70_000])
+    leave_part(url, tmp_path / "f.zip", BODY[:70_000])
     fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
     assert server.ranges("/f.zip") == ["bytes=70000-"]
+    assert not list(tmp_path.glob("f.zip.*"))
 
 
 @pytest.mark.parametrize("size", [SIZE, None])
 def test_a_complete_part_needs_no_more_bytes(url, retry, tmp_path, size):
-    part_of(tmp_path / "f.zip").write_bytes(BODY)  # as if killed before the rename; 416 if the size is unknown
+    leave_part(url, tmp_path / "f.zip", BODY)  # as if killed before the rename; 416 if the size is unknown
     fetch(url, tmp_path / "f.zip", size=size, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
 
@@ -75,14 +87,14 @@ HARMLESS = {
 @pytest.mark.parametrize("already", [0, 40_000])
 def test_it_gets_the_file_in_spite_of_one_misdeed(server, url, retry, tmp_path, misdeed, already):
     if already:
-        part_of(tmp_path / "f.zip").write_bytes(BODY[:already])
+        leave_part(url, tmp_path / "f.zip", BODY[:already])
     server.misdeeds["/f.zip"] = [misdeed]
     fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
 
 
 def test_too_long_a_part_is_thrown_away(url, retry, tmp_path):
-    part_of(tmp_path / "f.zip").write_bytes(BODY + b"!")
+    leave_part(url, tmp_path / "f.zip", BODY + b"!")
     fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
 
@@ -149,7 +161,7 @@ def test_waits_grow_with_jitter_up_to_the_longest():
 
 @pytest.mark.parametrize(("header", "low", "high"), [("7", 7, 7), ("date", 30, 60), ("soon", 0, 0.01)])
 def test_retry_after_is_honoured(server, url, retry, waits, tmp_path, header, low, high):
-    value = formatdate(http.time.time() + 60, usegmt=True) if header == "date" else header
+    value = formatdate(time.time() + 60, usegmt=True) if header == "date" else header
     server.misdeeds["/f.zip"] = [Misdeed(status=429, headers={"Retry-After": value})]
     fetch(url, tmp_path / "f.zip", retry=retry)
     assert low <= waits[0] <= high
@@ -162,30 +174,16 @@ def test_nobody_listens(server, retry, tmp_path):
 
 
 def test_a_full_disk_is_not_a_broken_connection(url, retry, waits, tmp_path, monkeypatch):
-    class Full:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
+    class Full(io.BytesIO):
         def write(self, chunk):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(http, "_open_part", lambda part, start: Full())
+    monkeypatch.setattr(Part, "resume", lambda part: Full())
     with pytest.raises(AsdError, match="No space left on device"):
         fetch(url, tmp_path / "f.zip", retry=retry)
     assert not waits
 
 
-@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://localhost/x", "zenodo.org/x"])
-def test_only_http_is_fetched(address, retry, tmp_path):
-    with pytest.raises(AsdError, match="only http and https"):
-        fetch(address, tmp_path / "x", retry=retry)
-
-
 def test_json(server, retry):
-    server.files |= {"/good": b'{"a": 1}', "/bad": b"<html>"}
+    server.files["/good"] = b'{"a": 1}'
     assert fetch_json(server.base + "/good", retry=retry) == {"a": 1}
-    with pytest.raises(AsdError, match="/bad: the answer is not JSON"):
-        fetch_json(server.base + "/bad", retry=retry)

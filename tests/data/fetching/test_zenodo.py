@@ -5,6 +5,7 @@ import io
 import json
 import multiprocessing
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,16 +112,16 @@ def test_a_spoilt_archive_is_fetched_again(server, options, tmp_path):
     assert content(tmp_path / "again/fan") == EXPECTED
 
 
-def test_a_killed_download_goes_on(server, options, tmp_path):
-    archive = server.files["/records/11/files/fan_train.zip"]
-    part = options["archives_dir"] / "11/fan_train.zip.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(archive[:50])
+def test_a_killed_download_goes_on(server, options, retry, tmp_path):
+    address = "/records/11/files/fan_train.zip"
+    server.misdeeds[address] = [Misdeed(drop_after=50)]
+    with pytest.raises(AsdError, match="gave up after 1 attempts"):
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **{**options, "retry": replace(retry, attempts=1)})
     left = tmp_path / "set/.fan.12345.part"
     left.mkdir(parents=True)
     (left / "half.wav").write_bytes(b"x")
     download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
-    assert server.ranges("/records/11/files/fan_train.zip") == ["bytes=50-"]
+    assert server.ranges(address) == [None, "bytes=50-"]
     assert content(tmp_path / "set/fan") == EXPECTED
     assert not left.exists()
 
@@ -179,14 +180,32 @@ ANSWERS = {
         "a.zip has no md5",
     ),
     "a list": ([], "the record lists no files"),
+    "a number": (5, "the record lists no files"),
+    "a number of files": ({"files": 5}, "the record lists no files"),
+    "a number of entries": ({"files": {"entries": 5}}, "the record lists no files"),
+    "files that are numbers": ({"files": [5, None]}, "the record lists no files"),
+    "a key that is no name": ({"files": [{"key": {"a": 1}, "checksum": "md5:" + "0" * 32}]}, "lists no files"),
+    "a name that clears the screen": ({"files": [{"key": "\x1b[2Ja.zip"}]}, "the record lists no files"),
+    "md5 of other letters": ({"files": [{"key": "a.zip", "checksum": "md5:" + "z" * 32}]}, "a.zip has no md5"),
+    "short md5": ({"files": [{"key": "a.zip", "checksum": "md5:zzz"}]}, "a.zip has no md5"),
+    "md5 in a list": ({"files": [{"key": "a.zip", "checksum": ["\n" * 9]}]}, "a.zip has no md5"),
+    "negative size": (
+        {"files": [{"key": "a.zip", "checksum": "md5:" + "0" * 32, "size": -1}]},
+        "a.zip has the size '-1'",
+    ),
+    "size in words": (
+        {"files": [{"key": "a.zip", "checksum": "md5:" + "0" * 32, "size": "1\nGB"}]},
+        "a.zip has the size",
+    ),
 }
 
 
 @pytest.mark.parametrize(("answer", "message"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_answers_that_make_no_sense(server, retry, answer, message):
     server.files["/api/records/7"] = server.files["/api/records/7/files"] = json.dumps(answer).encode()
-    with pytest.raises(AsdError, match=message):
+    with pytest.raises(AsdError, match=message) as caught:
         record_files(7, base=server.base, retry=retry)
+    assert str(caught.value).isprintable()
 
 
 def test_names_that_do_not_exist(server, options, tmp_path):
@@ -212,15 +231,40 @@ def test_a_failing_finish_leaves_no_folder(options, tmp_path):
 
 def test_jobs_that_pin_at_once_lose_nothing(tmp_path):
     with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.starmap(pin, [(tmp_path / "l.json", "truth", {f"file{n}": {"sha256": str(n)}}) for n in range(40)])
+        pool.starmap(pin, [(tmp_path / "l.json", "truth", {f"file{n}": {"sha256": f"{n:064x}"}}) for n in range(40)])
     assert len(read_pins(tmp_path / "l.json", "truth")) == 40
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"archives": []}', '{"archives": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"archives": []}', '{"archives": {"a": 1}}', '{"archives": ' + "[" * 100_000, '{"archives": "\xff"}'],
+    ids=["empty", "list", "table that is a list", "pin that is a number", "deep", "other encoding"],
+)
 def test_a_broken_lock_file(tmp_path, text):
-    (tmp_path / "l.json").write_text(text)
+    (tmp_path / "l.json").write_text(text, encoding="latin-1")
     with pytest.raises(AsdError, match=r"l\.json: not a lock file"):
         read_pins(tmp_path / "l.json", "archives")
+
+
+@pytest.mark.parametrize(
+    ("table", "pinned", "field"),
+    [
+        ("archives", {}, "md5"),
+        ("archives", {"md5": None, "size": 1}, "md5"),
+        ("archives", {"md5": "zzz"}, "md5"),
+        ("archives", {"md5": "0" * 32, "size": -1}, "size"),
+        ("archives", {"md5": "0" * 32, "size": "1"}, "size"),
+        ("truth", {"sha256": "0" * 32}, "sha256"),
+        ("truth", {"sha256": "0" * 63 + "\n"}, "sha256"),
+        ("weights", {"sha256": "0" * 64, "commit": "main"}, "commit"),
+        ("weights", {"sha256": "0" * 64, "branch": "main"}, "branch"),
+    ],
+)
+def test_a_pin_that_pins_nothing(tmp_path, table, pinned, field):
+    (tmp_path / "l.json").write_text(json.dumps({table: {"a": pinned}}))
+    with pytest.raises(AsdError, match=rf"l\.json: a: {field} is .*: restore") as caught:
+        read_pins(tmp_path / "l.json", table)
+    assert str(caught.value).isprintable()
 
 
 def test_every_public_dataset_names_its_archives():

@@ -5,6 +5,7 @@ repository, in a Zenodo record, or in a folder of the user. The first sha256 fou
 """
 
 import logging
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class _Getter:
             record = self.source["record"]
             return f"zenodo/{record}/{name}", archive_url(record, name, base=self.bases["zenodo"])
         key = f"{self.source['repository']}/{self.source['commit']}/{name}"
-        return key, f"{self.bases['github'].rstrip('/')}/{key}"
+        return key, f"{self.bases['github'].rstrip('/')}/{urllib.parse.quote(key)}"
 
     def _expected(self, key: str) -> str | None:
         """Return the sha256 given in the config, else the one in the lock file, else None."""

@@ -10,14 +10,13 @@ import json
 import logging
 import os
 import tempfile
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TypeVar
 
+from asdlib.data.fetching.connection import REDIRECTS, checked_address, open_url
+from asdlib.data.fetching.headers import content_range, length_of, retry_after, validator_of
+from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import CHUNK, Retry, TryAgainError
 from asdlib.data.fetching.transfer_progress import TransferProgress
 from asdlib.data.files import locked
@@ -25,7 +24,9 @@ from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
 LIMIT = 32 << 30  # bytes of a file whose size is unknown
+ANSWER_LIMIT = 4 << 20  # bytes of a document; the record of a dataset has 20 kB
 _LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # worth another attempt; every other error status is final
+T = TypeVar("T")
 
 
 def fetch(
@@ -37,32 +38,39 @@ def fetch(
     limit: int = LIMIT,
     retry: Retry | None = None,
 ) -> None:
-    """Download `url` to `path`, resuming from `<path>.part` if it exists.
+    """Download `url` to `path`, resuming from `<path>.part` if that is a part of the same file.
 
     `size` (bytes) and `checksum` (`md5:<hex>` or `sha256:<hex>`) are verified if given. Never write more than `size`
     bytes, or `limit` if no size is given. Raise AsdError if the server refuses, cannot be reached, or sends a file with
     another size or checksum; the partial file is then removed.
     """
     retry = retry or Retry()
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise AsdError(f"{url}: only http and https addresses can be fetched: correct the base address")
-    part = path.with_name(path.name + ".part")
+    checked_address(url)
+    part = Part(path)
     with locked(path):
-        _collect(url, part, size, limit, retry)
+        _persist(url, lambda: _attempt(url, part, size, bool(checksum), limit, retry), lambda: part.length, retry)
         _verify(url, part, size, checksum)
-        _sync(part)
-        part.replace(path)
+        _sync(part.path)
+        part.complete()
 
 
 def fetch_json(url: str, *, retry: Retry | None = None) -> Any:
     """Return the JSON document at `url`; raise AsdError if it cannot be fetched or is not JSON."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        fetch(url, answer, limit=64 << 20, retry=retry)
+        fetch(url, answer, limit=ANSWER_LIMIT, retry=retry)
         try:
             return json.loads(answer.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AsdError(f"{url}: the answer is not JSON: check the base address, or try later") from error
+
+
+def fetch_headers(url: str, read: Callable[[int, Mapping[str, str]], T], *, retry: Retry) -> T:
+    """Return what `read` makes of the status and headers of a HEAD request.
+
+    A redirect to another host is not followed: its own status and headers are read.
+    """
+    return _persist(url, lambda: read(*_ask(url, retry)), lambda: 0, retry)
 
 
 def checksum_of(path: Path, kind: str) -> str:
@@ -71,16 +79,15 @@ def checksum_of(path: Path, kind: str) -> str:
         return f"{kind}:{hashlib.file_digest(handle, kind).hexdigest()}"
 
 
-def _collect(url: str, part: Path, size: int | None, limit: int, retry: Retry) -> None:
-    """Download to `part` until it is complete, over as many connections as necessary."""
-    failures, furthest = 0, _length(part)
+def _persist(url: str, attempt: Callable[[], T], arrived: Callable[[], int], retry: Retry) -> T:
+    """Return the result of `attempt`, made as often as necessary; `arrived` returns the number of bytes so far."""
+    failures, furthest = 0, arrived()
     while True:
         try:
-            _attempt(url, part, size, limit, retry.timeout)
-            return
+            return attempt()
         except TryAgainError as problem:
-            grown = _length(part) - furthest
-            furthest = max(furthest, _length(part))
+            grown = arrived() - furthest
+            furthest = max(furthest, arrived())
             failures = 1 if grown >= CHUNK else failures + 1
             if failures >= retry.attempts:
                 raise AsdError(
@@ -91,141 +98,104 @@ def _collect(url: str, part: Path, size: int | None, limit: int, retry: Retry) -
             retry.wait(failures, problem.after)
 
 
-def _attempt(url: str, part: Path, size: int | None, limit: int, timeout: float) -> None:
+def _ask(url: str, retry: Retry) -> tuple[int, Mapping[str, str]]:
+    try:
+        with open_url(url, retry, method="HEAD", other_hosts=False) as response:
+            if response.status == 200 or response.status in REDIRECTS:
+                return response.status, response.headers
+            raise _refusal(url, response)
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken(error) from error
+
+
+def _attempt(url: str, part: Part, size: int | None, verified: bool, limit: int, retry: Retry) -> None:
     """Open one connection and append its data to `part`; return only if `part` is complete."""
-    if size is not None and _length(part) > size:
-        part.unlink()
-    if size is not None and part.exists() and _length(part) == size:
+    asked = part.continuation(url, size, verified)
+    if asked and part.length == size:
         return
     try:
-        with _open(url, _length(part), timeout) as response:
-            start, total = _start_and_total(response, _length(part), part)
-            expected = size if size is not None else total
-            _append(url, response, part, start, expected, limit)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if _is_whole(error, part):
-            return
-        raise _refusal(url, error, part) from error
+        with open_url(url, retry, asked) as response:
+            if response.status == 416 and part.length and content_range(response.headers)[1] == part.length:
+                return  # nothing is missing
+            expected = _append(url, response, part, size, limit)
     except (OSError, http.client.HTTPException) as error:
-        raise TryAgainError(f"connection failed: {error or type(error).__name__}") from error
-    if expected is not None and _length(part) < expected:
-        raise TryAgainError(f"the connection closed after {_length(part)} of {expected} bytes")
+        raise _broken(error) from error
+    if expected is not None and part.length < expected:
+        raise TryAgainError(f"the connection closed after {part.length} of {expected} bytes")
 
 
-def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "asdlib", "Accept-Encoding": "identity"}  # lengths count the bytes of the file
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    request = urllib.request.Request(url, headers=headers)
-    return urllib.request.build_opener().open(request, timeout=timeout)
-
-
-def _start_and_total(response: http.client.HTTPResponse, start: int, part: Path) -> tuple[int, int | None]:
-    """Return the position of the answer's first byte, and the total size if the server states it."""
-    if response.status == 206:
-        first, total = _content_range(response.headers.get("Content-Range", ""))
-        if first != start:
-            part.unlink(missing_ok=True)
-            raise TryAgainError("the server sent another range than requested; starting over")
-        return start, total
-    length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None  # the server ignored the range
-
-
-def _content_range(header: str) -> tuple[int | None, int | None]:
-    """Return the first byte and the total of `bytes 10-99/100`, (10, 100); None for a value that is not stated."""
-    span, _, total = header.removeprefix("bytes").strip().partition("/")
-    first = span.partition("-")[0]
-    return int(first) if first.isdigit() else None, int(total) if total.isdigit() else None
-
-
-def _is_whole(error: urllib.error.HTTPError, part: Path) -> bool:
-    """Return whether a refused range (416) means that the file is already complete."""
-    total = _content_range(error.headers.get("Content-Range", ""))[1]
-    return error.code == 416 and part.exists() and _length(part) == total
-
-
-def _refusal(url: str, error: urllib.error.HTTPError, part: Path) -> Exception:
-    """Return the exception for an error status: temporary or final."""
-    if error.code == 416:
-        part.unlink(missing_ok=True)
-        return TryAgainError("the server refused to resume; starting over")
-    if error.code in _LATER:
-        return TryAgainError(f"HTTP {error.code} {error.reason}", _retry_after(error.headers.get("Retry-After")))
-    return AsdError(
-        f"{url}: the server says {error.code} {error.reason}: check the record number and file name in the config"
-    )
-
-
-def _retry_after(header: str | None) -> float:
-    """Return the seconds of a Retry-After header, which is a number or a date; 0 if there is none."""
-    try:
-        return max(0.0, float(header or 0))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
-def _append(
-    url: str, response: http.client.HTTPResponse, part: Path, start: int, expected: int | None, limit: int
-) -> None:
-    """Write the body to `part` from byte `start` on; raise AsdError before writing more bytes than expected."""
+def _append(url: str, response: http.client.HTTPResponse, part: Part, size: int | None, limit: int) -> int | None:
+    """Write the body to `part` and return the size of the whole file, None if it is unknown."""
+    start, total = _start_and_total(url, response, part)
+    expected = size if size is not None else total
     most = expected if expected is not None else limit
     if most > limit:
         raise AsdError(f"{url}: {most} bytes are more than the {limit} allowed: check the base address")
-    with _open_part(part, start) as handle, TransferProgress(part.stem, expected, start) as progress:
+    opened = part.resume() if start else part.start(url, expected, validator_of(response.headers))
+    with opened as handle, TransferProgress(part.target.name, expected, start) as progress:
         done = start
         while chunk := response.read1(min(CHUNK, most - done + 1)):
             done += len(chunk)
             if done > most:
-                part.unlink()
+                part.discard()
                 raise AsdError(f"{url}: the server sends more than the {most} bytes expected: check the base address")
-            _write(handle, chunk, part)
+            part.write(handle, chunk)
             progress.add(len(chunk))
+    return expected
 
 
-def _open_part(part: Path, start: int) -> BinaryIO:
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        return part.open("ab" if start else "wb")
-    except OSError as error:
-        raise AsdError(
-            f"{part}: cannot be written ({error.strerror}): free disk space, or make the folder writable"
-        ) from error
+def _start_and_total(url: str, response: http.client.HTTPResponse, part: Part) -> tuple[int, int | None]:
+    """Return the position of the answer's first byte, and the total size if the server states it."""
+    if response.status == 200:  # no range was requested, or it was not granted
+        return 0, length_of(response.headers)
+    if response.status != 206:
+        if response.status == 416:
+            part.discard()
+        raise _refusal(url, response)
+    first, total = content_range(response.headers)
+    known, found = part.known(), validator_of(response.headers)
+    same = found in (None, known.get("validator")) and (total is None or known.get("size") in (None, total))
+    if not part.length or first != part.length or not same:
+        part.discard()
+        what = "another range than requested" if same else "the rest of another file than the part is of"
+        raise TryAgainError(f"the server sent {what}; starting over")
+    return first, total
 
 
-def _write(handle: BinaryIO, chunk: bytes, part: Path) -> None:
-    """Write a chunk; report a full disk here, because a broken connection raises OSError as well."""
-    try:
-        handle.write(chunk)
-        handle.flush()
-    except OSError as error:
-        raise AsdError(f"{part}: cannot be written ({error.strerror}): free disk space and run again") from error
+def _refusal(url: str, response: http.client.HTTPResponse) -> Exception:
+    """Return the exception for a status that is no success: temporary or final."""
+    code = response.status
+    says = f"{code} {http.client.responses.get(code, '')}".rstrip()  # not the server's own words, which may be anything
+    if code == 416:
+        return TryAgainError("the server refused to resume; starting over")
+    if code in _LATER:
+        return TryAgainError(f"HTTP {says}", retry_after(response.headers))
+    return AsdError(
+        f"{url}: the server says {says}: check the base address and, in the config, what is fetched from there"
+    )
 
 
-def _verify(url: str, part: Path, size: int | None, checksum: str | None) -> None:
+def _broken(error: Exception) -> TryAgainError:
+    reason = " ".join(str(error).split())[:200]
+    plain = "".join(letter if letter.isprintable() else "?" for letter in reason)
+    return TryAgainError(f"connection failed: {plain or type(error).__name__}")
+
+
+def _verify(url: str, part: Part, size: int | None, checksum: str | None) -> None:
     """Remove `part` and raise AsdError unless its size and checksum are as expected."""
-    found = _length(part)
+    found = part.length
     wrong = f"size is {found}, expected {size} bytes" if size not in (None, found) else ""
     if checksum and not wrong:
         kind = checksum.partition(":")[0]
-        actual = checksum_of(part, kind)
+        actual = checksum_of(part.path, kind)
         if actual != checksum.lower():
             wrong = f"checksum is {actual}, expected {checksum}"
     if wrong:
-        part.unlink()
+        part.discard()
         raise AsdError(
-            f"{part.with_suffix('')}: {wrong} (from {url}): the wrong file is removed; run again, and if this "
+            f"{part.target}: {wrong} (from {url}): the wrong file is removed; run again, and if this "
             "happens again, compare the pin with the publisher's page"
         )
-
-
-def _length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _sync(path: Path) -> None:

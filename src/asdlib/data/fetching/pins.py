@@ -1,21 +1,26 @@
 """The lock file: checksums of downloads, pinned the first time and verified from then on.
 
-It is a JSON document with two tables: `archives` (`<record>/<file>` → md5 and size, null if unknown) and `truth`
-(address → sha256). It belongs under version control. Several jobs may read and extend it at the same time.
+It is a JSON document with three tables: `archives` (`<record>/<file>` → md5 and size, null if unknown), `truth`
+(address → sha256) and `weights` (`<repository>/<revision>/<file>` → commit, null if unknown, and sha256). It belongs
+under version control. Several jobs may read and extend it at the same time.
 """
 
 import fcntl
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
 Pin = dict[str, str | int | None]
+_REQUIRED = {"archives": "md5", "truth": "sha256", "weights": "sha256"}  # the others may be missing or null
+_FORMS = {name: re.compile(rf"[0-9a-f]{{{length}}}") for name, length in (("md5", 32), ("sha256", 64), ("commit", 40))}
 
 
 def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
@@ -24,9 +29,23 @@ def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
         return {}
     try:
         pins = json.loads(lock_file.read_text("utf-8")).get(table, {})
-        return {key: dict(pin) for key, pin in pins.items()}
-    except (ValueError, AttributeError, TypeError) as error:
+        pins = {key: dict(pin) for key, pin in pins.items()}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise AsdError(f"{lock_file}: not a lock file ({error}): restore it from version control") from error
+    for key, pinned in pins.items():
+        wrong = [field for field, value in pinned.items() if value is not None and not is_pin(field, value)]
+        wrong += [field for field in [_REQUIRED[table]] if pinned.get(field) is None]
+        if wrong:
+            found = repr(pinned.get(wrong[0]))[:80]
+            raise AsdError(f"{lock_file}: {key}: {wrong[0]} is {found}: restore the file from version control")
+    return pins
+
+
+def is_pin(field: str, value: Any) -> bool:
+    """Return whether a value can be pinned: a size, or a checksum or commit in lower case hexadecimal digits."""
+    if field == "size":
+        return type(value) is int and value >= 0
+    return field in _FORMS and isinstance(value, str) and bool(_FORMS[field].fullmatch(value))
 
 
 def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]:

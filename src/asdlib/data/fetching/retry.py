@@ -14,13 +14,16 @@ class Retry:
     """The policy for retries: give up after `attempts` failures in a row without a new `CHUNK` of bytes.
 
     The n-th wait is base·2ⁿ⁻¹ seconds, times a random factor from 0.5 to 1.5. A longer Retry-After of the server is
-    respected. No wait exceeds `longest` seconds. `timeout`, in seconds, applies to connecting and to each read.
+    respected. No wait exceeds `longest` seconds. `timeout`, in seconds, applies to connecting and to each read. A
+    connection fails if fewer than `slowest` bytes a second arrive over `window` seconds.
     """
 
     attempts: int = 8
     base: float = 1.0
     longest: float = 300.0
     timeout: float = 60.0
+    slowest: float = 1024.0
+    window: float = 60.0
     sleep: Callable[[float], None] = time.sleep
 
     def wait(self, failures: int, asked: float) -> None:
@@ -46,10 +49,10 @@ class Network:
     hub: str
     attempts: int
     backoff: float  # s, doubled at every attempt
-    timeout: float  # s without a byte
+    timeout: float  # s without a byte, and the time over which the least rate is measured
     parallel: int  # archives of one machine at a time
 
     @property
     def retry(self) -> Retry:
         """The policy for retries."""
-        return Retry(self.attempts, self.backoff, timeout=self.timeout)
+        return Retry(self.attempts, self.backoff, timeout=self.timeout, window=self.timeout)

@@ -14,7 +14,7 @@ from typing import Any
 
 from asdlib.data.fetching.archives import unpack
 from asdlib.data.fetching.http import checksum_of, fetch, fetch_json
-from asdlib.data.fetching.pins import Pin, pin, read_pins
+from asdlib.data.fetching.pins import Pin, is_pin, pin, read_pins
 from asdlib.data.fetching.retry import Retry
 from asdlib.data.files import atomic, locked
 from asdlib.errors import AsdError
@@ -108,14 +108,25 @@ def _listed(answer: Any) -> list[dict[str, Any]]:
     files = answer.get("files", answer) if isinstance(answer, dict) else []
     entries = files.get("entries", []) if isinstance(files, dict) else files
     entries = list(entries.values()) if isinstance(entries, dict) else entries
-    return [entry for entry in entries if isinstance(entry, dict) and "key" in entry]
+    entries = entries if isinstance(entries, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and _is_name(entry.get("key"))]
+
+
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and key.isprintable()
 
 
 def _pin(url: str, entry: dict[str, Any]) -> Pin:
-    kind, _, digest = str(entry.get("checksum", "")).rpartition(":")
-    if kind not in ("", "md5") or len(digest) != 32:
-        raise AsdError(f"{url}: {entry['key']} has no md5 (found {entry.get('checksum')!r}): the API has changed")
-    return {"md5": digest.lower(), "size": entry.get("size")}
+    kind, _, digest = str(entry.get("checksum", "")).lower().rpartition(":")
+    if kind not in ("", "md5") or not is_pin("md5", digest):
+        raise AsdError(
+            f"{url}: {entry['key']} has no md5 (found {str(entry.get('checksum'))[:40]!r}): check the base address; if "
+            "it is right, the API has changed"
+        )
+    size = entry.get("size")
+    if size is not None and not is_pin("size", size):
+        raise AsdError(f"{url}: {entry['key']} has the size {str(size)[:40]!r}: check the base address")
+    return {"md5": digest, "size": size}
 
 
 def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str, retry: Retry | None) -> Path:
@@ -129,7 +140,7 @@ def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str
         LOG.warning("%s: its md5 is not the pinned one; fetching it again", path)
         path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
-    fetch(archive_url(record, name, base=base), path, size=expected["size"], checksum=checksum, retry=retry)
+    fetch(archive_url(record, name, base=base), path, size=expected.get("size"), checksum=checksum, retry=retry)
     return path
 
 
