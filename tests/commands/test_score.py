@@ -214,6 +214,16 @@ def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
     assert told["recipe"].startswith("dense_ae-")
 
 
+def test_the_name_of_a_recording_is_no_formula(asked: list[str], capsys) -> None:
+    for name in ("=1+1.wav", "@b.wav"):
+        write_wav(Path(name), HUM)
+    score("=1+1.wav", "@b.wav", "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["clip"] for row in rows] == ["'=1+1.wav", "'@b.wav"]
+    score("=1+1.wav", "@b.wav", "--json")
+    assert json.loads(capsys.readouterr().out)["clips"][0]["clip"] == "=1+1.wav"
+
+
 def test_folders_and_lists_stand_for_their_recordings(asked: list[str], monkeypatch, caplog) -> None:
     for name in ("b.WAV", "a.wav", ".hidden.wav", "notes.txt"):
         write_wav(Path("new") / name, HUM)

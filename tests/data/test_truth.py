@@ -1,5 +1,6 @@
 """Tests of the ground truth: the two published forms, and `ground_truth.csv`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,12 @@ def test_the_clips_of_a_list_may_end_in_capitals(tmp_path):
     folder = clips(tmp_path / "fan", "test/section_00_0000.WAV", "test/section_00_0001.wav")
     write_truth(FAN, folder)
     assert "section_00_0000.WAV,normal," in (folder / "ground_truth.csv").read_text()
+
+
+def test_attributes_that_are_formulas_are_written_guarded_and_read_back(tmp_path):
+    for number in range(2):
+        put(tmp_path / f"test/section_00_000{number}.wav", "")
+    rows = [replace(FAN[0], attributes="=1+1"), replace(FAN[1], attributes="'@x")]
+    path = write_truth(rows, tmp_path)
+    assert [line.rpartition(",")[2] for line in path.read_text().splitlines()[1:]] == ["'=1+1", "''@x"]
+    assert list(load_truth(path).values()) == rows

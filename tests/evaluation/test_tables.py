@@ -1,6 +1,7 @@
 """The tables: official metrics, reported figures, several seeds, and data without labels."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ from asdlib.evaluation.reported import load_reported, nothing_reported
 from asdlib.evaluation.score_table import SCORE_COLUMNS, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
+from asdlib.steps.illustrate import _rows
 
 MACHINES = ("fan", "valve")
+SPEED = {"spd": "3", "mic": "1"}
 CELLS = [(domain, label) for domain in ("source", "target") for label in ("normal", "anomaly")]
 
 
-def prepared(machine: str, labelled: bool = True) -> list[dict]:
+def prepared(machine: str, labelled: bool = True, attributes: dict[str, str] = SPEED) -> list[dict]:
     """Write three training clips of a machine and five test clips per domain and label; return the test clips."""
     rows = []
     for kind, cells, count in (("train", [("source", "normal")], 3), ("test", CELLS, 5)):
@@ -29,7 +32,7 @@ def prepared(machine: str, labelled: bool = True) -> list[dict]:
                 rows.append(
                     {
                         "clip": name, "section": "00", "domain": domain if known else None, "split": kind,
-                        "label": label if known else None, "attributes": {"spd": "3", "mic": "1"}, "kind": kind,
+                        "label": label if known else None, "attributes": attributes, "kind": kind,
                         "samples": 1, "recorded_samples": 1, "frames": None,
                         "source_file": f"{machine}/{kind}/{name}.wav",
                     }
@@ -135,6 +138,26 @@ def test_without_labels_the_figures_stay_empty_and_the_clips_remain(caplog: pyte
     assert [np.isnan(row["hmean"]) for row in rows] == [False, True, True]
     assert "toy/valve section 00: no metrics" in caplog.text
     assert len(clips) == 40
+
+
+def test_attributes_and_names_are_no_formulas_and_are_read_back() -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    hostile = {"=cmd|' /C calc'!A0": "1", "@x": "-2", "-3": "'=y", "spd": "-1.5"}
+    for machine in MACHINES:
+        scored(machine, prepared(machine, attributes=hostile), folder, 1)
+    scores, clips = made(1)
+    shown = ";".join(f"{key}={value}" for key, value in hostile.items())
+    assert {row["attributes"] for row in clips} == {shown}
+    write_table(pd.DataFrame(clips), Path("clips.csv"))
+    write_table(pd.DataFrame(scores).assign(recipe="=1+1"), Path("scores.csv"))
+    written = pd.read_csv("clips.csv")
+    assert set(written["attributes"]) == {"'=cmd|' /C calc'!A0=1;'@x=-2;'-3='=y;spd=-1.5"}
+    assert written["anomaly_score"].tolist() == [row["anomaly_score"] for row in clips]
+    assert min(written["anomaly_score"]) < 0
+    assert "'=1+1" in Path("scores.csv").read_text()
+    assert set(read_score_table(Path("scores.csv"))["recipe"]) == {"=1+1"}
+    settings = SimpleNamespace(dataset="toy", machine="fan", seed=1)
+    assert {row["attributes"] for row in _rows(Path("clips.csv"), settings)} == {shown}
 
 
 @pytest.mark.parametrize("change", ["missing", "extra"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdlib.commands.text_table import text_table
+from asdlib.data.csv_cells import as_csv
 from asdlib.data.listing import recordings_and_others, unused
 from asdlib.errors import AsdError, printable
 
@@ -178,7 +179,7 @@ def _text(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
 
 
 def _csv(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
-    return _clip_table(names, scores).to_csv(index=False, lineterminator="\n").rstrip("\n")
+    return as_csv(_clip_table(names, scores)).rstrip("\n")
 
 
 def _json(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.files import atomic
 from asdlib.data.listing import TEST_FOLDERS, TRUTH_FILE, bare_name, recordings, refuse_special
 from asdlib.errors import AsdError
@@ -114,7 +115,7 @@ def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None)
         writer.writerow(HEADER)
         for bare, name in sorted(clips.items(), key=lambda item: item[1]):
             row = truth[bare]
-            writer.writerow([name, row.label, row.domain or "", row.attributes])
+            writer.writerow([guarded(name), row.label, row.domain or "", guarded(row.attributes)])
     return path
 
 
@@ -136,7 +137,7 @@ def load_truth(path: Path) -> dict[str, Truth]:
             continue
         if len(line) != len(HEADER) or line[1] not in LABELS or line[2] not in ("", *DOMAINS):
             raise AsdError(f"{path}:{number}: not file_name,normal|anomaly,source|target|,attributes: correct it")
-        rows.append(Truth(line[0], line[1], line[2] or None, line[3]))
+        rows.append(Truth(unguarded(line[0]), line[1], line[2] or None, unguarded(line[3])))
     return {bare_name(row.file_name): row for row in _without_duplicates(path, rows)}
 
 

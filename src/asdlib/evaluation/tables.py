@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from asdlib.data.csv_cells import as_csv
 from asdlib.data.files import atomic
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
@@ -82,9 +83,9 @@ def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.Dat
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV."""
+    """Write a table as CSV, without formulas for a spreadsheet (`asdlib.data.csv_cells`)."""
     with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        as_csv(table, temporary)
 
 
 def _read_section(section: Section) -> SectionClips:

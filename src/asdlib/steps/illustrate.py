@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.report.charts import Scores, histograms, roc_curves
@@ -52,10 +53,10 @@ def _rows(path: Path, settings: IllustrateSettings) -> list[Row]:
     """Return the machine's rows of clips.csv for the first seed."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
-    rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
+    rows = table[(table[list(wanted)] == [guarded(value) for value in wanted.values()]).all(axis=1)]
     if rows.empty:
         raise AsdError(f"{path}: has no clip of {settings.machine}: delete it and run again")
-    return rows.to_dict("records")
+    return rows.map(unguarded).to_dict("records")
 
 
 def _of(rows: list[Row], variant: str, section: str) -> list[Row]:
