@@ -70,12 +70,14 @@ def test_the_same_revision_is_continued(cut, server, retry, headers):
     assert not server.received[-1]["If-Range"].startswith("W/")
 
 
-def test_a_part_of_another_address_is_not_continued(cut, server, retry):
+def test_a_part_of_another_address_is_not_continued(cut, server, retry, caplog):
+    caplog.set_level("INFO")
     _, path = cut({"ETag": '"same"'})
     server.files["/v2/f.bin"], server.headers["/v2/f.bin"] = NEW, {"ETag": '"same"'}
     fetch(server.base + "/v2/f.bin", path, retry=retry)
     assert path.read_bytes() == NEW
     assert server.ranges("/v2/f.bin") == [None]
+    assert "f.bin.part: 60000 bytes are not continued; starting over" in caplog.text
 
 
 def test_a_part_of_a_file_of_another_size_is_not_continued(cut, server, retry):

@@ -5,6 +5,7 @@ identifies its revision. Bytes of one revision are never continued with those of
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 from asdlib.data.fetching.headers import validator_of
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
+
+LOG = logging.getLogger(__name__)
 
 
 class Part:
@@ -30,6 +33,8 @@ class Part:
 
     def discard(self) -> None:
         """Remove the part and its note."""
+        if self.length:
+            LOG.info("%s: %d bytes are not continued; starting over", self.path, self.length)
         self.path.unlink(missing_ok=True)  # first: a part without a note is not continued
         self.note.unlink(missing_ok=True)
 
