@@ -1,11 +1,13 @@
 """Tests of clip tables: round trip, reproducible bytes, and reading no more than requested."""
 
 import io
+import re
 import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -114,6 +116,7 @@ def test_batches_are_row_groups_in_order_and_read_only(tmp_path):
 def test_kinds_that_are_not_there(tmp_path):
     write(tmp_path / "a.parquet")
     table = ClipTable(tmp_path / "a.parquet")
+    assert (table.count("clean"), table.count("noise"), table.count()) == (0, 3, 113)
     assert len(table.clips("clean")) == 0
     with pytest.raises(AsdError, match=r"a\.parquet: contains no clean clips: check the dataset"):
         table.load("values", "clean")
@@ -228,9 +231,72 @@ def test_damaged_files_are_refused_in_one_line(tmp_path, damage):
         ClipTable(path).load("values", "train")
 
 
+DAMAGED = r"^[^\n]*a\.parquet: is (damaged|not a whole Parquet file|not a clip table)[^\n]*: delete it and run again$"
+
+
+@pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF])
+def test_no_wrong_byte_of_the_footer_is_taken_for_content(tmp_path, bits):
+    """The parser itself would hide rows after some of these errors, and abort the process after others."""
+    path = tmp_path / "a.parquet"
+    write(path, "float32", (8,), {"train": 40, "test": 20})
+    data = path.read_bytes()
+    start = footer_of(data) - 31  # of the digest in front of the footer
+    for index in {*range(start, len(data), 16), *range(start, start + 40), *range(len(data) - 8, len(data))}:
+        path.write_bytes(data[:index] + bytes([data[index] ^ bits]) + data[index + 1 :])
+        with pytest.raises(AsdError, match=DAMAGED):
+            ClipTable(path)
+
+
+def test_a_wrong_byte_before_the_footer_is_refused_or_harmless(tmp_path):
+    path = tmp_path / "a.parquet"
+    write(path, "float32", (8,), {"train": 40, "test": 20})
+    data = path.read_bytes()
+    clips, values = ClipTable(path).load("values")
+    refused = 0
+    for index in range(0, footer_of(data), 32):
+        path.write_bytes(data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :])
+        try:
+            read, array = ClipTable(path).load("values")
+        except AsdError as error:
+            refused += bool(re.match(DAMAGED, str(error)))
+            continue
+        assert read.equals(clips)
+        assert array.tobytes() == values.tobytes()
+    assert refused > 0.9 * footer_of(data) / 32
+
+
+def footer_of(data: bytes) -> int:
+    """Return the place of a Parquet file's footer."""
+    return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"counts": {**COUNTS, "train": 69}}])
+def test_pages_of_another_table_are_refused(tmp_path, other):
+    """As after a crash of a disk that had written a part of a file only: every page and the footer are whole."""
+    path = tmp_path / "a.parquet"
+    write(path, "float32", (100,), **other)
+    strange = path.read_bytes()
+    write(path, "float32", (100,))
+    data = path.read_bytes()
+    end = min(footer_of(data), footer_of(strange)) - 31
+    path.write_bytes(strange[:end] + data[end:])
+    with pytest.raises(AsdError, match=DAMAGED):
+        ClipTable(path).load("values", "train")
+
+
+def test_other_programs_read_a_clip_table(tmp_path):
+    made = write(tmp_path / "a.parquet", "float32", (8,))
+    frame = pd.read_parquet(tmp_path / "a.parquet")
+    assert len(frame) == sum(COUNTS.values())
+    np.testing.assert_array_equal(np.stack(frame["values"][:70]), made["train"][1])
+
+
 def test_a_foreign_parquet_file_is_refused(tmp_path):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(AsdError, match=r"a\.parquet: is a Parquet file, but not a clip table: delete it"):
+    with pytest.raises(
+        AsdError,
+        match=r"a\.parquet: is not a clip table of this version, or is damaged .its footer has no digest.: delete it",
+    ):
         ClipTable(tmp_path / "a.parquet")
 
 

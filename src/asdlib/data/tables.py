@@ -1,8 +1,9 @@
 """Clip tables: Parquet files with one row per clip, first the metadata, then the tensors.
 
 There is one table per machine. Each row group contains clips of one kind, so that the training rows, or the metadata,
-can be read without the rest. A table is written under a temporary name and then renamed. Its schema metadata contain
-the recipe that made it and a digest of its content.
+can be read without the rest. A table is written under a temporary name and then renamed. Its footer contains the
+recipe that made it, a digest of its content and digests of every row group. Whatever is read is compared with them;
+the footer itself with a digest of its own (asdlib.data.table_footer).
 """
 
 import json
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
 from asdlib.data.files import atomic
+from asdlib.data.table_footer import one_line, open_checked, seal
 from asdlib.errors import AsdError
 
 CLIP_FIELDS = pa.schema(
@@ -36,16 +38,17 @@ CLIP_FIELDS = pa.schema(
         ("source_file", pa.string()),
     ]
 )
+CLIPS = "clips"  # the name of the metadata among the digests of a row group
 ROWS = 32  # per row group: 10 MB of audio or 5 MB of log-mel for 10 s clips at 16 kHz
 
 
 class ClipWriter:
-    """Writes clips to an open table; created by `writing`."""
+    """Writes clips to an open table; created by `writing`. `digests` are those of the row groups."""
 
-    def __init__(self, writer: pq.ParquetWriter, tensors: dict[str, pa.DataType], digest: Any):
+    def __init__(self, writer: pq.ParquetWriter, tensors: dict[str, pa.DataType]):
         self._writer = writer
         self._tensors = tensors
-        self._digest = digest
+        self.digests: list[dict[str, str]] = []
 
     def write(self, clips: pa.Table, **tensors: np.ndarray) -> None:
         """Append clips of one kind in row groups of ROWS; each tensor has the shape (clips, *declared shape)."""
@@ -54,9 +57,11 @@ class ClipWriter:
         columns = {name: clips.column(name) for name in CLIP_FIELDS.names}
         for name, kind in self._tensors.items():
             columns[name] = _to_arrow(np.ascontiguousarray(tensors[name]), kind)
-            self._digest.update(np.ascontiguousarray(tensors[name]).data)
-        self._digest.update(json.dumps(clips.select(CLIP_FIELDS.names).to_pylist()).encode())
-        self._writer.write_table(pa.table(columns, schema=self._writer.schema), row_group_size=ROWS)
+        table = pa.table(columns, schema=self._writer.schema)
+        for start in range(0, len(table), ROWS):
+            group = table.slice(start, ROWS)
+            self.digests.append({CLIPS: _digest(group)} | {name: _digest(group, name) for name in self._tensors})
+            self._writer.write_table(group, row_group_size=ROWS)
 
 
 @contextmanager
@@ -79,11 +84,8 @@ def writing(
         f"{name}.list.element": "DELTA_BINARY_PACKED" if np.dtype(dtype).kind == "i" else "BYTE_STREAM_SPLIT"
         for name, (dtype, _) in tensors.items()
     }
-    # Not cryptographic: it only has to distinguish contents, and sha256 takes a tenth of the time of a whole step.
-    digest = xxh3_128(repr(sorted(kinds.items())).encode())
-    with (
-        atomic(path) as temporary,
-        pq.ParquetWriter(
+    with atomic(path) as temporary:
+        with pq.ParquetWriter(
             temporary,
             schema,
             compression="none",
@@ -92,10 +94,13 @@ def writing(
             write_statistics=["kind", "section"],
             data_page_size=1 << 20,
             write_page_checksum=True,
-        ) as writer,
-    ):
-        yield ClipWriter(writer, kinds, digest)
-        writer.add_key_value_metadata({"digest": digest.hexdigest()})
+        ) as writer:
+            written = ClipWriter(writer, kinds)
+            yield written
+            groups = json.dumps(written.digests)
+            digest = xxh3_128(f"{sorted(kinds.items())}{groups}".encode()).hexdigest()
+            writer.add_key_value_metadata({"digest": digest, "groups": groups})
+        seal(temporary)
 
 
 class ClipTable:
@@ -103,19 +108,14 @@ class ClipTable:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        try:
-            self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
-        except FileNotFoundError as error:
-            raise AsdError(f"{self.path}: is missing: run again to remake it") from error
-        except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise AsdError(f"{self.path}: is not a whole Parquet file ({reason}): delete it and run again") from error
-        metadata = self._file.metadata.metadata or {}
-        if b"digest" not in metadata:
-            raise AsdError(f"{self.path}: is a Parquet file, but not a clip table: delete it and run again")
+        source = open_checked(self.path)
+        with one_line(self.path, "is not a whole Parquet file"):
+            self._file = pq.ParquetFile(source, page_checksum_verification=True)
+        metadata = self._file.metadata.metadata
         self.recipe: dict[str, Any] = json.loads(metadata[b"recipe"])
         self.notes: dict[str, Any] = json.loads(metadata[b"notes"])
         self.digest: str = metadata[b"digest"].decode()
+        self._digests: list[dict[str, str]] = json.loads(metadata[b"groups"])
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -126,26 +126,36 @@ class ClipTable:
             if isinstance(field.type, pa.FixedShapeTensorType)
         }
 
+    def count(self, *kinds: str) -> int:
+        """Return the number of clips of some kinds (default: all)."""
+        return sum(self._file.metadata.row_group(group).num_rows for group in self._groups(kinds))
+
     def clips(self, *kinds: str) -> pa.Table:
         """Return the metadata of the clips of some kinds (default: all), without reading any tensor."""
-        return self._read(self._groups(kinds), CLIP_FIELDS.names)
+        return self._read(self._groups(kinds))
 
     def batches(self, tensor: str, *kinds: str) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield (metadata, tensor of shape (rows, …)) for each row group; the arrays are read-only."""
         for group in self._groups(kinds):
-            table = self._read([group], [*CLIP_FIELDS.names, tensor])
+            table = self._read([group], tensor)
             yield table.select(CLIP_FIELDS.names), _to_numpy(table.column(tensor))
 
     def load(self, tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
         """Return (metadata, tensor of shape (clips, …)); peak memory is this array and a few row groups."""
         return load([self], tensor, *kinds)
 
-    def _read(self, groups: list[int], columns: list[str]) -> pa.Table:
-        try:
-            return self._file.read_row_groups(groups, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise AsdError(f"{self.path}: is damaged ({reason}): delete it and run again") from error
+    def _read(self, groups: list[int], *tensors: str) -> pa.Table:
+        """Return the metadata and tensors of row groups; raise AsdError if they do not have the stored digests."""
+        with one_line(self.path, "is damaged"):
+            table = self._file.read_row_groups(groups, columns=[*CLIP_FIELDS.names, *tensors], use_threads=False)
+        row = 0
+        for group in groups:
+            rows = table.slice(row, self._file.metadata.row_group(group).num_rows)
+            row += len(rows)
+            found = {CLIPS: _digest(rows)} | {name: _digest(rows, name) for name in tensors}
+            if any(self._digests[group][name] != digest for name, digest in found.items()):
+                raise AsdError(f"{self.path}: is damaged (rows do not match their digest): delete it and run again")
+        return table
 
     def _groups(self, kinds: Sequence[str]) -> list[int]:
         """Return the row groups of these kinds (all if none is given), found by their statistics."""
@@ -169,19 +179,21 @@ def load(
     With a folder `scratch`, the array is memory-mapped to an unnamed file there; otherwise it is in memory. Raise
     AsdError if no clip is of these kinds.
     """
-    clips = pa.concat_tables([table.clips(*kinds) for table in tables])
+    count = sum(table.count(*kinds) for table in tables)
     array: np.ndarray | None = None
+    clips: list[pa.Table] = []
     row = 0
     for table in tables:
-        for _, batch in table.batches(tensor, *kinds):
+        for own, batch in table.batches(tensor, *kinds):
             if array is None:
-                array = _allocate((len(clips), *batch.shape[1:]), batch.dtype, scratch)
+                array = _allocate((count, *batch.shape[1:]), batch.dtype, scratch)
             array[row : row + len(batch)] = batch
             row += len(batch)
+            clips.append(own)
     if array is None:
         missing = f"{' or '.join(kinds)} clips".lstrip()
         raise AsdError(f"{tables[0].path}: contains no {missing}: check the dataset")
-    return clips, array
+    return pa.concat_tables(clips).combine_chunks(), array
 
 
 def _allocate(shape: tuple[int, ...], dtype: np.dtype, scratch: Path | None) -> np.ndarray:
@@ -200,6 +212,16 @@ def _allocate(shape: tuple[int, ...], dtype: np.dtype, scratch: Path | None) -> 
 def clip_rows(rows: list[dict[str, Any]]) -> pa.Table:
     """Return a metadata table of rows that have the fields of CLIP_FIELDS."""
     return pa.Table.from_pylist([{**row, "attributes": list(row["attributes"].items())} for row in rows], CLIP_FIELDS)
+
+
+def _digest(rows: pa.Table, tensor: str | None = None) -> str:
+    """Return a digest of a tensor of a row group, or of its metadata.
+
+    It is not cryptographic: it only has to distinguish contents, and SHA-256 takes a tenth of the time of a whole step.
+    """
+    if tensor is not None:
+        return xxh3_128(_to_numpy(rows.column(tensor)).data).hexdigest()
+    return xxh3_128(json.dumps(rows.select(CLIP_FIELDS.names).to_pylist()).encode()).hexdigest()
 
 
 def _arrow_type(dtype: str) -> pa.DataType:
