@@ -167,8 +167,7 @@ def features(tmp_path) -> Path:
     return tmp_path / "features.parquet"
 
 
-# Only damage that safetensors can detect, since it has no checksums and Snakemake does not read checkpoints again.
-@pytest.mark.parametrize("damage", list(DAMAGE.values())[:3], ids=list(DAMAGE)[:3])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_damaged_checkpoint(features, tmp_path, damage):
     import torch
 
@@ -179,7 +178,7 @@ def test_damaged_checkpoint(features, tmp_path, damage):
     checkpoints.save(model, checkpoints.Checkpoint({"kind": "none"}, {"weight": torch.zeros(100)}, {}))
     model.write_bytes(damage(model.read_bytes()))
     before = files(tmp_path)
-    complaint = r".*/model\.safetensors: is not a whole safetensors file \(.*\): delete it and run again"
+    complaint = r".*/model\.safetensors: is (not a whole safetensors file|damaged) \(.*\): delete it and run again"
     refused(lambda: embed(features, model, out, "cpu", 0, 1), complaint)
     assert files(tmp_path) == before
 

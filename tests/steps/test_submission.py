@@ -115,7 +115,8 @@ def test_other_clips_than_the_dataset_s_leave_nothing() -> None:
     assert not list(FOLDER.parent.iterdir())
 
 
-def test_a_damaged_network_is_refused() -> None:
-    Path("net.safetensors").write_bytes(b"no")
+@pytest.mark.parametrize("content", [b"", b"no", b"\xff" * 20, b"\x02" + bytes(7) + b"[]"])
+def test_a_damaged_network_is_refused(content: bytes) -> None:
+    Path("net.safetensors").write_bytes(content)
     with pytest.raises(AsdError, match=r"^net\.safetensors: is not a whole safetensors file"):
         count_parameters(Path("net.safetensors"))

@@ -1,19 +1,17 @@
-"""Checkpoints: trained weights as safetensors, with their recipe in the header."""
+"""Checkpoints: trained weights as safetensors, with their recipe and a digest in the header."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from asdlib.data.files import atomic
-from asdlib.errors import AsdError
-
-_ORIGIN = "asdlib"  # the header's entry with recipe and facts, as JSON
-_CALIBRATION = "calibration."  # prefix of the samples for decision thresholds
+from asdlib.weights.digests import ORIGIN, checked, with_digest
+from asdlib.weights.parameter_counts import CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,13 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the file appears once it is complete."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
-    tensors |= {f"{_CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
-    # A single entry: safetensors writes several in arbitrary order, but the same weights must give the same bytes.
+    tensors |= {f"{CALIBRATION}{name}": tensor.cpu().contiguous() for name, tensor in checkpoint.calibration.items()}
     origin = json.dumps({"recipe": checkpoint.recipe, "facts": checkpoint.facts}, sort_keys=True)
-    content = serialize(tensors, metadata={_ORIGIN: origin})
     with atomic(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(serialize(tensors, metadata={ORIGIN: origin}))
+        with temporary.open("rb") as file:
+            origin = with_digest(file)
+        temporary.write_bytes(serialize(tensors, metadata={ORIGIN: origin}))
 
 
 def load(path: Path) -> Checkpoint:
@@ -45,18 +44,12 @@ def load(path: Path) -> Checkpoint:
 
     Raise AsdError if the file is missing or damaged.
     """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            origin = json.loads((handle.metadata() or {}).get(_ORIGIN, "{}"))
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
-    except FileNotFoundError as error:
-        raise AsdError(f"{path}: is missing: run again to remake it") from error
-    except (SafetensorError, OSError) as error:
-        raise AsdError(f"{path}: is not a whole safetensors file ({error}): delete it and run again") from error
-    calibration = {name for name in tensors if name.startswith(_CALIBRATION)}
+    with checked(path) as origin, safe_open(path, framework="pt") as handle:
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    calibration = {name for name in tensors if name.startswith(CALIBRATION)}
     return Checkpoint(
-        origin.get("recipe", {}),
+        origin["recipe"],
         {name: tensor for name, tensor in tensors.items() if name not in calibration},
-        {name.removeprefix(_CALIBRATION): tensors[name] for name in sorted(calibration)},
-        origin.get("facts", {}),
+        {name.removeprefix(CALIBRATION): tensors[name] for name in sorted(calibration)},
+        origin["facts"],
     )
