@@ -109,6 +109,9 @@ def test_a_torn_state_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     result, _, _ = trained(tmp_path / "torn")
     assert "training starts over" in caplog.text
     assert same(unbroken, result)
+    assert (tmp_path / "torn" / "training.ckpt.unused").read_bytes() == content
+    trainer(tmp_path / "torn").done()
+    assert not list((tmp_path / "torn").iterdir())
 
 
 def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> None:

@@ -1,17 +1,24 @@
 """The state of a training, stored after every epoch so that a killed training can be resumed."""
 
 import logging
-import pickle
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from xxhash import xxh3_128
 
 from asdlib.data.files import atomic
+from asdlib.errors import AsdError
+from asdlib.runtime.job_environment import is_first
 from asdlib.training.history import Epoch
 
+_MARK = b"asdlib digest: "  # followed by the digest of everything before it, at the end of the file
+_DIGEST = 16  # bytes
+_CHUNK = 1 << 20  # bytes
 _log = logging.getLogger(__name__)
 
 
@@ -32,11 +39,13 @@ class State:
 class StoredState:
     """The file that keeps the state of an unfinished training.
 
-    `identity` stands for the settings, code and inputs: a state with another identity is discarded.
+    `identity` stands for the settings, code and inputs. A state with another identity, or without its digest, is not
+    used. It is kept under the name `<name>.unused` until the training has ended.
     """
 
     def __init__(self, path: Path, identity: str):
         self._path = Path(path)
+        self._unused = self._path.with_name(f"{self._path.name}.unused")
         self._identity = identity
 
     def keep(self, model: nn.Module, optimizer: Optimizer, state: State) -> None:
@@ -51,25 +60,72 @@ class StoredState:
         }
         with atomic(self._path) as temporary:
             torch.save(content, temporary)
+            _seal(temporary)
 
-    def resume(self, model: nn.Module, optimizer: Optimizer, device: torch.device) -> State:
-        """Load the stored state, if there is one with the same identity; otherwise return an empty state."""
+    def resume(self, model: nn.Module, optimizer: Optimizer) -> State:
+        """Load the stored state, if there is one with the same identity; otherwise return an empty state.
+
+        The file is whole if it has its digest. An error after that, such as too little memory, is not its fault. It is
+        raised, and the file stays.
+        """
         if not self._path.is_file():
             return State()
-        try:
-            content = torch.load(self._path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            _log.warning("%s: cannot be read (%s): the training starts over", self._path, error)
-            return State()
+        problem = _damage(self._path)
+        if problem:
+            return self._start_over(problem)
+        content = torch.load(self._path, map_location="cpu", weights_only=True)
         if content["identity"] != self._identity:
-            _log.warning("%s: belongs to other settings, code or inputs: the training starts over", self._path)
-            return State()
+            return self._start_over("belongs to other settings, code or inputs")
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
         epochs = [Epoch(**row) for row in content["epochs"]]
         _log.info("resuming after epoch %d", len(epochs))
-        return State(epochs, content["losses"].cpu(), content["best"])
+        return State(epochs, content["losses"], content["best"])
 
     def remove(self) -> None:
-        """Remove the file."""
+        """Remove the file, and the one that was not used."""
         self._path.unlink(missing_ok=True)
+        self._unused.unlink(missing_ok=True)
+
+    def _start_over(self, problem: str) -> State:
+        """Say so, and put the file out of the way of the next one."""
+        _log.warning(
+            "%s: %s: the training starts over; the file is kept as %s until it has ended",
+            self._path, problem, self._unused.name,
+        )  # fmt: skip
+        if is_first():
+            try:
+                self._path.replace(self._unused)
+            except OSError as error:
+                raise AsdError(
+                    f"{self._path}: cannot be renamed ({error.strerror}): make the folder writable"
+                ) from error
+        return State()
+
+
+def _seal(path: Path) -> None:
+    """Append the digest to a file. PyTorch's files are zip archives, which are read from a directory at their end."""
+    with path.open("r+b") as file:
+        digest = _digest(file, path.stat().st_size)
+        file.seek(0, os.SEEK_END)
+        file.write(_MARK + digest)
+
+
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with a file, None if it has its digest."""
+    end = len(_MARK) + _DIGEST
+    try:
+        with path.open("rb") as file:
+            digest = _digest(file, path.stat().st_size - end)
+            return None if file.read() == _MARK + digest else "is damaged (it does not match its digest)"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """Return the digest of the next `size` bytes of a file."""
+    found = xxh3_128()
+    while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+        found.update(chunk)
+        size -= len(chunk)
+    return found.digest()

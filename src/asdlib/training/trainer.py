@@ -77,7 +77,7 @@ class Trainer:
         for method in ("loss", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
-        state = self._stored.resume(model, optimizer, self.fabric.device)
+        state = self._stored.resume(model, optimizer)
         while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
             batches = self._begin(network, examples, chosen, len(state.epochs))
             state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
