@@ -2,14 +2,19 @@
 
 Needs    results/features/<frontend>/<view>/<dataset>/<machine>.parquet, the config's block `checkpoints`
 Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
-         resources/checkpoints/<name>/<file>, results/embeddings/<model>/<view>/<dataset>/<machine>.parquet
+         resources/downloads/checkpoints/<name>/<file>, results/embeddings/<model>/<view>/<dataset>/<machine>.parquet
 """
 
 
 # Download and verify public weights.
 rule fetch_checkpoint:
+    input:
+        lambda w: inputs.room_for(
+            paths.public_weights(w.checkpoint, w.file),
+            paths.own_weights(w.checkpoint, w.file),
+        ),
     output:
-        # update: Snakemake does not remove a file that was put there by hand, not even with --forceall.
+        # update: Snakemake does not remove the file before the job, which keeps the pinned one.
         update(paths.public_weights()),
     log:
         paths.log("fetch_checkpoint", "{checkpoint}", "{file}"),

@@ -9,12 +9,13 @@ Makes    results/submission/task2/<author>_<institute>_task2_<n>/ and results/su
 # Collect and check the files of the chosen variants, and describe each system in a meta file.
 rule submission:
     input:
+        lambda w: submission_inputs.refuse_changed_package(),
         lambda w: submission_inputs.score_files(graph),
         lambda w: submission_inputs.clip_files(graph),
         lambda w: submission_inputs.network_files(graph),
         lambda w: submission_inputs.report_file(graph),
     output:
-        folder=directory(paths.SUBMISSION),
+        # The folder is no output, because Snakemake would remove it with everything that was added to it.
         archive=paths.SUBMISSION_ARCHIVE,
     log:
         paths.log("submission"),
@@ -27,8 +28,9 @@ rule submission:
         mem_mb=1000,
         runtime=30,
     params:
+        folder=paths.SUBMISSION,
         settings=lambda w: submission_inputs.settings(graph),
         code=stage_code.of_step("submission"),
     shell:
         'python -P "$ASDLIB/workflow/scripts/submission.py"'
-        " --folder {output.folder} --archive {output.archive} --settings {params.settings:q} --log {log}"
+        " --folder {params.folder} --archive {output.archive} --settings {params.settings:q} --log {log}"

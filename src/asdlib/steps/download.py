@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.fetching.retry import Network
+from asdlib.data.made import record
 from asdlib.data.sources import SOURCES
 
 
@@ -15,3 +16,4 @@ def download(machine: str, folder: Path, settings: dict[str, Any], network: Netw
     """
     source = {key: value for key, value in settings["source"].items() if key != "kind"}
     SOURCES[settings["source"]["kind"]](**source).fetch(machine, folder, settings, network, lock)
+    record(folder)

@@ -8,11 +8,12 @@ from asdlib.data.fetching.http import checksum_of, fetch
 from asdlib.data.fetching.hub import ask_hub, hub_url
 from asdlib.data.fetching.pins import Pin, pin, read_pins
 from asdlib.data.fetching.retry import Network
+from asdlib.data.made import record
 from asdlib.errors import AsdError
 from asdlib.weights.pins import verify
-from asdlib.workflow.paths import PINS
+from asdlib.workflow import paths
 
-_LOCK = Path(__file__).resolve().parents[3] / PINS  # in the checkout
+_LOCK = Path(__file__).resolve().parents[3] / paths.PINS  # in the checkout
 _TABLE = "weights"
 _log = logging.getLogger(__name__)
 
@@ -32,19 +33,20 @@ class PublishedFile:
 def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path = _LOCK) -> None:
     """Write `out`: the file of the config's block `checkpoints.<name>`, verified if its sha256 is pinned.
 
-    A file without a `repository` on the Hugging Face hub must be downloaded by hand; the AsdError for a missing file
-    says from where. An existing file is kept if it has no `repository` or if it is the pinned one. `lock` is the lock
-    file, in which the commit and the sha256 of the first download are pinned.
+    A file without a `repository` on the Hugging Face hub must be downloaded by hand; the AsdError says from where, and
+    where to put it. An existing file is kept if it is the pinned one. `lock` is the lock file, in which the commit and
+    the sha256 of the first download are pinned.
     """
     _log.info("%s: licence: %s", name, settings.licence)
     if settings.repository:
         _from_hub(name, out, settings, network, lock)
     elif not out.is_file():
         raise AsdError(
-            f"{out}: public weights {name} cannot be downloaded automatically: download {settings.file} from "
-            f"{settings.address} and put it there, or set checkpoint: null to train from scratch"
+            f"{paths.own_weights(name, out.name)}: public weights {name} cannot be downloaded automatically: download "
+            f"{settings.file} from {settings.address} and put it there, or set checkpoint: null to train from scratch"
         )
     verify(out, name, settings.sha256)
+    record(out)
 
 
 def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path) -> None:
@@ -61,7 +63,8 @@ def _from_hub(name: str, out: Path, settings: PublishedFile, network: Network, l
         found = _download(out, settings, network, known.get("commit") or settings.revision, sha256)
     except AsdError as error:
         url = hub_url(network.hub, settings.repository, settings.revision, settings.file)
-        raise AsdError(f"checkpoints.{name}: {error}, or download {url} by hand and put it there: {out}") from error
+        by_hand = paths.own_weights(name, out.name)
+        raise AsdError(f"checkpoints.{name}: {error}, or download {url} by hand and put it there: {by_hand}") from error
     pin(lock, _TABLE, {key: found})
 
 

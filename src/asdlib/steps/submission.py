@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.files import atomic
+from asdlib.data.made import record, refuse_altered
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
 from asdlib.submission.meta import meta_file
@@ -29,7 +30,7 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
     """Write the package's folder `task2` and the zip file `archive` with the same content.
 
     All systems are checked before the folder and the archive appear. Raises AsdError with the name of the first file
-    that the challenge would not accept.
+    that the challenge would not accept, or that was added to an earlier package or changed there by hand.
     """
     sections = clips_to_score(map(Path, settings.clips))
     for (machine, section), clips in sections.items():
@@ -45,6 +46,9 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
         else:
             _progress.warning("no technical report: the challenge requires one: set submission.report in the config")
         _pack(temporary, archive, folder.name)
+        refuse_altered(folder)
+    record(folder)
+    record(archive)
 
 
 def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: SubmissionSettings) -> None:

@@ -7,6 +7,7 @@ settings.
 from pathlib import Path
 from typing import Any
 
+from asdlib.data import made
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
 from asdlib.workflow import inputs, paths
@@ -42,6 +43,13 @@ def variants(graph: Graph) -> list[Variant]:
     for name in [*block["variants"], *block["meta"]]:
         _known(graph, name)
     return [graph.variants[(*name.split("/"), graph.config["seeds"][0])] for name in block["variants"]]
+
+
+def refuse_changed_package() -> list[str]:
+    """Return no input. Raises AsdError if the package that is there has files that were added or changed by hand."""
+    for path in (paths.SUBMISSION, paths.SUBMISSION_ARCHIVE):
+        made.refuse_altered(Path(path))
+    return []
 
 
 def score_files(graph: Graph) -> list[str]:

@@ -37,7 +37,21 @@ class Dataset:
 
     def recordings(self, machine: str) -> Path:
         """Return the folder that contains a machine's train, test and supplemental folders."""
-        return self.folder / machine if self.folder else Path(paths.recordings(self.name, machine))
+        return self.by_hand(machine) or Path(paths.recordings(self.name, machine))
+
+    def by_hand(self, machine: str) -> Path | None:
+        """Return the folder of recordings that the user provides for a machine; None if a job fetches them.
+
+        Raises AsdError if the place for the user's recordings is taken by something else.
+        """
+        if self.folder:
+            return self.folder / machine
+        place = Path(paths.own_recordings(self.name, machine))
+        if not os.path.lexists(place):
+            return None
+        if not _is_machine(place):
+            raise AsdError(f"{place}: has neither train nor test: add recordings, or remove it to have them fetched")
+        return place
 
 
 def select(config: dict[str, Any]) -> dict[str, Dataset]:
@@ -155,7 +169,7 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], poo
     return Dataset(name, sections, folder, None, block.get("year"), None, pool)
 
 
-def _is_machine(folder: os.DirEntry) -> bool:
+def _is_machine(folder: os.DirEntry | Path) -> bool:
     return is_folder(folder) and any(
         entry.name in ("train", *TEST_FOLDERS) and is_folder(entry) for entry in entries(folder)
     )

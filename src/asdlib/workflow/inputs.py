@@ -1,13 +1,25 @@
 """The input files of the stages, from the wildcards of their rules."""
 
 import os
+from pathlib import Path
 
+from asdlib.data import made
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.variants import Variant
 from asdlib.workflow.words import ALL, CORPUS, RAW
+
+
+def room_for(path: str, by_hand: str) -> list[str]:
+    """Return no input if a rule may make `path`, otherwise a missing input, so that `path` counts as a source.
+
+    Snakemake removes what is at `path` before it starts the job, with --forceall for example. That must be nothing, or
+    what the workflow made itself.
+    """
+    found = made.altered(Path(path))
+    return [f"({found} is the user's: nothing makes it, and its place is {by_hand})"] if found else []
 
 
 def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
@@ -19,7 +31,7 @@ def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
     if machine not in chosen.machines:
         known = ", ".join(chosen.machines)
         raise AsdError(f"config: datasets.{dataset}: there is no machine {machine}: use one of: {known}")
-    return [str(chosen.recordings(machine))] if chosen.source else []
+    return [] if chosen.by_hand(machine) else [paths.recordings(dataset, machine)]
 
 
 def noise_for_separator(graph: Graph, dataset: str, machine: str) -> list[str]:
@@ -70,7 +82,11 @@ def init_weights(graph: Graph, model: str, dataset: str, machine: str) -> list[s
 
 def public_weights(recipe: Recipe) -> list[str]:
     """Return the file of public weights that a model starts from: a list with at most one path."""
-    return [paths.public_weights(recipe.public["name"], recipe.public["file"])] if recipe.public else []
+    if not recipe.public:
+        return []
+    file = recipe.public["name"], recipe.public["file"]
+    by_hand = paths.own_weights(*file)
+    return [by_hand if os.path.lexists(by_hand) else paths.public_weights(*file)]
 
 
 def weights(model: Recipe, dataset: str, machine: str) -> str:

@@ -28,11 +28,26 @@ TAKEN = frozenset(
 
 def recordings(dataset: str = "{dataset}", machine: str = "{machine}") -> str:
     """Return the folder into which `download` puts a machine's recordings."""
+    return f"resources/downloads/recordings/{dataset}/{machine}"
+
+
+def own_recordings(dataset: str, machine: str) -> str:
+    """Return the folder in which users put a machine's recordings; no rule writes there."""
     return f"resources/{dataset}/{machine}"
 
 
+def own_archives(dataset: str) -> str:
+    """Return the folder in which users put a dataset's archives, `<record>/<file>`; no rule writes there."""
+    return f"resources/{dataset}/archives"
+
+
 def public_weights(checkpoint: str = "{checkpoint}", file: str = "{file}") -> str:
-    """Return a file of public weights."""
+    """Return the file that `fetch_checkpoint` makes of public weights."""
+    return f"resources/downloads/checkpoints/{checkpoint}/{file}"
+
+
+def own_weights(checkpoint: str, file: str) -> str:
+    """Return the file in which users put public weights; no rule writes there."""
     return f"resources/checkpoints/{checkpoint}/{file}"
 
 

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from asdlib.workflow import datasets, inputs
+from asdlib.workflow import datasets, inputs, paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.variants import Variant
@@ -13,18 +13,25 @@ def download(graph: Graph, dataset: str) -> Settings:
     """Return the settings of `download`: the part of the dataset's block that it uses."""
     chosen = graph.all_datasets[dataset]
     truth = chosen.ground_truth if graph.config["ground_truth"] else None
-    return {"name": dataset, "year": chosen.year, "source": chosen.source, "ground_truth": truth}
+    return {
+        "name": dataset,
+        "year": chosen.year,
+        "source": chosen.source,
+        "ground_truth": truth,
+        "own_archives": paths.own_archives(dataset),
+    }
 
 
 @cache
 def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
     """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings."""
     chosen = graph.all_datasets[dataset]
+    by_hand = chosen.by_hand(machine)
     official = chosen.source is not None and chosen.source["kind"] == "zenodo"  # whose attributes may be wrong
     return {
         **graph.config["prepare"],
         "sections": list(chosen.machines[machine]),
-        "recordings": datasets.fingerprint(chosen.recordings(machine)) if chosen.folder else None,
+        "recordings": datasets.fingerprint(by_hand) if by_hand else None,
         "strict": not official,
     }
 

@@ -90,5 +90,5 @@ def _agreed(lock_file: Path, key: str, old: Pin, new: Pin) -> Pin:
 def _write(lock_file: Path, table: str, pins: dict[str, Pin]) -> None:
     document = json.loads(lock_file.read_text("utf-8")) if lock_file.exists() else {}
     document[table] = pins
-    with atomic(lock_file) as temporary:
+    with atomic(lock_file.resolve()) as temporary:  # a link stays a link
         temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -4,6 +4,7 @@ The config (config/datasets.yaml) has the record number and the archive's name. 
 it lacks them, they are requested from the record's API once and pinned.
 """
 
+import glob
 import logging
 import shutil
 import urllib.parse
@@ -30,6 +31,7 @@ def download_machine(
     folder: Path,
     *,
     archives_dir: Path,
+    own_archives: Path,
     lock_file: Path,
     base: str = BASE,
     retry: Retry | None = None,
@@ -39,7 +41,8 @@ def download_machine(
     """Fetch, verify and unpack all archives of one machine; its `folder` appears complete or not at all.
 
     `dataset` is the dataset's block of the config. Archives are kept as `<archives_dir>/<record>/<file>` and not
-    fetched again; `parallel` of them are fetched at the same time. `finish` is called with the folder while it is still
+    fetched again, and neither are those that the user has put in `<own_archives>/<record>/<file>`; `parallel` of them
+    are fetched at the same time. `finish` is called with the folder while it is still
     hidden, for example to add the ground truth. Raise AsdError if an archive is missing, changed or damaged, or cannot
     be fetched.
     """
@@ -48,7 +51,7 @@ def download_machine(
         pins = pinned(archives, lock_file, base=base, retry=retry)
         with ThreadPoolExecutor(parallel) as pool:
             jobs = [
-                pool.submit(_obtain, record, name, pins[f"{record}/{name}"], archives_dir, base, retry)
+                pool.submit(_obtain, record, name, pins[f"{record}/{name}"], (own_archives, archives_dir), base, retry)
                 for record, name in archives
             ]
         paths = [job.result() for job in jobs]
@@ -129,16 +132,22 @@ def _pin(url: str, entry: dict[str, Any]) -> Pin:
     return {"md5": digest, "size": size}
 
 
-def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str, retry: Retry | None) -> Path:
-    """Return the path of a verified archive, fetching it unless it is already there."""
-    path = archives_dir / str(record) / name
+def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], base: str, retry: Retry | None) -> Path:
+    """Return the path of a verified archive in the first or second folder, fetching it into the second if it is in none.
+
+    An archive with another md5 is refused and not replaced, because it may be the user's.
+    """
     checksum = f"md5:{expected['md5']}"
-    if path.exists() and checksum_of(path, "md5") == checksum:
+    paths = [folder / str(record) / name for folder in folders]
+    for path in paths:
+        if not path.exists():
+            continue
+        found = checksum_of(path, "md5")
+        if found != checksum:
+            raise AsdError(f"{path}: is {found}, expected {checksum}: remove it to have it fetched, or replace it")
         LOG.info("%s: already here", path)
         return path
-    if path.exists():
-        LOG.warning("%s: its md5 is not the pinned one; fetching it again", path)
-        path.unlink()
+    path = paths[-1]
     path.parent.mkdir(parents=True, exist_ok=True)
     fetch(archive_url(record, name, base=base), path, size=expected.get("size"), checksum=checksum, retry=retry)
     return path
@@ -146,6 +155,6 @@ def _obtain(record: int, name: str, expected: Pin, archives_dir: Path, base: str
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove hidden folders left by a killed job; the caller holds the lock on `folder`, so none is in use."""
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
         if leftover.is_dir():
             shutil.rmtree(leftover)

@@ -26,6 +26,7 @@ class Zenodo:
             machine,
             folder,
             archives_dir=store,
+            own_archives=Path(dataset["own_archives"]),
             lock_file=lock,
             base=network.zenodo,
             retry=network.retry,
