@@ -23,6 +23,7 @@ def root(tmp_path: Path) -> Path:
     """Return a root with one system, recordings in `mine` and no recordings in `empty`."""
     make_machine(tmp_path / "mine" / "fan", train=1, target=0, test=1, seconds=0.01)
     make_machine(tmp_path / "demo" / "fan", train=1, target=0, test=1, seconds=0.01)
+    make_machine(tmp_path / "corpus" / "fan", train=1, target=0, test=1, seconds=0.01)
     (tmp_path / "empty").mkdir()
     (tmp_path / "config" / "systems").mkdir(parents=True)
     write(tmp_path, "baseline", SYSTEM)
@@ -92,6 +93,16 @@ KEYS = {
         {"data": "ROOT/demo"},
         "config: data: ROOT/demo: demo is a declared dataset: rename .*",
     ),
+    "data that YAML reads as a number": (
+        {"data": 202509},
+        "config: data: 202509 is not of type 'string', 'array': put it in quotes if it is text.*",
+    ),
+    "data that YAML reads as no text": ({"data": True}, "config: data: True is not of type .*: put it in quotes .*"),
+    "folder that YAML reads as a number": (
+        {"data": "x", "datasets": {"x": {"folder": 123}}},
+        r"config: datasets\.x\.folder: 123 is not of type 'string': put it in quotes if it is text.*",
+    ),
+    "data named corpus": ({"data": "ROOT/corpus"}, "config: data: ROOT/corpus: corpus is a reserved name: rename .*"),
     "data twice": ({"data": ["ROOT/mine", "ROOT/mine"]}, "config: data: two datasets are named mine: rename .*"),
     "unknown source": (
         {"data": "x", "datasets": {"x": {"source": {"kind": "ftp"}, "machines": ["fan"]}}},

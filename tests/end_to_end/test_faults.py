@@ -13,6 +13,8 @@ import pytest
 from helpers.checkout import Checkout, add_toy_machines, make_checkout
 from helpers.halts import start, wait_for_halt
 
+from asdlib.workflow.paths import recordings
+
 pytestmark = pytest.mark.workflow
 
 AUDIO = "results/audio/raw/toy/fan.parquet"
@@ -68,14 +70,14 @@ def test_a_file_that_vanishes_between_two_jobs(copy: Checkout) -> None:
 def test_a_clock_that_was_put_back(copy: Checkout) -> None:
     """Snakemake refuses results of a file with a future date, because it could not compare their ages later."""
     target, settings = "results/audio/raw/tiny/fan.parquet", ("--config", "data=tiny")
-    recordings = copy.folder / "resources" / "tiny" / "fan" / ".snakemake_timestamp"  # which gives a folder its date
+    timestamp = copy.folder / recordings("tiny", "fan") / ".snakemake_timestamp"  # which gives a folder its date
     before = copy.read(target)
-    os.utime(recordings, (time.time() + 1e5,) * 2)
+    os.utime(timestamp, (time.time() + 1e5,) * 2)
     printed = copy.run(target, *settings, fails=True)
     assert re.search(
-        f"^Output {target} has older modification time .* than input resources/tiny/fan \\(", printed, re.M
+        f"^Output {target} has older modification time .* than input {recordings('tiny', 'fan')} \\(", printed, re.M
     )
     assert "Traceback" not in printed
-    os.utime(recordings)
+    os.utime(timestamp)
     copy.run(target, *settings)
     assert copy.read(target) == before

@@ -5,7 +5,6 @@ change is made in a copy of a finished run at another path, which also tests tha
 """
 
 import ast
-import hashlib
 import os
 import shutil
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers.checkout import Checkout, make_checkout
+from helpers.checkout import Checkout
 from helpers.toy_recordings import make_machine
 
 pytestmark = pytest.mark.workflow
@@ -265,16 +264,3 @@ def test_every_rule_of_the_graph_has_run(built: Checkout) -> None:
     scripts = {path.stem for path in (built.folder / "workflow" / "scripts").glob("*.py")}
     # Tested elsewhere: one needs a hub (tests/steps/test_fetch_checkpoint.py), the other a config (test_submission.py).
     assert rules == scripts - {"fetch_checkpoint", "submission"}
-
-
-def test_public_weights_put_there_by_hand_survive_a_forced_run_and_can_be_pinned_later(tmp_path: Path) -> None:
-    checkout = make_checkout(tmp_path / "run", "data: dcase2025_dev\n")
-    target = "resources/checkpoints/audiomae_base/pretrained.pth"
-    weights = checkout.folder / target
-    weights.parent.mkdir(parents=True)
-    weights.write_bytes(b"weights")
-    checkout.run(target, "--forceall")
-    assert weights.read_bytes() == b"weights"
-    pin = hashlib.sha256(b"weights").hexdigest()
-    checkout.edit("config/checkpoints.yaml", "pretrained.pth\n    sha256: null", f"pretrained.pth\n    sha256: '{pin}'")
-    assert checkout.jobs(target) == set()

@@ -64,3 +64,11 @@ def test_a_package_of_two_variants(copy: Checkout, capsys: pytest.CaptureFixture
     assert "Nothing to be done" in copy.run("submission", "--dry-run")
     copy.edit("settings.yaml", "[toy/both, toy/joint]", "[toy/joint]")
     assert "Params have changed" in copy.run("submission", "--dry-run")
+
+    mine = copy.folder / "results/submission/task2/notes.txt"
+    mine.write_text("mine")
+    for flags in (("--forcerun", "submission"), ("--delete-all-output",)):
+        printed = copy.run("submission", *flags, fails=True)
+        assert "results/submission/task2/notes.txt: was added or changed by hand and would be replaced: move" in printed
+    assert mine.read_text() == "mine"
+    assert (copy.folder / "results/submission/task2.zip").is_file()

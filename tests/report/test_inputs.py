@@ -87,7 +87,7 @@ def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
     assert "demo_older" not in learned["recorded"]
     assert all(used_by == ["system4"] for used_by in learned["recipes"]["checkpoints"].values())
     files = {path for variant in inputs.first_variants(shipped, "system4") for path in public_for(variant)}
-    assert set(learned["recipes"]["checkpoints"]) == {path.split("/")[2] for path in files}
+    assert set(learned["recipes"]["checkpoints"]) == {Path(path).parent.name for path in files}
 
 
 def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None:

@@ -120,3 +120,18 @@ def test_a_damaged_network_is_refused(content: bytes) -> None:
     Path("net.safetensors").write_bytes(content)
     with pytest.raises(AsdError, match=r"^net\.safetensors: is not a whole safetensors file"):
         count_parameters(Path("net.safetensors"))
+
+
+def test_what_a_user_adds_or_changes_in_the_package_is_not_replaced() -> None:
+    submission(FOLDER, ARCHIVE, settings())
+    submission(FOLDER, ARCHIVE, settings(declared_clips=3))
+    meta = FOLDER / "Doe_ACME_task2_1" / "Doe_ACME_task2_1.meta.yaml"
+    made = meta.read_text()
+    for path, text in ((FOLDER / "notes.txt", "mine"), (meta, "filled in by hand")):
+        path.write_text(text)
+        with pytest.raises(AsdError, match=rf"^{path}: was added or changed by hand .*: move it away, then run again$"):
+            submission(FOLDER, ARCHIVE, settings())
+        assert path.read_text() == text
+        path.unlink()
+    meta.write_text(made)  # the same content at another time
+    submission(FOLDER, ARCHIVE, settings())

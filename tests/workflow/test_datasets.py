@@ -44,7 +44,7 @@ def test_declared_datasets():
     assert chosen["fetched"].machines == {"fan": ("00", "01"), "pump": ("00", "01")}
     assert chosen["ids"].machines == {"fan": ("00",), "pump": ("02", "04")}
     assert chosen["plain"].machines == {"fan": ("00",)}
-    assert chosen["fetched"].recordings("fan") == Path("resources/fetched/fan")
+    assert chosen["fetched"].recordings("fan") == Path("resources/downloads/recordings/fetched/fan")
     assert (chosen["fetched"].year, chosen["plain"].year) == (2022, None)
 
 

@@ -3,6 +3,7 @@
 import ast
 import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from helpers.checkout import TOY_SYSTEM
 from helpers.toy_recordings import make_machine
 
 from asdlib.data.fetching.retry import Network
+from asdlib.data.made import record
 from asdlib.errors import AsdError
 from asdlib.evaluation.tables import TableSettings
 from asdlib.report import inputs as report_inputs
@@ -19,7 +21,8 @@ from asdlib.report.settings import IllustrateSettings, ReportSettings
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.fetch_checkpoint import PublishedFile
 from asdlib.steps.prepare import PrepareSettings
-from asdlib.workflow import inputs, recipes, settings, stage_code
+from asdlib.workflow import inputs, paths, recipes, settings, stage_code
+from asdlib.workflow.datasets import fingerprint
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
@@ -227,11 +230,64 @@ def test_fetched_datasets(root: Path) -> None:
     both = graph(root, data=["toy", "demo", "dcase2025_eval"])
     assert both.fetched() == ["demo", "dcase2025_eval"]
     assert inputs.fetched_recordings(both, "toy", "fan") == []
-    assert inputs.fetched_recordings(both, "demo", "fan") == ["resources/demo/fan"]
+    assert inputs.fetched_recordings(both, "demo", "fan") == ["resources/downloads/recordings/demo/fan"]
     assert settings.prepare(both, "demo", "fan")["recordings"] is None
     assert settings.prepare(both, "demo", "fan")["strict"]
     assert not settings.prepare(both, "dcase2025_eval", "Polisher")["strict"]
     assert stage_code.of_download(both, "demo") != stage_code.of_download(both, "dcase2025_eval")
+
+
+def test_recordings_that_the_user_has_placed_are_used_and_not_fetched(root: Path) -> None:
+    fetched = graph(root, data=["demo", "dcase2025_eval"])
+    placed, official = (root / paths.own_recordings(*one) for one in (("demo", "fan"), ("dcase2025_eval", "Polisher")))
+    make_machine(placed, train=1, target=0, test=1, seconds=0.01)
+    official.parent.mkdir(parents=True)
+    official.symlink_to(placed)
+    assert fetched.all_datasets["demo"].recordings("fan") == Path("resources/demo/fan")
+    assert inputs.fetched_recordings(fetched, "demo", "fan") == []
+    assert inputs.fetched_recordings(fetched, "demo", "valve") == ["resources/downloads/recordings/demo/valve"]
+    before = settings.prepare(fetched, "demo", "fan")
+    assert (
+        before["recordings"]
+        == fingerprint(placed)
+        == settings.prepare(fetched, "dcase2025_eval", "Polisher")["recordings"]
+    )
+    next((placed / "train").iterdir()).touch()
+    assert settings.prepare(graph(root, data="demo"), "demo", "fan") != before
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, Path.touch, lambda place: place.symlink_to("unmounted")])
+def test_a_place_for_recordings_without_recordings_is_refused(root: Path, spoil: Callable[[Path], None]) -> None:
+    place = root / "resources" / "demo" / "fan"
+    place.parent.mkdir(parents=True)
+    spoil(place)
+    with pytest.raises(
+        AsdError, match=r"^resources/demo/fan: has neither train nor test: add recordings, or remove it"
+    ):
+        inputs.fetched_recordings(graph(root, data="demo"), "demo", "fan")
+
+
+def test_public_weights_that_the_user_has_placed_are_used_and_not_fetched(root: Path) -> None:
+    shipped = Graph(CONFIG, ROOT)
+    recipe = next(recipe for recipe in shipped.recipes_by_key.values() if recipe.public)
+    file = recipe.public["name"], recipe.public["file"]
+    assert inputs.public_weights(recipe) == [paths.public_weights(*file)]
+    placed = root / paths.own_weights(*file)
+    placed.parent.mkdir(parents=True)
+    placed.touch()
+    assert inputs.public_weights(recipe) == [paths.own_weights(*file)]
+
+
+def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path) -> None:
+    path = root / "downloads" / "fan"
+    assert inputs.room_for(str(path), "mine/fan") == []
+    (path / "train").mkdir(parents=True)
+    (path / "train" / "a.wav").touch()
+    (blocked,) = inputs.room_for(str(path), "mine/fan")
+    assert "a.wav is the user's" in blocked
+    assert not Path(blocked).exists()
+    record(path)
+    assert inputs.room_for(str(path), "mine/fan") == []
 
 
 def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:

@@ -63,7 +63,10 @@ BAD = {
     "missing inner key": (changed(", backend: b", ""), r"variants\.v\.branches\.0\.backend: is missing: add it"),
     "missing kind": (changed("kind: k, ", ""), r"models\.m\.kind: is missing: add it"),
     "no name of a report": (changed("report: toy", "report:"), "report: None is not of type 'string'"),
-    "wrong type": (changed("title: A toy", "title: 3"), "title: 3 is not of type 'string': correct the value"),
+    "wrong type": (
+        changed("title: A toy", "title: 3"),
+        "title: 3 is not of type 'string': put it in quotes if it is text",
+    ),
     "wrong inner type": (changed("[raw]", "raw"), r"models\.m\.views: 'raw' is not of type 'array'"),
     "bad name": (changed("{v:", "{v-1:"), "variants: 'v-1' does not match"),
     "no variants": (changed("{v: {branches: [{model: m, backend: b}]}}", "{}"), r"variants: \{\} should be non-empty"),

@@ -16,6 +16,7 @@ from asdlib.report import inputs as report_inputs
 from asdlib.runtime import guard, job_environment, lock
 from asdlib.submission import inputs as submission_inputs
 from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
+from asdlib.workflow.config import with_paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipes import public_source
 from asdlib.workflow.words import CORPUS, RAW
@@ -27,7 +28,9 @@ try:
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.
         yaml_files.read_yaml(path)
-    graph = Graph(config, workflow.basedir)
+    graph = Graph(
+        with_paths(config, workflow.config_settings.config_args), workflow.basedir
+    )
     graph.variants, graph.recipes_by_key  # resolve all recipes, so that errors appear before any job runs
     submission_inputs.check(graph)
     settings_hash = guard.settings_hash(

@@ -11,7 +11,7 @@ from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, machine_files,
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import ALL
+from asdlib.workflow.words import ALL, CORPUS
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
@@ -136,6 +136,8 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
     name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
     if not re.fullmatch(NAME, name):
         raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
+    if name == CORPUS:
+        raise AsdError(f"config: data: {entry}: {CORPUS} is a reserved name: rename the folder")
     if name in config["datasets"]:
         raise AsdError(
             f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"

@@ -73,9 +73,10 @@ def parse_yaml(text: str, where: str) -> Any:
 def from_text(key: str, value: Any) -> Any:
     """Convert text to numbers and booleans in a config value: `--config` passes items of lists and blocks as text.
 
-    Blocks with sections, names and revisions, which are text that may look like numbers, are returned unchanged.
+    Paths, and blocks with sections, names and revisions, are text that may look like numbers; they are returned
+    unchanged.
     """
-    if key in ("data", "datasets", "noise_pool", "checkpoints", "submission"):
+    if key in ("data", "datasets", "noise_pool", "scratch", "checkpoints", "submission"):
         return value
     if isinstance(value, dict):
         return {name: from_text(key, inner) for name, inner in value.items()}
@@ -106,7 +107,11 @@ def _explain(error: "ValidationError") -> str:
         return f"{'.'.join([*path, missing])}: is missing: add it"
     value = repr(error.instance)
     problem = error.message.replace(value, textwrap.shorten(value, 60, placeholder=" …"), 1)
-    return f"{'.'.join(path) or '(top level)'}: {' '.join(problem.split())}: correct the value"
+    is_word = (
+        error.validator == "type" and "string" in error.validator_value and isinstance(error.instance, int | float)
+    )
+    remedy = "put it in quotes if it is text" if is_word else "correct the value"
+    return f"{'.'.join(path) or '(top level)'}: {' '.join(problem.split())}: {remedy}"
 
 
 @cache

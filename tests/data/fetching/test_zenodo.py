@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,7 @@ def options(server, retry, tmp_path):
         publish(server, record, archives)
     return {
         "archives_dir": tmp_path / "archives",
+        "own_archives": tmp_path / "own",
         "lock_file": tmp_path / "zenodo.lock.json",
         "base": server.base + "/",
         "retry": retry,
@@ -105,11 +107,44 @@ def test_pinned_archives_that_are_there_need_no_network(server, options, tmp_pat
     assert not server.requests
 
 
-def test_a_spoilt_archive_is_fetched_again(server, options, tmp_path):
+@pytest.mark.parametrize("place", ["archives_dir", "own_archives"])
+def test_an_archive_with_another_md5_is_refused_and_stays(server, options, tmp_path, place):
+    """It may be the user's, so it is not replaced."""
     download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
-    (options["archives_dir"] / "11/fan_train.zip").write_bytes(b"spoilt")
-    download_machine(DATASET, "fan", tmp_path / "again/fan", **options)
-    assert content(tmp_path / "again/fan") == EXPECTED
+    mine = options[place] / "11/fan_train.zip"
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_bytes(b"mine")
+    digest = hashlib.md5(b"mine").hexdigest()
+    with pytest.raises(AsdError, match=rf"^{re.escape(str(mine))}: is md5:{digest}, expected md5:\w+: remove it to"):
+        download_machine(DATASET, "fan", tmp_path / "again/fan", **options)
+    assert mine.read_bytes() == b"mine"
+    assert not (tmp_path / "again/fan").exists()
+
+
+def test_archives_that_the_user_brings_are_not_fetched(server, options, tmp_path):
+    own = options["own_archives"] / "11/fan_train.zip"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(server.files["/records/11/files/fan_train.zip"])
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert content(tmp_path / "set/fan") == EXPECTED
+    assert not server.ranges("/records/11/files/fan_train.zip")
+    assert [path.name for path in own.parent.iterdir()] == [own.name]
+
+
+def test_a_lock_file_that_is_a_link_stays_one(options, tmp_path):
+    shared = tmp_path / "shared.json"
+    options["lock_file"].symlink_to(shared)
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert options["lock_file"].is_symlink()
+    assert read_pins(shared, "archives")
+
+
+def test_leftovers_of_another_machine_stay(options, tmp_path):
+    others = [tmp_path / "set" / name for name in (".fan.backup", ".pump.host-1.part")]
+    for other in others:
+        other.mkdir(parents=True)
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert all(other.is_dir() for other in others)
 
 
 def test_a_killed_download_goes_on(server, options, retry, tmp_path):

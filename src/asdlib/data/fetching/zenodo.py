@@ -133,7 +133,7 @@ def _pin(url: str, entry: dict[str, Any]) -> Pin:
 
 
 def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], base: str, retry: Retry | None) -> Path:
-    """Return the path of a verified archive in the first or second folder, fetching it into the second if it is in none.
+    """Return the path of a verified archive in one of two folders; if it is in neither, fetch it into the second one.
 
     An archive with another md5 is refused and not replaced, because it may be the user's.
     """

@@ -1,0 +1,93 @@
+"""What the workflow made is told from what a user put in its place, added to it or changed in it."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asdlib.data.made import altered, record
+
+LATER = (2e9, 2e9)
+
+
+def add(name: str) -> Callable[[Path], None]:
+    return lambda made: (made / name).write_text("mine")
+
+
+def spoil(content: str) -> Callable[[Path], None]:
+    return lambda made: made.with_name(".fan.made").write_text(content)
+
+
+def edit(made: Path) -> None:
+    (made / "train" / "a.wav").write_text("A")
+    os.utime(made / "train" / "a.wav", LATER)
+
+
+def replace_by_link(made: Path) -> None:
+    shutil.copytree(made, made.with_name("mine"))
+    shutil.rmtree(made)
+    made.symlink_to("mine")
+
+
+def link_inside(made: Path) -> None:
+    (made / "more").symlink_to(".", target_is_directory=True)
+
+
+CHANGED = {
+    "a file is added": (add("notes.txt"), "notes.txt"),
+    "a hidden file is added": (add("train/.hidden"), "train/.hidden"),
+    "a file is edited": (edit, "train/a.wav"),
+    "a linked folder is added": (link_inside, "more"),
+    "a link to the user's folder": (replace_by_link, "."),
+    "there is no record": (lambda made: made.with_name(".fan.made").unlink(), "b.csv"),
+    "the record is damaged": (spoil('{"train'), "b.csv"),
+    "the record is something else": (spoil(json.dumps({"b.csv": 3})), "b.csv"),
+    "the record is a list": (spoil("[]"), "b.csv"),
+}
+SAME = {
+    "nothing": lambda made: None,
+    "Snakemake's timestamp": add(".snakemake_timestamp"),
+    "new times": lambda made: os.utime(made / "train" / "a.wav", LATER),
+    "a missing file": lambda made: (made / "b.csv").unlink(),
+    "an empty folder": lambda made: (made / "test").mkdir(),
+    "all is removed": shutil.rmtree,
+}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Return a folder with a record of its content."""
+    folder = tmp_path / "fan"
+    (folder / "train").mkdir(parents=True)
+    for name in ("train/a.wav", "b.csv"):
+        (folder / name).write_text("a")
+    record(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("change", "named"), CHANGED.values(), ids=CHANGED)
+def test_what_a_user_did_is_noticed(made: Path, change: Callable[[Path], None], named: str) -> None:
+    change(made)
+    assert altered(made) == made / named
+
+
+@pytest.mark.parametrize("change", SAME.values(), ids=SAME)
+def test_nothing_is_lost_with(made: Path, change: Callable[[Path], None]) -> None:
+    change(made)
+    assert altered(made) is None
+
+
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.bin"
+    assert altered(weights) is None
+    weights.write_text("a")
+    assert altered(weights) == weights
+    record(weights)
+    os.utime(weights, LATER)
+    assert altered(weights) is None
+    weights.write_text("b")
+    os.utime(weights, LATER)
+    assert altered(weights) == weights
