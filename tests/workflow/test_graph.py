@@ -256,6 +256,16 @@ def test_recordings_that_the_user_has_placed_are_used_and_not_fetched(root: Path
     assert settings.prepare(graph(root, data="demo"), "demo", "fan") != before
 
 
+def test_labels_that_would_not_be_fetched_are_said_to_be_missing(root: Path) -> None:
+    placed = make_machine(root / "resources/dcase2025_eval/Polisher", train=1, target=0, test=1, seconds=0.01)
+    labelled = graph(root, data="dcase2025_eval", ground_truth=True)
+    assert inputs.fetched_recordings(graph(root, data="dcase2025_eval"), "dcase2025_eval", "Polisher") == []
+    with pytest.raises(AsdError, match=r"^resources/dcase2025_eval/Polisher: has no ground_truth\.csv, and labels are"):
+        inputs.fetched_recordings(labelled, "dcase2025_eval", "Polisher")
+    (placed / "ground_truth.csv").touch()
+    assert inputs.fetched_recordings(labelled, "dcase2025_eval", "Polisher") == []
+
+
 @pytest.mark.parametrize("spoil", [Path.mkdir, Path.touch, lambda place: place.symlink_to("unmounted")])
 def test_a_place_for_recordings_without_recordings_is_refused(root: Path, spoil: Callable[[Path], None]) -> None:
     place = root / "resources" / "demo" / "fan"
@@ -278,7 +288,7 @@ def test_public_weights_that_the_user_has_placed_are_used_and_not_fetched(root: 
     assert inputs.public_weights(recipe) == [paths.own_weights(*file)]
 
 
-def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path) -> None:
+def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path, capsys: pytest.CaptureFixture) -> None:
     path = root / "downloads" / "fan"
     assert inputs.room_for(str(path), "mine/fan") == []
     (path / "train").mkdir(parents=True)
@@ -286,6 +296,8 @@ def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path) -> No
     (blocked,) = inputs.room_for(str(path), "mine/fan")
     assert "a.wav is the user's" in blocked
     assert not Path(blocked).exists()
+    inputs.room_for(str(path), "mine/fan")
+    assert capsys.readouterr().err.count("a.wav was added or changed by hand: used as it is and never made again") == 1
     record(path)
     assert inputs.room_for(str(path), "mine/fan") == []
 

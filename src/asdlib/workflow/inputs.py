@@ -1,9 +1,12 @@
 """The input files of the stages, from the wildcards of their rules."""
 
 import os
+import sys
+from functools import cache
 from pathlib import Path
 
 from asdlib.data import made
+from asdlib.data.truth import TRUTH_FILE
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
@@ -19,19 +22,29 @@ def room_for(path: str, by_hand: str) -> list[str]:
     what the workflow made itself.
     """
     found = made.altered(Path(path))
-    return [f"({found} is the user's: nothing makes it, and its place is {by_hand})"] if found else []
+    if not found:
+        return []
+    _say(f"{path}: {found} was added or changed by hand: used as it is and never made again; its place is {by_hand}")
+    return [f"({found} is the user's: nothing makes it, and its place is {by_hand})"]
 
 
 def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
     """Return the folder that `download` makes; an empty list if the recordings are in a user's folder.
 
-    Raises AsdError for an unknown machine.
+    Raises AsdError for an unknown machine, or if labels are requested for recordings that the user has placed.
     """
     chosen = graph.all_datasets[dataset]
     if machine not in chosen.machines:
         known = ", ".join(chosen.machines)
         raise AsdError(f"config: datasets.{dataset}: there is no machine {machine}: use one of: {known}")
-    return [] if chosen.by_hand(machine) else [paths.recordings(dataset, machine)]
+    by_hand = chosen.by_hand(machine)
+    wants_truth = chosen.ground_truth and graph.config["ground_truth"]
+    if by_hand and wants_truth and not (by_hand / TRUTH_FILE).is_file():
+        raise AsdError(
+            f"{by_hand}: has no {TRUTH_FILE}, and labels are fetched only together with recordings: add it, or move "
+            "the folder away"
+        )
+    return [] if by_hand else [paths.recordings(dataset, machine)]
 
 
 def noise_for_separator(graph: Graph, dataset: str, machine: str) -> list[str]:
@@ -129,6 +142,12 @@ def reported_file(graph: Graph, system: str) -> list[str]:
 def audio_files(graph: Graph) -> list[str]:
     """Return the tables of prepared clips of all machines of the run."""
     return [paths.audio(RAW, dataset, machine) for dataset, machine in graph.run_machines]
+
+
+@cache
+def _say(message: str) -> None:
+    """Print a message once; Snakemake calls an input function several times."""
+    print(message, file=sys.stderr)
 
 
 def _features(model: Recipe, view: str, dataset: str, machine: str) -> str:
