@@ -77,7 +77,7 @@ def test_archives(tmp_path, monkeypatch, archive, md5, complaint):
     with HostileServer() as server:
         server.files[f"/records/{RECORD}/files/fan.zip"] = archive
         network = replace(NETWORK, zenodo=server.base, github=server.base)
-        block = {"source": source, "ground_truth": None}
+        block = {"source": source, "ground_truth": None, "own_archives": str(tmp_path / "own")}
         refused(lambda: download("fan", folder, block, network, lock), complaint)
     kept = {path.name for path in files(tmp_path) if path.suffix != ".lock"}
     assert kept <= {"zenodo.lock.json", "fan.zip"}, "nothing unpacked, no part of a file"

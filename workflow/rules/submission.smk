@@ -28,7 +28,7 @@ rule submission:
         mem_mb=1000,
         runtime=30,
     params:
-        folder=paths.SUBMISSION,
+        folder=lambda w: paths.SUBMISSION,
         settings=lambda w: submission_inputs.settings(graph),
         code=stage_code.of_step("submission"),
     shell:
