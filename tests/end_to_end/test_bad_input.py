@@ -190,7 +190,7 @@ RECORDINGS = {
     ),
     "attributes that are no text": (
         content(TABLE, lambda data: b"\xff" + data),
-        rf"FAN/{TABLE}: is not a CSV file in UTF-8 \(.*\): save it again",
+        f"FAN/{TABLE}: line 1: the byte 0xff is not UTF-8: save the file as UTF-8",
     ),
     "attributes with half a pair": (
         content(TABLE, lambda data: data + b"x.wav,spd\n"),

@@ -190,7 +190,7 @@ def test_a_table_is_read_as_it_was_written() -> None:
     [
         (None, r"cannot be read \(No such file or directory\): run `snakemake scores\.csv --cores 2` first"),
         (b"", r"is not a table of scores \(No columns to parse from file\): delete it and run again"),
-        (b"\xff\n", r"is not a table of scores \(.*utf-8.*\): delete it and run again"),
+        (b"\xff\n", r"line 1: the byte 0xff is not UTF-8: save the file as UTF-8"),
         (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): delete it and run again"),
         (b"system,variant\n", r"has no column dataset: name the scores\.csv of a system; if it is one, delete it"),
         (

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asdlib.data.listing import bare_name, refuse_special
+from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
 
@@ -38,9 +39,8 @@ def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, st
 def _read_csv(path: Path) -> list[list[str]]:
     refuse_special(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return [[unicodedata.normalize("NFC", cell.strip()) for cell in line] for line in csv.reader(handle)]
+        return [[unicodedata.normalize("NFC", cell.strip()) for cell in row] for _, row in read_csv(path)]
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise AsdError(f"{path}: is not a CSV file in UTF-8 ({error}): save it again") from error
+    except csv.Error as error:
+        raise AsdError(f"{path}: is not a CSV file ({error}): save it again") from error

@@ -59,7 +59,7 @@ def locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w")
+        handle = lock.open("w", encoding="utf-8")
     except OSError as error:
         reason = error.strerror
         raise AsdError(f"{lock}: cannot be written ({reason}): make room, or make the folder writable") from error

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.files import atomic
 from asdlib.data.listing import TEST_FOLDERS, TRUTH_FILE, bare_name, recordings, refuse_special
+from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
 LOG = logging.getLogger(__name__)
@@ -195,9 +196,8 @@ def _binary(path: Path, number: int, text: str, words: tuple[str, str]) -> str:
 def _rows(path: Path) -> list[list[str]]:
     refuse_special(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return list(csv.reader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [row for _, row in read_csv(path)]
+    except (OSError, csv.Error) as error:
         raise AsdError(f"{path}: cannot be read as a CSV file ({error}): fetch it again") from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS, FIGURES
 from asdlib.evaluation.metrics import harmonic_mean
@@ -25,15 +26,18 @@ def load_reported(path: Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise AsdError(f"{path}: no such file: write the table of reported figures, or its header alone")
     rows: dict[tuple[str, ...], list[Any]] = {}
-    with Path(path).open(encoding="utf-8", newline="") as handle:
-        reader = csv.reader(handle)  # pandas would not say on which line a wrong row is
-        _check_header(path, tuple(next(reader, ())))
-        for row in filter(None, reader):
-            where = f"{path}, line {reader.line_num}"
-            key, figures = _parse(row, where)
-            if key in rows:
-                raise AsdError(f"{where}: {' '.join(key)} is repeated: keep one row")
-            rows[key] = figures
+    try:
+        (_, header), *lines = list(read_csv(path)) or [(1, [])]  # pandas would not say on which line a wrong row is
+    except csv.Error as error:
+        raise AsdError(f"{path}: is not a CSV file ({error}): save it again") from error
+    _check_header(path, tuple(header))
+    for number, row in lines:
+        if not row:
+            continue
+        key, figures = _parse(row, f"{path}, line {number}")
+        if key in rows:
+            raise AsdError(f"{path}, line {number}: {' '.join(key)} is repeated: keep one row")
+        rows[key] = figures
     return _frame(rows, [*FIGURES, "note"])
 
 

@@ -1,10 +1,12 @@
 """The table scores.csv of a system: its columns, and how it is read back."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
 
 from asdlib.data.csv_cells import unguarded
+from asdlib.data.text_files import read_text
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import FIGURES
 
@@ -17,7 +19,7 @@ MEAN, SD = "mean", "sd"  # in place of a seed
 def read_score_table(path: Path) -> pd.DataFrame:
     """Return a system's scores.csv: figures as floats, NaN where a cell is empty, everything else as text."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False).map(unguarded)
+        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False).map(unguarded)
         missing = [name for name in SCORE_COLUMNS if name not in table]
         if missing:
             raise AsdError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asdlib.data.files import atomic
+from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
 SCORES = "anomaly_score"
@@ -89,14 +90,14 @@ def read_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
         raise AsdError(f"{path}: no such file: add it, or correct the folder")
     count = 0
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle)
-            for row in filter(None, reader):
-                count += 1
-                if len(row) != 2:
-                    raise AsdError(f"{path}, line {reader.line_num}: {len(row)} columns: write `file,value`")
-                yield f"{path}, line {reader.line_num}", row[0].strip(), row[1].strip()
-    except (UnicodeDecodeError, csv.Error) as error:
+        for number, row in read_csv(path):
+            if not row:
+                continue
+            count += 1
+            if len(row) != 2:
+                raise AsdError(f"{path}, line {number}: {len(row)} columns: write `file,value`")
+            yield f"{path}, line {number}", row[0].strip(), row[1].strip()
+    except csv.Error as error:
         raise AsdError(f"{path}: is not a CSV file ({error}): write it again") from error
     if not count:
         raise AsdError(f"{path}: holds no rows: write one row for each clip")

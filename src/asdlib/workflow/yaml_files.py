@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from asdlib.data.text_files import read_text
 from asdlib.errors import AsdError
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def load_yaml(path: Path, schema: str) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file. Raises AsdError if it cannot be read, is not YAML or has a repeated key."""
     try:
-        return parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise AsdError(f"{path}: is not YAML: {error}: correct it") from error
+        return parse_yaml(read_text(path), str(path))
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): restore it") from error
 

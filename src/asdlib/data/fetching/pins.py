@@ -71,7 +71,7 @@ def waiting_lock(path: Path) -> Iterator[None]:
     """
     lock = path.with_name(f".{path.name}.queue")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
+    with lock.open("w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -1,0 +1,48 @@
+"""Read text that users write: UTF-8, with or without a byte order mark, with any line ends.
+
+Spreadsheets and editors on Windows add the mark, and some save UTF-16. Every reader of such files begins here, so that
+the mark never becomes part of a name, and another encoding is said in one line.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from asdlib.errors import AsdError
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file without a byte order mark, with the line ends of the file.
+
+    Raises AsdError for text in another encoding, and OSError if the file cannot be read.
+    """
+    content = without_mark(Path(path).read_bytes(), str(path))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise AsdError(f"{path}: line {line}: the byte 0x{byte:02x} is not UTF-8: save the file as UTF-8") from error
+
+
+def read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) for every row of a CSV file, read as `read_text` does; a row may end on a later line.
+
+    Raises csv.Error for text that is not CSV.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    yield from ((reader.line_num, row) for row in reader)
+
+
+def without_mark(content: bytes, where: str) -> bytes:
+    """Return the bytes of a text without the byte order mark of UTF-8.
+
+    Raises AsdError, with a message that begins with `where`, for UTF-16, whose letters have a byte 0 each.
+    """
+    if content.startswith(_UTF16) or b"\0" in content:
+        raise AsdError(f"{where}: is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8")
+    return content.removeprefix(codecs.BOM_UTF8)
