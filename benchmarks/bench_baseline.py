@@ -58,7 +58,7 @@ def _stage(folder: Path, stage: str) -> tuple[float, float, float]:
     """Return the wall time and the processor time (s) of a stage's jobs, and their largest peak of memory (MB)."""
     rows = []
     for path in (folder / "results" / "benchmarks" / stage).rglob("*.tsv"):
-        with path.open(newline="") as handle:
+        with path.open(newline="", encoding="utf-8") as handle:
             rows += list(csv.DictReader(handle, delimiter="\t"))
     columns = ("s", "cpu_time", "max_rss")
     number = {name: [float(row[name]) for row in rows if row[name] not in ("NA", "-")] for name in columns}

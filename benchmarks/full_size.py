@@ -12,6 +12,6 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 def resolved(registry: str, name: str, override: Path | None) -> dict[str, Any]:
     """Return the resolved settings of a recipe; `override` is a YAML file with a block of that name."""
-    changes = yaml.safe_load(override.read_text())["override"] if override else {}
-    public = yaml.safe_load((CONFIG / "checkpoints.yaml").read_text())["checkpoints"]
+    changes = yaml.safe_load(override.read_text(encoding="utf-8"))["override"] if override else {}
+    public = yaml.safe_load((CONFIG / "checkpoints.yaml").read_text(encoding="utf-8"))["checkpoints"]
     return Recipes(CONFIG / "systems", changes, public).resolve(registry, name, seed=0).settings

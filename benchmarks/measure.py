@@ -31,6 +31,6 @@ def run(command: list[str], core: int | None = None) -> Cost:
 
 def machine() -> str:
     """Return a line that describes this computer."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(names)} × {names[0]}, {platform.system()}, Python {platform.python_version()}"

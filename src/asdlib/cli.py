@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from asdlib.commands import evaluate, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
+from asdlib.runtime.text_streams import escape_unknown
 
 COMMANDS = {
     "evaluate": evaluate,
@@ -22,6 +23,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or 2 for wrong input."""
+    escape_unknown(sys.stdout, sys.stderr)
     args = build_parser().parse_args(argv)
     logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:

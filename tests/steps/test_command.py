@@ -24,6 +24,10 @@ from asdlib.errors import AsdError
 from asdlib.steps.command import run
 
 def step(behaviour: str, out: Path) -> None:
+    if behaviour == "any text":
+        print("\\u2013 \\udcff")
+        logging.getLogger("asdlib.progress").info("\\u2026 \\udcff")
+        raise AsdError("x: \\xb1 \\udcff")
     if behaviour == "success":
         print("a library prints")
         os.system("echo a subprocess prints")
@@ -45,11 +49,11 @@ run(step)
 """
 
 
-def start(tmp_path: Path, behaviour: str, log: object = None) -> subprocess.Popen:
+def start(tmp_path: Path, behaviour: str, log: object = None, **environment: str) -> subprocess.Popen:
     arguments = ["--behaviour", behaviour, "--out", str(tmp_path / "out.txt")]
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments, *(["--log", str(log)] if log else [])],
-        env={**os.environ, "PYTHONPATH": str(SRC)},
+        env={**os.environ, "PYTHONPATH": str(SRC), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -95,6 +99,21 @@ def test_names_reach_log_and_terminal_escaped(tmp_path):
     log = (tmp_path / "step.log").read_text()
     assert notice.partition(" ")[2] in log
     assert error in log
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+
+
+def test_a_job_may_say_anything_in_any_locale(tmp_path):
+    """Messages hold signs that ASCII lacks, and names of files may hold bytes that no encoding has."""
+    code, out, err = finish(start(tmp_path, "any text", tmp_path / "step.log", **ASCII))
+    assert (code, out, err) == (1, "", "error: x: ± \\xff\n")
+    log = (tmp_path / "step.log").read_text(encoding="utf-8")
+    assert log.startswith("– \\udcff\n")
+    assert log.endswith("error: x: ± \\xff\n")
+    code, out, err = finish(start(tmp_path, "any text", **ASCII))
+    assert (code, out) == (1, "\\u2013 \\udcff\n")
+    assert err.endswith("error: x: \\xb1 \\xff\n")
 
 
 def test_without_a_log_everything_is_said_once_on_stderr(tmp_path):

@@ -13,7 +13,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from asdlib.errors import AsdError
 from asdlib.report import inputs as report_inputs
-from asdlib.runtime import guard, job_environment, lock
+from asdlib.runtime import guard, job_environment, lock, text_streams
 from asdlib.submission import inputs as submission_inputs
 from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
 from asdlib.workflow.config import with_paths
@@ -21,7 +21,10 @@ from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipes import public_source
 from asdlib.workflow.words import CORPUS, RAW
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+# Otherwise a message that the terminal cannot show becomes an error of 20 lines.
+text_streams.open_up(logger.handlers)
 job_environment.export(workflow.basedir)
 
 try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.runtime.job_environment import in_utf8
 from asdlib.workflow.snakemake_call import arguments
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
@@ -30,7 +31,10 @@ def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[J
     """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
     options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # overrides a profile that hides the jobs
     command = [sys.executable, "-m", "snakemake", *arguments(targets, options, files, entries)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(), check=False,
+        encoding="utf-8", errors="surrogateescape",
+    )  # fmt: skip
     if done.returncode:
         raise AsdError(f"snakemake: {complaint(done.stdout)}")
     return parse(done.stdout)

@@ -72,7 +72,7 @@ def _take(folder: Path, names: list[str], gpus: int) -> dict[str, IO[str]]:
 
 def _lock(path: Path) -> IO[str] | None:
     try:
-        handle = path.open("a")
+        handle = path.open("a", encoding="utf-8")
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         handle.close()

@@ -65,7 +65,7 @@ def _code(path: Path) -> str:
     try:
         return code_hash.normalised(path)
     except SyntaxError:  # the file is being edited
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _tokens(path: Path) -> list[str]:

@@ -29,7 +29,7 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
     locks = folder / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK).open("a+")
+        handle = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder, error) from error
     _held.append(handle)
@@ -59,7 +59,7 @@ def _clear(locks: Path, handle: IO[str]) -> None:
 def is_alive(folder: Path = Path(".snakemake")) -> bool:
     """Return whether a run of this folder is alive; True if the file system has no locks."""
     try:
-        with (folder / LOCK).open("r+") as handle:
+        with (folder / LOCK).open("r+", encoding="utf-8") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:  # no run has ever been started here
         return False

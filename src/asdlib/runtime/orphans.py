@@ -71,7 +71,7 @@ def _is_of_a_run(entry: Path, folder: Path) -> bool:
 
 def _ancestors(process: int) -> Iterator[int]:
     while process > 1:
-        yield (process := int((PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[1]))
+        yield (process := int((PROC / str(process) / "stat").read_bytes().rpartition(b")")[2].split()[1]))
 
 
 def _is_snakemake(process: int) -> bool:
@@ -108,6 +108,6 @@ def _queued(folder: Path) -> dict[str, str]:
 
 def _ask(*command: str) -> tuple[str, str]:
     """Run a command of SLURM and return its output and, if it fails, the reason."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     complaint = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
     return done.stdout, complaint if done.returncode else ""

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard
 from asdlib.runtime.job_environment import is_first
+from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
@@ -87,9 +88,10 @@ def _redirect(log: Path | None) -> int:
     terminal = os.dup(2)
     if log and is_first():
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as handle:
+        with log.open("w", encoding="utf-8") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
+    (use_utf8 if log else escape_unknown)(sys.stdout, sys.stderr)
     level = logging.INFO if is_first() else logging.WARNING
     formatter = LogFormatter(FORMAT, "%H:%M:%S")
     logged = logging.StreamHandler(sys.stderr)

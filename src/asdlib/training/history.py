@@ -24,7 +24,7 @@ def write_history(path: Path, epochs: list[Epoch]) -> None:
     """Write the log of a training, one row per epoch, with the network's own metrics in the last columns."""
     own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
     rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
-    with atomic(path) as temporary, temporary.open("w", newline="") as handle:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
