@@ -42,6 +42,20 @@ def test_a_bad_config_is_one_line_without_a_traceback(checkout, settings, compla
     assert not any((checkout.folder / "results").iterdir())
 
 
+POOR = {"HOME": "/dev/null", "XDG_CACHE_HOME": "", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_without_a_home_and_on_an_ascii_terminal_messages_are_still_one_line(checkout):
+    (checkout.folder / "recordings").rename(checkout.folder / "größe")
+    with checkout.start(TABLES, "--config", "data=größe", **POOR) as run:
+        printed = run.finish(fails=True)
+    assert len(lines(printed, "/dev/null/.cache: cannot be written: libraries keep their caches in .snakemake/")) == 1
+    (line,) = lines(printed, "config: data: ")
+    assert line.isascii()
+    assert "Traceback" not in printed
+    assert "Logging error" not in printed
+
+
 def test_a_bad_system_is_one_line_without_a_traceback(checkout):
     checkout.edit("config/systems/baseline.yaml", "hidden: 128", "hiden: 128")
     printed = checkout.run(TABLES, "--dry-run", fails=True)

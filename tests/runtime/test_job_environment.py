@@ -2,9 +2,11 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refused
 
 from asdlib.runtime import job_environment
 
@@ -24,3 +26,64 @@ def test_export(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PYTHONIOENCODING" not in os.environ
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["/checkout/src", "/mine"])
     assert os.environ["PATH"] == os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin"])
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a HOME of this user alone, without any of the variables that name folders in it."""
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "TMPDIR"):
+        monkeypatch.setenv(variable, "")  # so that it is restored
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # Python looks for it once
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def test_a_home_that_can_be_written_is_left_alone(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = dict(os.environ)
+    job_environment.provide_folders(Path("caches"))
+    assert (dict(os.environ), caplog.messages) == (before, [])
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("kind", ["a file", "no home at all"])
+def test_without_a_home_caches_are_in_the_run_s_folder(home: Path, monkeypatch, caplog, kind: str) -> None:
+    if kind == "a file":  # root, as which tests often run, may write into every folder
+        home.touch()
+    else:
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # neither HOME nor an entry for the user
+    job_environment.provide_folders(Path("caches"))
+    assert os.environ["XDG_CACHE_HOME"] == str(Path("caches").resolve())
+    assert os.environ["MPLCONFIGDIR"] == str(Path("caches/matplotlib").resolve())
+    own = home / ".cache" if kind == "a file" else "~/.cache"
+    advice = "libraries keep their caches in caches: set XDG_CACHE_HOME to choose another folder"
+    assert caplog.messages == [f"{own}: cannot be written: {advice}"]
+    job_environment.provide_folders(Path("caches"))  # a job on a cluster
+    assert len(caplog.messages) == 1
+
+
+def test_a_chosen_folder_for_caches_is_used(home: Path, tmp_path: Path, monkeypatch, caplog) -> None:
+    home.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    job_environment.provide_folders(Path("caches"))
+    assert (os.environ["XDG_CACHE_HOME"], caplog.messages) == (str(tmp_path / "mine"), [])
+    assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "mine" / "matplotlib")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_temporary_folder_that_is_not_used_is_said(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    job_environment.provide_folders(Path("caches"))
+    advice = f"temporary files are in {tempfile.gettempdir()}: set TMPDIR to choose another folder"
+    assert caplog.messages == [f"TMPDIR: {tmp_path}/gone: cannot be written: {advice}"]
+
+
+@pytest.mark.usefixtures("home")
+def test_no_temporary_folder_at_all_is_one_line(monkeypatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    complaint = "TMPDIR: no folder for temporary files can be written: set it to one that can"
+    refused(lambda: job_environment.provide_folders(Path("caches")), complaint)

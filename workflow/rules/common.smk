@@ -28,6 +28,7 @@ text_streams.open_up(logger.handlers)
 job_environment.export(workflow.basedir)
 
 try:
+    job_environment.provide_folders(Path(".snakemake/cache"))
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.
         yaml_files.read_yaml(path)

@@ -1,8 +1,14 @@
-"""The environment variables of jobs: this checkout, its library, and the Python that runs Snakemake."""
+"""The environment variables of jobs: this checkout, its library, the Python that runs Snakemake, and usable folders."""
 
+import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
+
+from asdlib.errors import AsdError
+
+_log = logging.getLogger(__name__)
 
 
 def export(root: Path) -> None:
@@ -17,6 +23,43 @@ def export(root: Path) -> None:
     os.environ.pop("PYTHONIOENCODING", None)
     _prepend("PYTHONPATH", f"{root}/src")
     _prepend("PATH", str(Path(sys.executable).parent))
+
+
+def provide_folders(caches: Path) -> None:
+    """Let libraries keep their caches in the folder `caches` if the user's own cannot be written, and say so.
+
+    In containers and on the nodes of some clusters, HOME cannot be written. numba would then fail, and matplotlib
+    would warn in every job. A TMPDIR that cannot be used, which Python skips silently, is said as well.
+    """
+    own = _folder("XDG_CACHE_HOME", "~/.cache")
+    if not _can_be_written(own):
+        os.environ["XDG_CACHE_HOME"] = str(caches.resolve())
+        advice = f"libraries keep their caches in {caches}: set XDG_CACHE_HOME to choose another folder"
+        _log.warning("%s: cannot be written: %s", own, advice)
+    if "MPLCONFIGDIR" not in os.environ and not _can_be_written(_folder("XDG_CONFIG_HOME", "~/.config")):
+        os.environ["MPLCONFIGDIR"] = str(_folder("XDG_CACHE_HOME", "~/.cache") / "matplotlib")
+    asked, used = os.environ.get("TMPDIR"), temporary_folder()
+    if asked and os.path.realpath(asked) != os.path.realpath(used):
+        advice = f"temporary files are in {used}: set TMPDIR to choose another folder"
+        _log.warning("TMPDIR: %s: cannot be written: %s", asked, advice)
+
+
+def temporary_folder() -> Path:
+    """Return the folder of temporary files; raise AsdError if there is none."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:  # TMPDIR, /tmp, /var/tmp and the working directory cannot be written
+        raise AsdError("TMPDIR: no folder for temporary files can be written: set it to one that can") from error
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or os.path.expanduser(default))  # noqa: PTH111 (fails without a home)
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Return whether a folder can be written, or be made; without a home, `~` is still its first part."""
+    there = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
+    return folder.is_absolute() and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def in_utf8() -> dict[str, str]:
