@@ -109,8 +109,8 @@ def artificial_clips(recipe: Recipe, count: int, seconds: float) -> Clips:
 def _resolver(small: bool) -> Recipes:
     changes: dict[str, Any] = {}
     for path in sorted(TOY_SIZES.glob("*.yaml")) if small else []:
-        changes = merge(changes, yaml.safe_load(path.read_text())["override"])
-    public = yaml.safe_load((CONFIG / "checkpoints.yaml").read_text())["checkpoints"]
+        changes = merge(changes, yaml.safe_load(path.read_text(encoding="utf-8"))["override"])
+    public = yaml.safe_load((CONFIG / "checkpoints.yaml").read_text(encoding="utf-8"))["checkpoints"]
     return Recipes(CONFIG / "systems", changes, public)
 
 

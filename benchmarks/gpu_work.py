@@ -95,7 +95,7 @@ def _train(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> lis
     train_model(
         tables, [], [], [], folder / "model.safetensors", history, recipe.settings, "check", device, 1, 2, str(folder)
     )
-    with history.open(newline="") as handle:
+    with history.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from asdlib.commands import evaluate, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
+from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.text_streams import escape_unknown
 
 COMMANDS = {
@@ -22,16 +23,20 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, or 2 for wrong input."""
+    """Run one command and return the exit code: 0, 2 for wrong input, or 130 after Ctrl-C."""
     escape_unknown(sys.stdout, sys.stderr)
     args = build_parser().parse_args(argv)
     logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:
-        args.run(args)
+        with exiting_on_signals():
+            args.run(args)
         sys.stdout.flush()
     except AsdError as error:
         print(f"asdlib: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("asdlib: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # `asdlib … | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -8,6 +8,8 @@ import io
 import json
 import os
 import shutil
+import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -153,13 +155,48 @@ def test_a_bad_recording_is_refused_in_one_line(ran: Path, capsys, kind: str) ->
     assert refused(capsys, *OPTIONS, "my.wav").startswith(complaint)
 
 
+def listed(content: bytes) -> io.TextIOWrapper:
+    """Return a standard input of this content, in a locale that cannot decode it."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="ascii")
+
+
 @pytest.mark.parametrize(("given", "where"), [("empty", "empty"), ("-", "standard input")])
 def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, where: str) -> None:
     Path("empty").mkdir()
     Path("empty/notes.txt").touch()
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    monkeypatch.setattr("sys.stdin", listed(b"\n"))
     told = refused(capsys, *OPTIONS, given)
     assert told == f"{where}: contains no recordings: give .wav files, or folders that contain some"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_list_in_utf_16_is_refused(ran: Path, capsys, monkeypatch, encoding: str) -> None:
+    monkeypatch.setattr("sys.stdin", listed("my.wav\r\n".encode(encoding)))
+    complaint = "is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8"
+    assert refused(capsys, *OPTIONS, "-") == f"standard input: {complaint}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_killed_command_leaves_nothing(ran: Path, tmp_path: Path, monkeypatch, capsys, number: int) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    seen = []
+
+    def killed(clips: list, out: Path, *_: object) -> None:
+        out.write_bytes(b"half")
+        seen.append(out)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(new_clips, "write_audio", killed)
+    try:
+        code = main(["score", *OPTIONS, "my.wav", "--configfile", "settings.yaml"])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 128 + number
+    assert capsys.readouterr().err == ("asdlib: interrupted\n" if number == signal.SIGINT else "")
+    assert tmp_path / "temporary" in seen[0].parents
+    assert not list((tmp_path / "temporary").iterdir())
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -> None:
@@ -270,3 +307,24 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
         "short.wav: lasts 0.128 s, a clip needs 0.128 s: replace or remove it",
     ]
     assert err == ("asdlib: error: 2 of 4 recordings have no score (see above): replace them, or leave them out\n")
+
+
+LISTS = {
+    "byte order mark": "\ufeffü.wav\nmy.wav\n".encode(),
+    "line ends of Windows": "ü.wav\r\n\r\nmy.wav\r\n".encode(),
+    "both, and no last line end": "\ufeffü.wav\r\nmy.wav".encode(),
+}
+
+
+@pytest.mark.parametrize("content", LISTS.values(), ids=LISTS)
+def test_lists_of_any_editor_are_read(asked: list[str], monkeypatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", listed(content))
+    score("-")
+    assert asked == ["ü.wav", "my.wav"]
+
+
+def test_csv_is_utf8_in_any_locale(asked: list[str], monkeypatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    score("ü.wav", "my.wav", "--csv")
+    assert [line.split(b",")[0] for line in written.getvalue().splitlines()] == [b"clip", "ü.wav".encode(), b"my.wav"]

@@ -139,15 +139,16 @@ def test_the_message_arrives_though_the_logs_disk_is_full(tmp_path, behaviour, e
     assert err.startswith(f"error: {expected}")
 
 
-def test_a_terminated_job_removes_its_temporary_files(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_job_removes_its_temporary_files(tmp_path, number):
     log = tmp_path / "step.log"
     process = start(tmp_path, "sleep", log)
     until = time.monotonic() + 30
     while not (log.exists() and "ready" in log.read_text()):
         assert time.monotonic() < until, "the step did not start"
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert finish(process)[0] == 128 + signal.SIGTERM
+    process.send_signal(number)
+    assert finish(process)[0] == 128 + number
     assert {path.name for path in tmp_path.iterdir()} == {"step.log"}
 
 

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
+from asdlib.runtime.cleanup import temporary_folder
 from asdlib.scoring.fitted_variant import fit_variant, read_views
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
@@ -65,8 +65,8 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     _refuse_augmented(target)
     _refuse_other_format(graph, target)
     usable, refused = _sorted_out(graph, target, recordings)
-    with TemporaryDirectory(prefix="asdlib-score-") as folder:
-        pipeline = _Pipeline(graph, target, Path(folder))
+    with temporary_folder("asdlib-score") as folder:
+        pipeline = _Pipeline(graph, target, folder)
         cut, padded = pipeline.prepare(usable)
         made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
         clips, views = read_views(made, "test", target.section)

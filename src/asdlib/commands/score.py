@@ -1,7 +1,6 @@
 """`asdlib score`: score new recordings with the models of a run."""
 
 import argparse
-import codecs
 import json
 import logging
 import os
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING
 from asdlib.commands.text_table import text_table
 from asdlib.data.csv_cells import as_csv
 from asdlib.data.listing import recordings_and_others, unused
+from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError, printable
+from asdlib.runtime.job_environment import provide_folders
+from asdlib.runtime.text_streams import use_utf8
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
     _refuse_missing(graph, target, args)
     clips = _files(args.clips)
 
+    provide_folders(Path(".snakemake/cache"))
     from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: only after the checks
 
     scores = score_clips(graph, target, clips)
@@ -74,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
         seconds = graph.config["prepare"]["seconds"]
         _log.warning("%d clips cut and %d padded to %g s", scores.cut, scores.padded, seconds)
     formatted = _csv if args.csv else _json if args.json else _text
+    if args.csv:  # read by programs: UTF-8 like every file, whatever the locale
+        use_utf8(sys.stdout)
     print(formatted(target, [str(path) for path in scores.clips], scores))
     if scores.refused:
         sys.stdout.flush()
@@ -137,7 +142,7 @@ def _files(given: Sequence[str]) -> list[Path]:
 
 def _listed(content: bytes) -> list[Path]:
     """Return the files of a list, one per line; a name is bytes, and an editor may have put a mark before the first."""
-    lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).split("\n")
+    lines = os.fsdecode(without_mark(content, "standard input")).split("\n")
     return [Path(line.strip()) for line in lines if line.strip()]
 
 

@@ -9,7 +9,6 @@ import ast
 import inspect
 import logging
 import os
-import signal
 import sys
 import types
 import typing
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 
 from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard
+from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow.typed_settings import typed
@@ -41,7 +41,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         terminal = _redirect(log)
     except OSError as error:
         sys.exit(f"error: {log}: cannot be written ({error.strerror}): make room, or make the folder writable")
-    signal.signal(signal.SIGTERM, _stop)  # so that temporary files are removed
+    exit_on_signals()
     try:
         guard.check_library()
         step(**options)
@@ -113,7 +113,3 @@ def _fail(message: str, terminal: int, bug: Exception | None = None) -> NoReturn
         os.write(terminal, f"{message}\n".encode())
     logging.error("%s", message, exc_info=bug)
     sys.exit(1)
-
-
-def _stop(signum: int, frame: Any) -> NoReturn:
-    sys.exit(128 + signum)

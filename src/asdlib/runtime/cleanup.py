@@ -1,0 +1,78 @@
+"""Nothing is left behind by a process that is stopped: signals end it as errors do, and temporary folders are found."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from asdlib.runtime import job_environment
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Python itself turns SIGINT into KeyboardInterrupt
+
+
+def exit_on_signals() -> list[signal.Signals]:
+    """Turn signals into SystemExit, so that temporary files are removed, and return these signals.
+
+    A signal that is ignored stays ignored, as after `nohup`.
+    """
+    turned = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in turned:
+        signal.signal(number, _exit)
+    return turned
+
+
+@contextmanager
+def exiting_on_signals() -> Iterator[None]:
+    """Do the same while the block runs."""
+    turned = exit_on_signals()
+    try:
+        yield
+    finally:
+        for number in turned:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Yield a new folder `<name>-…` for temporary files and remove it after the block.
+
+    Also remove such folders of processes that were killed. A process holds a lock on its folder, which the system
+    releases with the process, so a folder that can be locked belongs to no process.
+    """
+    parent = job_environment.temporary_folder()
+    for left in parent.glob(f"{name}-*"):
+        with suppress(OSError):  # it is in use, or another user's
+            _remove_left(left)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))  # a name that is not searched before it is locked
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # on a file system without locks, no folder can be locked, so none is removed
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder = folder.rename(parent / folder.name.removeprefix("."))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_left(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)  # a second signal must not interrupt the removal
+    sys.exit(128 + number)

@@ -1,0 +1,86 @@
+"""A process that is stopped removes its temporary files; what a killed one leaves, the next one removes."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from asdlib.runtime import cleanup
+from asdlib.runtime.cleanup import temporary_folder
+
+SRC = Path(cleanup.__file__).resolve().parents[2]
+SCRIPT = """
+import time
+from asdlib.runtime.cleanup import exit_on_signals, temporary_folder
+exit_on_signals()
+with temporary_folder("asdlib-test") as folder:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "clips").touch()
+    print(folder, flush=True)
+    input()
+"""
+
+
+@contextmanager
+def process(parent: Path, *before: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Yield a process that uses a temporary folder below `parent` until it gets a line, and its folder."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "TMPDIR": str(parent)}
+    run = subprocess.Popen([*before, sys.executable, "-c", SCRIPT], env=environment, stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")  # fmt: skip
+    try:
+        yield run, Path(run.stdout.readline().rstrip("\n"))
+    finally:
+        run.kill()
+        run.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_stopped_process_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with process(tmp_path) as (run, folder):
+        assert (folder / "deep" / "clips").is_file()
+        run.send_signal(number)
+        code = run.wait(timeout=60)
+    assert code == (-number if number == signal.SIGINT else 128 + number)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    with process(tmp_path, "nohup") as (run, folder):
+        run.send_signal(signal.SIGHUP)
+        assert folder.is_dir()
+        run.communicate("\n", timeout=60)
+        assert run.returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "asdlib-test-file").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "asdlib-test-link").symlink_to(tmp_path / "mine")
+    with process(tmp_path) as (killed, left), process(tmp_path) as (_, alive):
+        killed.kill()
+        killed.wait(timeout=60)
+        assert left.is_dir()
+        with temporary_folder("asdlib-test") as own, temporary_folder("asdlib-test") as another:
+            assert {path.name for path in tmp_path.iterdir()} == {
+                own.name, another.name, alive.name, "asdlib-test-file", "asdlib-test-link", "mine"
+            }  # fmt: skip
+
+
+def test_without_locks_nothing_is_removed(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cleanup.fcntl, "flock", refuse)
+    (tmp_path / "asdlib-test-1").mkdir()
+    with temporary_folder("asdlib-test") as own:
+        assert own.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["asdlib-test-1"]
