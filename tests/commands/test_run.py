@@ -64,6 +64,15 @@ def test_wrong_calls_start_nothing(called: list[str], capsys, given: str, compla
     assert called == []
 
 
+def test_a_config_file_in_another_encoding_starts_nothing(called: list[str], capsys, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("data: demo\n".encode("utf-16"))
+    assert main(["run", "--configfile", str(path)]) == 2
+    complaint = "is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8"
+    assert capsys.readouterr().err == f"asdlib: error: {path}: {complaint}\n"
+    assert called == []
+
+
 def test_the_exit_code_is_snakemakes(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text("rule all:\n    shell: 'exit 3'\n")
     command = [sys.executable, "-m", "asdlib.cli", "run", "--cores", "1"]

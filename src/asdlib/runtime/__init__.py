@@ -1,1 +1,1 @@
-"""Where a job runs: device, locks and orphaned jobs. No result depends on it."""
+"""Where a job runs: device, locks, environment, temporary folders and orphaned jobs. No result depends on it."""
