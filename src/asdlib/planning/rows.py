@@ -21,8 +21,8 @@ SUPPLEMENTS = (
 )
 HOURS = (
     f"Hours are estimated from {COSTS}, which was measured on slow, shared CPUs. CPU h: hours of one thread if "
-    "everything runs on CPUs. GPU h: hours of one GPU for the jobs that ask for a GPU; an assumption, because nothing "
-    "was measured on a GPU. Separators may stop earlier."
+    "everything runs on CPUs. GPU h: hours of one GPU for the jobs that ask for a GPU; an assumption that "
+    "does not use the measurements on a GPU yet. Separators may stop earlier."
 )
 
 
