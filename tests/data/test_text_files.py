@@ -13,7 +13,6 @@ from asdlib.data.listing import TRUTH_FILE
 from asdlib.data.text_files import read_csv, read_text
 from asdlib.data.truth import load_truth
 from asdlib.evaluation.reported import COLUMNS, load_reported
-from asdlib.evaluation.score_table import SCORE_COLUMNS, read_score_table
 from asdlib.scoring.score_files import read_scores
 from asdlib.workflow.yaml_files import read_yaml
 
@@ -34,11 +33,6 @@ READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
         "toy.csv",
         f"{','.join(COLUMNS)}\nv,d,m,50,50,50,50,ü\n",
         lambda path: load_reported(path).reset_index().to_dict("records"),
-    ),
-    "table of scores": (
-        "scores.csv",
-        f"{','.join(SCORE_COLUMNS)}\nü{',' * (len(SCORE_COLUMNS) - 1)}\n",
-        lambda path: read_score_table(path)["system"].tolist(),
     ),
     "config": ("mine.yaml", "data: ü\nseeds:\n  - 1\n", read_yaml),
 }

@@ -1,7 +1,6 @@
 """The tables: official metrics, reported figures, several seeds, and data without labels."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,9 @@ from sklearn.metrics import roc_auc_score
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.evaluation.reported import load_reported, nothing_reported
-from asdlib.evaluation.score_table import SCORE_COLUMNS, read_score_table
+from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_table, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
-from asdlib.steps.illustrate import _rows
 
 MACHINES = ("fan", "valve")
 SPEED = {"spd": "3", "mic": "1"}
@@ -156,8 +154,7 @@ def test_attributes_and_names_are_no_formulas_and_are_read_back() -> None:
     assert min(written["anomaly_score"]) < 0
     assert "'=1+1" in Path("scores.csv").read_text()
     assert set(read_score_table(Path("scores.csv"))["recipe"]) == {"=1+1"}
-    settings = SimpleNamespace(dataset="toy", machine="fan", seed=1)
-    assert {row["attributes"] for row in _rows(Path("clips.csv"), settings)} == {shown}
+    assert set(read_clip_table(Path("clips.csv"))["attributes"]) == {shown}
 
 
 @pytest.mark.parametrize("change", ["missing", "extra"])
@@ -168,6 +165,18 @@ def test_scores_of_other_clips_are_refused(change: str) -> None:
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[1:]) if change == "missing" else "".join([*lines, "other.wav,1\n"]))
     with pytest.raises(AsdError, match=r"anomaly_score_fan.*is not both scored and among the test clips"):
+        made(1)
+
+
+@pytest.mark.parametrize("kind", ["anomaly_score", "decision_result"])
+def test_scores_whose_last_number_may_be_cut_off_are_refused(kind: str) -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1)
+    path = Path(f"results/baseline/mse/toy/1/{kind}_fan_section_00_test.csv")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        AsdError, match=rf"{kind}_fan.*: is damaged \(its last line is cut off\): delete it and run again"
+    ):
         made(1)
 
 
@@ -189,8 +198,14 @@ def test_a_table_is_read_as_it_was_written() -> None:
     ("content", "words"),
     [
         (None, r"cannot be read \(No such file or directory\): run `snakemake scores\.csv --cores 2` first"),
-        (b"", r"is not a table of scores \(No columns to parse from file\): delete it and run again"),
-        (b"\xff\n", r"line 1: the byte 0xff is not UTF-8: save the file as UTF-8"),
+        (b"", r"is damaged \(it is empty\): delete it and run again"),
+        (b"\xff\n", r"cannot be read \(.*utf-8.*\): delete it and run again"),
+        (bytes(300), r"is damaged \(it contains zero bytes\): delete it and run again"),
+        (b"system,variant", r"is damaged \(its last line is cut off\): delete it and run again"),
+        (
+            f"{','.join(SCORE_COLUMNS)}\n".encode(),
+            r"is not a table of scores \(it has no rows\): delete it",
+        ),
         (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): delete it and run again"),
         (b"system,variant\n", r"has no column dataset: name the scores\.csv of a system; if it is one, delete it"),
         (

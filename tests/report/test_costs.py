@@ -52,6 +52,13 @@ def test_a_missing_record_is_not_counted_and_what_was_not_measured_is_nothing() 
     assert (cost.jobs, cost.seconds, cost.memory, cost.cpu_seconds) == (1, 0.1, 0.0, 0.0)
 
 
+def test_a_damaged_record_is_said_and_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+    record("embed/toy-123456/raw/here/fan.tsv", "1.5", "300.0", "2.0")
+    Path("results/benchmarks/embed/toy-123456/raw/here/pump.tsv").write_bytes(b"\xff\xfe\0")
+    assert costs(MODELS, [], ["here"])[0].jobs == 1
+    assert "pump.tsv: is damaged: this job does not count as a cost" in caplog.text
+
+
 def test_tables_are_of_all_datasets() -> None:
     record("tabulate/toy.tsv", "1", "1", "1")
     put("results/toy/scores.csv", "123")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from asdlib.errors import AsdError
 from asdlib.report import curves
 from asdlib.report.curves import figures_of, read_history, training_curves
 from asdlib.training.optimisation import best_epoch
@@ -13,6 +14,24 @@ def test_a_history_without_epochs_or_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("epoch,loss,si_sdr_improvement\n")
     assert read_history(tmp_path / "metrics.csv") is None
     assert read_history(tmp_path / "gone.csv") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", r"is damaged \(it is empty\)"),
+        ("\0" * 40, r"is damaged \(it contains zero bytes\)"),
+        ("epoch,loss,validation_loss\n1,3.0,\n2,2", r"is damaged \(its last line is cut off\)"),
+        ("epoch,loss,validation_loss\n1,3.0,\n2,2\n", r"is not the log of a training \(.*\)"),
+        ("epoch,loss\n1,3.0\n3,2.0\n", r"is not the log of a training \(the epochs are not numbered\)"),
+        ("epoch,loss\n1,many\n", r"is not the log of a training \(could not convert .*\)"),
+        ("loss\n1\n", r"is not the log of a training \('epoch'\)"),
+    ],
+)
+def test_a_damaged_history_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "metrics.csv").write_text(text)
+    with pytest.raises(AsdError, match=rf"^[^\n]*metrics\.csv: {complaint}: delete [^\n]* and run again$"):
+        read_history(tmp_path / "metrics.csv")
 
 
 def test_curves_say_the_last_epoch(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from helpers.page_reader import PageReader
 
+from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import SCORE_COLUMNS
 from asdlib.report.settings import ReportSettings
 from asdlib.steps.report import report
@@ -14,8 +16,14 @@ from asdlib.workflow.typed_settings import typed
 
 PICTURE = {"source": "data:image/webp;base64,", "alt": "A picture.", "width": 4, "height": 3}
 HOSTILE = '<script>alert("1")</script>&amp;.wav'
-SYSTEM = {"title": "A toy", "report": None, "separators": ["gain-123456"], "models": {"centre-123456": []},
-          "early_stop": ["gain-123456"]}  # fmt: skip
+SYSTEM = {
+    "title": "A toy",
+    "report": None,
+    "variants": ["a"],
+    "separators": ["gain-123456"],
+    "models": {"centre-123456": []},
+    "early_stop": ["gain-123456"],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +63,8 @@ def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
     return path
 
 
-def make(seeds: tuple[int, ...] = (1,), **parts: Path) -> PageReader:
-    """Write the page of some systems, without costs, and read it."""
+def make(seeds: tuple[int, ...] = (1,), damage: Callable[[str], str] = str, **parts: Path) -> PageReader:
+    """Write the page of some systems, without costs, and read it; `damage` changes the text of their tables."""
     settings = {
         "systems": [{**SYSTEM, "name": name} for name in parts],
         "datasets": {"here": ["fan"]},
@@ -65,6 +73,8 @@ def make(seeds: tuple[int, ...] = (1,), **parts: Path) -> PageReader:
         "config": {"seeds": list(seeds), "report": {"clips": 1, "points": 10}},
     }
     tables = [put_scores(name, seeds) for name in parts]
+    for path in tables:
+        path.write_text(damage(path.read_text()))
     report(tables, list(parts.values()), Path("results/report.html"), typed(ReportSettings, settings))
     return PageReader(Path("results/report.html").read_text())
 
@@ -117,3 +127,34 @@ def test_trainings_are_of_the_first_seed_at_the_epoch_that_was_kept_and_recipes_
     said = " ".join(page.text.split())
     assert "its improvement by separation, seed 9" in said
     assert "validation is thin and dashed, seed 9" in said
+
+
+def first(count: int) -> Callable[[str], str]:
+    """Return the damage that leaves so many lines of a text."""
+    return lambda text: "".join(text.splitlines(keepends=True)[:count])
+
+
+DAMAGED_TABLES = {
+    "empty": (lambda text: "", r"is damaged \(it is empty\)"),
+    "only its head": (first(1), r"is not a table of scores \(it has no rows\)"),
+    "zeros": (lambda text: "\0" * len(text), r"is damaged \(it contains zero bytes\)"),
+    "zeros at its end": (lambda text: text[:-9] + "\0" * 9, r"is damaged \(it contains zero bytes\)"),
+    "cut off in a line": (lambda text: text[:-1], r"is damaged \(its last line is cut off\)"),
+    "cut off after a line": (first(-1), r"has no row of a/here/all, seed sd"),
+    "without its second half": (first(4), r"has no row of a/here/all, seed 2"),
+}
+
+
+@pytest.mark.parametrize(("damage", "complaint"), DAMAGED_TABLES.values(), ids=DAMAGED_TABLES)
+def test_a_damaged_table_is_refused(damage: Callable[[str], str], complaint: str) -> None:
+    with pytest.raises(AsdError, match=rf"^results/toy/scores\.csv: {complaint}: delete it and run again$"):
+        make(seeds=(1, 2), damage=damage, toy=put_part("toy", "a.wav", "raw"))
+    assert not Path("results/report.html").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sections": [], "cli', "\0" * 50])
+def test_damaged_illustrations_are_refused(text: str) -> None:
+    part = put_part("toy", "a.wav", "raw")
+    part.write_text(text)
+    with pytest.raises(AsdError, match=r"^results/toy/report/here/fan\.json: cannot be read \(.*\): delete it and"):
+        make(toy=part)

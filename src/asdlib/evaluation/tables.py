@@ -12,19 +12,19 @@ import pandas as pd
 
 from asdlib.data.csv_cells import as_csv
 from asdlib.data.files import atomic
+from asdlib.data.own_text import whole_text
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import FIGURES
 from asdlib.evaluation.metrics import section_metrics
 from asdlib.evaluation.reported import KEYS as REPORTED_KEYS
 from asdlib.evaluation.reported import overall_figures, recomputed_overall
-from asdlib.evaluation.score_table import KEYS, MEAN, REPORTED, SCORE_COLUMNS, SD
+from asdlib.evaluation.score_table import CLIP_COLUMNS, KEYS, MEAN, REPORTED, SCORE_COLUMNS, SD
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
 from asdlib.workflow.words import ALL, RAW
 
-CLIP_COLUMNS = (*KEYS, "seed", "clip", "domain", "label", "attributes", "anomaly_score", "decision")
 MISSING = [math.nan] * len(FIGURES)
 _log = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> p
     section, names = clips.section, clips.test["clip"]
     folder = Path(variant.folders[section.dataset])
     files = [submission_path(folder, kind, section.machine, section.section) for kind in (SCORES, DECISIONS)]
+    for path in files:
+        whole_text(path)  # otherwise a last score that is cut off would be read as another score
     scores, decisions = read_scores(files[0]), read_decisions(files[1])
     for path, values in zip(files, (scores, decisions), strict=True):
         differing = sorted(values.keys() ^ set(names))

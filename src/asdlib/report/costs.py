@@ -1,6 +1,7 @@
 """The time, memory and disk space of every stage, from Snakemake's benchmark files and the results."""
 
 import csv
+import logging
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from asdlib.workflow.words import RAW
 
 MIB = 2**20  # bytes; Snakemake's benchmark files give memory in MiB
 SYSTEMS = "systems"
+_log = logging.getLogger(__name__)
 
 
 class Stage(NamedTuple):
@@ -101,12 +103,16 @@ def _files(pattern: str, key: str, datasets: list[str]) -> list[Path]:
 
 def _add(cost: Cost, path: Path) -> None:
     """Add the record of a job. Snakemake writes NA or a dash for what it could not measure in a short job."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        for row in csv.DictReader(handle, delimiter="\t"):
-            cost.jobs += 1
-            cost.seconds += _number(row.get("s"))
-            cost.cpu_seconds += _number(row.get("cpu_time"))
-            cost.memory = max(cost.memory, MIB * _number(row.get("max_rss")))
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    except UnicodeDecodeError:
+        _log.warning("%s: is damaged: this job does not count as a cost", path)
+        return
+    for row in rows:
+        cost.jobs += 1
+        cost.seconds += _number(row.get("s"))
+        cost.cpu_seconds += _number(row.get("cpu_time"))
+        cost.memory = max(cost.memory, MIB * _number(row.get("max_rss")))
 
 
 def _number(text: str | None) -> float:

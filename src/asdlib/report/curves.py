@@ -1,11 +1,14 @@
 """Curves of the training histories of models and separators."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
+from asdlib.data.own_text import whole_text
+from asdlib.errors import AsdError
 from asdlib.report.images import LINES, MARKERS, Picture, joint_legend, new_figure, picture, styled
 
 # The panels of a history: (title, columns); a second column is that of the validation examples.
@@ -18,14 +21,21 @@ History = dict[str, list[float | None]]
 
 
 def read_history(path: Path) -> History | None:
-    """Return the columns of a training.csv or metrics.csv, or None if it does not exist or holds no epochs."""
+    """Return the columns of a training.csv or metrics.csv, or None if it does not exist or holds no epochs.
+
+    Raise AsdError if the file is damaged.
+    """
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows:
-        return None
-    return {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
+    names, *rows = csv.reader(io.StringIO(whole_text(path)))
+    try:
+        columns = [[float(cell) if cell else None for cell in column] for column in zip(*rows, strict=True)]
+        history = dict(zip(names, columns, strict=True)) if rows else None
+        if rows and history["epoch"] != list(range(1, len(rows) + 1)):
+            raise ValueError("the epochs are not numbered")
+    except (ValueError, KeyError) as error:
+        raise AsdError(f"{path}: is not the log of a training ({error}): delete its folder and run again") from error
+    return history
 
 
 @styled

@@ -18,8 +18,11 @@ def write_illustrations(path: Path, content: dict[str, Any]) -> None:
 def read_illustrations(path: Path) -> dict[str, Any]:
     """Return the illustrations of a file; raise AsdError if it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not {"sections", "clips"} <= content.keys():
+            raise ValueError("it holds no illustrations")
+        return content
+    except (OSError, ValueError, AttributeError) as error:
         raise AsdError(f"{path}: cannot be read ({error}): delete it and run again") from error
 
 

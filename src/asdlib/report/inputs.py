@@ -119,6 +119,7 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
         "name": name,
         "title": content["title"],
         "report": content.get("report"),
+        "variants": [v.name for v in variants],
         "separators": list(separators),
         "models": {key: _joint_trainings(graph, model) for key, model in models.items()},
         "early_stop": [recipe.key for recipe in trained if (recipe.training or {}).get("early_stop")],

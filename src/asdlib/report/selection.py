@@ -1,9 +1,35 @@
 """The clips shown in the report: the most and the least anomalous of every variant."""
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+from asdlib.evaluation.score_table import read_clip_table
+from asdlib.report.settings import IllustrateSettings
+
 Row = dict[str, Any]
+
+
+def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
+    """Return a machine's rows of clips.csv for the first seed.
+
+    Raise AsdError unless there is one row for every test clip and variant.
+    """
+    table = read_clip_table(path)
+    wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
+    rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
+    found = Counter((row["variant"], row["section"], row["clip"]) for row in rows)
+    for clip in ClipTable(Path(settings.audio)).clips("test").to_pylist():
+        name = clip["source_file"].rpartition("/")[2]
+        for variant in settings.variants:
+            count = found[variant.variant, clip["section"], name]
+            if clip["section"] in settings.sections and count != 1:
+                what = f"{count} rows of {settings.machine}/{name} for variant {variant.variant}"
+                raise AsdError(f"{path}: has {what}: delete it and run again")
+    return rows
 
 
 def ends(rows: Sequence[Row], count: int) -> list[Row]:

@@ -46,13 +46,15 @@ class IllustrateSettings:
 class ShownSystem:
     """A system on the page.
 
-    `separators` are keys; `models` are {key: <dataset>/all of each joint training, nothing for models of single
-    machines}; `early_stop` are the keys whose training keeps the weights of its best epoch.
+    `variants` are the names of all its variants. `separators` are keys; `models` are {key: <dataset>/all of each joint
+    training, nothing for models of single machines}; `early_stop` are the keys whose training keeps the weights of its
+    best epoch.
     """
 
     name: str
     title: str
     report: str | None
+    variants: list[str]
     separators: list[str]
     models: dict[str, list[str]]
     early_stop: list[str]

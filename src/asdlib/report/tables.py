@@ -1,13 +1,17 @@
 """The report's tables: our figures next to the reported ones, and their difference with a sign and a colour."""
 
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS, TITLES
 from asdlib.evaluation.score_table import KEYS, MEAN, SD, read_score_table
+from asdlib.report.settings import ShownSystem
+from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
 
 FIGURES = {name: TITLES[name] for name in ("hmean", *AREAS)}
@@ -23,6 +27,21 @@ Cell = dict[str, Any]  # text, and the colour of its background or None
 def read_rows(paths: list[Path]) -> pd.DataFrame:
     """Return the rows of all systems' tables."""
     return pd.concat(map(read_score_table, paths), ignore_index=True)
+
+
+def refuse_gaps(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[str]], seeds: list[int]) -> None:
+    """Raise AsdError unless the rows of a system have every variant and machine of the datasets for every seed.
+
+    If the end of its table were missing, the page would lack some figures.
+    """
+    own = rows[rows["system"] == system.name]
+    found = set(own[["seed", "variant", "dataset", "machine"]].itertuples(index=False, name=None))
+    needed = [*map(str, seeds), *([MEAN, SD] if len(seeds) > 1 else [])]
+    for dataset, machines in datasets.items():
+        for one in product(needed, system.variants, [dataset], [*machines, ALL]):
+            if one not in found:
+                where, table = "/".join(one[1:]), paths.scores(system.name)
+                raise AsdError(f"{table}: has no row of {where}, seed {one[0]}: delete it and run again")
 
 
 def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:

@@ -1,22 +1,19 @@
 """Draw a system's plots of one machine and select the clips that the report plays."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.tables import ClipTable
-from asdlib.errors import AsdError
 from asdlib.report.charts import Scores, histograms, roc_curves
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
-from asdlib.report.selection import ends
+from asdlib.report.selection import ends, scored_clips
 from asdlib.report.settings import IllustrateSettings, ShownVariant
 from asdlib.report.sounds import read_clips, sounds_of
+from asdlib.scoring.training_scores import read_training_scores
 from asdlib.workflow.words import RAW
 
 Row = dict[str, Any]
@@ -29,7 +26,7 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
     `clips` is the system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds,
     only the first one is drawn.
     """
-    rows = _rows(clips, settings)
+    rows = scored_clips(clips, settings)
     sections, shown = [], []
     for section in settings.sections:
         own = {variant.variant: _of(rows, variant.variant, section) for variant in settings.variants}
@@ -49,30 +46,20 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
     _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len({row["clip"] for row in shown}))
 
 
-def _rows(path: Path, settings: IllustrateSettings) -> list[Row]:
-    """Return the machine's rows of clips.csv for the first seed."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
-    rows = table[(table[list(wanted)] == [guarded(value) for value in wanted.values()]).all(axis=1)]
-    if rows.empty:
-        raise AsdError(f"{path}: has no clip of {settings.machine}: delete it and run again")
-    return rows.map(unguarded).to_dict("records")
-
-
 def _of(rows: list[Row], variant: str, section: str) -> list[Row]:
     return [row for row in rows if (row["variant"], row["section"]) == (variant, section)]
 
 
 def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
-    train = json.loads(Path(variant.training_scores[section]).read_text(encoding="utf-8"))
+    train = read_training_scores(Path(variant.training_scores[section]))
     return Scores(
         variant.variant,
-        scores=np.array([float(row["anomaly_score"]) for row in rows]),
+        scores=np.array([row["anomaly_score"] for row in rows]),
         labels=[row["label"] or None for row in rows],
         domains=[row["domain"] or None for row in rows],
-        train_scores=np.array([clip["score"] for clip in train["clips"]]),
-        train_domains=[clip["domain"] for clip in train["clips"]],
-        threshold=train["threshold"],
+        train_scores=np.array(train.scores),
+        train_domains=train.domains,
+        threshold=train.threshold,
     )
 
 
@@ -104,6 +91,6 @@ def _clips(shown: list[Row], settings: IllustrateSettings) -> list[Row]:
             views = {view: wave for view, wave in waves[name].items() if view in heard}
             clips[name] = {**facts, "shown": [], "sounds": sounds_of(views, rate)}
         reason = {key: row[key] for key in ("system", "variant", "end", "rank", "of", "threshold")}
-        reason |= {"score": float(row["anomaly_score"]), "decision": int(row["decision"])}
+        reason |= {"score": row["anomaly_score"], "decision": row["decision"]}
         clips[name]["shown"].append(reason)
     return list(clips.values())

@@ -26,6 +26,8 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSet
     Training histories and Snakemake's benchmark files are read from `results/`; missing files are skipped.
     """
     rows = tables.read_rows(scores)
+    for system in settings.systems:
+        tables.refuse_gaps(rows, system, settings.datasets, settings.config["seeds"])
     spent = costs(settings.recipes, [system.name for system in settings.systems], settings.recorded)
     write_page(
         out,

@@ -1,13 +1,12 @@
 """Fit a variant's backends on a machine's normal training clips and score its test clips."""
 
-import json
 import logging
 from pathlib import Path
 
-from asdlib.data.files import atomic
-from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant, read_views
+from asdlib.scoring.fitted_variant import file_names, fit_variant, read_views
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.scoring.settings import ScoreSettings
+from asdlib.scoring.training_scores import TrainingScores, write_training_scores
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +28,6 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSet
     write_scores(folder, machine, section, zip(names, scores.tolist(), strict=True))
     decisions = (scores > fitted.threshold).tolist()
     write_decisions(folder, machine, section, zip(names, decisions, strict=True))
-    _write_training_scores(folder / f"training_score_{machine}_section_{int(section):02d}_train.json", fitted)
-
-
-def _write_training_scores(path: Path, fitted: FittedVariant) -> None:
     columns = (file_names(fitted.clips), fitted.clips.column("domain").to_pylist(), fitted.train_score.tolist())
-    clips = [dict(zip(("clip", "domain", "score"), row, strict=True)) for row in zip(*columns, strict=True)]
-    content = {"threshold": fitted.threshold, "clips": clips}
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path = folder / f"training_score_{machine}_section_{int(section):02d}_train.json"
+    write_training_scores(path, TrainingScores(fitted.threshold, *columns))

@@ -8,6 +8,7 @@ from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.data.made import record, refuse_altered
+from asdlib.data.own_text import whole_text
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
 from asdlib.submission.meta import meta_file
@@ -57,6 +58,7 @@ def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: Submis
     scored = check_scores(source, sections)
     folder.mkdir()
     for path in (submission_path(source, kind, *section) for section in sections for kind in (SCORES, DECISIONS)):
+        whole_text(path)  # otherwise a last score that is cut off would be another score
         shutil.copyfile(path, folder / path.name)
     known, machines = _known(system, settings), settings.development.machines
     meta = meta_file(folder.name, settings.authors, system.meta, known, machines, system.figures)

@@ -1,0 +1,71 @@
+"""The rows of clips.csv that are drawn: one for every test clip and variant, or none at all."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.audio_tables import audio_table
+
+from asdlib.errors import AsdError
+from asdlib.evaluation.score_table import CLIP_COLUMNS
+from asdlib.report.selection import scored_clips
+from asdlib.report.settings import IllustrateSettings
+from asdlib.workflow.typed_settings import typed
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSettings:
+    """Write clips.csv with six test clips, two variants and two seeds."""
+    monkeypatch.chdir(tmp_path)
+    table = audio_table(tmp_path / "fan.parquet", {"test": [np.ones(10, np.int16)] * 6})
+    names = [row["source_file"].rpartition("/")[2] for row in table.clips("test").to_pylist()]
+    row = {"system": "toy", "dataset": "here", "machine": "fan", "section": "00", "decision": 0}
+    with Path("clips.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, CLIP_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for variant, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
+            own = row | {"variant": variant, "seed": seed, "domain": "source", "label": "", "attributes": ""}
+            writer.writerows({**own, "clip": name, "anomaly_score": 0.5 + n} for n, name in enumerate(names))
+    variants = [{"variant": name, "training_scores": {}, "separators": {}} for name in "ab"]
+    facts = {"system": "toy", "dataset": "here", "machine": "fan", "seed": 1, "sections": ["00"]}
+    return typed(
+        IllustrateSettings,
+        facts | {"audio": "fan.parquet", "variants": variants, "maps": [], "clips": 1, "points": 10},
+    )
+
+
+def test_the_rows_of_the_first_seed_are_read(settings: IllustrateSettings) -> None:
+    rows = scored_clips(Path("clips.csv"), settings)
+    assert [(row["variant"], row["anomaly_score"]) for row in rows] == [(v, 0.5 + n) for v in "ab" for n in range(6)]
+    assert {row["decision"] for row in rows} == {0}
+
+
+def lines(first: int, last: int | None) -> Callable[[str], str]:
+    """Return the damage that leaves the head and some of the lines."""
+    return lambda text: "".join([*text.splitlines(keepends=True)[:1], *text.splitlines(keepends=True)[first:last]])
+
+
+NO_ROW = r"has 0 rows of fan/section_00_\w+\.wav for variant b"
+DAMAGE = {
+    "empty": (lambda text: "", r"is damaged \(it is empty\)"),
+    "only its head": (lines(1, 1), r"is not a table of clips \(it has no rows\)"),
+    "zeros": (lambda text: "\0" * len(text), r"is damaged \(it contains zero bytes\)"),
+    "its first half": (lines(1, 13), NO_ROW),
+    "a line less": (lambda text: re.sub(r"toy,b.*,1,.*,5\.5,0\n", "", text), NO_ROW),
+    "a line twice": (lambda text: text + text.splitlines()[1] + "\n", r"has 2 rows of fan/.* for variant a"),
+    "cut off": (lambda text: text[:-3], r"is damaged \(its last line is cut off\)"),
+    "no number": (lambda text: text.replace("5.5", "5..5"), r"is not a table of clips \(could not convert .*\)"),
+}
+
+
+@pytest.mark.parametrize(("damage", "complaint"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_table_is_refused(settings: IllustrateSettings, damage: Callable[[str], str], complaint: str) -> None:
+    path = Path("clips.csv")
+    before = path.read_text()
+    path.write_text(damage(before))
+    assert path.read_text() != before
+    with pytest.raises(AsdError, match=rf"^clips\.csv: {complaint}: delete it and run again$"):
+        scored_clips(path, settings)

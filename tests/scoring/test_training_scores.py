@@ -1,0 +1,40 @@
+"""The scores of the training clips, written and read."""
+
+from pathlib import Path
+
+import pytest
+
+from asdlib.errors import AsdError
+from asdlib.scoring.training_scores import TrainingScores, read_training_scores, write_training_scores
+
+CONTENT = TrainingScores(0.5, ["a.wav", "b.wav"], ["source", None], [0.25, 1.0])
+
+
+def test_a_round_trip(tmp_path: Path) -> None:
+    write_training_scores(tmp_path / "scores.json", CONTENT)
+    assert read_training_scores(tmp_path / "scores.json") == CONTENT
+
+
+def test_every_cut_off_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    write_training_scores(path, CONTENT)
+    text = path.read_text()
+    for length in range(len(text) - 1):  # without its last line break it is whole
+        path.write_text(text[:length])
+        with pytest.raises(AsdError, match=r"^[^\n]*scores\.json: is not a file of training scores .*: delete it and"):
+            read_training_scores(path)
+
+
+NO_NUMBER = '{"threshold": "x", "clips": []}'
+
+
+@pytest.mark.parametrize("text", ["\0" * 40, "[]", "{}", '{"threshold": 1, "clips": [{}]}', NO_NUMBER])
+def test_other_content_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(AsdError, match=r"is not a file of training scores \(.*\): delete it and run again$"):
+        read_training_scores(tmp_path / "scores.json")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match=r"gone\.json: is missing: run again to remake it"):
+        read_training_scores(tmp_path / "gone.json")
