@@ -16,6 +16,8 @@ import torch
 from measure import machine, run
 from recordings import RATE, write_machine
 
+from asdlib.workflow.job_file import as_json
+
 PREPARE = {"sample_rate": RATE, "seconds": 10.0, "resample": False, "downmix": False, "allow_silent": False}
 LOG_MEL = {"name": "logmel", "kind": "log_mel", "n_fft": 1024, "hop_length": 512, "n_mels": 128, "power": 2.0}
 STEPS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
@@ -52,16 +54,18 @@ def _chain(recordings: Path, core: int) -> float:
     """Return the wall time (s) of one machine's two jobs on one core, less the time to start two such processes."""
     audio, features = (recordings.parent / f"{name}_{core}.parquet" for name in ("audio", "features"))
     settings = {**PREPARE, "sections": ["00"], "recordings": None, "strict": True}
-    prepare = [
-        sys.executable, "-P", str(STEPS / "prepare.py"), "--dataset", "bench", "--machine", "machine",
-        "--recordings", str(recordings), "--out", str(audio), "--settings", str(settings),
-    ]  # fmt: skip
-    extract = [
-        sys.executable, "-P", str(STEPS / "extract_features.py"), "--audio", str(audio), "--out", str(features),
-        "--settings", str(LOG_MEL),
-    ]  # fmt: skip
+    arguments = {"dataset": "bench", "machine": "machine", "recordings": recordings, "out": audio}
+    prepare = _job("prepare", settings, arguments)
+    extract = _job("extract_features", LOG_MEL, {"audio": audio, "out": features})
     start_up = sum(run([*command[:3], "--help"], core).wall for command in (prepare, extract))
     return sum(run(command, core).wall for command in (prepare, extract)) - start_up
+
+
+def _job(step: str, settings: dict, arguments: dict) -> list[str]:
+    """Write a job's file beside its output and return the command that runs the step with it."""
+    path = arguments["out"].with_suffix(".json")
+    path.write_text(as_json({"settings": settings, "code": "", "arguments": arguments}))
+    return [sys.executable, "-P", str(STEPS / f"{step}.py"), str(path)]
 
 
 def _floor(clip: torch.Tensor) -> torch.Tensor:

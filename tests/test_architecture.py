@@ -230,8 +230,9 @@ def test_every_rule_is_complete(rule: str) -> None:
     for resource in ("mem_mb", "runtime"):
         assert re.search(rf"^        {resource}=", body, re.MULTILINE), f"{rule} has no {resource}"
     assert re.search(r"^        code=", body, re.MULTILINE), f"{rule} does not see the library's code"
-    assert f"workflow/scripts/{rule}.py" in body
-    assert "--log {log}" in body
+    assert re.search(rf'^    shell:\n        command\("{rule}"\)\n', body, re.MULTILINE)  # nothing else is in a shell
+    assert re.search(r"^        settings=lambda .*: as_json\(", body, re.MULTILINE)
+    assert re.search(r"^        arguments=lambda .*\boutput\b.*: as_json\(", body, re.MULTILINE)  # re-runs nothing
     environment = re.search(r'conda:\s+"(.*)"', body)[1]
     assert (ROOT / "workflow" / "rules" / environment).is_file()
     assert "script:" not in body  # compared by modification time, so that git checkout would re-run it

@@ -7,30 +7,33 @@ its table within the time of a test. The tests in tests/end_to_end show that Sna
 import importlib
 import re
 import shlex
+import subprocess
 from contextlib import chdir
 from pathlib import Path
 
 from helpers.checkout import Checkout
 
-from asdlib.steps.command import parse
+from asdlib.steps.command import arguments
 
-_COMMAND = re.compile(r"^Shell command: (python -P .*)$", re.MULTILINE)
+_COMMAND = re.compile(r"^Shell command: (printf .*)$", re.MULTILINE)
 
 
 def run_system(checkout: Checkout, target: str, *arguments: str) -> list[str]:
     """Make `target` in the checkout, with further `arguments` for Snakemake, and return the steps in order."""
     printed = checkout.run(target, *arguments, "--dry-run", "--printshellcmds")
     with chdir(checkout.folder):
-        return [_run(shlex.split(command)) for command in _COMMAND.findall(printed)]
+        return [_run(command) for command in _COMMAND.findall(printed)]
 
 
-def _run(words: list[str]) -> str:
-    """Run the command of a rule, `python -P <script> --name value …`, and return the step's name."""
-    name = Path(words[2]).stem
+def _run(command: str) -> str:
+    """Run the command of a rule, `printf … > <job file> && python -P <script> <job file> …`; return the step's name."""
+    write, _, call = command.rpartition(" && ")
+    _, _, script, job, _, _ = shlex.split(call)
+    Path(job).parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["bash", "-c", write], check=True)
+    name = Path(script).stem
     step = getattr(importlib.import_module(f"asdlib.steps.{name}"), name)
-    arguments = [word.replace("$ASDLIB", str(Path.cwd())) for word in words[3:]]
-    options = parse(step, arguments)
-    del options["log"]
+    options = arguments(step, Path(job))
     for path in _outputs(options):
         path.parent.mkdir(parents=True, exist_ok=True)
     step(**options)

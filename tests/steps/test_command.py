@@ -1,18 +1,21 @@
 """The command line of the steps: typed arguments, one-line messages for AsdErrors, and the log."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.refusals import refused
 
 from asdlib.steps import command
-from asdlib.steps.command import run
+from asdlib.steps.command import arguments
 
 SRC = Path(command.__file__).parents[2]
 # The program of the child processes; `behaviour` decides how the step ends.
@@ -49,10 +52,16 @@ run(step)
 """
 
 
+def describe(path: Path, settings: object = None, **arguments: Any) -> Path:
+    """Write a job's file as the command of a rule does."""
+    path.write_text(json.dumps({"settings": settings, "code": "c0de", "arguments": arguments}))
+    return path
+
+
 def start(tmp_path: Path, behaviour: str, log: object = None, **environment: str) -> subprocess.Popen:
-    arguments = ["--behaviour", behaviour, "--out", str(tmp_path / "out.txt")]
+    job = describe(tmp_path.parent / f"{tmp_path.name}.json", behaviour=behaviour, out=str(tmp_path / "out.txt"))
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments, *(["--log", str(log)] if log else [])],
+        [sys.executable, "-c", SCRIPT, str(job), *(["--log", str(log)] if log else [])],
         env={**os.environ, "PYTHONPATH": str(SRC), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -152,77 +161,78 @@ def test_a_terminated_job_removes_its_temporary_files(tmp_path, number):
     assert {path.name for path in tmp_path.iterdir()} == {"step.log"}
 
 
-@pytest.fixture
-def arguments(monkeypatch):
-    """Return a function that runs a step in this process and returns the arguments of the call."""
-    monkeypatch.setattr(command, "_redirect", lambda log: 2)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+@dataclass(frozen=True)
+class Cut:
+    """Settings of the step below."""
 
-    def call(text: list[str]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-
-        def step(
-            audio: Path,
-            tables: list[Path],
-            settings: dict[str, Any],
-            count: int = 1,
-            rate: float = 0.5,
-            init: Path | None = None,
-        ) -> None:
-            """Do something."""
-            seen.update(locals())
-
-        run(step, text)
-        seen.pop("seen")
-        return seen
-
-    return call
+    seconds: float
+    names: list[str]
 
 
-def test_arguments_get_the_types_of_the_signature(arguments):
-    settings = {"a": [1, 2.5, None, True], "b": {"c": 'it\'s "quoted" – §2'}}
-    given = [
-        "--audio",
-        "a b.parquet",
-        "--tables",
-        "x",
-        "y",
-        "--settings",
-        repr(settings),
-        "--count",
-        "3",
-        "--init",
-        "i",
-    ]
-    assert arguments([*given, "--init", "i"]) == {
+def cut(
+    audio: Path,
+    tables: list[Path],
+    settings: Cut,
+    code: str,
+    count: int = 1,
+    rate: float = 0.5,
+    init: Path | None = None,
+) -> None:
+    """Do something."""
+
+
+def no_settings(audio: Path) -> None:
+    """Do something else."""
+
+
+GOOD = {"seconds": 2, "names": ['it\'s "quoted" – §2', "$(touch PWNED)", "two\nlines", ""]}
+
+
+def test_arguments_get_the_types_of_the_signature(tmp_path):
+    job = describe(tmp_path / "job", GOOD, audio="a b.parquet", tables=["x", "-y"], count=3, init="i")
+    assert arguments(cut, job) == {
         "audio": Path("a b.parquet"),
-        "tables": [Path("x"), Path("y")],
-        "settings": settings,
+        "tables": [Path("x"), Path("-y")],
+        "settings": Cut(2.0, GOOD["names"]),
+        "code": "c0de",
         "count": 3,
         "rate": 0.5,
         "init": Path("i"),
     }
 
 
-def test_lists_may_be_empty_and_the_rest_has_defaults(arguments):
-    found = arguments(["--audio", "a", "--tables", "--settings", "{}"])
+def test_lists_may_be_empty_and_the_rest_has_defaults(tmp_path):
+    found = arguments(cut, describe(tmp_path / "job", GOOD, audio="a", tables=[]))
     assert (found["tables"], found["count"], found["init"]) == ([], 1, None)
 
 
+def test_a_step_without_settings_gets_none(tmp_path):
+    assert arguments(no_settings, describe(tmp_path / "job", GOOD, audio="a")) == {"audio": Path("a")}
+
+
 @pytest.mark.parametrize(
-    ("given", "problem"),
+    ("settings", "given", "problem"),
     [
-        (["--tables", "--settings", "{}"], "required: --audio"),
-        (["--audio", "a", "--tables", "--settings", "{}", "--count", "x"], "argument --count: invalid int value"),
-        (["--audio", "a", "--tables", "--settings", "{}", "--colour", "red"], "unrecognized arguments: --colour red"),
-        (["--audio", "a", "--tables", "--settings", "open('x')"], "argument --settings: invalid"),
+        (GOOD, {"tables": []}, "job.audio: is missing: add it"),
+        (GOOD, {"audio": "a", "tables": [], "count": "x"}, "job.count: is 'x': give a value of type int"),
+        (GOOD, {"audio": "a", "tables": "b"}, "job.tables: is 'b': give a value of type list"),
+        (GOOD, {"audio": "a", "tables": [], "colour": "red"}, "job.colour: unknown key: use one of: audio, code, .*"),
+        (GOOD | {"seconds": "1"}, {"audio": "a", "tables": []}, "job.settings.seconds: is '1': give a value of .*"),
+        (None, {"audio": "a", "tables": []}, "job.settings: is None: give a value of type dict"),
     ],
 )
-def test_a_wrong_command_line_is_refused(arguments, capsys, given, problem):
-    with pytest.raises(SystemExit) as error:
-        arguments(given)
-    assert error.value.code == 2
-    assert problem in capsys.readouterr().err
+def test_wrong_arguments_are_refused(tmp_path, settings, given, problem):
+    refused(lambda: arguments(cut, describe(tmp_path / "job", settings, **given)), problem)
+
+
+def test_a_missing_job_file_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "gone.json"], env={**os.environ, "PYTHONPATH": str(SRC)}, cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "gone.json: cannot be read (No such file or directory): run the job with Snakemake" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_warnings_are_logged(tmp_path):
@@ -233,6 +243,8 @@ def test_warnings_are_logged(tmp_path):
     )
     log = tmp_path / "step.log"
     subprocess.run(
-        [sys.executable, "-c", script, "--log", str(log)], env={**os.environ, "PYTHONPATH": str(SRC)}, check=True
+        [sys.executable, "-c", script, str(describe(tmp_path / "job")), "--log", str(log)],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        check=True,
     )
     assert "mind the gap" in log.read_text()

@@ -1,7 +1,7 @@
 """The graph: input files and settings of the rules, from their wildcards."""
 
-import ast
 import copy
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +24,7 @@ from asdlib.steps.prepare import PrepareSettings
 from asdlib.workflow import inputs, paths, recipes, settings, stage_code
 from asdlib.workflow.datasets import fingerprint
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.job_file import as_json
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.yaml_files import from_text
@@ -308,19 +309,19 @@ def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:
     assert settings.download(with_truth, "dcase2025_eval")["ground_truth"]["form"] == "rename_list"
 
 
-def test_settings_survive_the_command_line(root: Path) -> None:
-    """A rule passes them as text (`{params.settings:q}`), and a step reads them with `ast.literal_eval`."""
+def test_settings_survive_the_job_s_file(root: Path) -> None:
+    """A rule writes them as JSON (`as_json`), and a step reads them."""
     toy = graph(root, data=["toy", "dcase2025_eval"], ground_truth=True, seeds=[1, 2])
     every = [recipe.settings for recipe in toy.recipes_by_key.values()]
     every += [settings.score(variant, "00") for variant in toy.variants.values()]
     every += [settings.prepare(toy, "toy", "fan"), settings.download(toy, "dcase2025_eval")]
     every += [settings.tabulate(toy, "toy")]
     for one in every:
-        assert ast.literal_eval(str(one)) == one
+        assert json.loads(as_json(one)) == one
 
 
 def test_settings_are_those_that_the_steps_declare() -> None:
-    """What a rule passes as `--settings` has exactly the keys and types of the dataclass in its step."""
+    """What a rule passes as `settings` has exactly the keys and types of the dataclass in its step."""
     real = Graph({**CONFIG, "data": ["demo", "dcase2025_dev"]}, ROOT)
     typed(PrepareSettings, settings.prepare(real, "demo", "fan"))
     typed(ScoreSettings, settings.score(real.variant("system3", "1", ""), "00"))

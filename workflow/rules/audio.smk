@@ -28,14 +28,18 @@ rule download:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        network=lambda w, output: graph.config["download"],
-        pins=lambda w, output: paths.PINS,
-        settings=lambda w: settings.download(graph, w.dataset),
+        settings=lambda w: as_json(settings.download(graph, w.dataset)),
         code=lambda w: stage_code.of_download(graph, w.dataset),
+        arguments=lambda w, output: as_json(
+            {
+                "machine": w.machine,
+                "folder": output[0],
+                "network": graph.config["download"],
+                "lock": f"{workflow.basedir}/{paths.PINS}",
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/download.py"'
-        " --machine {wildcards.machine} --folder {output} --settings {params.settings:q}"
-        ' --network {params.network:q} --lock "$ASDLIB/{params.pins}" --log {log}'
+        command("download")
 
 
 # Check a machine's recordings and store them as clips of one length, one row per clip.
@@ -54,14 +58,19 @@ rule prepare:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: settings.prepare(graph, w.dataset, w.machine),
-        # A function of the input re-runs nothing: unchanged recordings may be moved.
-        recordings=lambda w, input: graph.all_datasets[w.dataset].recordings(w.machine),
+        settings=lambda w: as_json(settings.prepare(graph, w.dataset, w.machine)),
         code=stage_code.of_step("prepare"),
+        # `settings` has a fingerprint of the recordings: unchanged recordings may be moved.
+        arguments=lambda w, output: as_json(
+            {
+                "recordings": graph.all_datasets[w.dataset].recordings(w.machine),
+                "dataset": w.dataset,
+                "machine": w.machine,
+                "out": output[0],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/prepare.py"'
-        " --recordings {params.recordings:q} --dataset {wildcards.dataset}"
-        " --machine {wildcards.machine} --out {output} --settings {params.settings:q} --log {log}"
+        command("prepare")
 
 
 # Check a dataset's noise pool and store it as pieces of one length.
@@ -78,14 +87,18 @@ rule prepare_noise:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: settings.prepare_noise(graph, w.dataset),
-        # A function of the input re-runs nothing: unchanged recordings may be moved.
-        recordings=lambda w, input: graph.all_datasets[w.dataset].noise_pool,
+        settings=lambda w: as_json(settings.prepare_noise(graph, w.dataset)),
         code=stage_code.of_step("prepare_noise"),
+        # `settings` has a fingerprint of the recordings: unchanged recordings may be moved.
+        arguments=lambda w, output: as_json(
+            {
+                "recordings": graph.all_datasets[w.dataset].noise_pool,
+                "dataset": w.dataset,
+                "out": output[0],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/prepare_noise.py"'
-        " --recordings {params.recordings:q} --dataset {wildcards.dataset} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        command("prepare_noise")
 
 
 # Train a network that extracts a machine's sound from a mixture with noise.
@@ -119,16 +132,23 @@ rule train_separator:
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
-        device=lambda w, input: graph.config["device"],
-        settings=lambda w: graph.recipe("separators", w.separator).settings,
+        settings=lambda w: as_json(graph.recipe("separators", w.separator).settings),
         code=lambda w: stage_code.of_recipe(
             "train_separator", graph.recipe("separators", w.separator)
         ),
+        arguments=lambda w, input, output, resources: as_json(
+            {
+                "audio": input.audio,
+                "noise": input.noise,
+                "out": output.model,
+                "history": output.history,
+                "device": graph.config["device"],
+                "gpus": resources.gpu,
+                "threads": graph.config["threads"],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/train_separator.py"'
-        " --audio {input.audio} --noise {input.noise} --out {output.model} --history {output.history}"
-        " --settings {params.settings:q} --code {params.code} --device {params.device} --gpus {resources.gpu}"
-        " --threads {params.threads} --log {log}"
+        command("train_separator")
 
 
 # Separate every clip of a machine with its separator.
@@ -152,15 +172,22 @@ rule separate:
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
-        device=lambda w, input: graph.config["device"],
-        settings=lambda w: graph.recipe("separators", w.separator).settings,
+        settings=lambda w: as_json(graph.recipe("separators", w.separator).settings),
         code=lambda w: stage_code.of_recipe(
             "separate", graph.recipe("separators", w.separator)
         ),
+        arguments=lambda w, input, output, resources: as_json(
+            {
+                "audio": input.audio,
+                "separator": input.separator,
+                "out": output[0],
+                "device": graph.config["device"],
+                "gpus": resources.gpu,
+                "threads": graph.config["threads"],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/separate.py"'
-        " --audio {input.audio} --separator {input.separator} --out {output}"
-        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
+        command("separate")
 
 
 # Make additional clips from recorded and separated ones.
@@ -186,11 +213,19 @@ rule augment:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: graph.recipe("augmentations", w.augmentation).settings,
+        settings=lambda w: as_json(
+            graph.recipe("augmentations", w.augmentation).settings
+        ),
         code=lambda w: stage_code.of_recipe(
             "augment", graph.recipe("augmentations", w.augmentation)
         ),
+        arguments=lambda w, input, output: as_json(
+            {
+                "raw": input.raw,
+                "separated": input.separated,
+                "noise": input.noise,
+                "out": output[0],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/augment.py"'
-        " --raw {input.raw} --separated {input.separated} --noise {input.noise} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        command("augment")

@@ -1,5 +1,9 @@
 """Build the graph from the config, and constrain the wildcards.
 
+Every rule has three params. `settings` and `code` decide the result: a change re-runs the job. `arguments` are the other
+arguments of the step. It is a function of the output, and Snakemake does not compare such params: a change re-runs
+nothing. A value in `arguments` that does decide the result is therefore also a param of its own.
+
 The code that the rules call is in asdlib.workflow, asdlib.report.inputs and asdlib.submission.inputs, and is tested
 there.
 """
@@ -18,6 +22,7 @@ from asdlib.submission import inputs as submission_inputs
 from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
 from asdlib.workflow.config import with_paths
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.job_file import as_json, command
 from asdlib.workflow.recipes import public_source
 from asdlib.workflow.words import CORPUS, RAW
 from snakemake.exceptions import WorkflowError

@@ -23,11 +23,12 @@ rule extract_features:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: graph.recipe("frontends", w.frontend).settings,
+        settings=lambda w: as_json(graph.recipe("frontends", w.frontend).settings),
         code=lambda w: stage_code.of_recipe(
             "extract_features", graph.recipe("frontends", w.frontend)
         ),
+        arguments=lambda w, input, output: as_json(
+            {"audio": input[0], "out": output[0]}
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/extract_features.py"'
-        " --audio {input} --out {output} --settings {params.settings:q}"
-        " --log {log}"
+        command("extract_features")

@@ -28,14 +28,18 @@ rule fetch_checkpoint:
         runtime=lambda w, attempt: 240 * attempt,
     params:
         # A function of the output re-runs nothing: a pin or the text of a licence does not change the file.
-        network=lambda w, output: graph.config["download"],
-        settings=lambda w, output: graph.config["checkpoints"][w.checkpoint],
+        settings=lambda w, output: as_json(graph.config["checkpoints"][w.checkpoint]),
         source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
         code=stage_code.of_step("fetch_checkpoint"),
+        arguments=lambda w, output: as_json(
+            {
+                "name": w.checkpoint,
+                "out": output[0],
+                "network": graph.config["download"],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/fetch_checkpoint.py"'
-        " --name {wildcards.checkpoint} --out {output} --settings {params.settings:q}"
-        " --network {params.network:q} --log {log}"
+        command("fetch_checkpoint")
 
 
 # Train a model on the clips of one machine, or of all machines (machine `all`).
@@ -72,23 +76,27 @@ rule train_model:
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
-        device=lambda w, input: graph.config["device"],
-        scratch=lambda w, output: graph.config["scratch"]
-        or os.path.dirname(output.model),
-        settings=lambda w: graph.recipe("models", w.model).settings,
-        # A function of the input re-runs nothing: a pin does not change the weights.
-        pins=lambda w, input: settings.public_pins(
-            graph, graph.recipe("models", w.model)
-        ),
+        settings=lambda w: as_json(graph.recipe("models", w.model).settings),
         code=lambda w: stage_code.of_recipe(
             "train_model", graph.recipe("models", w.model)
         ),
+        arguments=lambda w, input, output, resources: as_json(
+            {
+                "features": input.features,
+                "init": input.init,
+                "public": input.public,
+                # A pin does not change the weights.
+                "pins": settings.public_pins(graph, graph.recipe("models", w.model)),
+                "out": output.model,
+                "history": output.history,
+                "scratch": graph.config["scratch"] or os.path.dirname(output.model),
+                "device": graph.config["device"],
+                "gpus": resources.gpu,
+                "threads": graph.config["threads"],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/train_model.py"'
-        " --features {input.features} --init {input.init} --public {input.public} --pins {params.pins}"
-        " --out {output.model} --history {output.history} --settings {params.settings:q} --code {params.code}"
-        " --scratch {params.scratch:q}"
-        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
+        command("train_model")
 
 
 # Embed every training and test clip of a machine with its model.
@@ -116,10 +124,17 @@ rule embed:
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
-        device=lambda w, input: graph.config["device"],
-        settings=lambda w: graph.recipe("models", w.model).settings,
+        settings=lambda w: as_json(graph.recipe("models", w.model).settings),
         code=lambda w: stage_code.of_recipe("embed", graph.recipe("models", w.model)),
+        arguments=lambda w, input, output, resources: as_json(
+            {
+                "features": input.features,
+                "model": input.model,
+                "out": output[0],
+                "device": graph.config["device"],
+                "gpus": resources.gpu,
+                "threads": graph.config["threads"],
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/embed.py"'
-        " --features {input.features} --model {input.model} --out {output}"
-        " --device {params.device} --gpus {resources.gpu} --threads {params.threads} --log {log}"
+        command("embed")

@@ -23,13 +23,15 @@ rule illustrate:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: report_inputs.illustrate_settings(
-            graph, w.system, w.dataset, w.machine
+        settings=lambda w: as_json(
+            report_inputs.illustrate_settings(graph, w.system, w.dataset, w.machine)
         ),
         code=stage_code.of_step("illustrate"),
+        arguments=lambda w, input, output: as_json(
+            {"clips": input.clips, "out": output[0]}
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/illustrate.py"'
-        " --clips {input.clips} --out {output} --settings {params.settings:q} --log {log}"
+        command("illustrate")
 
 
 # Combine the tables and illustrations of the config's systems in one page.
@@ -55,10 +57,11 @@ rule report:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: report_inputs.report_settings(graph),
+        settings=lambda w: as_json(report_inputs.report_settings(graph)),
         templates=report_inputs.template_hash(),
         code=stage_code.of_step("report"),
+        arguments=lambda w, input, output: as_json(
+            {"scores": input.scores, "parts": input.parts, "out": output[0]}
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/report.py"'
-        " --scores {input.scores} --parts {input.parts} --out {output}"
-        " --settings {params.settings:q} --log {log}"
+        command("report")

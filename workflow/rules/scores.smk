@@ -36,13 +36,17 @@ rule score:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        folder=lambda w, output: os.path.dirname(output.scores),
-        settings=lambda w: settings.score(variant_of(w), w.section),
+        settings=lambda w: as_json(settings.score(variant_of(w), w.section)),
         code=lambda w: stage_code.of_score(variant_of(w)),
+        arguments=lambda w, input, output: as_json(
+            {
+                "embeddings": input,
+                "machine": w.machine,
+                "folder": os.path.dirname(output.scores),
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/score.py"'
-        " --embeddings {input} --machine {wildcards.machine} --folder {params.folder}"
-        " --settings {params.settings:q} --log {log}"
+        command("score")
 
 
 # Compare a system's scores with the ground truth and with the reported figures.
@@ -71,9 +75,14 @@ rule tabulate:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: settings.tabulate(graph, w.system),
+        settings=lambda w: as_json(settings.tabulate(graph, w.system)),
         code=stage_code.of_step("tabulate"),
+        arguments=lambda w, input, output: as_json(
+            {
+                "reported": input.reported,
+                "scores": output.scores,
+                "clips": output.clips,
+            }
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/tabulate.py"'
-        " --reported {input.reported:q} --scores {output.scores} --clips {output.clips}"
-        " --settings {params.settings:q} --log {log}"
+        command("tabulate")

@@ -28,9 +28,10 @@ rule submission:
         mem_mb=1000,
         runtime=30,
     params:
-        folder=lambda w: paths.SUBMISSION,
-        settings=lambda w: submission_inputs.settings(graph),
+        settings=lambda w: as_json(submission_inputs.settings(graph)),
         code=stage_code.of_step("submission"),
+        arguments=lambda w, output: as_json(
+            {"folder": paths.SUBMISSION, "archive": output.archive}
+        ),
     shell:
-        'python -P "$ASDLIB/workflow/scripts/submission.py"'
-        " --folder {params.folder} --archive {output.archive} --settings {params.settings:q} --log {log}"
+        command("submission")

@@ -85,7 +85,7 @@ def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str,
 def report_settings(graph: Graph) -> dict[str, Any]:
     """Return the settings of the page: systems, datasets, recipes and the run's config.
 
-    They are passed on the command line, whose length is limited, so the step constructs the paths itself.
+    The step constructs the paths itself.
     """
     config = graph.config
     corpora = _corpora(graph)

@@ -1,19 +1,17 @@
 """Run a step from a rule's shell command.
 
-A rule calls its script with `--name value` pairs. The options and their types are read from the signature of the step.
-To run a single job by hand or in a debugger, copy the command that `snakemake -p` prints.
+A rule calls its script with the file that describes the job (see asdlib.workflow.job_file). The names and types of the
+arguments are those in the signature of the step. To run a single job by hand or in a debugger, pass the file that is
+beside the job's log: `python -P workflow/scripts/<step>.py results/logs/<step>/….log.json`.
 """
 
 import argparse
-import ast
 import inspect
 import logging
 import os
 import sys
-import types
-import typing
 from collections.abc import Callable, Sequence
-from dataclasses import is_dataclass
+from dataclasses import field, make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +20,7 @@ from asdlib.runtime import guard
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
+from asdlib.workflow import job_file
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
@@ -30,54 +29,43 @@ notice = logging.getLogger("asdlib.notice")  # also shown on stderr; everything 
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
-    """Call `step` with the arguments of a command line and redirect its output to `--log`.
+    """Call `step` with the arguments in a job's file and redirect its output to `--log`.
 
     Exits with code 1 after an error. An AsdError is written as one line to stderr and to the log; for any other
     exception, the log also contains the traceback.
     """
-    options = parse(step, argv)
-    log = options.pop("log")
+    parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
+    parser.add_argument("job", type=Path, help="the file (JSON) that describes the job")
+    parser.add_argument("--log", type=Path, help="the file to which all output is redirected")
+    options = parser.parse_args(argv)
     try:
-        terminal = _redirect(log)
+        terminal = _redirect(options.log)
     except OSError as error:
-        sys.exit(f"error: {log}: cannot be written ({error.strerror}): make room, or make the folder writable")
+        sys.exit(f"error: {options.log}: cannot be written ({error.strerror}): make room, or make the folder writable")
     exit_on_signals()
     try:
         guard.check_library()
-        step(**options)
+        step(**arguments(step, options.job))
     except AsdError as error:
         _fail(f"error: {error}", terminal)
     except Exception as error:
         _fail(f"error: {type(error).__name__}: {error}", terminal, error)
 
 
-def parse(step: Callable[..., None], argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the arguments of a step, and `log`, parsed from a command line."""
-    parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
-    for name, parameter in inspect.signature(step, eval_str=True).parameters.items():
-        option: dict[str, Any] = {"type": _reader(parameter.annotation)}
-        if typing.get_origin(parameter.annotation) is list:
-            option["nargs"] = "*"
-        if parameter.default is not parameter.empty:
-            option["default"] = parameter.default
-        else:
-            option["required"] = True
-        parser.add_argument(f"--{name.replace('_', '-')}", **option)
-    parser.add_argument("--log", type=Path)
-    return vars(parser.parse_args(argv))
+def arguments(step: Callable[..., None], path: Path) -> dict[str, Any]:
+    """Return the arguments of a step from a job's file, converted to the annotated types.
 
-
-def _reader(annotation: Any) -> Callable[[str], Any]:
-    """Return the function that converts the text of an argument to the annotated type."""
-    if isinstance(annotation, types.UnionType):  # Path | None
-        annotation = next(kind for kind in typing.get_args(annotation) if kind is not type(None))
-    if typing.get_origin(annotation) is list:
-        annotation = typing.get_args(annotation)[0]
-    if annotation is dict or typing.get_origin(annotation) is dict:
-        return ast.literal_eval
-    if is_dataclass(annotation):
-        return lambda text: typed(annotation, ast.literal_eval(text))
-    return annotation
+    A step that has no argument `settings` or `code` does not get it. Raises AsdError, as `typed` does, for an unknown
+    or missing argument or a value of another type.
+    """
+    parameters = inspect.signature(step, eval_str=True).parameters
+    content = job_file.read(path)
+    given = {**content["arguments"], **{name: content[name] for name in ("settings", "code") if name in parameters}}
+    declared = [
+        (one.name, one.annotation, *([] if one.default is one.empty else [field(default=one.default)]))
+        for one in parameters.values()
+    ]
+    return vars(typed(make_dataclass(step.__name__, declared, kw_only=True), given, "job"))
 
 
 def _redirect(log: Path | None) -> int:
