@@ -6,6 +6,12 @@
 The target comes first, because `--resources` and `--config` take all words that follow them.
 """
 
+import sys
+
+# Snakemake adds this folder, where a file of the user's (random.py, yaml.py) would hide a module of that name.
+sys.path[:] = [path for path in sys.path if path not in ("", str(workflow.basedir))]
+sys.path.insert(0, f"{workflow.basedir}/src")
+
 from snakemake.utils import min_version
 
 min_version("9.0")

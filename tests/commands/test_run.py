@@ -42,9 +42,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_targets_come_first(called: list[str], capsys, given: str, expected: str) -> None:
     assert main(["run", *given.split()]) == 0
     assert capsys.readouterr().out == f"snakemake {expected}\n"
-    assert called[:3] == [sys.executable, "-m", "snakemake"]
-    assert called[3:] == expected.replace("'", "").split()
-    assert not swallowed(called[3:])
+    assert called[:4] == [sys.executable, "-P", "-m", "snakemake"]
+    assert called[4:] == expected.replace("'", "").split()
+    assert not swallowed(called[4:])
     assert "profiles/slurm" not in called or (ROOT / "profiles/slurm/config.yaml").is_file()
 
 

@@ -1,5 +1,7 @@
 """Bad configs: an error of one line, with the file or key and the remedy, before any job runs."""
 
+import datetime
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +139,79 @@ KEYS = {
         r"config: override\.models\.dense_ae: 3 .*",
     ),
 }
+NAME = {"licence": "MIT", "repository": "a/b"}
+LONG = "x" * 101
+KEYS |= {
+    f"prepare: {key}: {value}": ({"prepare": PREPARE | {key: value}}, rf"config: prepare\.{key}: {problem}" + end)
+    for key, value, problem, end in [
+        ("seconds", math.inf, "is inf: give a finite number", ""),
+        ("seconds", math.nan, "is nan: give a finite number", ""),
+        ("seconds", 1e9, "1000000000.0 is greater than the maximum of 3600: correct the value", SCHEMA),
+        ("seconds", 1e-9, "1e-09 is less than the minimum of 0.01: correct the value", SCHEMA),
+        ("sample_rate", 2**63, r"needs more than 64 bits: give a number below 2\^63", ""),
+        ("sample_rate", 10**7, "10000000 is greater than the maximum of 768000: correct the value", SCHEMA),
+        ("sample_rate", 16000.0, "16000.0 is not of type 'integer': correct the value", SCHEMA),
+    ]
+}
+KEYS |= {
+    "seed of 64 bits": ({"seeds": [2**63]}, r"config: seeds\.0: needs more than 64 bits: give a number below 2\^63"),
+    "seed with a fraction": ({"seeds": [1.0]}, r"config: seeds\.0: 1\.0 is not of type 'integer': correct the value.*"),
+    "threads for a million": ({"threads": 10**6}, "config: threads: 1000000 is greater than the maximum of 1024: .*"),
+    "an endless timeout": (
+        {"download": {"timeout": math.inf}},
+        r"config: download\.timeout: is inf: give a finite number",
+    ),
+    "infinity in an override": (
+        {"override": {"models": {"dense_ae": {"training": {"learning_rate": math.inf}}}}},
+        r"config: override\.models\.dense_ae\.training\.learning_rate: is inf: give a finite number",
+    ),
+    "a key that is a number": (
+        {"override": {"models": {"dense_ae": {1: 2}}}},
+        r"config: override\.models\.dense_ae\.1: is no text: put the key between quotation marks",
+    ),
+    "a date": (
+        {"datasets": {"x": {"folder": "y", "noise_pool": datetime.date(2025, 9, 1)}}},
+        r"config: datasets\.x\.noise_pool: is a date: put the value between quotation marks",
+    ),
+    "long name of a dataset": (
+        {"datasets": {LONG: {"folder": "x"}}},
+        "config: datasets: 'x{57} … is too long: correct .*",
+    ),
+    "long name of a machine": (
+        {"datasets": {"x": {"source": ZENODO, "machines": [LONG]}}},
+        r"config: datasets\.x.*: correct the value.*",
+    ),
+    "long name of weights": ({"checkpoints": {LONG: NAME | {"file": "x"}}}, "config: checkpoints: .*: correct .*"),
+    "long name of a file of weights": (
+        {"checkpoints": {"x": NAME | {"file": LONG}}},
+        r"config: checkpoints\.x\.file: .* is too long: correct .*",
+    ),
+}
+SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+SUBMISSION = SHIPPED["submission"]
+# Every text with a pattern: a line break at its end is refused.
+KEYS["space in an address"] = (
+    {"download": SHIPPED["download"] | {"hub": "https://x y"}},
+    r"config: download\.hub: 'https://x y' does not match .*: correct the value.*",
+)
+KEYS |= {
+    f"line break in {name}": (keys, r"config: .*does not match '.*\\\\Z': correct the value.*")
+    for name, keys in {
+        "author": {"submission": SUBMISSION | {"author": "Doe\n"}},
+        "institute": {"submission": SUBMISSION | {"institute": "X\n"}},
+        "report": {"submission": SUBMISSION | {"report": "x.pdf\n"}},
+        "variant": {"submission": SUBMISSION | {"variants": ["baseline/mse\n"]}},
+        "described variant": {"submission": SUBMISSION | {"meta": {"baseline/mse\n": {}}}},
+        "weights": {"checkpoints": {"x\n": NAME | {"file": "x"}}},
+        "file": {"checkpoints": {"x": NAME | {"file": "x\n"}}},
+        "sha256": {"checkpoints": {"x": NAME | {"file": "x", "sha256": "0" * 64 + "\n"}}},
+        "repository": {"checkpoints": {"x": NAME | {"file": "x", "repository": "a/b\n"}}},
+        "revision": {"checkpoints": {"x": NAME | {"file": "x", "revision": "main\n"}}},
+        "dataset": {"datasets": {"x\n": {"folder": "x"}}},
+        "machine": {"datasets": {"x": {"source": ZENODO, "machines": ["fan\n"]}}},
+        "section": {"datasets": {"x": {"folder": "x", "sections": ["00\n"]}}},
+    }.items()
+}
 
 
 @pytest.mark.parametrize(("keys", "complaint"), KEYS.values(), ids=KEYS)
@@ -250,6 +325,30 @@ SYSTEMS = {
     "unknown fusion": (
         changed(variants={"mse": {"fusion": "max"}}),
         r"FILE: variants\.mse\.fusion: 'max' is not one of \['mean'\]: .*",
+    ),
+    "hostile name of a system": (
+        lambda root: write(root, "x$(touch PWNED)", SYSTEM),
+        r"SYSTEMS/x\$\(touch PWNED\)\.yaml: a system is named after its file: use up to 100 letters, digits and ._\+-",
+    ),
+    "long name of a system": (
+        lambda root: write(root, "x" * 101, SYSTEM),
+        r"SYSTEMS/x{101}\.yaml: a system is named after its file: use up to 100 letters, digits and ._\+-",
+    ),
+    "long name of a recipe": (
+        changed(models={"x" * 101: SYSTEM["models"]["dense_ae"]}),
+        "FILE: models: 'x{57} … is too long: correct the value.*",
+    ),
+    "line break in a recipe's name": (
+        changed(models={"x\n": SYSTEM["models"]["dense_ae"]}),
+        r"FILE: models: 'x\\n' does not match .*: correct the value.*",
+    ),
+    "line break in a variant's name": (
+        changed(variants={"x\n": SYSTEM["variants"]["mse"]}),
+        r"FILE: variants: 'x\\n' does not match .*: correct the value.*",
+    ),
+    "infinity": (
+        changed(models={"dense_ae": {"training": {"learning_rate": math.inf}}}),
+        rf"{MODEL}\.training\.learning_rate: is inf: give a finite number",
     ),
     "variant without branches": (
         changed(variants={"mse": {"branches": []}}),

@@ -87,3 +87,35 @@ def test_no_temporary_folder_at_all_is_one_line(monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "gettempdir", none)
     complaint = "TMPDIR: no folder for temporary files can be written: set it to one that can"
     refused(lambda: job_environment.provide_folders(Path("caches")), complaint)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("a:b", r"/x/a:b: the path contains ':', which separates paths: rename the folder"),
+        ("$(touch PWNED)", r"'/x/\$\(touch PWNED\)': a shell would interpret '\$' in the path: rename the folder"),
+        ("`b`\\", r"'/x/`b`.*': a shell would interpret '\\\\' '`' in the path: rename the folder"),
+        ("a\nb", r"'/x/a\\nb': a shell would interpret '\\n' in the path: rename the folder"),
+        ('a"b', r"""'/x/a"b': a shell would interpret '"' in the path: rename the folder"""),
+    ],
+)
+def test_a_checkout_at_a_path_that_no_job_could_use(monkeypatch: pytest.MonkeyPatch, name: str, complaint: str) -> None:
+    """PYTHONPATH is divided at colons: jobs would import another asdlib."""
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    refused(lambda: job_environment.export(Path("/x", name)), complaint)
+    assert os.environ["PYTHONPATH"] == "/mine"
+
+
+def test_a_run_in_a_folder_that_a_shell_would_interpret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake puts the path of a script with a long command between double quotes."""
+    (tmp_path / "$(touch PWNED)").mkdir()
+    monkeypatch.chdir(tmp_path / "$(touch PWNED)")
+    refused(lambda: job_environment.export(Path("/checkout")), r".*: a shell would interpret '\$' in the path: .*")
+
+
+@pytest.mark.parametrize("name", ["it's", "my data; rm", "-x", "é"])
+def test_other_names_of_a_checkout(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for variable in ("ASDLIB", "PYTHONPATH", "PYTHONSAFEPATH", "PATH"):
+        monkeypatch.setenv(variable, os.environ.get(variable, ""))
+    job_environment.export(Path("/x", name))
+    assert os.environ["ASDLIB"] == f"/x/{name}"

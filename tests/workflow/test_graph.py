@@ -377,6 +377,16 @@ def test_what_a_path_may_not_name(root: Path) -> None:
         inputs.fetched_recordings(toy, "toy", "valve")
 
 
+def test_a_file_of_weights_is_that_of_its_block(root: Path) -> None:
+    real = Graph(CONFIG, ROOT)
+    block = real.config["checkpoints"]["beats_iter3"]
+    assert settings.checkpoint(real, "beats_iter3", "BEATs_iter3.pt") == block
+    with pytest.raises(
+        AsdError, match=r"^resources/checkpoints/beats_iter3/model\.safetensors: is not the file of beats"
+    ):
+        settings.checkpoint(real, "beats_iter3", "model.safetensors")
+
+
 def test_numbers_in_text_are_read_except_where_text_may_look_like_one():
     assert from_text("override", {"models": {"x": {"epochs": "5"}}}) == {"models": {"x": {"epochs": 5}}}
     for key in ("datasets", "checkpoints"):

@@ -1,8 +1,8 @@
 """Build the graph from the config, and constrain the wildcards.
 
-Every rule has three params. `settings` and `code` decide the result: a change re-runs the job. `arguments` are the other
-arguments of the step. It is a function of the output, and Snakemake does not compare such params: a change re-runs
-nothing. A value in `arguments` that does decide the result is therefore also a param of its own.
+All rules have three params. A change of `settings` or `code`, which decide the result, runs a job again. `arguments` are
+the other arguments of the step. It is a function of the output, and Snakemake does not compare such params, so that a
+change runs nothing again. A value in `arguments` that does decide the result is therefore also a param of its own.
 
 The code that the rules call is in asdlib.workflow, asdlib.report.inputs and asdlib.submission.inputs, and is tested
 there.
@@ -10,10 +10,7 @@ there.
 
 import os
 import re
-import sys
 from pathlib import Path
-
-sys.path.insert(0, f"{workflow.basedir}/src")
 
 from asdlib.errors import AsdError
 from asdlib.report import inputs as report_inputs
@@ -24,15 +21,15 @@ from asdlib.workflow.config import with_paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json, command
 from asdlib.workflow.recipes import public_source
-from asdlib.workflow.words import CORPUS, RAW
+from asdlib.workflow.words import CORPUS, NAME, RAW
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # Otherwise a message that the terminal cannot show becomes an error of 20 lines.
 text_streams.open_up(logger.handlers)
-job_environment.export(workflow.basedir)
 
 try:
+    job_environment.export(workflow.basedir)
     job_environment.provide_folders(Path(".snakemake/cache"))
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.
@@ -62,9 +59,6 @@ onstart:
     guard.begin(settings_hash, library_files)
 
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
-
-
 def one_of(names):
     return "|".join(map(re.escape, sorted(names))) or "(?!)"  # (?!) matches nothing
 
@@ -88,7 +82,14 @@ wildcard_constraints:
     frontend=one_of(graph.keys("frontends")),
     model=one_of(graph.keys("models")),
     checkpoint=one_of(graph.config["checkpoints"]),
-    view=rf"{RAW}|separated/[^/]+|augmented/[^/]+",
+    file=one_of({block["file"] for block in graph.config["checkpoints"].values()}),
+    view=one_of(
+        [
+            RAW,
+            *(f"separated/{key}" for key in graph.keys("separators")),
+            *(f"augmented/{key}" for key in graph.keys("augmentations")),
+        ]
+    ),
     system=one_of(graph.recipes.systems),
-    variant=r"[A-Za-z0-9][A-Za-z0-9_]*",
-    seeded=r"(/seed_\d+)?",
+    variant=r"[A-Za-z0-9][A-Za-z0-9_]{0,99}",
+    seeded=r"(/seed_[0-9]+)?",

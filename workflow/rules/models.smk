@@ -28,7 +28,9 @@ rule fetch_checkpoint:
         runtime=lambda w, attempt: 240 * attempt,
     params:
         # A function of the output re-runs nothing: a pin or the text of a licence does not change the file.
-        settings=lambda w, output: as_json(graph.config["checkpoints"][w.checkpoint]),
+        settings=lambda w, output: as_json(
+            settings.checkpoint(graph, w.checkpoint, w.file)
+        ),
         source=lambda w: public_source(graph.config["checkpoints"][w.checkpoint]),
         code=stage_code.of_step("fetch_checkpoint"),
         arguments=lambda w, output: as_json(

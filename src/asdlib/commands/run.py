@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Replace this process by Snakemake, so that its exit code is the command's and Ctrl-C reaches it."""
-    from asdlib.workflow.snakemake_call import arguments, as_text, refuse_swallowed, require_workflow
+    from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments, as_text, refuse_swallowed, require_workflow
     from asdlib.workflow.yaml_files import read_yaml
 
     require_workflow()
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     entries = [*([f"data={args.data}"] if args.data else []), *_shown(args, systems), *args.config]
     call = arguments(targets, _options(args), args.configfile, entries)
     print(printable(as_text(call)), flush=True)
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *call])
+    os.execv(sys.executable, [sys.executable, *SNAKEMAKE, *call])
 
 
 def _shown(args: argparse.Namespace, systems: list[str]) -> list[str]:

@@ -213,4 +213,4 @@ def _without_duplicates(path: Path, rows: list[Truth]) -> list[Truth]:
 
 def _bare(name: str) -> str:
     """Return the name without `.wav` and without the token `test`, which only some published names have."""
-    return re.sub(r"_test(?=_|$)", "", bare_name(name))
+    return re.sub(r"_test(?=_|\Z)", "", bare_name(name))

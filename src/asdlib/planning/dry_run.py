@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import in_utf8
-from asdlib.workflow.snakemake_call import arguments
+from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
 _FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
@@ -30,7 +30,7 @@ class Job:
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
     """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
     options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # overrides a profile that hides the jobs
-    command = [sys.executable, "-m", "snakemake", *arguments(targets, options, files, entries)]
+    command = [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(), check=False,
         encoding="utf-8", errors="surrogateescape",

@@ -9,6 +9,7 @@ from pathlib import Path
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
+_EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
 
 
 def export(root: Path) -> None:
@@ -16,13 +17,23 @@ def export(root: Path) -> None:
 
     Jobs must run the library that the code hashes were computed from, in any working directory. With `--sdm conda` the
     Python of the conda environment still comes first, because it is activated later.
+
+    Raises AsdError for a folder whose path these variables or Snakemake's own commands cannot contain.
     """
+    programs = Path(sys.executable).parent
+    for folder in (root, programs):
+        if os.pathsep in str(folder):
+            raise AsdError(f"{folder}: the path contains {os.pathsep!r}, which separates paths: rename the folder")
+    for folder in (root, Path.cwd()):  # Snakemake quotes them in double quotes
+        if found := sorted(set(_EXPANDED) & set(str(folder))):
+            shown = " ".join(map(repr, found))
+            raise AsdError(f"{str(folder)!r}: a shell would interpret {shown} in the path: rename the folder")
     os.environ["ASDLIB"] = str(root)
     os.environ["PYTHONSAFEPATH"] = "1"  # like `python -P`, for processes started by a job
     os.environ["PYTHONUTF8"] = "1"  # whatever the locale, jobs read and write UTF-8
     os.environ.pop("PYTHONIOENCODING", None)
     _prepend("PYTHONPATH", f"{root}/src")
-    _prepend("PATH", str(Path(sys.executable).parent))
+    _prepend("PATH", str(programs))
 
 
 def provide_folders(caches: Path) -> None:

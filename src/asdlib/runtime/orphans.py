@@ -23,7 +23,7 @@ from asdlib.runtime.guard import VARIABLE
 GRACE = 5.0  # s for a process to end after SIGTERM
 PROC = Path("/proc")
 _log = logging.getLogger(__name__)
-_SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py$")
+_SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py\Z")
 _RUN_ID = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # names of Snakemake's SLURM jobs
 
 

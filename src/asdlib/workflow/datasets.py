@@ -11,9 +11,8 @@ from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, machine_files,
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import ALL, CORPUS
+from asdlib.workflow.words import ALL, CORPUS, NAME
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 
 
@@ -135,7 +134,8 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
         )
     name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
     if not re.fullmatch(NAME, name):
-        raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use letters, digits and ._+- only")
+        allowed = "up to 100 letters, digits and ._+-"
+        raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use {allowed}")
     if name == CORPUS:
         raise AsdError(f"config: data: {entry}: {CORPUS} is a reserved name: rename the folder")
     if name in config["datasets"]:
@@ -161,9 +161,8 @@ def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], poo
                 f"{where}: {folder / machine} has neither train nor test: add recordings, or remove the machine"
             )
         if not re.fullmatch(NAME, machine) or machine == ALL:
-            raise AsdError(
-                f"{where}: {folder / machine}: not a usable machine name: use letters, digits and ._+- (not 'all')"
-            )
+            allowed = "up to 100 letters, digits and ._+- (not 'all')"
+            raise AsdError(f"{where}: {folder / machine}: not a usable machine name: use {allowed}")
     if "sections" in block:
         sections = _declared_sections(name, block, machines)
     else:

@@ -6,6 +6,7 @@ resolved recipe has a key `<name>-<fingerprint>`; the fingerprint is six hexadec
 resolved block. Artefacts are stored under the key, so that different settings never share a file.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from asdlib.workflow import paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.variants import Branch, Variant
-from asdlib.workflow.words import ALL, RAW
+from asdlib.workflow.words import ALL, NAME, RAW
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
@@ -56,6 +57,9 @@ class Recipes:
         files = sorted(self.folder.glob("*.yaml"))
         if not files:
             raise AsdError(f"{self.folder}: contains no system files: restore config/systems")
+        for path in files:
+            if not re.fullmatch(NAME, path.stem):
+                raise AsdError(f"{path}: a system is named after its file: use up to 100 letters, digits and ._+-")
         found = {path.stem: load_yaml(path, schema="system") for path in files}
         for path in files:
             if path.stem in paths.TAKEN or "report" in found[path.stem]["variants"]:

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from asdlib.errors import AsdError
 from asdlib.workflow import datasets, inputs, paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, Settings
@@ -41,6 +42,18 @@ def prepare_noise(graph: Graph, dataset: str) -> Settings:
     """Return the settings of `prepare_noise`: the clip format and a fingerprint of the noise pool's files."""
     pool = graph.all_datasets[dataset].noise_pool
     return {**graph.config["prepare"], "recordings": datasets.pool_fingerprint(pool)}
+
+
+def checkpoint(graph: Graph, name: str, file: str) -> Settings:
+    """Return the settings of `fetch_checkpoint`: a block of the config's `checkpoints`.
+
+    Raises AsdError if `file` is that of another block.
+    """
+    block = graph.config["checkpoints"][name]
+    if file != block["file"]:
+        own = paths.public_weights(name, block["file"])
+        raise AsdError(f"{paths.public_weights(name, file)}: is not the file of {name}: request {own}")
+    return block
 
 
 def public_pins(graph: Graph, recipe: Recipe) -> list[str]:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from asdlib.errors import AsdError
 
+# Python's options that run Snakemake. -P: Python imports no file of the working directory, such as a user's yaml.py.
+SNAKEMAKE = ("-P", "-m", "snakemake")
+
 
 def require_workflow() -> None:
     """Raise AsdError if the working directory has no Snakefile."""

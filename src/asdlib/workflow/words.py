@@ -1,5 +1,6 @@
-"""Reserved words of recipes, paths and tables."""
+"""Reserved words of recipes, paths and tables, and the names that folders and files may have."""
 
 ALL = "all"  # instead of a machine: all machines of a dataset together, for a joint model or an overall figure
 CORPUS = "corpus"  # instead of a dataset: all datasets in the corpus of a model's recipe
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}"  # of a system, dataset, machine or file: safe in a path, and short enough
 RAW = "raw"  # the view of the recordings without separation or augmentation

@@ -1,7 +1,8 @@
 """Read YAML files and check them against their schemas; error messages have one line."""
 
 import io
-import textwrap
+import math
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from asdlib.errors import AsdError
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 _MERGE = "tag:yaml.org,2002:merge"  # <<: *anchor
 SCHEMAS = Path(__file__).resolve().parents[3] / "workflow" / "schemas"
@@ -86,10 +88,11 @@ def from_text(key: str, value: Any) -> Any:
 
 def check(content: Any, schema: str, where: str) -> None:
     """Raise AsdError if `content` does not conform to a schema; `where` begins the message."""
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    error = best_match(Draft202012Validator(_schema(schema)).iter_errors(content))
+    if problem := next(_not_json(content), None):
+        raise AsdError(f"{where}: {problem}")
+    error = best_match(_validator(schema).iter_errors(content))
     if error is not None:
         raise AsdError(f"{where}: {_explain(error)} (see workflow/schemas/{schema}.schema.yaml)")
 
@@ -105,7 +108,7 @@ def _explain(error: "ValidationError") -> str:
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"{'.'.join([*path, missing])}: is missing: add it"
     value = repr(error.instance)
-    problem = error.message.replace(value, textwrap.shorten(value, 60, placeholder=" …"), 1)
+    problem = error.message.replace(value, value if len(value) <= 60 else f"{value[:58]} …", 1)
     is_word = (
         error.validator == "type" and "string" in error.validator_value and isinstance(error.instance, int | float)
     )
@@ -113,6 +116,29 @@ def _explain(error: "ValidationError") -> str:
     return f"{'.'.join(path) or '(top level)'}: {' '.join(problem.split())}: {remedy}"
 
 
+def _not_json(content: Any, path: str = "") -> Iterator[str]:
+    """Yield `key: problem: remedy` for every value that YAML has and a job's file or a seed cannot carry."""
+    if isinstance(content, dict):
+        for key, inner in content.items():
+            if not isinstance(key, str):
+                yield f"{path}{key}: is no text: put the key between quotation marks"
+            yield from _not_json(inner, f"{path}{key}.")
+    elif isinstance(content, list):
+        for number, inner in enumerate(content):
+            yield from _not_json(inner, f"{path}{number}.")
+    elif isinstance(content, float) and not math.isfinite(content):
+        yield f"{path[:-1]}: is {content}: give a finite number"
+    elif isinstance(content, int) and abs(content) >= 2**63:
+        yield f"{path[:-1]}: needs more than 64 bits: give a number below 2^63"
+    elif content is not None and not isinstance(content, str | int | float):
+        yield f"{path[:-1]}: is a {type(content).__name__}: put the value between quotation marks"
+
+
 @cache
-def _schema(name: str) -> dict[str, Any]:
-    return read_yaml(SCHEMAS / f"{name}.schema.yaml")
+def _validator(name: str) -> "Validator":
+    """Return the validator of a schema; other than in JSON Schema, 1.0 is no integer."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    kinds = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return extend(Draft202012Validator, type_checker=kinds)(read_yaml(SCHEMAS / f"{name}.schema.yaml"))
