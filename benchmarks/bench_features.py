@@ -64,7 +64,7 @@ def _chain(recordings: Path, core: int) -> float:
 def _job(step: str, settings: dict, arguments: dict) -> list[str]:
     """Write a job's file beside its output and return the command that runs the step with it."""
     path = arguments["out"].with_suffix(".json")
-    path.write_text(as_json({"settings": settings, "code": "", "arguments": arguments}))
+    path.write_text(as_json({"settings": settings, "code": "", "arguments": arguments}), encoding="utf-8")
     return [sys.executable, "-P", str(STEPS / f"{step}.py"), str(path)]
 
 
