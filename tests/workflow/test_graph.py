@@ -382,7 +382,7 @@ def test_a_file_of_weights_is_that_of_its_block(root: Path) -> None:
     block = real.config["checkpoints"]["beats_iter3"]
     assert settings.checkpoint(real, "beats_iter3", "BEATs_iter3.pt") == block
     with pytest.raises(
-        AsdError, match=r"^resources/checkpoints/beats_iter3/model\.safetensors: is not the file of beats"
+        AsdError, match=r"^resources/downloads/checkpoints/beats_iter3/model\.safetensors: is not the file of beats"
     ):
         settings.checkpoint(real, "beats_iter3", "model.safetensors")
 
