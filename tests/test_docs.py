@@ -57,6 +57,16 @@ def test_relative_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(there), f"{name_of(page)}: {target}: no such heading"
 
 
+def test_every_promise_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(\S+?\.py)(?:::(\w+))?`", page)
+    assert len(named) > 40
+    for path, function in named:
+        tree = ast.parse((ROOT / "tests" / path).read_text())
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert not function or function in functions, f"{path}: no {function}"
+
+
 # --- tables --------------------------------------------------------------------------------------------------------
 
 TABLE = "| a | b |\n|---|---|\n| `x \\| y` | 2 |\n"
