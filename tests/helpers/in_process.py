@@ -26,9 +26,9 @@ def run_system(checkout: Checkout, target: str, *arguments: str) -> list[str]:
 
 
 def _run(command: str) -> str:
-    """Run the command of a rule, `printf … > <job file> && python -P <script> <job file> …`; return the step's name."""
+    """Run the command of a rule, `printf … > <job> && exec python -P <script> <job> …`, and return the step's name."""
     write, _, call = command.rpartition(" && ")
-    _, _, script, job, _, _ = shlex.split(call)
+    *_, script, job, _, _ = shlex.split(call)
     Path(job).parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["bash", "-c", write], check=True)
     name = Path(script).stem

@@ -42,6 +42,17 @@ def test_a_rule_s_command_writes_what_a_step_reads(tmp_path: Path, count: int) -
     assert {path.name for path in tmp_path.iterdir()} == {"script.sh", f"{log.name}.json"}
 
 
+def test_the_step_takes_the_place_of_the_shell(tmp_path: Path) -> None:
+    """Otherwise a SIGTERM would end the shell, and the step would go on."""
+    (tmp_path / "python").write_text("#!/bin/bash\necho $$\n")
+    (tmp_path / "python").chmod(0o755)
+    params = {"code": "", "settings": "{}", "arguments": "{}"}
+    shell = render(command("prepare"), params=type("Params", (), params), log=tmp_path / "a.log")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ASDLIB": ""}
+    with subprocess.Popen(["bash", "-c", shell], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert int(process.communicate(timeout=30)[0]) == process.pid
+
+
 @pytest.mark.parametrize(
     ("value", "error"),
     [

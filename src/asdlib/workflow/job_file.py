@@ -28,12 +28,13 @@ def command(step: str) -> str:
     """Return the shell command of a rule: write the job's file beside the log, and run the step with it.
 
     The rule has the params `settings` (JSON) and `code`, which decide its result, and `arguments` (JSON), the other
-    arguments of the step. printf is a builtin of the shell: the length of its arguments is not limited.
+    arguments of the step. printf is a builtin of the shell, so the length of its arguments is not limited. With exec,
+    signals reach the step, which removes its temporary files.
     """
     content = r"""'{{"settings": %s, "code": "%s", "arguments": %s}}\n'"""
     return (
         f"printf {content} {{params.settings:q}} {{params.code:q}} {{params.arguments:q}} > {{log:q}}.json"
-        f' && python -P "$ASDLIB/workflow/scripts/{step}.py" {{log:q}}.json --log {{log:q}}'
+        f' && exec python -P "$ASDLIB/workflow/scripts/{step}.py" {{log:q}}.json --log {{log:q}}'
     )
 
 
