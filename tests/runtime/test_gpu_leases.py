@@ -19,8 +19,8 @@ JOB = """
 import os, sys
 from asdlib.runtime import gpu_leases
 gpu_leases.WAIT = 0.02
-gpu_leases.lease(int(sys.argv[1]))
-print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+found = gpu_leases.claim(int(sys.argv[1]))
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), found, flush=True)
 input()
 """
 Job = subprocess.Popen[str]
@@ -34,7 +34,8 @@ def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
     def start(gpus: int, **environment: str) -> Job:
         found = {"PYTHONPATH": str(SRC), "TMPDIR": str(tmp_path), **environment}
         command = [sys.executable, "-c", JOB, str(gpus)]
-        started.append(subprocess.Popen(command, env=found, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, env=found, text=True, **pipes))
         return started[-1]
 
     yield start
@@ -45,11 +46,22 @@ def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
 def sees(process: Job) -> str:
     """Wait until a job has its GPUs and return their names."""
-    return process.stdout.readline().strip()
+    return process.stdout.readline().rpartition(" ")[0]
+
+
+def counts(process: Job) -> int:
+    """Wait until a job has its GPUs and return how many it may use."""
+    return int(process.stdout.readline().rpartition(" ")[2])
 
 
 def waits(process: Job) -> bool:
-    return not select.select([process.stdout], [], [], 1.0)[0]
+    """Return whether a job that has just been started says that it waits."""
+    ready = select.select([process.stdout, process.stderr], [], [])[0]
+    return ready == [process.stderr] and process.stderr.readline().startswith("all GPUs are in use: waiting")
+
+
+def still_waits(process: Job) -> bool:
+    return not select.select([process.stdout], [], [], 0.5)[0]
 
 
 def test_two_jobs_have_different_gpus_and_a_third_waits_until_one_ends(job) -> None:
@@ -76,25 +88,76 @@ def test_a_job_that_waits_for_two_holds_none(job) -> None:
     two = job(2, CUDA_VISIBLE_DEVICES="0,1,2")
     assert sees(two) == "1,2"
     greedy = job(2, CUDA_VISIBLE_DEVICES="0,1,2")
-    one.communicate("\n")
     assert waits(greedy)
+    one.communicate("\n")
+    assert still_waits(greedy)
     assert sees(job(1, CUDA_VISIBLE_DEVICES="0,1,2")) == "0"
 
 
 @pytest.mark.parametrize(
-    ("gpus", "environment", "seen"),
+    ("gpus", "visible", "seen"),
     [
-        (1, {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_ID": "7"}, "0,1"),
-        (2, {"CUDA_VISIBLE_DEVICES": "0,1"}, "0,1"),
-        (1, {"CUDA_VISIBLE_DEVICES": "3"}, "3"),
-        (1, {"CUDA_VISIBLE_DEVICES": ""}, ""),
+        (1, "3", "3"),
+        (2, "0,1", "0,1"),
+        (2, "GPU-5a", "GPU-5a"),
+        (1, "MIG-GPU-5a/1/0", "MIG-GPU-5a/1/0"),
+        (1, "0,-1,1", "0"),
+        (1, "0, NoDevFiles,1", "0"),
+        (2, "1,1", "1"),
     ],
-    ids=["SLURM has chosen", "all are asked for", "the user has chosen", "there is none"],
 )
-def test_where_there_is_nothing_to_choose(job, gpus: int, environment: dict, seen: str, tmp_path: Path) -> None:
-    for _ in range(2):
-        assert sees(job(gpus, **environment)) == seen
+def test_two_jobs_never_share_a_gpu(job, gpus: int, visible: str, seen: str) -> None:
+    """Not even if there is no choice; CUDA ignores everything after an entry that names no GPU."""
+    first = job(gpus, CUDA_VISIBLE_DEVICES=visible)
+    assert sees(first) == seen
+    second = job(gpus, CUDA_VISIBLE_DEVICES=visible)
+    assert waits(second)
+    first.communicate("\n")
+    assert sees(second) == seen
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible"), [(1, ""), (1, "-1"), (1, "NoDevFiles"), (0, "0,1")], ids=["none", "-1", "old SLURM", "asks 0"]
+)
+def test_a_job_without_a_gpu_locks_none(job, gpus: int, visible: str, tmp_path: Path) -> None:
+    assert sees(job(gpus, CUDA_VISIBLE_DEVICES=visible)) == visible
     assert not list(tmp_path.iterdir())
+
+
+ALLOCATION = {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "0,1"}
+
+
+def test_jobs_of_a_run_inside_an_allocation_have_a_gpu_each(job, tmp_path: Path) -> None:
+    first, second = job(1, **ALLOCATION), job(1, **ALLOCATION)
+    assert {sees(first), sees(second)} == {"0", "1"}
+    assert waits(job(1, **ALLOCATION))
+    assert [path.name for path in tmp_path.iterdir()] == [f"asdlib-gpus-{os.getuid()}-job-7"]
+    other = ALLOCATION | {"SLURM_JOB_ID": "8", "ASDLIB_SLURM_JOB": "7"}  # its GPUs are also numbered from 0
+    assert sees(job(1, **other)) == "0"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "granted", "found"),
+    [
+        (1, {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_GPUS": "4,5"}, 2),
+        (0, {"CUDA_VISIBLE_DEVICES": "0", "SLURM_STEP_GPUS": "3"}, 1),
+        (0, {"CUDA_VISIBLE_DEVICES": "MIG-5a", "SLURM_GPUS_ON_NODE": "1"}, 1),
+        (0, {"CUDA_VISIBLE_DEVICES": "0,1"}, 0),
+        (1, {"CUDA_VISIBLE_DEVICES": "", "SLURM_GPUS_ON_NODE": "0"}, 0),
+        (1, {}, 1),
+    ],
+    ids=["two", "by gres", "MIG", "variable of the login node", "none", "SLURM says nothing"],
+)
+def test_a_job_of_slurm_counts_what_it_was_granted(job, gpus: int, granted: dict, found: int, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert counts(job(gpus, SLURM_JOB_ID="7", ASDLIB_SLURM_JOB="7", **granted)) == found
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_other_processes_of_a_training_use_the_lease_of_the_first(job) -> None:
+    first = job(2, CUDA_VISIBLE_DEVICES="0,1,2")
+    assert sees(first) == "0,1"
+    assert sees(job(2, CUDA_VISIBLE_DEVICES="0,1", LOCAL_RANK="1")) == "0,1"
 
 
 def test_another_user_s_locks_are_none_of_ours(job, tmp_path: Path) -> None:
@@ -109,13 +172,13 @@ def test_without_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / f"asdlib-gpus-{os.getuid()}").touch()
     remedy = "set TMPDIR to a local folder that you may write into"
-    refused(lambda: gpu_leases.lease(1), rf"{tmp_path}/asdlib-gpus-\d+: cannot be locked \(File exists\): {remedy}")
+    refused(lambda: gpu_leases.claim(1), rf"{tmp_path}/asdlib-gpus-\d+: cannot be locked \(File exists\): {remedy}")
 
     def none() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    refused(lambda: gpu_leases.lease(1), rf"asdlib-gpus-\d+: cannot be locked \(No usable .*\): {remedy}")
+    refused(lambda: gpu_leases.claim(1), rf"asdlib-gpus-\d+: cannot be locked \(No usable .*\): {remedy}")
 
 
 def test_a_device_is_leased_before_cuda_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,13 +187,24 @@ def test_a_device_is_leased_before_cuda_is_asked(monkeypatch: pytest.MonkeyPatch
     from asdlib.runtime import devices
 
     order = []
-    monkeypatch.setattr(devices, "lease", lambda gpus: order.append(gpus))
+    monkeypatch.setattr(devices, "claim", lambda gpus: order.append(gpus) or gpus)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: order.append("asked"))
     assert devices.choose_device("auto", 2).type == "cpu"
     assert order == [2, "asked"]
     devices.choose_device("cpu", 1)
     devices.choose_device("auto", 0)
-    assert order == [2, "asked", "asked", "asked"]
+    assert order == [2, "asked", "asked", 0, "asked"]
+
+
+def test_the_gpus_that_slurm_granted_count_and_not_those_that_the_rule_asks_for(monkeypatch) -> None:
+    import torch
+
+    from asdlib.runtime import devices
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for granted, device in ((1, "cuda"), (0, "cpu")):
+        monkeypatch.setattr(devices, "claim", lambda gpus, granted=granted: granted)
+        assert devices.choose_device("auto", 1 - granted).type == device
 
 
 def test_no_step_asks_cuda_before_it_has_a_lease() -> None:

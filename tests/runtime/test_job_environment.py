@@ -119,3 +119,17 @@ def test_other_names_of_a_checkout(monkeypatch: pytest.MonkeyPatch, name: str) -
         monkeypatch.setenv(variable, os.environ.get(variable, ""))
     job_environment.export(Path("/x", name))
     assert os.environ["ASDLIB"] == f"/x/{name}"
+
+
+def test_only_the_allocation_of_a_job_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(job_environment.SLURM_JOB, "")  # removed when the test ends
+    monkeypatch.delenv(job_environment.SLURM_JOB)
+    job_environment.mark_slurm_job()
+    assert not job_environment.is_slurm_job()
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert not job_environment.is_slurm_job()  # a run inside of an allocation
+    job_environment.mark_slurm_job()
+    assert job_environment.is_slurm_job()
+    monkeypatch.setenv("SLURM_JOB_ID", "8")  # submitted by a job, which passes its environment
+    assert not job_environment.is_slurm_job()

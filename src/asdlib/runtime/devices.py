@@ -3,17 +3,17 @@
 import torch
 
 from asdlib.errors import AsdError
-from asdlib.runtime.gpu_leases import lease
+from asdlib.runtime.gpu_leases import claim
 
 
 def choose_device(device: str, gpus: int) -> torch.device:
-    """Return the device for the setting `device` (auto, cpu or cuda) in a job that was granted `gpus` GPUs.
+    """Return the device for the setting `device` (auto, cpu or cuda) in a job that asks for `gpus` GPUs.
 
-    `auto` uses a GPU if the job was granted one and the machine has one. `cuda` raises AsdError otherwise. On a machine
-    with several GPUs the job waits until enough of them are free.
+    `auto` uses a GPU if the job was granted one and the machine has one. `cuda` raises AsdError otherwise. The job
+    waits until enough GPUs are free, unless SLURM has granted it its own: then these count, not `gpus`.
     """
-    if device != "cpu" and gpus > 0:
-        lease(gpus)  # before the next line: CUDA reads CUDA_VISIBLE_DEVICES only once
+    if device != "cpu":
+        gpus = claim(gpus)  # before the next line: CUDA reads CUDA_VISIBLE_DEVICES only once
     available = torch.cuda.is_available()
     if device == "cuda" and (not available or gpus < 1):
         missing = "this machine has no usable GPU" if not available else "the job was granted no GPU (resources: gpu=0)"

@@ -1,32 +1,46 @@
-"""Leases of GPUs: Snakemake limits the number of GPU jobs, but does not assign GPUs to them.
+"""The GPUs of a job: those that SLURM granted it, or a lease of some of the visible ones.
 
-A job locks a file that represents its GPU. The lock lasts until the process ends, however it ends, and hides all other
-GPUs from the job. Only the standard library is used, because CUDA reads CUDA_VISIBLE_DEVICES once, at its first use.
+Snakemake limits the number of GPU jobs, but does not assign GPUs to them. A job therefore locks a file that represents
+its GPU. The lock lasts until the process ends, however it ends, and hides all other GPUs from the job. Only the
+standard library is used, because CUDA reads CUDA_VISIBLE_DEVICES once, at its first use.
 """
 
 import fcntl
 import logging
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
 from typing import IO
 
 from asdlib.errors import AsdError
+from asdlib.runtime.job_environment import is_first, is_slurm_job
 
 WAIT = 0.5  # s between two attempts to lock a GPU
+GRANTED = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "SLURM_GPUS_ON_NODE")  # set by SLURM for a job that was granted GPUs
+_NAME = re.compile(r"\d+|(GPU|MIG)-.+")
 _held: list[IO[str]] = []  # kept open, so that the locks last as long as this process
 _log = logging.getLogger("asdlib.progress")
 
 
-def lease(gpus: int) -> None:
-    """Reserve `gpus` of this machine's GPUs until this process ends; wait until enough of them are free.
+def claim(gpus: int) -> int:
+    """Return the number of GPUs that this job may use, if its rule asks for `gpus`.
 
-    Do nothing if there is no choice, or if SLURM has made it.
+    A job that the workflow submitted to SLURM is alone in its allocation and has the GPUs that it was granted, however
+    they were asked for. Everywhere else, also in an allocation that the user made, jobs share the visible GPUs: this
+    one waits until enough of them are free and reserves them until its process ends.
     """
-    visible = _visible()
-    if _held or "SLURM_JOB_ID" in os.environ or len(visible) <= gpus:
-        return
+    if is_slurm_job():
+        return len(_visible()) if any(map(os.environ.get, GRANTED)) else gpus
+    wanted = min(gpus, len(_visible()))
+    if wanted and not _held and is_first():  # the other processes of a training use the lease of its first
+        _lease(_visible(), wanted)
+    return gpus
+
+
+def _lease(visible: list[str], gpus: int) -> None:
+    """Reserve `gpus` of the visible GPUs until this process ends; wait until enough of them are free."""
     folder = _folder()
     taken = _take(folder, visible, gpus)
     if not taken:
@@ -39,16 +53,28 @@ def lease(gpus: int) -> None:
 
 
 def _visible() -> list[str]:
-    """Return the names of the GPUs visible to CUDA, from CUDA_VISIBLE_DEVICES or the driver's device files."""
+    """Return the names of the GPUs visible to CUDA, from CUDA_VISIBLE_DEVICES or the driver's device files.
+
+    Like CUDA, read numbers, UUIDs and names of MIG devices up to the first entry that is none of these: `0,-1,1` is 0.
+    """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
-    return [name.strip() for name in chosen.split(",") if name.strip()]
+    names: dict[str, None] = {}  # a set that keeps the order
+    for name in map(str.strip, chosen.split(",")):
+        if not _NAME.fullmatch(name):
+            break
+        names[name] = None
+    return list(names)
 
 
 def _folder() -> Path:
-    """Return the folder of the locks; every user has one, because users cannot write into each other's folders."""
-    folder = Path(f"asdlib-gpus-{os.getuid()}")
+    """Return the folder of the locks; every user has one, because users cannot write into each other's folders.
+
+    Every allocation of SLURM has its own, because SLURM may number the GPUs of each from 0.
+    """
+    allocation = f"-job-{os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+    folder = Path(f"asdlib-gpus-{os.getuid()}{allocation}")
     try:
         folder = tempfile.gettempdir() / folder  # raises FileNotFoundError if no temporary folder is writable
         folder.mkdir(mode=0o700, exist_ok=True)

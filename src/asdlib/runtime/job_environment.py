@@ -10,6 +10,7 @@ from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
 _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
+SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
 def export(root: Path) -> None:
@@ -76,6 +77,17 @@ def _can_be_written(folder: Path) -> bool:
 def in_utf8() -> dict[str, str]:
     """Return this process's environment for a Python whose output is read: it writes UTF-8, whatever the locale."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"} | {"PYTHONUTF8": "1"}
+
+
+def mark_slurm_job() -> None:
+    """Record that this process is a job that the workflow submitted to SLURM, so that its allocation is its own."""
+    if "SLURM_JOB_ID" in os.environ:
+        os.environ[SLURM_JOB] = os.environ["SLURM_JOB_ID"]
+
+
+def is_slurm_job() -> bool:
+    """Return whether this job has an allocation of its own, unlike a job of a run that was started inside of one."""
+    return SLURM_JOB in os.environ and os.environ[SLURM_JOB] == os.environ.get("SLURM_JOB_ID")
 
 
 def is_first() -> bool:
