@@ -1,0 +1,115 @@
+"""What a run prints about a failed job: the cause first, the ends of its logs, and where they are.
+
+Snakemake prints all inputs, the whole command and, if asked, whole logs. On SLURM these are the logs of two more
+Snakemakes, and what SLURM itself says (out of memory, out of time) is somewhere in between.
+"""
+
+import logging
+import os
+import re
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+LINES, WIDTH = 5, 240  # of a log that are shown
+TAIL = 1 << 16  # bytes of a log that are read
+_OWN = re.compile(r"^(?:\d\d:\d\d:\d\d )?error: (.+)$", re.MULTILINE)
+_SLURM = re.compile(r"^(?:slurmstepd|srun)\S*: error: (?!.*Exited with exit code).+$", re.MULTILINE)
+_MEMORY = re.compile(r"exceeded (job )?memory limit|oom.?kill|out of memory", re.IGNORECASE)
+_STATUS = re.compile(r"SLURM status is: '(\w+)'")
+_END = re.compile(r"(returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$")
+_OUT_OF_MEMORY = "OUT_OF_MEMORY"
+
+
+class Shortener(logging.Filter):
+    """A filter of Snakemake's logger that rewrites the records of failed jobs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[int, dict[str, int]] = {}  # {job: {log: modification time}} when the job was started
+        self._local = threading.local()  # a job that fails on this machine is reported by one thread in two records
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record of a failed job; drop the one that repeats its command."""
+        event = getattr(record, "event", None)
+        if event == "job_info":
+            self._before[record.jobid] = {path: _modified(path) for path in record.log}
+        elif event == "error" and (end := _END.search(record.getMessage())):
+            self._local.end = f"exit code {end[2] or 128 + int(end[3])}"
+            return False
+        elif event == "job_error":
+            self._shorten(record)
+        return True
+
+    def _shorten(self, record: logging.LogRecord) -> None:
+        before = self._before.get(record.jobid, {})
+        # Logs of an earlier attempt, and of a job that was killed before it wrote one, would mislead.
+        written = [path for path in record.log if _modified(path) not in (0, before.get(path))]
+        texts = {os.path.relpath(path): _tail(path) for path in written}
+        record.log = list(texts)
+        job = record.aux.get("external_jobid")
+        record.rule_msg = _cause(record.rule_msg or getattr(self._local, "end", ""), texts, job)
+        record.input, record.shellcmd = [], None
+        ends = {path: _end(text, slurm=path not in before) for path, text in texts.items()}
+        record.aux = {f"end of {path}": lines for path, lines in ends.items() if lines}
+        self._local.end = ""
+
+
+def _cause(message: str, texts: dict[str, str], job: str | None) -> str:
+    """Return why a job failed, in one line."""
+    status = _STATUS.search(message)
+    said = "\n".join(line for text in texts.values() for line in _SLURM.findall(text))
+    own = next((found[-1] for text in texts.values() if (found := _OWN.findall(text))), "")
+    if status and status[1] != "FAILED":
+        cause = status[1]
+    elif _MEMORY.search(said):
+        cause = _OUT_OF_MEMORY
+    else:
+        cause = own or (status[1] if status else message.split("\n    sbatch call:")[0])
+    return _printable(f"{cause}{_allocation(job)}", 4 * WIDTH)
+
+
+def _allocation(job: str | None) -> str:
+    """Return where a SLURM job ran and what it had asked for."""
+    if job is None:
+        return ""
+    command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%N|%m|%l"]
+    with suppress(OSError, subprocess.SubprocessError, ValueError):
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        node, memory, minutes = answer.stdout.strip().split("|")
+        return f" (SLURM job {job}, node {node or 'none'}, memory {memory}, time limit {minutes})"
+    return f" (SLURM job {job})"
+
+
+def _end(text: str, slurm: bool) -> str:
+    """Return the lines of a log that say most: in the log of SLURM its own messages, else the last lines.
+
+    There are none to show if all that the log says is the job's message, which is the cause.
+    """
+    lines = list(dict.fromkeys(_SLURM.findall(text))) if slurm else []
+    if not lines and not (_OWN.search(text) if slurm else _OWN.fullmatch(text.strip())):
+        lines = [line for line in text.splitlines() if line.strip()]
+    return "".join(f"\n        {_printable(line, WIDTH)}" for line in lines[-LINES:])
+
+
+def _printable(text: str, width: int) -> str:
+    """Return a text in one line that cannot control a terminal."""
+    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _tail(path: str) -> str:
+    try:
+        with Path(path).open("rb") as handle:
+            handle.seek(max(0, handle.seek(0, os.SEEK_END) - TAIL))
+            return handle.read().decode(errors="replace")
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _modified(path: str) -> int:
+    """Return a file's modification time; 0 if there is none."""
+    with suppress(OSError):
+        return Path(path).stat().st_mtime_ns
+    return 0
