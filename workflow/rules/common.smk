@@ -14,7 +14,14 @@ from pathlib import Path
 
 from asdlib.errors import AsdError
 from asdlib.report import inputs as report_inputs
-from asdlib.runtime import guard, job_environment, lock, text_streams
+from asdlib.runtime import (
+    failures,
+    guard,
+    job_environment,
+    lock,
+    termination,
+    text_streams,
+)
 from asdlib.submission import inputs as submission_inputs
 from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
 from asdlib.workflow.config import with_paths
@@ -45,7 +52,9 @@ try:
     library_files = guard.library_files()
     if workflow.is_main_process:
         lock.clear_stale_locks()
+        logger.addFilter(failures.Shortener())
     else:  # a job on a cluster
+        job_environment.mark_slurm_job()
         guard.check_settings(settings_hash)
 except AsdError as error:
     raise WorkflowError(str(error)) from None
@@ -57,6 +66,11 @@ onstart:
     except AsdError as error:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
+    termination.end_on_signals()
+
+
+onerror:
+    termination.cancel_rest()
 
 
 def one_of(names):

@@ -68,6 +68,19 @@ def is_alive(folder: Path = Path(".snakemake")) -> bool:
     return False
 
 
+def is_alone() -> bool:
+    """Return whether no other run of this folder is alive, for a run that ends; False if the file system has no locks.
+
+    The run may lose its own lock.
+    """
+    try:
+        for handle in _held:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return bool(_held)
+
+
 def check_writable(folder: Path) -> None:
     """Raise AsdError if jobs could not write into a folder; Snakemake's own message is a page long."""
     try:

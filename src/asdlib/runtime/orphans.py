@@ -40,6 +40,11 @@ def find(folder: Path) -> Orphans:
     return Orphans(_processes(folder), {} if lock.is_alive(folder / ".snakemake") else _queued(folder))
 
 
+def find_queued(folder: Path) -> Orphans:
+    """Return all jobs of `folder` that are in the queue; for a run that ends and is the only one there."""
+    return Orphans({}, _queued(folder))
+
+
 def cancel(found: Orphans, folder: Path) -> None:
     """End the orphans: jobs by scancel, processes by SIGTERM and, after GRACE seconds, SIGKILL."""
     if found.jobs and (complaint := _ask("scancel", *found.jobs)[1]):
@@ -49,6 +54,15 @@ def cancel(found: Orphans, folder: Path) -> None:
     while (left := found.processes.keys() & _processes(folder)) and time.monotonic() < give_up:
         time.sleep(0.1)
     _signal(left, signal.SIGKILL)
+
+
+def signal_children(number: signal.Signals) -> None:
+    """Send a signal to all jobs that this process has started on this machine."""
+    for entry in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # the process has ended
+            process = int(entry.name)
+            if any(map(_SCRIPT.search, _words(process))) and os.getpid() in _ancestors(process):
+                os.kill(process, number)
 
 
 def _processes(folder: Path) -> dict[int, str]:

@@ -1,0 +1,62 @@
+"""SIGTERM and Ctrl-C end a run within seconds: its jobs are cancelled, here and in SLURM's queue.
+
+At SIGTERM, Snakemake itself would wait for all running jobs, for hours. What sent the signal (SLURM at the end of an
+allocation, a container that is stopped) would lose patience, kill it and leave its jobs behind. At Ctrl-C Snakemake
+cancels them, but waits up to three minutes for its next look at the queue, and still submits the jobs that it was about
+to submit.
+"""
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+from asdlib.errors import AsdError
+from asdlib.runtime import lock, orphans
+
+GRACE = 5.0  # s for jobs to end and for Snakemake to tidy up
+_log = logging.getLogger(__name__)
+_stopped = threading.Event()
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and Ctrl-C end this run; called when it begins, after Snakemake has set its own handlers."""
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a run in the background may ignore Ctrl-C
+        signal.signal(signal.SIGINT, _stop)
+
+
+def cancel_rest() -> None:
+    """Cancel what is left of a stopped run: jobs that were submitted after Snakemake had cancelled the others.
+
+    Another run of this folder may be alive. Then nothing is cancelled, because its jobs look the same.
+    """
+    if not _stopped.is_set():
+        return
+    folder = Path.cwd()
+    try:
+        if lock.is_alone():
+            orphans.cancel(orphans.find_queued(folder), folder)
+    except AsdError as error:
+        _log.warning("%s", error)
+
+
+def _stop(signum: int, frame: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    _stopped.set()
+    _log.warning("%s: cancelling all jobs", signal.Signals(signum).name)
+    orphans.signal_children(signal.SIGTERM)
+    watch = threading.Timer(GRACE, _leave, [128 + signum])
+    watch.daemon = True
+    watch.start()
+    raise KeyboardInterrupt  # Snakemake cancels its jobs in the queue
+
+
+def _leave(code: int) -> None:
+    """End this process without waiting for anything."""
+    orphans.signal_children(signal.SIGKILL)
+    cancel_rest()
+    os._exit(code)

@@ -1,0 +1,121 @@
+"""Tests of ending a run by a signal, with a stand-in for a Snakemake that waits for its jobs and for SLURM's queue."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from asdlib.runtime import termination
+
+SRC = Path(termination.__file__).resolve().parents[2]
+RUN_ID = "0b7f4f3e-5a0e-4a53-9d0c-6f3a2b1c4d5e"
+JOB = """
+import signal, sys, time
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+RUN = """
+import os, subprocess, sys, threading
+from asdlib.runtime import lock, termination
+termination.GRACE = 0.5
+lock.clear_stale_locks()
+termination.end_on_signals()
+job = subprocess.Popen([sys.executable, f"{os.getcwd()}/workflow/scripts/score.py", *sys.argv[1:]])
+try:
+    job.wait()
+except KeyboardInterrupt:
+    if "tidy" in sys.argv:  # Snakemake ends by itself, after it has submitted the last jobs
+        job.wait()
+        termination.cancel_rest()
+        sys.exit(1)
+    threading.Event().wait()  # for the next look at the queue
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a run that has one job in SLURM's queue."""
+    folder = tmp_path / "run"
+    for path, text in {
+        folder / "workflow" / "scripts" / "score.py": JOB,
+        tmp_path / "bin" / "squeue": f"#!/bin/sh\necho '12|{RUN_ID}|rule_score|{folder}'\n",
+        tmp_path / "bin" / "scancel": f'#!/bin/sh\necho "$@" > {tmp_path}/cancelled\n',
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Return a function that starts a run and waits until its job is running."""
+    started = []
+
+    def begin(*words: str) -> subprocess.Popen:
+        environment = {"PYTHONPATH": str(SRC), "PATH": str(folder.parent / "bin")}
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN, *words],
+            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        started.append(run)
+        assert run.stdout.readline() == b"ready\n"
+        return run
+
+    yield begin
+    for run in started:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "code"),
+    [
+        (signal.SIGTERM, (), 143),
+        (signal.SIGTERM, ("deaf",), 143),
+        (signal.SIGTERM, ("tidy",), 1),
+        (signal.SIGINT, (), 130),
+    ],
+    ids=["sigterm", "a job that does not listen", "Snakemake ends by itself", "Ctrl-C"],
+)
+def test_a_signal_ends_a_run_and_its_jobs(start, folder: Path, number: int, words: tuple, code: int) -> None:
+    run = start(*words)
+    begun = time.monotonic()
+    run.send_signal(number)
+    run.send_signal(number)  # once more, out of impatience
+    assert run.wait(timeout=20) == code
+    assert time.monotonic() - begun < 10
+    assert run.stdout.read() == b""  # which ends when the job has ended
+    assert run.stderr.read().startswith(signal.Signals(number).name.encode() + b": cancelling all jobs\n")
+    assert (folder.parent / "cancelled").read_text() == "12\n"
+
+
+def test_another_run_of_the_folder_keeps_its_jobs_in_the_queue(start, folder: Path) -> None:
+    run = start()
+    with (folder / ".snakemake" / "asdlib.lock").open("r+") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        run.terminate()
+        assert run.wait(timeout=20) == 143
+    assert not (folder.parent / "cancelled").exists()
+
+
+def test_ctrl_c_stays_ignored_where_it_was_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in the background of a shell script must not end when its user stops something else."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        termination.end_on_signals()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
