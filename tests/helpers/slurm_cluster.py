@@ -19,6 +19,9 @@ SITE = {
     "  # slurm_account: myaccount": "  slurm_account: testacct",
     "slurm-init-seconds-before-status-checks: 20": "slurm-init-seconds-before-status-checks: 6",
     "latency-wait: 30": "latency-wait: 5\nseconds-between-status-checks: 3",
+    # The node's GPUs are asked for as on a site that only takes --gres.
+    "# set-resources:": "set-resources:",
+    "#   train_model: {slurm_partition: gpu}": '  train_model: {slurm_partition: gpu, gpu: 0, gres: "gpu:1"}',
 }
 
 

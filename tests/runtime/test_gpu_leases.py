@@ -160,6 +160,23 @@ def test_the_other_processes_of_a_training_use_the_lease_of_the_first(job) -> No
     assert sees(job(2, CUDA_VISIBLE_DEVICES="0,1", LOCAL_RANK="1")) == "0,1"
 
 
+def test_a_step_that_waits_for_a_gpu_ends_at_sigterm(job, tmp_path: Path) -> None:
+    assert sees(job(1, CUDA_VISIBLE_DEVICES="0")) == "0"
+    program = (
+        "from asdlib.runtime.gpu_leases import claim\n"
+        "from asdlib.steps.command import run\n"
+        "def step(gpus: int) -> None:\n"
+        "    claim(gpus)\n"
+        "run(step, ['--gpus', '1'])\n"
+    )
+    environment = {"PYTHONPATH": str(SRC), "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": "0"}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as step:
+        assert "all GPUs are in use: waiting" in step.stderr.readline()
+        step.terminate()
+        assert step.wait(timeout=20) == 143
+
+
 def test_another_user_s_locks_are_none_of_ours(job, tmp_path: Path) -> None:
     (tmp_path / f"asdlib-gpus-{os.getuid() + 1}").touch()  # would be in the way if it were ours
     assert sees(job(1, CUDA_VISIBLE_DEVICES="0,1")) == "0"

@@ -1,0 +1,43 @@
+"""The profiles: what the documentation says about them, read by Snakemake itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.cli import parse_args
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def settings(*arguments: str) -> Any:
+    return parse_args(["--dry-run", *arguments])[1]
+
+
+def test_a_workflow_profile_wins_over_a_profile_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path, text in {
+        "Snakefile": "",
+        "profiles/default/config.yaml": "retries: 1\nset-resources: {embed: {mem_mb: 1}}\n",
+        "profiles/mine/config.yaml": "retries: 9\nlatency-wait: 77\nset-resources: {embed: {runtime: 9}}\n",
+    }.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+    both = settings("--profile", "profiles/mine")
+    assert (both.retries, both.latency_wait, list(both.set_resources["embed"])) == (1, 77, ["mem_mb"])
+    mine = settings("--workflow-profile", "profiles/mine")
+    assert (mine.retries, mine.latency_wait, list(mine.set_resources["embed"])) == (9, 77, ["runtime"])
+    assert settings("--workflow-profile", "profiles/mine", "--retries", "3").retries == 3
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("profiles/*/config.yaml")), ids=lambda path: path.parent.name)
+def test_no_profile_has_what_is_known_to_lose_files_or_to_flood_the_terminal(path: Path) -> None:
+    """Arrays of the SLURM plugin 2.8.0 hang and delete finished files; asdlib.runtime.failures shows ends of logs."""
+    assert not yaml.safe_load(path.read_text()).keys() & {"slurm-array-jobs", "show-failed-logs"}
+
+
+def test_each_rule_with_a_gpu_has_its_line_in_the_profile_for_slurm() -> None:
+    text = (ROOT / "profiles/slurm/config.yaml").read_text()
+    block = yaml.safe_load(text[text.index("# set-resources:") :].replace("# ", ""))["set-resources"]
+    rules = [part for path in ROOT.glob("workflow/rules/*.smk") for part in path.read_text().split("\nrule ")[1:]]
+    assert block.keys() == {rule.partition(":")[0] for rule in rules if " gpu=" in rule}
