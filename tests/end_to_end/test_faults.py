@@ -81,3 +81,19 @@ def test_a_clock_that_was_put_back(copy: Checkout) -> None:
     os.utime(timestamp)
     copy.run(target, *settings)
     assert copy.read(target) == before
+
+
+def test_sigterm_ends_a_run_and_its_job_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """Snakemake alone would wait for the job."""
+    checkout = make_checkout(tmp_path / "checkout")
+    add_toy_machines(checkout, "fan")
+    with start(checkout, "prepare:fan.parquet", AUDIO) as run:
+        half = wait_for_halt(checkout, run)
+        run.process.terminate()
+        assert run.process.wait(timeout=30) != 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(run.process.pid, 0)
+        assert "SIGTERM: cancelling all jobs" in run.printed
+    assert not half.exists()
+    checkout.run(AUDIO)
+    assert (checkout.folder / AUDIO).is_file()
