@@ -1,5 +1,6 @@
 """Tests of GPU leases: each process has its own GPUs until it ends. No GPU is needed, only CUDA_VISIBLE_DEVICES."""
 
+import json
 import os
 import select
 import signal
@@ -162,15 +163,17 @@ def test_the_other_processes_of_a_training_use_the_lease_of_the_first(job) -> No
 
 def test_a_step_that_waits_for_a_gpu_ends_at_sigterm(job, tmp_path: Path) -> None:
     assert sees(job(1, CUDA_VISIBLE_DEVICES="0")) == "0"
+    described = tmp_path / "job.json"
+    described.write_text(json.dumps({"settings": None, "code": "", "arguments": {"gpus": 1}}))
     program = (
         "from asdlib.runtime.gpu_leases import claim\n"
         "from asdlib.steps.command import run\n"
         "def step(gpus: int) -> None:\n"
         "    claim(gpus)\n"
-        "run(step, ['--gpus', '1'])\n"
+        "run(step)\n"
     )
     environment = {"PYTHONPATH": str(SRC), "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": "0"}
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program, str(described)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as step:
         assert "all GPUs are in use: waiting" in step.stderr.readline()
         step.terminate()
