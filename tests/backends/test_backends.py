@@ -4,9 +4,12 @@ A kind without an entry in TOYS has the arguments of its first recipe in config/
 are larger for an anomalous clip.
 """
 
+import re
+
 import numpy as np
 import pytest
 from helpers.registry_toys import recipe_arguments
+from scipy import stats
 
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings
@@ -84,6 +87,45 @@ def test_an_anomalous_clip_scores_higher(toy) -> None:
     assert strange_score > threshold
 
 
+STANDARDISED = ("density_softmax", "nearest_neighbours")  # whose scores are offsets from the usual ones
+
+
+FEW = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (0, 1), (0, 3), (20, 1)]  # clips of source and target domain
+
+
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's, of identical clips
+@pytest.mark.parametrize("spread", [0.1, 0.0], ids=["different", "identical"])
+@pytest.mark.parametrize(("source", "target"), FEW)
+@pytest.mark.parametrize("kind", sorted(BACKENDS))
+def test_few_clips_are_scored_or_refused(kind: str, source: int, target: int, spread: float) -> None:
+    """A score is finite, and a distance is never negative, also of a clip that was trained on."""
+    arguments, normal, strange = toy_of(kind)
+    count = source + target
+    noise = spread * np.random.default_rng(count).standard_normal((count, 1))
+    rows = np.repeat(np.array(normal), count, axis=0) + noise
+    given = Embeddings(
+        {"distances": rows}, ["source"] * source + ["target"] * target, [{}] * count, {"distances": rows.min(axis=1)}
+    )
+    test = Embeddings({"distances": np.concatenate([rows, 3 * rows, rows * (1 + 1e-7), [*normal, *strange]])})
+    try:
+        backend = BACKENDS[kind](**arguments).fit(given)
+    except AsdError as error:
+        assert re.fullmatch(rf"(backend )?{kind}: [^\n]+: add [^\n]+", str(error))  # noqa: PT017
+        assert count < 5
+        return
+    scores = np.concatenate([backend.train_score_, backend.anomaly_score(test)])
+    assert np.isfinite([*scores, getattr(backend, "threshold_", 0.0)]).all()
+    if kind not in STANDARDISED:
+        assert scores.min() >= 0
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_distances_to_neighbours_are_not_negative(metric: str) -> None:
+    given = train([[1.0, 2.0]])
+    backend = BACKENDS["nearest_neighbours"]("distances", metric=metric, normalise=False).fit(given)
+    assert backend.anomaly_score(given).min() >= 0
+
+
 def test_the_nearer_of_two_distances_counts() -> None:
     backend = SmallestDistance("distances")
     assert backend.anomaly_score(Embeddings({"distances": np.array([[3.0, 1.0], [2.0, 5.0]])})).tolist() == [1.0, 2.0]
@@ -118,6 +160,23 @@ def test_the_safe_quantile_lies_where_it_should_in_a_skewed_sample(draw: str, se
     assert 0.02 <= (sample > safe_gamma_quantile(sample, 0.9)).mean() <= 0.2
 
 
+@pytest.mark.parametrize("sample", [[2.5], [2.5, 2.5, 2.5]])
+def test_the_official_threshold_of_equal_scores_is_their_value(sample: list, caplog: pytest.LogCaptureFixture) -> None:
+    """SciPy raises an error for them, as of a training with a single batch."""
+    assert gamma_quantile(np.array(sample), 0.9) == 2.5
+    assert "scores behind the threshold are the same" in caplog.text
+
+
+@pytest.mark.parametrize("find", [gamma_quantile, safe_gamma_quantile])
+def test_a_sample_that_no_distribution_fits_is_refused(find, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments, **options):
+        raise stats.FitError("no")
+
+    monkeypatch.setattr(stats.gamma, "fit", fail)
+    with pytest.raises(AsdError, match=r"^backend: no gamma distribution fits 2 normal scores: add training clips$"):
+        find(np.array([1.0, 2.0]), 0.9)
+
+
 def test_of_equal_scores_any_higher_one_is_anomalous(caplog: pytest.LogCaptureFixture) -> None:
     assert safe_gamma_quantile(np.full(4, 1.5), 0.9) == 1.5
-    assert "have the same score" in caplog.text
+    assert "scores behind the threshold are the same" in caplog.text

@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers.model_clips import clips
 
+from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
 from asdlib.models.dense_autoencoder import DenseAutoencoder, FrameVectors
 
@@ -71,6 +72,55 @@ def test_the_distance_is_that_of_the_mean_residual() -> None:
     rows = torch.randn(10, 3, generator=torch.Generator().manual_seed(4))
     official = [float((rows @ torch.linalg.inv(cov) @ rows.T).mean()) for cov in (model.cov_source, model.cov_target)]
     assert model.distances(rows.mean(0)[None])[0].tolist() == pytest.approx(official, rel=1e-5)
+
+
+# For each number of source and target clips of 2 s: the domains whose scatter is not positive definite.
+FEW = {
+    (1, 0): ["source", "target"],
+    (1, 1): ["source", "target"],
+    (2, 1): ["target"],
+    (20, 1): ["target"],
+    (20, 0): [],
+    (20, 20): [],
+}
+
+
+@pytest.mark.parametrize(("count", "short"), FEW.items(), ids=map(str, FEW))
+def test_few_and_short_clips_have_no_negative_distance(
+    count: tuple[int, int], short: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One target clip of 2 s gave scores from 23 to −44,261,364: its residuals do not vary in all 128 directions."""
+    torch.manual_seed(1)
+    model = DenseAutoencoder().eval()
+    drawn = torch.Generator().manual_seed(sum(count))
+    frames = torch.randn(sum(count) + 8, 63, 128, generator=drawn) - 40
+    given = clips(frames[:-8], [63] * sum(count), ["source"] * count[0] + ["target"] * count[1])
+    examples = model.examples(given)
+    order = torch.randperm(len(examples), generator=drawn)
+    batches = [examples.batch(part) for part in order.split(256)]
+    sample = model.finish(batches, [], torch.zeros(len(batches)))["mahalanobis"]
+    tested = model.embed(Batch(frames, torch.full((len(frames),), 63), torch.zeros(len(frames), dtype=torch.bool)))
+    distances = torch.cat([sample, tested["mahalanobis"].flatten()])
+    assert distances.isfinite().all()
+    assert distances.min() >= 0
+    assert [name for name in ("source", "target") if f"of the {name} domain is not positive" in caplog.text] == short
+
+
+def test_a_scatter_to_working_precision_is_kept_to_the_bit(caplog: pytest.LogCaptureFixture) -> None:
+    model = network()
+    batches = [batch(40, [False, True] * 20)]
+    expected = model.residual_scatter(batches)
+    model.finish(batches, [], torch.zeros(1))
+    assert torch.equal(model.cov_source, expected[0])
+    assert torch.equal(model.cov_target, expected[1])
+    assert not caplog.text
+
+
+def test_a_scatter_that_is_not_positive_definite_is_refused() -> None:
+    model = network()
+    model.cov_target = torch.diag(torch.tensor([1.0, 1.0, -1e-7]))
+    with pytest.raises(AsdError, match=r"^dense_autoencoder: a residual scatter is singular .*: add training clips$"):
+        model.distances(torch.ones(1, 3))
 
 
 def test_padding_does_not_reach_the_score() -> None:

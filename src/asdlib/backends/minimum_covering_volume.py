@@ -29,7 +29,8 @@ class MinimumCoveringVolume:
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,): 1 − cosine to the centre; a higher score is more anomalous."""
-        return 1 - _directions(test[self.representation]) @ self.centre_
+        distances = 1 - _directions(test[self.representation]) @ self.centre_
+        return np.maximum(distances, 0)  # rounding can leave −2e-16
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

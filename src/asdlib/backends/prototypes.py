@@ -58,7 +58,7 @@ class Prototypes:
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Return the cosine distances of vectors (N, dimensions) to the prototypes, (N, P)."""
-        return 1 - _unit(vectors) @ _unit(self.prototypes_).T
+        return np.maximum(1 - _unit(vectors) @ _unit(self.prototypes_).T, 0)  # rounding can leave −2e-16
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -5,6 +5,9 @@ import logging
 import numpy as np
 from scipy import stats
 
+from asdlib.errors import AsdError
+
+Fit = tuple[float, float, float]  # shape, location and scale
 _log = logging.getLogger(__name__)
 
 
@@ -12,9 +15,13 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     """Return the quantile of a three-parameter gamma distribution fitted to a sample of scores.
 
     The fit is that of `scipy.stats.gamma.fit` (maximum likelihood) with a free location (docs/baseline.md, Decision
-    threshold).
+    threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raise AsdError if no
+    distribution is found.
     """
-    return _quantile(stats.gamma.fit(np.asarray(sample, dtype=np.float64)), quantile)
+    sample = np.asarray(sample, dtype=np.float64)
+    if np.ptp(sample) == 0:
+        return _only(sample)
+    return _best([_fit(sample)], sample, quantile)
 
 
 def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
@@ -28,18 +35,31 @@ def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     sample = np.asarray(sample, dtype=np.float64)
     spread = np.ptp(sample)
     if spread == 0:
-        _log.warning("all %d normal training clips have the same score: any higher one is anomalous", len(sample))
-        return float(sample[0])
+        return _only(sample)
     location = sample.min() - 0.1 * spread
     mean, variance = sample.mean() - location, sample.var()
-    fits = (
-        stats.gamma.fit(sample),
-        stats.gamma.fit(sample, mean**2 / variance, loc=location, scale=variance / mean),
-    )
-    found = [fit for fit in fits if np.isfinite(fit).all()]
-    return _quantile(min(found, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic), quantile)
+    fits = [_fit(sample), _fit(sample, mean**2 / variance, loc=location, scale=variance / mean)]
+    return _best(fits, sample, quantile)
 
 
-def _quantile(fit: tuple[float, float, float], quantile: float) -> float:
-    shape, location, scale = fit
+def _only(sample: np.ndarray) -> float:
+    _log.warning("all %d scores behind the threshold are the same: any higher one is anomalous", len(sample))
+    return float(sample[0])
+
+
+def _fit(sample: np.ndarray, *shape: float, **start: float) -> Fit | None:
+    """Return a gamma distribution (shape, location, scale) fitted from a start, None if the search fails."""
+    try:
+        fit = stats.gamma.fit(sample, *shape, **start)
+    except stats.FitError:
+        return None
+    return fit if np.isfinite(fit).all() else None
+
+
+def _best(fits: list[Fit | None], sample: np.ndarray, quantile: float) -> float:
+    """Return the quantile of the fit with the smallest Kolmogorov-Smirnov distance to the sample."""
+    found = [fit for fit in fits if fit is not None]
+    if not found:
+        raise AsdError(f"backend: no gamma distribution fits {len(sample)} normal scores: add training clips")
+    shape, location, scale = min(found, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic)
     return float(stats.gamma.ppf(quantile, shape, loc=location, scale=scale))

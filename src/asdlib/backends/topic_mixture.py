@@ -74,7 +74,7 @@ class TopicMixture:
         diagonal = self.covariance == "diag"
         clips = zip(vectors[:, None], self._shares(vectors)[:, None], strict=True)  # one vector each: (1, D), (1, K)
         mixtures = (evolved(self.baseline_, *clip, self.strength, diagonal) for clip in clips)
-        return np.array([divergence(mixture, self.baseline_) for mixture in mixtures])
+        return np.array([max(divergence(mixture, self.baseline_), 0.0) for mixture in mixtures])  # but for rounding
 
     def _fit_baseline(self, embeddings: np.ndarray) -> None:
         size = self._size(*embeddings.shape)

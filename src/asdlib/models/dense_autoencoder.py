@@ -4,6 +4,7 @@ A training example is a vector of five consecutive log-mel frames. A clip is sco
 Mahalanobis distance of its mean residual from the residuals in training.
 """
 
+import logging
 from collections.abc import Iterable
 from itertools import chain
 
@@ -14,6 +15,8 @@ from torch.nn import functional
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.dense import dense_layers
+
+_log = logging.getLogger(__name__)
 
 
 class FrameVectors:
@@ -90,7 +93,8 @@ class DenseAutoencoder(nn.Module):
         `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips,
         as in the official code. This is why the official thresholds are far from the quantiles of clip scores.
         """
-        self.cov_source, self.cov_target = self.residual_scatter(training)
+        scatters = zip(("source", "target"), self.residual_scatter(training), strict=True)
+        self.cov_source, self.cov_target = (_invertible(scatter, domain) for domain, scatter in scatters)
         batches = chain(training, validation)
         means = torch.stack([self.residuals(batch.features).mean(0) for batch in batches])
         watched = [self.loss(batch) for batch in validation]
@@ -128,15 +132,18 @@ class DenseAutoencoder(nn.Module):
         """Return δ̄ᵀ Σ⁻¹ δ̄ of mean residuals (B, bands) for the source and the target scatter, (B, 2).
 
         This is the distance of the *mean* residual, not the mean of the rows' distances: it equals the average of all
-        entries of the official code's δ Σ⁻¹ δᵀ. Raises AsdError if a scatter is singular.
+        entries of the official code's δ Σ⁻¹ δᵀ. With Σ = L Lᵀ it is |L⁻¹ δ̄|², which rounding cannot make negative.
+        Raises AsdError if a scatter is singular.
         """
         try:
-            inverses = torch.linalg.inv(torch.stack([self.cov_source, self.cov_target]))
+            factors = torch.linalg.cholesky(torch.stack([self.cov_source, self.cov_target]).double())
         except torch.linalg.LinAlgError as error:
+            reason = " ".join(str(error).split())
             raise AsdError(
-                f"dense_autoencoder: a residual scatter is singular ({error}): add training clips"
+                f"dense_autoencoder: a residual scatter is singular ({reason}): add training clips"
             ) from error
-        return torch.einsum("nb,dbc,nc->nd", mean_residuals, inverses, mean_residuals)
+        scaled = torch.linalg.solve_triangular(factors, mean_residuals.double().T, upper=False)  # (domains, bands, B)
+        return scaled.square().sum(1).T.to(mean_residuals.dtype)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
@@ -153,3 +160,21 @@ class DenseAutoencoder(nn.Module):
         """Return all vectors of a clip (frames, bands), or none if the clip is shorter than a vector."""
         count = max(0, len(clip) - self.frames + 1)
         return clip.contiguous().as_strided((count, self.frames * self.bands), (self.bands, 1))
+
+
+def _invertible(scatter: Tensor, domain: str) -> Tensor:
+    """Return a scatter with eigenvalues below the working precision raised to it, and a warning if there are any.
+
+    With few or short clips, the residuals do not vary in every direction. The rest is rounding, of either sign, and its
+    inverse would turn the distances into huge numbers of either sign. A positive definite scatter is returned as it is.
+    """
+    values, vectors = torch.linalg.eigh(scatter.double())
+    smallest = len(scatter) * torch.finfo(scatter.dtype).eps * values[-1]
+    if values[0] >= smallest:
+        return scatter
+    _log.warning(
+        "dense_autoencoder: the residual scatter of the %s domain is not positive definite to working precision: %d of "
+        "%d eigenvalues are raised; its Mahalanobis distance means little without more training clips",
+        domain, int((values < smallest).sum()), len(values),
+    )  # fmt: skip
+    return ((vectors * values.clamp_min(smallest)) @ vectors.T).to(scatter.dtype)
