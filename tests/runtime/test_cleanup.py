@@ -63,6 +63,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path, 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "asdlib-test-file").touch()
     (tmp_path / "mine").mkdir()
+    (tmp_path / "asdlib-test-recordings").mkdir()  # of the user's, although it is called so
     (tmp_path / "asdlib-test-link").symlink_to(tmp_path / "mine")
     with process(tmp_path) as (killed, left), process(tmp_path) as (_, alive):
         killed.kill()
@@ -70,7 +71,8 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path, 
         assert left.is_dir()
         with temporary_folder("asdlib-test") as own, temporary_folder("asdlib-test") as another:
             assert {path.name for path in tmp_path.iterdir()} == {
-                own.name, another.name, alive.name, "asdlib-test-file", "asdlib-test-link", "mine"
+                own.name, another.name, alive.name, "asdlib-test-file", "asdlib-test-link", "asdlib-test-recordings",
+                "mine",
             }  # fmt: skip
 
 
@@ -81,6 +83,7 @@ def test_without_locks_nothing_is_removed(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(cleanup.fcntl, "flock", refuse)
     (tmp_path / "asdlib-test-1").mkdir()
+    (tmp_path / "asdlib-test-1" / ".made-by-asdlib").touch()
     with temporary_folder("asdlib-test") as own:
         assert own.is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["asdlib-test-1"]

@@ -123,7 +123,7 @@ def bare_name(name: str) -> str:
 
     Some systems store names with accents decomposed (NFD).
     """
-    return unicodedata.normalize("NFC", re.sub(r"\.wav$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE))
+    return unicodedata.normalize("NFC", re.sub(r"\.wav\Z", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE))
 
 
 def encodable(name: str) -> str:

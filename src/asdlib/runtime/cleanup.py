@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from asdlib.runtime import job_environment
 
+_MARK = ".made-by-asdlib"  # a file in our temporary folders; without it, a folder is the user's
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Python itself turns SIGINT into KeyboardInterrupt
 
 
@@ -51,6 +52,7 @@ def temporary_folder(name: str) -> Iterator[Path]:
         with suppress(OSError):  # it is in use, or another user's
             _remove_left(left)
     folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))  # a name that is not searched before it is locked
+    (folder / _MARK).touch()
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # on a file system without locks, no folder can be locked, so none is removed
@@ -66,7 +68,7 @@ def _remove_left(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(handle).st_uid == os.getuid():
+        if os.fstat(handle).st_uid == os.getuid() and (folder / _MARK).is_file():
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(handle)
