@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from asdlib.data import made as records
 from asdlib.data.made import altered, record
+from asdlib.errors import AsdError
 
 LATER = (2e9, 2e9)
 
@@ -88,6 +90,21 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     record(weights)
     os.utime(weights, LATER)
     assert altered(weights) is None
-    weights.write_text("b")
-    os.utime(weights, LATER)
+    weights.write_text("b")  # now
     assert altered(weights) == weights
+
+
+def test_contents_of_a_copy_are_compared_once(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(made / "b.csv", LATER)
+    assert altered(made) is None
+    monkeypatch.setattr(records, "_sha256", lambda entry: pytest.fail(f"{entry} is read again"))
+    assert altered(made) is None
+
+
+def test_a_record_that_cannot_be_written_is_no_error(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AsdError("x: cannot be written")
+
+    os.utime(made / "b.csv", LATER)
+    monkeypatch.setattr(records, "_write", refuse)
+    assert altered(made) is None

@@ -6,6 +6,7 @@ The record of `fan` is `.fan.made` beside it: the size, modification time and SH
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,31 @@ Record = dict[str, list[Any]]  # relative name ("." for a file): size, modificat
 
 def record(path: Path) -> None:
     """Write the record of a file or folder that was just made."""
-    found = {name: [*_status(entry), _sha256(entry)] for name, entry in _files(path).items()}
-    with atomic(_beside(path)) as temporary:
-        temporary.write_text(json.dumps(found), encoding="utf-8")
+    _write(path, {name: [*_status(entry), _sha256(entry)] for name, entry in _files(path).items()})
 
 
 def altered(path: Path) -> Path | None:
     """Return a file in `path` (or `path` itself) that is not as it was recorded; None if there is none.
 
-    Without a record everything counts as altered. Files that were removed do not count.
+    Without a record everything counts as altered. Files that were removed do not count. Contents are compared where
+    times differ: Snakemake sets the time of its outputs, and a copy of the workflow's folder has new times. The record
+    is then brought up to date, so that this happens once.
     """
-    known = _read(path)
+    known, new = _read(path), {}
     for name, entry in sorted(_files(path).items()):
-        if name not in known or not _is_same(entry, known[name]):
+        if name not in known:
             return entry
+        size, time, sha256 = known[name]
+        found_size, found_time = _status(entry)
+        if found_size != size:
+            return entry
+        if abs(found_time - time) > _ROUNDED:
+            if _sha256(entry) != sha256:
+                return entry
+            new[name] = [size, found_time, sha256]
+    if new:
+        with suppress(OSError, AsdError):  # a folder that this user only reads
+            _write(path, known | new)
     return None
 
 
@@ -41,13 +53,6 @@ def refuse_altered(path: Path) -> None:
     found = altered(path)
     if found:
         raise AsdError(f"{found}: was added or changed by hand and would be replaced: move it away, then run again")
-
-
-def _is_same(entry: Path, known: list[Any]) -> bool:
-    size, time, sha256 = known
-    now = _status(entry)
-    # Snakemake sets the time of its outputs, and a copy of the workflow's folder has new times.
-    return now[0] == size and (abs(now[1] - time) <= _ROUNDED or _sha256(entry) == sha256)
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -83,6 +88,11 @@ def _read(path: Path) -> Record:
         return {name: [size, time, sha256] for name, (size, time, sha256) in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+
+
+def _write(path: Path, content: Record) -> None:
+    with atomic(_beside(path)) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _beside(path: Path) -> Path:
