@@ -76,7 +76,9 @@ def _allocation(job: str | None) -> str:
         return ""
     command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%N|%m|%l"]
     with suppress(OSError, subprocess.SubprocessError, ValueError):
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        answer = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
+        )
         node, memory, minutes = answer.stdout.strip().split("|")
         return f" (SLURM job {job}, node {node or 'none'}, memory {memory}, time limit {minutes})"
     return f" (SLURM job {job})"
