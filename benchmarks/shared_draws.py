@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
 _IN_PLACE = {_aten.bernoulli_.float, _aten.uniform_.default, _aten.normal_.default, _aten.random_.default}
-_NEW = {_aten.rand, _aten.randn, _aten.randint, _aten.randperm, _aten.bernoulli, _aten.rand_like, _aten.randn_like}
+_NEW = {_aten.rand, _aten.randn, _aten.randint, _aten.randperm, _aten.rand_like, _aten.randn_like}
 
 
 class SharedDraws(TorchDispatchMode):
@@ -19,6 +19,8 @@ class SharedDraws(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         if call is _aten.native_dropout.default:
             return _dropout(*args)
+        if call is _aten.bernoulli.default:
+            return call(args[0].float().cpu()).to(args[0])
         if call in _IN_PLACE and kwargs.get("generator") is None:
             return args[0].copy_(call(torch.empty(args[0].shape, dtype=_drawn(args[0])), *args[1:], **kwargs))
         if call.overloadpacket in _NEW and kwargs.get("generator") is None:
@@ -38,8 +40,12 @@ def _dropout(tensor: Tensor, share: float, train: bool | None) -> tuple[Tensor, 
 
 
 def _new(call: Any, args: tuple, kwargs: dict[str, Any]) -> Tensor:
+    """Return a new tensor, drawn on the CPU in float32 if it is of a floating point type."""
     like = next((one for one in args if isinstance(one, Tensor)), None)
     device = kwargs.pop("device", None) or (like.device if like is not None else torch.device("cpu"))
+    dtype = kwargs.pop("dtype", None) or (like.dtype if like is not None else None)
     kwargs.pop("pin_memory", None)
+    if dtype is not None:
+        kwargs["dtype"] = torch.float32 if dtype.is_floating_point else dtype
     moved = [one.cpu() if isinstance(one, Tensor) else one for one in args]
-    return call(*moved, **kwargs).to(device)
+    return call(*moved, **kwargs).to(device, dtype)
