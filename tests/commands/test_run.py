@@ -68,7 +68,7 @@ def test_a_config_file_in_another_encoding_starts_nothing(called: list[str], cap
     path = tmp_path / "mine.yaml"
     path.write_bytes("data: demo\n".encode("utf-16"))
     assert main(["run", "--configfile", str(path)]) == 2
-    complaint = "is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8"
+    complaint = "is UTF-16, or not text (it contains zero bytes): save it as UTF-8"
     assert capsys.readouterr().err == f"asdlib: error: {path}: {complaint}\n"
     assert called == []
 

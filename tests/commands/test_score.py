@@ -172,7 +172,7 @@ def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, w
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
 def test_a_list_in_utf_16_is_refused(ran: Path, capsys, monkeypatch, encoding: str) -> None:
     monkeypatch.setattr("sys.stdin", listed("my.wav\r\n".encode(encoding)))
-    complaint = "is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8"
+    complaint = "is UTF-16, or not text (it contains zero bytes): save it as UTF-8"
     assert refused(capsys, *OPTIONS, "-") == f"standard input: {complaint}"
 
 

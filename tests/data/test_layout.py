@@ -274,7 +274,7 @@ def test_broken_tables_are_refused_even_of_official_archives(tmp_path, text, pro
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "attributes_00.csv").write_bytes(b"file_name\n\xff\xfe")
-    with pytest.raises(AsdError, match=r"attributes_00\.csv: line 2: the byte 0xff is not UTF-8: save the file"):
+    with pytest.raises(AsdError, match=r"attributes_00\.csv, line 2: the byte 0xff is not UTF-8: save the file"):
         read_attributes([tmp_path / "attributes_00.csv"])
 
 

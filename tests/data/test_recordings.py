@@ -137,7 +137,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     (tmp_path / "c.wav").symlink_to("c.wav")
     with pytest.raises(AsdError, match=r"c\.wav: cannot be read \(Too many levels of symbolic links\): check"):
         read_wav(tmp_path / "c.wav", RATE)
-    with pytest.raises(AsdError, match=r"^a\\x00\.wav: is no file name"):
+    with pytest.raises(AsdError, match=r"^a\\x00\.wav: is not a file name"):
         read_wav(Path("a\0.wav"), RATE)
 
 

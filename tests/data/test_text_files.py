@@ -65,8 +65,8 @@ def test_a_mark_and_line_ends_change_nothing(tmp_path: Path, name: str, text: st
 def test_another_encoding_is_refused_in_one_line(tmp_path: Path, name: str, text: str, read, encoded) -> None:
     path = tmp_path / name
     path.write_bytes(encoded(text))
-    foreign = r"is UTF-16 text, or no text \(it contains bytes of value 0\): save it as UTF-8"
-    refused(lambda: read(path), rf"{path}: ({foreign}|line \d+: the byte 0xfc is not UTF-8: save the file as UTF-8)")
+    foreign = r"is UTF-16, or not text \(it contains zero bytes\): save it as UTF-8"
+    refused(lambda: read(path), rf"{path}(: {foreign}|, line \d+: the byte 0xfc is not UTF-8: save the file as UTF-8)")
 
 
 def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
@@ -74,4 +74,4 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     path.write_bytes(b'a\r\n"two\r\nlines",b\r\nc\r\n')
     assert list(read_csv(path)) == [(1, ["a"]), (3, ["two\r\nlines", "b"]), (4, ["c"])]
     path.write_bytes(b"one\ntwo\nthr\xe9\xe9\n")
-    refused(lambda: read_text(path), rf"{path}: line 3: the byte 0xe9 is not UTF-8: save the file as UTF-8")
+    refused(lambda: read_text(path), rf"{path}, line 3: the byte 0xe9 is not UTF-8: save the file as UTF-8")

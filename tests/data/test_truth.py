@@ -78,12 +78,12 @@ def test_rename_list(tmp_path, text):
 
 BAD_LISTS = {
     "other machine": ("slider\na.wav,b_normal_1.wav\n", "no block for machine fan"),
-    "no label": ("fan\na.wav,section_00_source_test_0001.wav\n", ":2: neither normal nor anomaly"),
+    "no label": ("fan\na.wav,section_00_source_test_0001.wav\n", ", line 2: neither normal nor anomaly"),
     "contradiction": (
         "fan\na.wav,normal_id_01_1.wav,1\n",
-        ":2: the name says normal, the last column anomaly",
+        ", line 2: the name says normal, the last column anomaly",
     ),
-    "not binary": ("fan\na.wav,normal_id_01_1.wav,2\n", ":2: '2' is neither 0 nor 1"),
+    "not binary": ("fan\na.wav,normal_id_01_1.wav,2\n", ", line 2: '2' is neither 0 nor 1"),
     "twice": ("fan\na.wav,x_normal_1.wav\na.wav,x_anomaly_1.wav\n", "a.wav is listed twice"),
     "a web page": ("<html><body>404</body></html>\n", "no block for machine fan"),
 }
@@ -142,10 +142,10 @@ def test_attributes_that_contradict_the_labels_are_left_out_as_a_whole(tmp_path,
 BAD_TABLES = {
     "label is not a number": (
         {"labels": "a.wav,normal\n", "domains": "a.wav,0\n"},
-        "labels.csv:1: 'normal' is neither",
+        "labels.csv, line 1: 'normal' is neither",
     ),
-    "three columns": ({"labels": "a.wav,0,1\n", "domains": "a.wav,0\n"}, "labels.csv:1: not"),
-    "twice": ({"labels": "a.wav,0\na.wav,1\n", "domains": "a.wav,0\n"}, "labels.csv:2: a.wav is listed twice"),
+    "three columns": ({"labels": "a.wav,0,1\n", "domains": "a.wav,0\n"}, "labels.csv, line 1: not"),
+    "twice": ({"labels": "a.wav,0\na.wav,1\n", "domains": "a.wav,0\n"}, "labels.csv, line 2: a.wav is listed twice"),
     "no domain": ({"labels": "a.wav,0\nb.wav,0\n", "domains": "a.wav,0\n"}, "domains.csv: no line for b.wav"),
 }
 
@@ -199,7 +199,7 @@ def test_truth_and_clips_must_be_the_same(tmp_path, names, message):
     [
         ("", "the first line must be"),
         ("file,label\n", "the first line must be"),
-        ("file_name,label,domain,attributes\na.wav,1,source,\n", ":2: not file_name,normal|anomaly"),
+        ("file_name,label,domain,attributes\na.wav,1,source,\n", ", line 2: not file_name,normal|anomaly"),
         ("file_name,label,domain,attributes\na.wav,normal,,\na.wav,normal,,\n", "a.wav is listed twice"),
     ],
 )

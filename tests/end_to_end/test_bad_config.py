@@ -99,7 +99,7 @@ KEYS = {
         {"data": 202509},
         "config: data: 202509 is not of type 'string', 'array': put it in quotes if it is text.*",
     ),
-    "data that YAML reads as no text": ({"data": True}, "config: data: True is not of type .*: put it in quotes .*"),
+    "data that is not text to YAML": ({"data": True}, "config: data: True is not of type .*: put it in quotes .*"),
     "folder that YAML reads as a number": (
         {"data": "x", "datasets": {"x": {"folder": 123}}},
         r"config: datasets\.x\.folder: 123 is not of type 'string': put it in quotes if it is text.*",
@@ -167,11 +167,11 @@ KEYS |= {
     ),
     "a key that is a number": (
         {"override": {"models": {"dense_ae": {1: 2}}}},
-        r"config: override\.models\.dense_ae\.1: is no text: put the key between quotation marks",
+        r"config: override\.models\.dense_ae\.1: is not text: put the key in quotes",
     ),
     "a date": (
         {"datasets": {"x": {"folder": "y", "noise_pool": datetime.date(2025, 9, 1)}}},
-        r"config: datasets\.x\.noise_pool: is a date: put the value between quotation marks",
+        r"config: datasets\.x\.noise_pool: is a date: put the value in quotes",
     ),
     "long name of a dataset": (
         {"datasets": {LONG: {"folder": "x"}}},

@@ -188,17 +188,17 @@ RECORDINGS = {
         content(TABLE, lambda data: data.partition(b"\n")[2]),
         f"FAN/{TABLE}: has no header file_name,d1p,d1v,…: add one",
     ),
-    "attributes that are no text": (
+    "attributes that are not text": (
         content(TABLE, lambda data: b"\xff" + data),
-        f"FAN/{TABLE}: line 1: the byte 0xff is not UTF-8: save the file as UTF-8",
+        f"FAN/{TABLE}, line 1: the byte 0xff is not UTF-8: save the file as UTF-8",
     ),
     "attributes with half a pair": (
         content(TABLE, lambda data: data + b"x.wav,spd\n"),
-        rf"FAN/{TABLE}: line \d+: expected a file name and pairs of parameter and value: correct it",
+        rf"FAN/{TABLE}, line \d+: expected a file name and pairs of parameter and value: correct it",
     ),
     "attributes row twice": (
         content(TABLE, lambda data: data + data.splitlines()[1]),
-        rf"FAN/{TABLE}: line \d+: .* already has a row: remove one of them",
+        rf"FAN/{TABLE}, line \d+: .* already has a row: remove one of them",
     ),
     "attributes row without a clip": (
         content(TABLE, lambda data: data + b"gone.wav,a,b\n"),
@@ -218,7 +218,7 @@ RECORDINGS = {
     ),
     "ground truth with a wrong word": (
         anonymous("file_name,label,domain,attributes\nx.wav,good,source,\n"),
-        r"FAN/ground_truth.csv:2: .*: correct it",
+        r"FAN/ground_truth.csv, line 2: .*: correct it",
     ),
 }
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.evaluation.reported import load_reported, nothing_reported
-from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_table, read_score_table
+from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_scores, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
 
@@ -154,7 +154,7 @@ def test_attributes_and_names_are_no_formulas_and_are_read_back() -> None:
     assert min(written["anomaly_score"]) < 0
     assert "'=1+1" in Path("scores.csv").read_text()
     assert set(read_score_table(Path("scores.csv"))["recipe"]) == {"=1+1"}
-    assert set(read_clip_table(Path("clips.csv"))["attributes"]) == {shown}
+    assert set(read_clip_scores(Path("clips.csv"))["attributes"]) == {shown}
 
 
 @pytest.mark.parametrize("change", ["missing", "extra"])

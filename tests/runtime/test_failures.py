@@ -143,5 +143,5 @@ def test_a_log_cannot_control_the_terminal() -> None:
     submitted(shortener)
     Path(RULE_LOG).write_bytes(b"18:59:01 error: a\x1b[2J\xff.wav: is empty\r\nmore\n" + os.urandom(300))
     text = "\n".join(failed(shortener, None, job=None))
-    assert "message: a [2J\N{REPLACEMENT CHARACTER}.wav: is empty\n" in text
+    assert "message: a\\x1b[2J\N{REPLACEMENT CHARACTER}.wav: is empty\n" in text
     assert text.replace("\n", "").isprintable()

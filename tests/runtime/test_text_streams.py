@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from asdlib.runtime.text_streams import escape_unknown, open_up, use_utf8
+from asdlib.runtime.text_streams import accept_any_text, escape_unknown, use_utf8
 
 ANY = "– ü \udcff"
 
@@ -35,7 +35,7 @@ def test_messages_reach_log_files_and_terminals(tmp_path: Path, monkeypatch) -> 
     ]
     complaints = io.StringIO()
     monkeypatch.setattr(sys, "stderr", complaints)  # where logging reports its own errors
-    open_up(handlers)
+    accept_any_text(handlers)
     for handler in handlers:
         handler.handle(logging.makeLogRecord({"msg": ANY}))
         handler.close()

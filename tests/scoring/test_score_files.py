@@ -110,7 +110,7 @@ def test_number_texts_and_labelled_names(tmp_path):
         (b"a.wav;1\n", "1 columns"),
         (b"a.wav,1\nb.wav,2\na.wav,1\n", "line 3: a.wav appears twice"),
         (b"a.wav,1\nlong_a.wav,1\n", "line 2: long_a.wav appears twice"),
-        (b"\xff\xfe\x00", "is UTF-16 text"),
+        (b"\xff\xfe\x00", "is UTF-16, or not text"),
         (b"a.wav,1\n\xe4.wav,2\n", "line 2: the byte 0xe4 is not UTF-8: save the file as UTF-8"),
     ],
 )

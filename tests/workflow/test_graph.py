@@ -291,16 +291,16 @@ def test_public_weights_that_the_user_has_placed_are_used_and_not_fetched(root: 
 
 def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path, capsys: pytest.CaptureFixture) -> None:
     path = root / "downloads" / "fan"
-    assert inputs.room_for(str(path), "mine/fan") == []
+    assert inputs.protect_users_files(str(path), "mine/fan") == []
     (path / "train").mkdir(parents=True)
     (path / "train" / "a.wav").touch()
-    (blocked,) = inputs.room_for(str(path), "mine/fan")
-    assert "a.wav is the user's" in blocked
+    (blocked,) = inputs.protect_users_files(str(path), "mine/fan")
+    assert "a.wav was added or changed by hand, so no rule makes" in blocked
     assert not Path(blocked).exists()
-    inputs.room_for(str(path), "mine/fan")
+    inputs.protect_users_files(str(path), "mine/fan")
     assert capsys.readouterr().err.count("a.wav was added or changed by hand: used as it is and never made again") == 1
     record(path)
-    assert inputs.room_for(str(path), "mine/fan") == []
+    assert inputs.protect_users_files(str(path), "mine/fan") == []
 
 
 def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:

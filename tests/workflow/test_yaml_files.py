@@ -51,7 +51,7 @@ BAD = {
     "a list": ("[1, 2]", r"\(top level\): \[1, 2\] is not of type 'object'"),
     "not YAML": ("a: [b", r"is not YAML: .*line \d.*: correct it"),
     "a tab": ("a:\n\tb: 1", r"is not YAML: .*line 2"),
-    "not text": (b"\xff\xfe\x00", "is UTF-16 text, or no text"),
+    "not text": (b"\xff\xfe\x00", "is UTF-16, or not text"),
     "code": ('!!python/object/apply:os.system ["true"]', "is not YAML: could not determine a constructor"),
     "list as a key": ("[a]: 1", "is not YAML: .*unhashable key"),
     "key twice": (GOOD + "report: other", r"report: is defined twice \(line 6\): rename or remove one"),

@@ -1,15 +1,15 @@
 """Download, prepare, separate and augment the recordings.
 
 Needs    the config's block `datasets`, or a folder of recordings
-Makes    resources/downloads/recordings/<dataset>/<machine>/, results/audio/raw/…, results/audio/noise/…, results/audio/separated/…,
-         results/audio/augmented/… and results/separators/<separator>/<dataset>/<machine>/model.safetensors
+Makes    resources/downloads/recordings/<dataset>/<machine>/, results/audio/{raw,noise,separated,augmented}/… and
+         results/separators/<separator>/<dataset>/<machine>/model.safetensors
 """
 
 
 # Download, verify and unpack a machine's recordings, or synthesise them.
 rule download:
     input:
-        lambda w: inputs.room_for(
+        lambda w: inputs.protect_users_files(
             paths.recordings(w.dataset, w.machine),
             paths.own_recordings(w.dataset, w.machine),
         ),

@@ -33,7 +33,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # Otherwise a message that the terminal cannot show becomes an error of 20 lines.
-text_streams.open_up(logger.handlers)
+text_streams.accept_any_text(logger.handlers)
 
 try:
     job_environment.export(workflow.basedir)

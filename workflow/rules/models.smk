@@ -9,7 +9,7 @@ Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
 # Download and verify public weights.
 rule fetch_checkpoint:
     input:
-        lambda w: inputs.room_for(
+        lambda w: inputs.protect_users_files(
             paths.public_weights(w.checkpoint, w.file),
             paths.own_weights(w.checkpoint, w.file),
         ),
@@ -38,6 +38,7 @@ rule fetch_checkpoint:
                 "name": w.checkpoint,
                 "out": output[0],
                 "network": graph.config["download"],
+                "lock": f"{workflow.basedir}/{paths.PINS}",
             }
         ),
     shell:

@@ -27,10 +27,10 @@ def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, st
             name = bare_name(line[0])
             if len(line) % 2 == 0 or not name:
                 raise AsdError(
-                    f"{path}: line {number}: expected a file name and pairs of parameter and value: correct it"
+                    f"{path}, line {number}: expected a file name and pairs of parameter and value: correct it"
                 )
             if name in rows:
-                raise AsdError(f"{path}: line {number}: {name} already has a row: remove one of them")
+                raise AsdError(f"{path}, line {number}: {name} already has a row: remove one of them")
             pairs = zip(line[1::2], line[2::2], strict=True)
             rows[name] = path, {key: value for key, value in pairs if key}
     return rows

@@ -41,7 +41,7 @@ _SUPPLEMENT = re.compile(
 )
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, bytes outside UTF-8, line breaks
 _log = logging.getLogger(__name__)
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, stric
 
 
 def _misnamed_tables(folder: Path, unread: list[str]) -> Iterator[str]:
-    """Yield a message for each table that holds attributes by its name and is not read."""
+    """Yield a message for each table whose name says that it contains attributes, but which is not read."""
     for name in unread:
-        if re.search(r"(^|/)attributes.*\.csv$", name, re.IGNORECASE):
+        if re.search(r"(^|/)attributes.*\.csv\Z", name, re.IGNORECASE):
             yield f"{folder / name}: is not read: move it to {folder / 'attributes_<NN>.csv'}, NN being the section"
 
 

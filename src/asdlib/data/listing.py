@@ -75,7 +75,7 @@ def recordings_and_others(folder: str | Path | os.DirEntry) -> tuple[list[os.Dir
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder, or a link to one; a link that leads to itself is none."""
+    """Return whether an entry is a folder, or a link to one; a link that leads to itself is not one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -136,7 +136,7 @@ def refuse_special(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except ValueError as error:  # a NUL in the name
-        raise AsdError(f"{path}: is no file name ({error}): correct it") from error
+        raise AsdError(f"{path}: is not a file name ({error}): correct it") from error
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
     if not stat.S_ISREG(mode):

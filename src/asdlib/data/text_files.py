@@ -1,7 +1,8 @@
-"""Read text that users write: UTF-8, with or without a byte order mark, with any line ends.
+"""Read text files: `read_text` and `read_csv` for those of users, `whole_text` for those that the workflow wrote.
 
-Spreadsheets and editors on Windows add the mark, and some save UTF-16. Every reader of such files begins here, so that
-the mark never becomes part of a name, and another encoding is said in one line.
+Users' files are UTF-8, with or without a byte order mark, with any line ends. Spreadsheets and editors on Windows add
+the mark, and some save UTF-16. Every reader of such files begins here, so that the mark never becomes part of a name,
+and another encoding is refused in one line.
 """
 
 import codecs
@@ -26,7 +27,7 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]
-        raise AsdError(f"{path}: line {line}: the byte 0x{byte:02x} is not UTF-8: save the file as UTF-8") from error
+        raise AsdError(f"{path}, line {line}: the byte 0x{byte:02x} is not UTF-8: save the file as UTF-8") from error
 
 
 def read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -41,8 +42,29 @@ def read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
 def without_mark(content: bytes, where: str) -> bytes:
     """Return the bytes of a text without the byte order mark of UTF-8.
 
-    Raises AsdError, with a message that begins with `where`, for UTF-16, whose letters have a byte 0 each.
+    Raises AsdError, with a message that begins with `where`, for UTF-16, which has a zero byte in most letters.
     """
     if content.startswith(_UTF16) or b"\0" in content:
-        raise AsdError(f"{where}: is UTF-16 text, or no text (it contains bytes of value 0): save it as UTF-8")
+        raise AsdError(f"{where}: is UTF-16, or not text (it contains zero bytes): save it as UTF-8")
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def whole_text(path: Path) -> str:
+    """Return the text of a file that the workflow wrote, whose last line ends in a line break.
+
+    Raises AsdError if the file is missing, empty, cut off or overwritten with zeros.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise AsdError(f"{path}: is missing: run again to remake it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AsdError(f"{path}: cannot be read ({error}): delete it and run again") from error
+    for problem, found in (
+        ("it is empty", not text),
+        ("it contains zero bytes", "\0" in text),
+        ("its last line is cut off", not text.endswith("\n")),
+    ):
+        if found:
+            raise AsdError(f"{path}: is damaged ({problem}): delete it and run again")
+    return text

@@ -137,20 +137,21 @@ def load_truth(path: Path) -> dict[str, Truth]:
         if not any(cell.strip() for cell in line):
             continue
         if len(line) != len(HEADER) or line[1] not in LABELS or line[2] not in ("", *DOMAINS):
-            raise AsdError(f"{path}:{number}: not file_name,normal|anomaly,source|target|,attributes: correct it")
+            raise AsdError(f"{path}, line {number}: not file_name,normal|anomaly,source|target|,attributes: correct it")
         rows.append(Truth(unguarded(line[0]), line[1], line[2] or None, unguarded(line[3])))
     return {bare_name(row.file_name): row for row in _without_duplicates(path, rows)}
 
 
 def _renamed(path: Path, number: int, row: list[str]) -> Truth:
+    where = f"{path}, line {number}"
     label, domain, attributes = parse_name(row[1])
     if len(row) > 2 and row[2].strip():
         stated = _binary(path, number, row[2], LABELS)
         if label not in (None, stated):
-            raise AsdError(f"{path}:{number}: the name says {label}, the last column {stated}: fetch the list again")
+            raise AsdError(f"{where}: the name says {label}, the last column {stated}: fetch the list again")
         label = stated
     if label is None:
-        raise AsdError(f"{path}:{number}: neither normal nor anomaly in {row[1]!r}: use a rename list of the challenge")
+        raise AsdError(f"{where}: neither normal nor anomaly in {row[1]!r}: use a rename list of the challenge")
     return Truth(row[0].strip(), label, domain, attributes)
 
 
@@ -179,17 +180,17 @@ def _binary_table(path: Path, words: tuple[str, str]) -> dict[str, str]:
         if not row:
             continue
         if len(row) != 2:
-            raise AsdError(f"{path}:{number}: not `file.wav,0` or `file.wav,1`: fetch the table again")
+            raise AsdError(f"{path}, line {number}: not `file.wav,0` or `file.wav,1`: fetch the table again")
         name = PurePosixPath(row[0].strip()).name
         if name in table:
-            raise AsdError(f"{path}:{number}: {name} is listed twice: fetch the table again")
+            raise AsdError(f"{path}, line {number}: {name} is listed twice: fetch the table again")
         table[name] = _binary(path, number, row[1], words)
     return table
 
 
 def _binary(path: Path, number: int, text: str, words: tuple[str, str]) -> str:
     if text.strip() not in ("0", "1"):
-        raise AsdError(f"{path}:{number}: {text!r} is neither 0 nor 1: fetch the table again")
+        raise AsdError(f"{path}, line {number}: {text!r} is neither 0 nor 1: fetch the table again")
     return words[int(text)]
 
 

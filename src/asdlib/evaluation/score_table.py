@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from asdlib.data.csv_cells import unguarded
-from asdlib.data.own_text import whole_text
+from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import FIGURES
 
@@ -29,7 +29,7 @@ def read_score_table(path: Path) -> pd.DataFrame:
         return table.assign(**table[figures].replace("", "nan").astype(float))
 
 
-def read_clip_table(path: Path) -> pd.DataFrame:
+def read_clip_scores(path: Path) -> pd.DataFrame:
     """Return a system's clips.csv: scores as floats, decisions as integers, everything else as text."""
     with _damage(path, "clips"):
         table = _read(path, CLIP_COLUMNS, "clips.csv")
@@ -50,7 +50,7 @@ def _read(path: Path, columns: tuple[str, ...], name: str) -> pd.DataFrame:
 
 @contextmanager
 def _damage(path: Path, what: str) -> Iterator[None]:
-    """Raise an AsdError for what is no CSV, or has another cell in place of a number."""
+    """Raise AsdError for text that is not CSV, and for a cell that should be a number and is not."""
     try:
         yield
     except ValueError as error:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from asdlib.data.csv_cells import as_csv
 from asdlib.data.files import atomic
-from asdlib.data.own_text import whole_text
 from asdlib.data.tables import ClipTable
+from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import FIGURES
 from asdlib.evaluation.metrics import section_metrics
@@ -145,7 +145,7 @@ def _section_row(clips: SectionClips, scored: pd.DataFrame) -> dict[str, Any]:
 
 def _section_figures(clips: pd.DataFrame) -> list[float]:
     if clips[["domain", "label"]].isna().any(axis=None):
-        raise AsdError("test clips without label or domain: set ground_truth: true, or give them labelled names")
+        raise AsdError("test clips without label or domain: add a ground_truth.csv, or set ground_truth: true")
     found = section_metrics((clips["label"] == "anomaly").astype(int), clips["domain"], clips["anomaly_score"])
     return [100 * value for value in (found.auc_source, found.auc_target, found.pauc, found.hmean)]
 

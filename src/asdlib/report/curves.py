@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from asdlib.data.own_text import whole_text
+from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
 from asdlib.report.images import LINES, MARKERS, Picture, joint_legend, new_figure, picture, styled
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
-from asdlib.evaluation.score_table import read_clip_table
+from asdlib.evaluation.score_table import read_clip_scores
 from asdlib.report.settings import IllustrateSettings
 
 Row = dict[str, Any]
@@ -18,7 +18,7 @@ def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
 
     Raise AsdError unless there is one row for every test clip and variant.
     """
-    table = read_clip_table(path)
+    table = read_clip_scores(path)
     wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
     rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
     found = Counter((row["variant"], row["section"], row["clip"]) for row in rows)

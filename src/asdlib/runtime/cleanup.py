@@ -1,4 +1,4 @@
-"""Nothing is left behind by a process that is stopped: signals end it as errors do, and temporary folders are found."""
+"""Leave nothing behind when a process is stopped: signals end it as errors do, and temporary folders are removed."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from asdlib.runtime import job_environment
+from asdlib.runtime.job_environment import temporary_root
 
 _MARK = ".made-by-asdlib"  # a file in our temporary folders; without it, a folder is the user's
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Python itself turns SIGINT into KeyboardInterrupt
@@ -31,7 +31,7 @@ def exit_on_signals() -> list[signal.Signals]:
 
 @contextmanager
 def exiting_on_signals() -> Iterator[None]:
-    """Do the same while the block runs."""
+    """Turn signals into SystemExit while the block runs, as `exit_on_signals` does."""
     turned = exit_on_signals()
     try:
         yield
@@ -47,7 +47,7 @@ def temporary_folder(name: str) -> Iterator[Path]:
     Also remove such folders of processes that were killed. A process holds a lock on its folder, which the system
     releases with the process, so a folder that can be locked belongs to no process.
     """
-    parent = job_environment.temporary_folder()
+    parent = temporary_root()
     for left in parent.glob(f"{name}-*"):
         with suppress(OSError):  # it is in use, or another user's
             _remove_left(left)

@@ -12,6 +12,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from asdlib.errors import printable
+
 LINES, WIDTH = 5, 240  # of a log that are shown
 TAIL = 1 << 16  # bytes of a log that are read
 _OWN = re.compile(r"^(?:\d\d:\d\d:\d\d )?error: (.+)$", re.MULTILINE)
@@ -67,7 +69,7 @@ def _cause(message: str, texts: dict[str, str], job: str | None) -> str:
         cause = _OUT_OF_MEMORY
     else:
         cause = own or (status[1] if status else message.split("\n    sbatch call:")[0])
-    return _printable(f"{cause}{_allocation(job)}", 4 * WIDTH)
+    return _shortened(f"{cause}{_allocation(job)}", 4 * WIDTH)
 
 
 def _allocation(job: str | None) -> str:
@@ -92,12 +94,12 @@ def _end(text: str, slurm: bool) -> str:
     lines = list(dict.fromkeys(_SLURM.findall(text))) if slurm else []
     if not lines and not (_OWN.search(text) if slurm else _OWN.fullmatch(text.strip())):
         lines = [line for line in text.splitlines() if line.strip()]
-    return "".join(f"\n        {_printable(line, WIDTH)}" for line in lines[-LINES:])
+    return "".join(f"\n        {_shortened(line, WIDTH)}" for line in lines[-LINES:])
 
 
-def _printable(text: str, width: int) -> str:
-    """Return a text in one line that cannot control a terminal."""
-    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+def _shortened(text: str, width: int) -> str:
+    """Return a text in one line of at most `width` characters."""
+    line = printable(" ".join(text.split()))
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 

@@ -50,14 +50,14 @@ def provide_folders(caches: Path) -> None:
         _log.warning("%s: cannot be written: %s", own, advice)
     if "MPLCONFIGDIR" not in os.environ and not _can_be_written(_folder("XDG_CONFIG_HOME", "~/.config")):
         os.environ["MPLCONFIGDIR"] = str(_folder("XDG_CACHE_HOME", "~/.cache") / "matplotlib")
-    asked, used = os.environ.get("TMPDIR"), temporary_folder()
+    asked, used = os.environ.get("TMPDIR"), temporary_root()
     if asked and os.path.realpath(asked) != os.path.realpath(used):
         advice = f"temporary files are in {used}: set TMPDIR to choose another folder"
         _log.warning("TMPDIR: %s: cannot be written: %s", asked, advice)
 
 
-def temporary_folder() -> Path:
-    """Return the folder of temporary files; raise AsdError if there is none."""
+def temporary_root() -> Path:
+    """Return the folder in which temporary files are made; raise AsdError if there is none."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError as error:  # TMPDIR, /tmp, /var/tmp and the working directory cannot be written

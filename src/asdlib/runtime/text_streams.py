@@ -23,7 +23,7 @@ def use_utf8(*streams: IO[str], errors: str = "backslashreplace") -> None:
             stream.reconfigure(encoding="utf-8", errors=errors)
 
 
-def open_up(handlers: Iterable[logging.Handler]) -> None:
+def accept_any_text(handlers: Iterable[logging.Handler]) -> None:
     """Let handlers of log messages accept any text: log files are UTF-8, a terminal keeps its encoding."""
     for handler in handlers:
         if isinstance(handler, logging.FileHandler):

@@ -24,8 +24,9 @@ from asdlib.workflow import job_file
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
-progress = logging.getLogger("asdlib.progress")  # also shown on a terminal
-notice = logging.getLogger("asdlib.notice")  # also shown on stderr; everything else is only in the log
+# Everything else is only in the log.
+notice = logging.getLogger("asdlib.notice")  # also shown on stderr
+progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:

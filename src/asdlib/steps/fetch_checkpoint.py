@@ -13,7 +13,6 @@ from asdlib.errors import AsdError
 from asdlib.weights.pins import verify
 from asdlib.workflow import paths
 
-_LOCK = Path(__file__).resolve().parents[3] / paths.PINS  # in the checkout
 _TABLE = "weights"
 _log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class PublishedFile:
     sha256: str | None = None
 
 
-def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path = _LOCK) -> None:
+def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Network, lock: Path) -> None:
     """Write `out`: the file of the config's block `checkpoints.<name>`, verified if its sha256 is pinned.
 
     A file without a `repository` on the Hugging Face hub must be downloaded by hand; the AsdError says from where, and

@@ -16,7 +16,7 @@ from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 @dataclass(frozen=True)

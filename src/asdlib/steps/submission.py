@@ -8,7 +8,7 @@ from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.data.made import record, refuse_altered
-from asdlib.data.own_text import whole_text
+from asdlib.data.text_files import whole_text
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
 from asdlib.submission.meta import meta_file

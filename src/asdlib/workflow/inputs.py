@@ -15,17 +15,18 @@ from asdlib.workflow.variants import Variant
 from asdlib.workflow.words import ALL, CORPUS, RAW
 
 
-def room_for(path: str, by_hand: str) -> list[str]:
-    """Return no input if a rule may make `path`, otherwise a missing input, so that `path` counts as a source.
+def protect_users_files(path: str, by_hand: str) -> list[str]:
+    """Return a missing input if the user has put or changed something at `path`, otherwise no input.
 
-    Snakemake removes what is at `path` before it starts the job, with --forceall for example. That must be nothing, or
-    what the workflow made itself.
+    Snakemake removes what is at `path` before it starts a job that makes it, for example with --forceall. With a
+    missing input there is no such job, and Snakemake uses what is there. `by_hand` is the place for the user's files.
     """
     found = made.altered(Path(path))
     if not found:
         return []
-    _say(f"{path}: {found} was added or changed by hand: used as it is and never made again; its place is {by_hand}")
-    return [f"({found} is the user's: nothing makes it, and its place is {by_hand})"]
+    place = f"your own files belong in {by_hand}"
+    _print_once(f"{path}: {found} was added or changed by hand: used as it is and never made again; {place}")
+    return [f"({found} was added or changed by hand, so no rule makes {path}: {place})"]
 
 
 def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
@@ -145,7 +146,7 @@ def audio_files(graph: Graph) -> list[str]:
 
 
 @cache
-def _say(message: str) -> None:
+def _print_once(message: str) -> None:
     """Print a message once; Snakemake calls an input function several times."""
     print(message, file=sys.stderr)
 

@@ -109,10 +109,10 @@ def _explain(error: "ValidationError") -> str:
         return f"{'.'.join([*path, missing])}: is missing: add it"
     value = repr(error.instance)
     problem = error.message.replace(value, value if len(value) <= 60 else f"{value[:58]} …", 1)
-    is_word = (
+    may_be_text = (
         error.validator == "type" and "string" in error.validator_value and isinstance(error.instance, int | float)
     )
-    remedy = "put it in quotes if it is text" if is_word else "correct the value"
+    remedy = "put it in quotes if it is text" if may_be_text else "correct the value"
     return f"{'.'.join(path) or '(top level)'}: {' '.join(problem.split())}: {remedy}"
 
 
@@ -121,7 +121,7 @@ def _not_json(content: Any, path: str = "") -> Iterator[str]:
     if isinstance(content, dict):
         for key, inner in content.items():
             if not isinstance(key, str):
-                yield f"{path}{key}: is no text: put the key between quotation marks"
+                yield f"{path}{key}: is not text: put the key in quotes"
             yield from _not_json(inner, f"{path}{key}.")
     elif isinstance(content, list):
         for number, inner in enumerate(content):
@@ -131,12 +131,12 @@ def _not_json(content: Any, path: str = "") -> Iterator[str]:
     elif isinstance(content, int) and abs(content) >= 2**63:
         yield f"{path[:-1]}: needs more than 64 bits: give a number below 2^63"
     elif content is not None and not isinstance(content, str | int | float):
-        yield f"{path[:-1]}: is a {type(content).__name__}: put the value between quotation marks"
+        yield f"{path[:-1]}: is a {type(content).__name__}: put the value in quotes"
 
 
 @cache
 def _validator(name: str) -> "Validator":
-    """Return the validator of a schema; other than in JSON Schema, 1.0 is no integer."""
+    """Return the validator of a schema; unlike in JSON Schema, 1.0 is not an integer."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 

@@ -47,7 +47,7 @@ def test_a_length_that_is_no_number(server, retry, tmp_path, length, times):
         assert (tmp_path / "f.zip").read_bytes() == BODY
     else:
         message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry)
-        assert re.search(r"gave up after 4 attempts \(the server states the length .*, which is no number\)", message)
+        assert re.search(r"gave up after 4 attempts \(the server states the length .* not a number\)", message)
         assert not (tmp_path / "f.zip").exists()
 
 
@@ -76,7 +76,7 @@ def test_a_redirect_that_cannot_be_followed(server, retry, waits, tmp_path, loca
     server.misdeeds["/f.zip"] = [Misdeed(status=302, headers={"Location": location})] * 9
     server.files["/f.zip"] = BODY
     message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry)
-    assert re.search(r"the server redirects to '.*', which is no http or https address .*: check the base", message)
+    assert re.search(r"the server redirects to '.*', which is not an http or https address .*: check the base", message)
     assert "secret" not in message
     assert not waits, "not tried again"
 

@@ -1,7 +1,7 @@
 """One HTTP request: over http or https alone, without credentials, and no slower than a least rate.
 
 Python's own opener follows redirects to ftp and from https to http, copies a proxy's password to the next host, and
-waits for ever for a server that sends a byte now and then. Nothing here reads `~/.netrc`, a token or a user name in an
+waits forever for a server that sends a byte now and then. Nothing here reads `~/.netrc`, a token or a user name in an
 address; the only credentials sent are a proxy's own, to the proxy.
 """
 
@@ -64,8 +64,7 @@ def checked_address(url: str) -> str:
         )
     if readable and parts.scheme in ("http", "https"):
         return url
-    shown = url if url.isprintable() else repr(url)
-    raise AsdError(f"{shown[:200]}: only http and https addresses can be fetched: correct the base address")
+    raise AsdError(f"{url[:200]}: only http and https addresses can be fetched: correct the base address")
 
 
 def redirected(url: str, address: str, location: str) -> str:
@@ -79,7 +78,7 @@ def redirected(url: str, address: str, location: str) -> str:
     except (ValueError, AsdError) as error:
         shown = re.sub("//[^/]*@", "//", location.partition("?")[0])[:40]
         raise AsdError(
-            f"{url}: the server redirects to {shown!r}, which is no http or https address without a user name: "
+            f"{url}: the server redirects to {shown!r}, which is not an http or https address without a user name: "
             "check the base address"
         ) from error
     if (urllib.parse.urlsplit(address).scheme, urllib.parse.urlsplit(target).scheme) == ("https", "http"):

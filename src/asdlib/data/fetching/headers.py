@@ -12,15 +12,15 @@ _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 def length_of(headers: Mapping[str, str]) -> int | None:
-    """Return the stated length of the body, None if it is not stated; raise TryAgainError if it is no number."""
+    """Return the stated length of the body, None if it is not stated; raise TryAgainError if it is not a number."""
     text = headers.get("Content-Length")
     return None if text is None else number(text)
 
 
 def number(text: str) -> int:
-    """Return a number of bytes; raise TryAgainError if the text is none."""
+    """Return a number of bytes; raise TryAgainError if the text is not one."""
     if not _NUMBER.fullmatch(text.strip()):
-        raise TryAgainError(f"the server states the length {text[:20]!r}, which is no number")
+        raise TryAgainError(f"the server states the length {text[:20]!r}, which is not a number")
     return int(text)
 
 

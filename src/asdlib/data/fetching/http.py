@@ -20,7 +20,7 @@ from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import CHUNK, Retry, TryAgainError
 from asdlib.data.fetching.transfer_progress import TransferProgress
 from asdlib.data.files import locked
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, printable
 
 LOG = logging.getLogger(__name__)
 LIMIT = 32 << 30  # bytes of a file whose size is unknown
@@ -157,13 +157,13 @@ def _start_and_total(url: str, response: http.client.HTTPResponse, part: Part) -
     same = found in (None, known.get("validator")) and (total is None or known.get("size") in (None, total))
     if not part.length or first != part.length or not same:
         part.discard()
-        what = "another range than requested" if same else "the rest of another file than the part is of"
+        what = "another range than requested" if same else "the rest of a different file"
         raise TryAgainError(f"the server sent {what}; starting over")
     return first, total
 
 
 def _refusal(url: str, response: http.client.HTTPResponse) -> Exception:
-    """Return the exception for a status that is no success: temporary or final."""
+    """Return the exception for a status other than success: temporary or final."""
     code = response.status
     says = f"{code} {http.client.responses.get(code, '')}".rstrip()  # not the server's own words, which may be anything
     if code == 416:
@@ -176,9 +176,8 @@ def _refusal(url: str, response: http.client.HTTPResponse) -> Exception:
 
 
 def _broken(error: Exception) -> TryAgainError:
-    reason = " ".join(str(error).split())[:200]
-    plain = "".join(letter if letter.isprintable() else "?" for letter in reason)
-    return TryAgainError(f"connection failed: {plain or type(error).__name__}")
+    reason = printable(" ".join(str(error).split())[:200])
+    return TryAgainError(f"connection failed: {reason or type(error).__name__}")
 
 
 def _verify(url: str, part: Part, size: int | None, checksum: str | None) -> None:
