@@ -82,7 +82,8 @@ def test_what_lies_in_the_workflows_place_is_not_made_even_if_it_is_the_target(c
         kept = {path: path.read_bytes() for path in users(checkout)}
         printed = checkout.run(target, "--forceall", fails=True)
         assert f"({target}" in printed
-        assert "is the user's: nothing makes it, and its place is resources/" in printed
+        assert "was added or changed by hand, so no rule makes" in printed
+        assert "your own files belong in resources/" in printed
         assert {path: path.read_bytes() for path in users(checkout)} == kept
 
 

@@ -41,7 +41,7 @@ def provide_folders(caches: Path) -> None:
     """Let libraries keep their caches in the folder `caches` if the user's own cannot be written, and say so.
 
     In containers and on the nodes of some clusters, HOME cannot be written. numba would then fail, and matplotlib
-    would warn in every job. A TMPDIR that cannot be used, which Python skips silently, is said as well.
+    would warn in every job. A TMPDIR that cannot be used, which Python skips silently, is reported, too.
     """
     own = _folder("XDG_CACHE_HOME", "~/.cache")
     if not _can_be_written(own):
