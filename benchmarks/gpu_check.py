@@ -50,7 +50,7 @@ def main() -> None:
         "full_card": [] if options.cpu else [("resume on a full card", full_card, (options.cpu, device))],
     }
     failed = [_print(table, tables[table], AT_ONCE if table == "compared" else 1) for table in options.rows]
-    print(f"\n{sum(failed)} of the rows failed; {time.monotonic() - start:.0f} s")
+    print(f"\n{sum(failed)} rows failed; {time.monotonic() - start:.0f} s")
     sys.exit(any(failed))
 
 
@@ -94,7 +94,7 @@ def _print(table: str, rows: list[tuple[str, Callable, tuple]], at_once: int) ->
 
 
 def _row(work: Callable[..., dict[str, Any]], given: tuple, at_once: int) -> dict[str, Any]:
-    torch.set_num_threads(max(1, (torch.get_num_threads()) // at_once))
+    torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
     start = time.monotonic()
     try:
         return work(*given) | {"row s": time.monotonic() - start}

@@ -182,10 +182,9 @@ def _fed(made: Case, device: torch.device) -> float:
         made.training, epochs=2, steps_per_epoch=steps, validation=0.0, schedule="constant", early_stop=None,
         warmup_epochs=0.0,
     )  # fmt: skip
-    finish = getattr(type(made.network), "finish", None)
     with TemporaryDirectory() as folder:
         trainer = Trainer(short, 0, device, Path(folder) / "training.ckpt", "check")
-        if finish is not None:
+        if hasattr(made.network, "finish"):
             made.network.finish = lambda *_: {}
         _, epochs = trainer.train(made.network, _Unwatched(made.examples), len(made.examples))
     return epochs[-1].seconds / (steps * accumulate)

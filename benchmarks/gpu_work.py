@@ -24,13 +24,13 @@ FREE = 1 << 30  # bytes that another program leaves on a full card
 
 def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     """Train a recipe from feature tables, embed a machine's clips, and compare a resumed training with it."""
-    with TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         recipe, tables = _tables(name, small, folder)
         epochs = _train(recipe, tables, folder / "whole", device)
         embed(tables[0], folder / "whole" / "model.safetensors", folder / "out.parquet", device, 1, 2)
         (vectors, *_) = (array for _, array in ClipTable(folder / "out.parquet").batches("embedding"))
-        _killed(recipe, tables, folder / "resumed", device)
+        _train_and_kill(recipe, tables, folder / "resumed", device)
         faults = [] if (folder / "resumed" / "training.ckpt").is_file() else ["a killed training left no state"]
         resumed = _train(recipe, tables, folder / "resumed", device)
         apart = _apart(folder / "whole", folder / "resumed")
@@ -40,7 +40,7 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     if not torch.isfinite(torch.from_numpy(vectors.copy())).all():
         faults.append("embeddings are not finite")
     if device == "cpu" and [row["loss"] for row in resumed] != [row["loss"] for row in epochs]:
-        faults.append("the resumed training is another one")
+        faults.append("the resumed training has other losses")
     return {
         "faults": faults,
         "losses": " ".join(f"{loss:.4g}" for loss in losses),
@@ -51,10 +51,10 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
 
 def full_card(small: bool, device: str) -> dict[str, Any]:
     """Resume a training on a card that another program has filled: the error is raised, and the state is kept."""
-    with TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         recipe, tables = _tables("eat_10k_2025", small, folder)
-        _killed(recipe, tables, folder / "resumed", device)
+        _train_and_kill(recipe, tables, folder / "resumed", device)
         store = folder / "resumed" / "training.ckpt"
         before = store.read_bytes()
         free, _ = torch.cuda.mem_get_info()
@@ -99,7 +99,7 @@ def _train(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> lis
         return list(csv.DictReader(handle))
 
 
-def _killed(*training: Any) -> None:
+def _train_and_kill(*training: Any) -> None:
     """Run a training in a process that dies after an epoch."""
     process = get_context("spawn").Process(target=_die_after_an_epoch, args=training)
     process.start()

@@ -35,7 +35,7 @@ def _drawn(tensor: Tensor) -> torch.dtype:
 def _dropout(tensor: Tensor, share: float, train: bool | None) -> tuple[Tensor, Tensor]:
     if train is False or share == 0:
         return tensor.clone(), torch.ones_like(tensor, dtype=torch.bool)
-    mask = (torch.empty(tensor.shape).bernoulli_(1 - share)).to(tensor.device)
+    mask = torch.empty(tensor.shape).bernoulli_(1 - share).to(tensor.device)
     return tensor * (mask / (1 - share)).to(tensor.dtype), mask.bool()
 
 
