@@ -261,6 +261,8 @@ BROKEN_TABLES = {
     "no header": (ROW, "has no header file_name,d1p,d1v"),
     "empty": ("", "has no header file_name,d1p,d1v"),
     "half a pair": (HEADER + ROW.replace(",1", ""), "line 2: expected a file name and pairs"),
+    "a value without a parameter": (HEADER + ROW.replace("spd", ""), "line 2: the value 1 has no parameter: add its"),
+    "a parameter twice": (HEADER + ROW.strip() + ",spd,2\n", "line 2: the parameter spd occurs twice: remove one"),
     "no name": (HEADER + ".wav,spd,1\n", "line 2: expected a file name and pairs"),
     "row twice": (HEADER + ROW + "fan/train/" + ROW, "line 3: section_00_source_train_normal_0000_spd_1 already"),
 }
@@ -288,6 +290,12 @@ def test_ground_truth_completes_anonymous_test_clips(tmp_path):
     (folder / "ground_truth.csv").write_text(truth.replace("0000", "0001"))
     with pytest.raises(AsdError, match=r"ground_truth\.csv: has no row for section_00_0000\.wav"):
         scan(folder, "fan")
+
+
+def test_recordings_of_another_format_are_said_also_if_there_are_no_others(tmp_path, caplog):
+    with pytest.raises(AsdError, match="machine fan has no train clips"):
+        scan(machine(tmp_path, TRAIN.replace(".wav", ".flac"), TEST), "fan")
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}: 1 entry is not used: 1 × .flac"]
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])

@@ -37,7 +37,9 @@ WHOLE = {
     "streamed by ffmpeg": riff(length=0xFFFFFFFF),
     "streamed by SoX": riff(length=0x7FFFF000),
     "streamed by SoX, frames of 3 bytes": riff(length=0x7FFFEFFF),
-    "streamed by arecord": riff(length=0x7FFFFF00),
+    "streamed by arecord": riff(length=0x80000000),
+    "streamed by an old arecord": riff(length=0x7FFFFF00),
+    "streamed, size rounded up": riff(length=0x80000024),
     "half a sample at the end": riff(SAMPLES.tobytes() + b"\1"),
     "RIFF length of 0": riff()[:4] + b"\0\0\0\0" + riff()[8:],
 }
@@ -81,6 +83,7 @@ DAMAGED = {
     "text": (b"file_name,d1p,d1v\nclip,spd,1\n", "is not a WAV file"),
     "cut in the header": (riff()[:30], r"is truncated \(no audio data\)"),
     "cut in the data": (riff()[:-100], r"is truncated \(100 bytes short\)"),
+    "cut to 32 kB from 3 GB": (riff(length=0xC0000000), r"is truncated \(3221193472 bytes short\)"),
     "half the length in the header": (riff(length=RATE), "header states 16000 bytes of audio, but 32000 follow: copy"),
     "length still 0": (riff(length=0), "header states 0 bytes of audio, but 32000 follow"),
     "one sample more than stated": (riff(length=2 * RATE - 2), "header states 31998 bytes of audio, but 32000 follow"),

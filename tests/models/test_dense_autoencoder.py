@@ -104,6 +104,7 @@ def test_few_and_short_clips_have_no_negative_distance(
     assert distances.isfinite().all()
     assert distances.min() >= 0
     assert [name for name in ("source", "target") if f"of the {name} domain is not positive" in caplog.text] == short
+    assert {record.name for record in caplog.records} <= {"asdlib.notice"}, "which a training also shows on stderr"
 
 
 def test_a_scatter_to_working_precision_is_kept_to_the_bit(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,21 @@ def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, st
                 )
             if name in rows:
                 raise AsdError(f"{path}, line {number}: {name} already has a row: remove one of them")
-            pairs = zip(line[1::2], line[2::2], strict=True)
-            rows[name] = path, {key: value for key, value in pairs if key}
+            rows[name] = path, _parameters(f"{path}, line {number}", line[1:])
     return rows
+
+
+def _parameters(where: str, cells: list[str]) -> dict[str, str]:
+    """Return {parameter: value} of the pairs in a row; raise AsdError for a value that would be lost."""
+    found: dict[str, str] = {}
+    for key, value in zip(cells[::2], cells[1::2], strict=True):
+        if value and not key:
+            raise AsdError(f"{where}: the value {value} has no parameter: add its name before it")
+        if key in found:
+            raise AsdError(f"{where}: the parameter {key} occurs twice: remove one of them")
+        if key:
+            found[key] = value
+    return found
 
 
 def _read_csv(path: Path) -> list[list[str]]:

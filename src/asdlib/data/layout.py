@@ -82,6 +82,8 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
     if not folder.is_dir():
         raise AsdError(f"{folder}: there is no such folder: restore the recordings of {machine}")
     files = machine_files(folder)
+    if files.unused:  # said before any refusal: recordings in another format explain why there are no clips
+        _notice.warning("%s: %s", folder, unused(files.unused))
     clips = [parse(Path(entry), machine) for entry in files.recordings.values()]
     clips.sort(key=lambda clip: (KINDS.index(clip.kind), clip.name, clip.source_file))
     _refuse_duplicates(clips)
@@ -90,8 +92,6 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
             raise AsdError(
                 f"{folder / kind}: machine {machine} has no {kind} clips: add recordings, or leave the machine out"
             )
-    if files.unused:
-        _notice.warning("%s: %s", folder, unused(files.unused))
     return _with_attributes(_with_truth(clips, files), folder, files, strict)
 
 

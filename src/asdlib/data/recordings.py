@@ -12,8 +12,9 @@ from asdlib.data.listing import refuse_special
 from asdlib.errors import AsdError
 
 # Programs that write to a pipe do not know the size and state one close to 2 or 4 GiB instead: ffmpeg 0xFFFFFFFF, SoX
-# 0x7FFFF000 (less for odd frames), arecord 0x7FFFFF00.
-_UNKNOWN_SIZE = 0x7FFF0000
+# 0x7FFFF000 (less for odd frames), arecord 0x7FFFFF00 or 0x80000000.
+_UNKNOWN_SIZES = (1 << 31, 1 << 32)
+_CLOSE = 1 << 16
 
 
 def read_wav(path: Path, sample_rate: int, resample: bool = False, downmix: bool = False) -> np.ndarray:
@@ -99,7 +100,7 @@ def _refuse_damaged(path: Path) -> None:
 def _refuse_wrong_size(path: Path, handle: BinaryIO, length: int) -> None:
     """Raise AsdError unless the audio data, at which `handle` stands, has `length` bytes, or its size is unknown."""
     rest = path.stat().st_size - handle.tell()
-    if length & _UNKNOWN_SIZE == _UNKNOWN_SIZE:
+    if any(abs(length - size) <= _CLOSE for size in _UNKNOWN_SIZES):
         return
     if rest < length:
         raise AsdError(f"{path}: is truncated ({length - rest} bytes short): copy or download it again")

@@ -16,7 +16,7 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.dense import dense_layers
 
-_log = logging.getLogger(__name__)
+_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 
 
 class FrameVectors:
@@ -172,7 +172,7 @@ def _invertible(scatter: Tensor, domain: str) -> Tensor:
     smallest = len(scatter) * torch.finfo(scatter.dtype).eps * values[-1]
     if values[0] >= smallest:
         return scatter
-    _log.warning(
+    _notice.warning(
         "dense_autoencoder: the residual scatter of the %s domain is not positive definite to working precision: %d of "
         "%d eigenvalues are raised; its Mahalanobis distance means little without more training clips",
         domain, int((values < smallest).sum()), len(values),
