@@ -55,6 +55,7 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
         ("--slurm --gpus 2", "--slurm: leave out --cores and --gpus: "),
         ("--config data=demo system3", "--config: system3: is not key=value: put it before the options"),
         ("--configfile config/demo.yaml system3", "--configfile: system3: is not a file: "),
+        (f"--configfile {'x' * 300}", f"--configfile: {'x' * 300}: is not a file: "),
         ("--slurm --cores 2", "--slurm: leave out --cores and --gpus: "),
     ],
 )

@@ -108,6 +108,10 @@ OWN = r"datasets\.own\.folder"
 REFUSED = {
     "no folder": ("HERE/gone", None, r"data: 'HERE/gone' is neither a folder nor .* fetched, holes, ids, plain"),
     "nothing": ("", None, "data: '' is neither a folder nor"),
+    "a name that is too long": ("x" * 300, None, "data: 'x+' is neither a folder nor"),
+    "an unknown user": ("~no-such-user/mine", None, "data: '~no-such-user/mine' is neither a folder nor"),
+    "declared, too long": ("own", {"folder": "x" * 300}, f"{OWN}: x+ is not a folder: correct the path"),
+    "noise, too long": ("own", {"folder": "HERE/mine", "noise_pool": "x" * 300}, "datasets.own.noise_pool: x+ is"),
     "a file": ("HERE/mine/a/train/a.wav", None, "data: 'HERE/.*wav' is neither a folder nor"),
     "no machine": ("HERE/empty", None, "data: HERE/empty contains no machine: expected <machine>/train/"),
     "a space": ("HERE/my data", None, "data: HERE/my data: a dataset is named after its folder: use up to 100"),

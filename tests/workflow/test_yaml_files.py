@@ -1,5 +1,7 @@
 """YAML files that do not conform to their schema give a one-line error that names file and key."""
 
+import os
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import yaml
 
 from asdlib.errors import AsdError
 from asdlib.training.settings import Training
-from asdlib.workflow.yaml_files import check, load_yaml
+from asdlib.workflow.yaml_files import check, load_yaml, read_settings
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -82,8 +84,31 @@ def test_bad_files_are_refused_in_one_line(load, text, problem):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(AsdError, match=r"gone\.yaml: cannot be read \(No such file or directory\): restore it"):
+    with pytest.raises(AsdError, match=r"gone\.yaml: cannot be read \(No such file or directory\): check the file"):
         load_yaml(tmp_path / "gone.yaml", "system")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(AsdError, match=r"pipe\.yaml: is a named pipe, not a file"):
+        load_yaml(tmp_path / "pipe.yaml", "system")
+
+
+NO_SETTINGS = {
+    "empty": ("", "has no line `key: value`: add one"),
+    "comments alone": ("# data: demo\n", "has no line `key: value`: add one"),
+    "a list": ("- data\n", "has no line `key: value`: add one"),
+    "very deep": (f"data: {'[' * 2000}{']' * 2000}", "data: is nested deeper than 50 levels: correct the value"),
+    "an alias to itself": ("data: &a [*a]", "data: is nested deeper than 50 levels: correct the value"),
+    "not finite": ("prepare: {seconds: .inf}", "prepare.seconds: is inf: give a finite number"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), NO_SETTINGS.values(), ids=NO_SETTINGS)
+def test_a_file_without_usable_settings_is_refused_by_its_name(tmp_path, text, problem):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(AsdError, match=rf"^{re.escape(str(tmp_path))}/mine\.yaml: {problem}[^\n]*$"):
+        read_settings(tmp_path / "mine.yaml")
 
 
 def test_the_schema_is_named():

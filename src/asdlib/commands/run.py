@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Replace this process by Snakemake, so that its exit code is the command's and Ctrl-C reaches it."""
     from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments, as_text, refuse_swallowed, require_workflow
-    from asdlib.workflow.yaml_files import read_yaml
+    from asdlib.workflow.yaml_files import read_settings
 
     require_workflow()
     refuse_swallowed(args.configfile, args.config)
     for path in args.configfile:
-        read_yaml(path)  # an error is one line; Snakemake, which reads it first, ends in a traceback
+        read_settings(path)  # an error is one line; Snakemake, which reads it first, ends in a traceback
     systems = sorted(path.stem for path in Path("config/systems").glob("*.yaml"))
     targets = [_target(word, systems) for word in args.targets]
     entries = [*([f"data={args.data}"] if args.data else []), *_shown(args, systems), *args.config]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asdlib.commands.text_table import text_table
 from asdlib.data.csv_cells import as_csv
-from asdlib.data.listing import recordings_and_others, unused
+from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError, printable
 from asdlib.runtime.job_environment import provide_folders
@@ -148,7 +148,7 @@ def _listed(content: bytes) -> list[Path]:
 
 def _recordings(path: Path) -> list[Path]:
     """Return the recordings in a folder, or the file itself."""
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
     entries, others = recordings_and_others(path)
     if entries and others:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.commands.text_table import text_table
+from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
 
 HELP = "list the systems and their variants, and which of their files exist"
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a few lines for each system, or all systems as JSON."""
-    if not (args.root / "Snakefile").is_file():
-        raise AsdError(f"{args.root.resolve()}: has no Snakefile: give the folder of the workflow with --root")
+    if not is_file(args.root / "Snakefile"):
+        raise AsdError(f"{args.root.absolute()}: has no Snakefile: give the folder of the workflow with --root")
     from asdlib.planning.progress import progress
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph

@@ -74,10 +74,22 @@ def recordings_and_others(folder: str | Path | os.DirEntry) -> tuple[list[os.Dir
     return found, others
 
 
-def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder, or a link to one; a link that leads to itself is not one."""
+def is_folder(entry: os.DirEntry | Path) -> bool:
+    """Return whether an entry or a path is a folder, or a link to one.
+
+    What cannot be looked up is none: a link that leads to itself, a name that is too long, a folder that this user may
+    not enter. Path.is_dir raises errors for these.
+    """
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file, or a link to one; what cannot be looked up is none, as in `is_folder`."""
+    try:
+        return path.is_file()
     except OSError:
         return False
 

@@ -13,6 +13,7 @@ from statistics import fmean
 
 import numpy as np
 
+from asdlib.data.listing import is_folder
 from asdlib.errors import AsdError
 from asdlib.evaluation.jackknife import evaluator_ci95
 from asdlib.evaluation.metrics import DOMAINS, harmonic_mean, official_score, precision_recall_f1, section_metrics
@@ -51,7 +52,7 @@ def evaluate(scores: Path, truth: Path) -> dict:
 def read_sections(scores: Path, truth: Path) -> list[ScoredSection]:
     """Return every section that has a ground truth file, joined by clip name; raises AsdError as `evaluate` does."""
     for folder in (Path(scores), Path(truth)):
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise AsdError(f"{folder}: no such folder: give the folder that holds the files")
     folder = Path(truth) / "ground_truth_data"
     files = {path: _TRUTH_FILE.fullmatch(path.name) for path in sorted(folder.glob("*.csv"))}

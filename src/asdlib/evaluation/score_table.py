@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from asdlib.data.csv_cells import unguarded
+from asdlib.data.listing import is_file
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import FIGURES
@@ -21,7 +22,7 @@ MEAN, SD = "mean", "sd"  # in place of a seed
 
 def read_score_table(path: Path) -> pd.DataFrame:
     """Return a system's scores.csv: figures as floats, NaN where a cell is empty, everything else as text."""
-    if not path.is_file():
+    if not is_file(path):
         raise AsdError(f"{path}: cannot be read (No such file or directory): run `snakemake {path} --cores 2` first")
     with _damage(path, "scores"):
         table = _read(path, SCORE_COLUMNS, "scores.csv")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asdlib.data.files import atomic
+from asdlib.data.listing import is_file
 from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
@@ -86,7 +87,7 @@ def read_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
     `where` is "<path>, line <n>". Empty lines are skipped. Raises AsdError for a missing or empty file and for a row
     that does not have two columns.
     """
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         raise AsdError(f"{path}: no such file: add it, or correct the folder")
     count = 0
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from asdlib.data.listing import is_folder
 from asdlib.errors import AsdError
 from asdlib.examples.clips import load_clips
 from asdlib.runtime.devices import choose_device
@@ -63,6 +64,6 @@ def train_model(
 def _folder(scratch: str) -> Path:
     """Return the folder for temporary files. Environment variables in its name are expanded on the node of the job."""
     folder = Path(os.path.expandvars(scratch))
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise AsdError(f"config: scratch: {folder} is not a folder on {socket.gethostname()}: use an existing one")
     return folder

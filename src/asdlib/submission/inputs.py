@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data import made
+from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
 from asdlib.workflow import inputs, paths
@@ -78,7 +79,7 @@ def network_files(graph: Graph) -> list[str]:
 def report_file(graph: Graph) -> list[str]:
     """Return the technical report, if the config names one."""
     path = graph.config["submission"]["report"]
-    if path and not Path(path).is_file():
+    if path and not is_file(Path(path)):
         raise AsdError(f"config: submission.report: {path}: no such file: correct the path, or leave it out (null)")
     return [path] if path else []
 

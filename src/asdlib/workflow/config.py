@@ -28,7 +28,7 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
     for name in DEFAULTS:
         update_config(config, yaml_files.read_yaml(Path("config", f"{name}.yaml")))
     for path in files:
-        yaml_files.read_yaml(path)  # raises an error for repeated keys; Snakemake keeps the last value
+        yaml_files.read_settings(path)  # raises an error for repeated keys; Snakemake keeps the last value
     update_config(config, ConfigSettings(config=_parsed(entries), configfiles=files).overwrite_config)
     return with_paths(config, entries)
 

@@ -96,7 +96,7 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
     where = f"config: datasets.{name}"
     pool = _noise_pool(block, config, where)
     if "folder" in block:
-        return _read_folder(name, Path(block["folder"]).expanduser(), f"{where}.folder", block, pool)
+        return _read_folder(name, _path(block["folder"]), f"{where}.folder", block, pool)
     sections = _declared_sections(name, block, block["machines"])
     clips = block.get("clips")
     return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool, clips)
@@ -110,10 +110,18 @@ def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Pa
         given, where = config["noise_pool"], "config: noise_pool"
     else:
         return None
-    folder = Path(given).expanduser()
-    if not folder.is_dir() or not recordings(folder):
+    folder = _path(given)
+    if not is_folder(folder) or not recordings(folder):
         raise AsdError(f"{where}: {folder} is not a folder with .wav files of noise: correct the path")
     return folder
+
+
+def _path(text: str) -> Path:
+    """Return a path of the config with `~` expanded; the `~name` of an unknown user stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) -> dict[str, tuple[str, ...]]:
@@ -126,8 +134,8 @@ def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) ->
 
 
 def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
-    folder = Path(entry).expanduser()
-    if not entry or not folder.is_dir():
+    folder = _path(entry)
+    if not entry or not is_folder(folder):
         names = ", ".join(sorted(config["datasets"]))
         raise AsdError(
             f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
@@ -146,7 +154,7 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
 
 
 def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], pool: Path | None) -> Dataset:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise AsdError(f"{where}: {folder} is not a folder: correct the path")
     asked = block.get("machines")
     found = [entry.name for entry in entries(folder) if asked is None or entry.name in asked if _is_machine(entry)]

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
 
 # Python's options that run Snakemake. -P: Python imports no file of the working directory, such as a user's yaml.py.
@@ -22,7 +23,7 @@ def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
         if "=" not in entry:
             raise AsdError(f"--config: {entry}: is not key=value: put it before the options")
     for path in files:
-        if not path.is_file():
+        if not is_file(path):
             raise AsdError(f"--configfile: {path}: is not a file: correct it, or put it before the options")
 
 

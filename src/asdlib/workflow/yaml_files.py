@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from asdlib.data.listing import refuse_special
 from asdlib.data.text_files import read_text
 from asdlib.errors import AsdError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _MERGE = "tag:yaml.org,2002:merge"  # <<: *anchor
+_DEEPEST = 50  # levels of a config, which has about ten
 SCHEMAS = Path(__file__).resolve().parents[3] / "workflow" / "schemas"
 
 
@@ -43,8 +45,9 @@ class _StrictLoader(_SafeLoader):
 def load_yaml(path: Path, schema: str) -> dict[str, Any]:
     """Read a YAML file and check it against `workflow/schemas/<schema>.schema.yaml`.
 
-    Raises AsdError as `read_yaml` and `check` do.
+    Raises AsdError as `read_yaml` and `check` do, and for a pipe or a device.
     """
+    refuse_special(path)
     content = read_yaml(path)
     check(content, schema, str(path))
     return content
@@ -56,6 +59,19 @@ def read_yaml(path: Path) -> Any:
         return parse_yaml(read_text(path), str(path))
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): restore it") from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a file for --configfile as `read_yaml` does.
+
+    Raises AsdError also for a file without keys and for values that no config has; Snakemake does not name the file.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise AsdError(f"{path}: has no line `key: value`: add one, or leave the file out")
+    if problem := next(_not_json(content), None):
+        raise AsdError(f"{path}: {problem}")
+    return content
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -116,16 +132,18 @@ def _explain(error: "ValidationError") -> str:
     return f"{'.'.join(path) or '(top level)'}: {' '.join(problem.split())}: {remedy}"
 
 
-def _not_json(content: Any, path: str = "") -> Iterator[str]:
+def _not_json(content: Any, path: str = "", depth: int = 0) -> Iterator[str]:
     """Yield `key: problem: remedy` for every value that YAML has and a job's file or a seed cannot carry."""
-    if isinstance(content, dict):
+    if depth > _DEEPEST:  # an alias may even lead to itself
+        yield f"{path.split('.')[0]}: is nested deeper than {_DEEPEST} levels: correct the value"
+    elif isinstance(content, dict):
         for key, inner in content.items():
             if not isinstance(key, str):
                 yield f"{path}{key}: is not text: put the key in quotes"
-            yield from _not_json(inner, f"{path}{key}.")
+            yield from _not_json(inner, f"{path}{key}.", depth + 1)
     elif isinstance(content, list):
         for number, inner in enumerate(content):
-            yield from _not_json(inner, f"{path}{number}.")
+            yield from _not_json(inner, f"{path}{number}.", depth + 1)
     elif isinstance(content, float) and not math.isfinite(content):
         yield f"{path[:-1]}: is {content}: give a finite number"
     elif isinstance(content, int) and abs(content) >= 2**63:
