@@ -12,6 +12,7 @@ import pytest
 import yaml
 from helpers import hostile_rules
 from helpers.checkout import ROOT, SETTINGS, Checkout, make_checkout
+from helpers.snakemake_server import run_snakemake
 from helpers.toy_recordings import make_machine
 
 pytestmark = pytest.mark.workflow
@@ -97,6 +98,15 @@ def test_hostile_folders_modules_and_long_settings(tmp_path: Path) -> None:
     (job,) = (checkout.folder / "results" / "logs" / "download").rglob("*.json")
     assert job.stat().st_size > 128 * 1024
     assert not list(tmp_path.rglob("PWNED"))
+
+
+def test_a_config_file_that_a_shell_would_interpret(tmp_path: Path) -> None:
+    """On a cluster, its path is part of each job's command."""
+    checkout = make_checkout(tmp_path / "checkout")
+    (checkout.folder / "settings.yaml").rename(checkout.folder / "$(touch PWNED).yaml")
+    call, log = ["--dry-run", "--cores", "1", "--configfile", "$(touch PWNED).yaml"], tmp_path / "printed"
+    assert run_snakemake(call, checkout.folder, dict(os.environ), log) == 1
+    assert "$(touch PWNED).yaml': a shell would interpret '$' in the path: rename the file or folder" in log.read_text()
 
 
 def _asdlib(checkout: Checkout, *arguments: str) -> None:

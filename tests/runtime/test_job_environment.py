@@ -93,10 +93,10 @@ def test_no_temporary_folder_at_all_is_one_line(monkeypatch) -> None:
     ("name", "complaint"),
     [
         ("a:b", r"/x/a:b: the path contains ':', which separates paths: rename the folder"),
-        ("$(touch PWNED)", r"'/x/\$\(touch PWNED\)': a shell would interpret '\$' in the path: rename the folder"),
-        ("`b`\\", r"'/x/`b`.*': a shell would interpret '\\\\' '`' in the path: rename the folder"),
-        ("a\nb", r"'/x/a\\nb': a shell would interpret '\\n' in the path: rename the folder"),
-        ('a"b', r"""'/x/a"b': a shell would interpret '"' in the path: rename the folder"""),
+        ("$(touch X)", r"'/x/\$\(touch X\)': a shell would interpret '\$' in the path: rename the file or folder"),
+        ("`b`\\", r"'/x/`b`.*': a shell would interpret '\\\\' '`' in the path: rename the file or folder"),
+        ("a\nb", r"'/x/a\\nb': a shell would interpret '\\n' in the path: rename the file or folder"),
+        ('a"b', r"""'/x/a"b': a shell would interpret '"' in the path: rename the file or folder"""),
     ],
 )
 def test_a_checkout_at_a_path_that_no_job_could_use(monkeypatch: pytest.MonkeyPatch, name: str, complaint: str) -> None:
@@ -111,6 +111,12 @@ def test_a_run_in_a_folder_that_a_shell_would_interpret(tmp_path: Path, monkeypa
     (tmp_path / "$(touch PWNED)").mkdir()
     monkeypatch.chdir(tmp_path / "$(touch PWNED)")
     refused(lambda: job_environment.export(Path("/checkout")), r".*: a shell would interpret '\$' in the path: .*")
+
+
+def test_other_paths_that_a_shell_would_interpret() -> None:
+    """Snakemake passes the paths of config files and of its cache to the jobs of a cluster."""
+    named = [Path("/x/settings.yaml"), "/home/$(touch PWNED)/cache"]
+    refused(lambda: job_environment.export(Path("/checkout"), named), r"'/home/\$.*': a shell would interpret '\$' .*")
 
 
 @pytest.mark.parametrize("name", ["it's", "my data; rm", "-x", "é"])

@@ -36,7 +36,10 @@ from snakemake.logging import logger
 text_streams.accept_any_text(logger.handlers)
 
 try:
-    job_environment.export(workflow.basedir)
+    job_environment.export(
+        workflow.basedir,
+        [*workflow.configfiles, workflow.sourcecache.runtime_cache_path],
+    )
     job_environment.provide_folders(Path(".snakemake/cache"))
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from asdlib.errors import AsdError
@@ -13,22 +14,24 @@ _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between 
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
-def export(root: Path) -> None:
+def export(root: Path, passed: Iterable[str | Path] = ()) -> None:
     """Set ASDLIB (the checkout), PYTHONPATH, PATH and the text encoding for the jobs.
 
     Jobs must run the library that the code hashes were computed from, in any working directory. With `--sdm conda` the
     Python of the conda environment still comes first, because it is activated later.
 
-    Raises AsdError for a folder whose path these variables or Snakemake's own commands cannot contain.
+    `passed` are other paths in the commands by which Snakemake starts jobs: config files, its cache.
+
+    Raises AsdError for a path that these variables or those commands cannot contain.
     """
     programs = Path(sys.executable).parent
     for folder in (root, programs):
         if os.pathsep in str(folder):
             raise AsdError(f"{folder}: the path contains {os.pathsep!r}, which separates paths: rename the folder")
-    for folder in (root, Path.cwd()):  # Snakemake quotes them in double quotes
-        if found := sorted(set(_EXPANDED) & set(str(folder))):
+    for path in (root, Path.cwd(), *passed):  # on a cluster, they are in double quotes
+        if found := sorted(set(_EXPANDED) & set(str(path))):
             shown = " ".join(map(repr, found))
-            raise AsdError(f"{str(folder)!r}: a shell would interpret {shown} in the path: rename the folder")
+            raise AsdError(f"{str(path)!r}: a shell would interpret {shown} in the path: rename the file or folder")
     os.environ["ASDLIB"] = str(root)
     os.environ["PYTHONSAFEPATH"] = "1"  # like `python -P`, for processes started by a job
     os.environ["PYTHONUTF8"] = "1"  # whatever the locale, jobs read and write UTF-8

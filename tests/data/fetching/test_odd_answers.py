@@ -1,5 +1,6 @@
 """Answers that no honest server gives: one line each, after a time that has an end."""
 
+import hashlib
 import re
 import time
 from dataclasses import replace
@@ -51,6 +52,27 @@ def test_a_length_that_is_no_number(server, retry, tmp_path, length, times):
         assert not (tmp_path / "f.zip").exists()
 
 
+def test_two_lengths_are_none(server, retry, tmp_path):
+    """Python's client obeys the first one: the file would end there."""
+    server.files["/f.zip"] = BODY
+    lengths = b"Content-Length: 10\r\nContent-Length: 10000\r\n"
+    server.misdeeds["/f.zip"] = [Misdeed(flood=b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n" + BODY)] * 9
+    message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry)
+    assert "(the server states the length '10, 10000', which is no number)" in message
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "Transfer-Encoding"])
+def test_a_coding_that_was_not_asked_for(server, retry, tmp_path, name):
+    server.files["/f.zip"] = BODY
+    server.misdeeds["/f.zip"] = [Misdeed(headers={name: "gzip"})]
+    message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry)
+    assert "the server sends the file coded as 'gzip': check the base address" in message
+    server.misdeeds["/f.zip"] = [Misdeed(headers={name: "gzip"})]
+    md5 = f"md5:{hashlib.md5(BODY).hexdigest()}"
+    fetch(server.base + "/f.zip", tmp_path / "f.zip", retry=retry, checksum=md5)  # whole, whatever the server says
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
 @pytest.mark.parametrize("span", ["bytes ²-9/10", "bytes 0-9/²", "bytes " + "9" * 5000 + "-/1", "words", ""])
 def test_a_range_that_is_no_range(server, retry, tmp_path, span):
     server.files["/f.zip"] = BODY
@@ -64,6 +86,8 @@ LOCATIONS = {
     "a port in words": "http://127.0.0.1:web/",
     "a port out of range": "http://127.0.0.1:99999/",
     "a label that is too long": f"http://{'a' * 70}.org/",
+    "a host of other letters": "http://ex\u00e2\u0084\u0080mple.org/",
+    "a host in other words": "http://ex%C2%84mple.org/",
     "ftp": "ftp://127.0.0.1/f.zip",
     "a file": "file:///etc/hostname",
     "data": "data:text/plain,recordings",

@@ -54,7 +54,8 @@ def checked_address(url: str) -> str:
     try:
         parts = urllib.parse.urlsplit(url)
         host = (parts.hostname or "").encode("idna")
-        readable = bool(host) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+        plain = bool(host) and b"%" not in host and parts.port != 0  # what %xx stands for may be no name of a host
+        readable = plain and url.isascii() and url.isprintable() and " " not in url
     except ValueError:  # a bracket without its other half, a port out of range, a label that is too long
         readable = False
     if readable and (parts.username is not None or parts.password is not None):

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from asdlib.data.fetching.retry import TryAgainError
@@ -11,10 +12,17 @@ _NUMBER = re.compile(r"[0-9]{1,15}")  # int() also takes other digits such as ²
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
-def length_of(headers: Mapping[str, str]) -> int | None:
-    """Return the stated length of the body, None if it is not stated; raise TryAgainError if it is not a number."""
-    text = headers.get("Content-Length")
-    return None if text is None else number(text)
+def length_of(headers: Message) -> int | None:
+    """Return the stated length of the body, None if it is not stated; raise TryAgainError if it is not one number."""
+    texts = sorted(set(headers.get_all("Content-Length", [])))
+    return number(", ".join(texts)) if texts else None
+
+
+def coding_of(headers: Mapping[str, str]) -> str | None:
+    """Return how the body differs from the file: a coding that was not asked for, and that nothing here undoes."""
+    codings = (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked"))
+    found = (headers.get(name, plain).strip().lower() for name, plain in codings)
+    return next((coding for coding, (_, plain) in zip(found, codings, strict=True) if coding != plain), None)
 
 
 def number(text: str) -> int:

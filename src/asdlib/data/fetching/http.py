@@ -10,12 +10,13 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
 from asdlib.data.fetching.connection import REDIRECTS, checked_address, open_url
-from asdlib.data.fetching.headers import content_range, length_of, retry_after, validator_of
+from asdlib.data.fetching.headers import coding_of, content_range, length_of, retry_after, validator_of
 from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import CHUNK, Retry, TryAgainError
 from asdlib.data.fetching.transfer_progress import TransferProgress
@@ -65,7 +66,7 @@ def fetch_json(url: str, *, retry: Retry | None = None) -> Any:
             raise AsdError(f"{url}: the answer is not JSON: check the base address, or try later") from error
 
 
-def fetch_headers(url: str, read: Callable[[int, Mapping[str, str]], T], *, retry: Retry) -> T:
+def fetch_headers(url: str, read: Callable[[int, Message], T], *, retry: Retry) -> T:
     """Return what `read` makes of the status and headers of a HEAD request.
 
     A redirect to another host is not followed: its own status and headers are read.
@@ -98,7 +99,7 @@ def _persist(url: str, attempt: Callable[[], T], arrived: Callable[[], int], ret
             retry.wait(failures, problem.after)
 
 
-def _ask(url: str, retry: Retry) -> tuple[int, Mapping[str, str]]:
+def _ask(url: str, retry: Retry) -> tuple[int, Message]:
     try:
         with open_url(url, retry, method="HEAD", other_hosts=False) as response:
             if response.status == 200 or response.status in REDIRECTS:
@@ -117,6 +118,8 @@ def _attempt(url: str, part: Part, size: int | None, verified: bool, limit: int,
         with open_url(url, retry, asked) as response:
             if response.status == 416 and part.length and content_range(response.headers)[1] == part.length:
                 return  # nothing is missing
+            if not verified and (coding := coding_of(response.headers)):  # a checksum would find it out
+                raise AsdError(f"{url}: the server sends the file coded as {coding[:40]!r}: check the base address")
             expected = _append(url, response, part, size, limit)
     except (OSError, http.client.HTTPException) as error:
         raise _broken(error) from error

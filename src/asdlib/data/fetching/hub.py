@@ -3,8 +3,8 @@
 import logging
 import re
 import urllib.parse
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from email.message import Message
 from functools import partial
 
 from asdlib.data.fetching.headers import length_of, number
@@ -46,7 +46,7 @@ def ask_hub(base: str, repository: str, revision: str, file: str, *, retry: Retr
     return replace(found, url=hub_url(base, repository, found.commit, file))
 
 
-def _read(url: str, status: int, headers: Mapping[str, str]) -> HubFile:
+def _read(url: str, status: int, headers: Message) -> HubFile:
     commit = headers.get("X-Repo-Commit", "")
     linked = headers.get("X-Linked-Size")
     size = number(linked) if linked else length_of(headers) if status == 200 else None  # a redirect's is its own

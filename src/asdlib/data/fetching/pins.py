@@ -44,7 +44,7 @@ def read_pins(lock_file: Path, table: str) -> dict[str, Pin]:
 def is_pin(field: str, value: Any) -> bool:
     """Return whether a value can be pinned: a size, or a checksum or commit in lower case hexadecimal digits."""
     if field == "size":
-        return type(value) is int and value >= 0
+        return type(value) is int and 0 <= value < 10**15
     return field in _FORMS and isinstance(value, str) and bool(_FORMS[field].fullmatch(value))
 
 
