@@ -261,8 +261,6 @@ BROKEN_TABLES = {
     "no header": (ROW, "has no header file_name,d1p,d1v"),
     "empty": ("", "has no header file_name,d1p,d1v"),
     "half a pair": (HEADER + ROW.replace(",1", ""), "line 2: expected a file name and pairs"),
-    "a value without a parameter": (HEADER + ROW.replace("spd", ""), "line 2: the value 1 has no parameter: add its"),
-    "a parameter twice": (HEADER + ROW.strip() + ",spd,2\n", "line 2: the parameter spd occurs twice: remove one"),
     "no name": (HEADER + ".wav,spd,1\n", "line 2: expected a file name and pairs"),
     "row twice": (HEADER + ROW + "fan/train/" + ROW, "line 3: section_00_source_train_normal_0000_spd_1 already"),
 }
@@ -272,6 +270,26 @@ BROKEN_TABLES = {
 def test_broken_tables_are_refused_even_of_official_archives(tmp_path, text, problem):
     with pytest.raises(AsdError, match=problem):
         scan(machine(tmp_path, TRAIN, TEST, attributes_00=text), "fan", strict=False)
+
+
+LOSSES = {
+    "a value without a parameter": (HEADER + ROW.replace("spd", ""), "line 2: the value 1 has no parameter: add its"),
+    "a parameter twice": (HEADER + ROW.strip() + ",spd,2\n", "line 2: the parameter spd occurs twice: remove one"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), LOSSES.values(), ids=LOSSES)
+def test_values_that_are_lost_are_refused_or_said_of_official_archives(tmp_path, caplog, text, problem):
+    folder = machine(tmp_path, TRAIN, TEST, attributes_00=text)
+    with pytest.raises(AsdError, match=problem):
+        scan(folder, "fan")
+    scan(folder, "fan", strict=False)
+    assert problem in caplog.text
+
+
+def test_a_parameter_may_be_repeated_with_its_value(tmp_path):
+    (clip, _) = scan(machine(tmp_path, TRAIN, TEST, attributes_00=HEADER + ROW.strip() + ",spd,1\n"), "fan")
+    assert clip.attributes == {"spd": "1"}
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):

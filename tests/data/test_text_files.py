@@ -21,7 +21,7 @@ READERS: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
     "attributes": (
         "attributes_00.csv",
         "file_name,d1p,d1v\nsection_00_source_train_normal_0000_ü_1,ü,1\n",
-        lambda path: {name: values for name, (_, values) in read_attributes([path]).items()},
+        lambda path: {name: values for name, (_, values) in read_attributes([path])[0].items()},
     ),
     "ground truth": (
         TRUTH_FILE,

@@ -2,21 +2,24 @@
 
 import csv
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asdlib.data.listing import bare_name, refuse_special
 from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
+Rows = dict[str, tuple[Path, dict[str, str]]]
 
-def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, str]]]:
-    """Return the rows of attributes tables as {bare file name: (file, {parameter: value})}.
+
+def read_attributes(paths: Iterable[Path]) -> tuple[Rows, list[str]]:
+    """Return the rows of attributes tables as {bare file name: (file, {parameter: value})}, and what is lost of them.
 
     All three styles of the challenge are read: the column `file_name` holds a path with `.wav` or a bare name, and the
     table of a machine without attributes has no other column.
     """
-    rows: dict[str, tuple[Path, dict[str, str]]] = {}
+    rows: Rows = {}
+    problems: list[str] = []
     for path in paths:
         lines = _read_csv(path)
         if not lines or lines[0][:1] != ["file_name"]:
@@ -31,21 +34,20 @@ def read_attributes(paths: Iterable[Path]) -> dict[str, tuple[Path, dict[str, st
                 )
             if name in rows:
                 raise AsdError(f"{path}, line {number}: {name} already has a row: remove one of them")
-            rows[name] = path, _parameters(f"{path}, line {number}", line[1:])
-    return rows
+            pairs = list(zip(line[1::2], line[2::2], strict=True))
+            problems += [f"{path}, line {number}: {problem}" for problem in _losses(pairs)]
+            rows[name] = path, {key: value for key, value in pairs if key}
+    return rows, problems
 
 
-def _parameters(where: str, cells: list[str]) -> dict[str, str]:
-    """Return {parameter: value} of the pairs in a row; raise AsdError for a value that would be lost."""
+def _losses(pairs: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield a message for each value in a row that is lost."""
     found: dict[str, str] = {}
-    for key, value in zip(cells[::2], cells[1::2], strict=True):
+    for key, value in pairs:
         if value and not key:
-            raise AsdError(f"{where}: the value {value} has no parameter: add its name before it")
-        if key in found:
-            raise AsdError(f"{where}: the parameter {key} occurs twice: remove one of them")
-        if key:
-            found[key] = value
-    return found
+            yield f"the value {value} has no parameter: add its name before it"
+        elif found.setdefault(key, value) != value:
+            yield f"the parameter {key} occurs twice: remove one of them"
 
 
 def _read_csv(path: Path) -> list[list[str]]:

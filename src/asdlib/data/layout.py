@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asdlib.data.attributes import read_attributes
+from asdlib.data.attributes import Rows, read_attributes
 from asdlib.data.listing import MachineFiles, bare_name, machine_files, unused
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
@@ -171,8 +171,8 @@ def _labelled(clip: Clip, truth: dict[str, Truth], path: Path) -> Clip:
 
 def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, strict: bool) -> list[Clip]:
     """Add the attributes of each clip's row, matched by bare file name; a test clip may have no row."""
-    rows = read_attributes(files.attributes)
-    problems = [*_misnamed_tables(folder, files.unused), *_attribute_problems(clips, rows, folder, files)]
+    rows, lost = read_attributes(files.attributes)
+    problems = [*lost, *_misnamed_tables(folder, files.unused), *_attribute_problems(clips, rows, folder, files)]
     for problem in problems:
         if strict:
             raise AsdError(problem)
@@ -187,9 +187,7 @@ def _misnamed_tables(folder: Path, unread: list[str]) -> Iterator[str]:
             yield f"{folder / name}: is not read: move it to {folder / 'attributes_<NN>.csv'}, NN being the section"
 
 
-def _attribute_problems(
-    clips: list[Clip], rows: dict[str, tuple[Path, dict[str, str]]], folder: Path, files: MachineFiles
-) -> Iterator[str]:
+def _attribute_problems(clips: list[Clip], rows: Rows, folder: Path, files: MachineFiles) -> Iterator[str]:
     """Yield the mismatches between clips and rows, one message for each type of mismatch."""
     named = {clip.bare for clip in clips}
     strays = [(path, name) for name, (path, _) in rows.items() if name not in named]
