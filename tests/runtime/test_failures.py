@@ -145,3 +145,19 @@ def test_a_log_cannot_control_the_terminal() -> None:
     text = "\n".join(failed(shortener, None, job=None))
     assert "message: a\\x1b[2J\N{REPLACEMENT CHARACTER}.wav: is empty\n" in text
     assert text.replace("\n", "").isprintable()
+
+
+def test_a_target_that_is_refused_is_one_line() -> None:
+    """The message of an AsdError that an input function raises, as Snakemake shows it, with a traceback below."""
+    text = (
+        'InputFunctionException in rule prepare in file "/x/audio.smk", line 46:\nError:\n'
+        "  AsdError: config: datasets.demo: there is no machine valve: use one of: fan, pump\n"
+        'Wildcards:\n  machine=valve\nTraceback:\n  File "/x/audio.smk", line 48, in <lambda>'
+    )
+    made = record("error", text)
+    assert Shortener().filter(made)
+    expected = "error: config: datasets.demo: there is no machine valve: use one of: fan, pump"
+    assert DefaultFormatter(set()).format(made) == expected
+    bug = record("error", text.replace("AsdError", "KeyError"))
+    assert Shortener().filter(bug)
+    assert bug.getMessage() == text.replace("AsdError", "KeyError")

@@ -13,7 +13,7 @@ from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
 _FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
-_COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b")
+_COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b|error: ")
 
 
 @dataclass(frozen=True, eq=False)

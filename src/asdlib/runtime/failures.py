@@ -21,11 +21,12 @@ _SLURM = re.compile(r"^(?:slurmstepd|srun)\S*: error: (?!.*Exited with exit code
 _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.?kill|out of memory", re.IGNORECASE)
 _STATUS = re.compile(r"SLURM status is: '(\w+)'")
 _END = re.compile(r"(returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$")
+_REFUSED = re.compile(r"InputFunctionException .*?^ *AsdError: (.+?)$", re.MULTILINE | re.DOTALL)
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
 
 
 class Shortener(logging.Filter):
-    """A filter of Snakemake's logger that rewrites the records of failed jobs."""
+    """A filter of Snakemake's logger that rewrites the records of failed jobs, and of targets that are refused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +41,8 @@ class Shortener(logging.Filter):
         elif event == "error" and (end := _END.search(record.getMessage())):
             self._local.end = f"exit code {end[2] or 128 + int(end[3])}"
             return False
+        elif event == "error" and (refused := _REFUSED.match(record.getMessage())):
+            record.msg, record.args = f"error: {refused[1]}", ()
         elif event == "job_error":
             self._shorten(record)
         return True
