@@ -97,6 +97,7 @@ def test_no_temporary_folder_at_all_is_one_line(monkeypatch) -> None:
         ("`b`\\", r"'/x/`b`.*': a shell would interpret '\\\\' '`' in the path: rename the file or folder"),
         ("a\nb", r"'/x/a\\nb': a shell would interpret '\\n' in the path: rename the file or folder"),
         ('a"b', r"""'/x/a"b': a shell would interpret '"' in the path: rename the file or folder"""),
+        ("a{b}", r"/x/a\{b\}: Snakemake would take '\{' '\}' in the path for a wildcard: rename the folder"),
     ],
 )
 def test_a_checkout_at_a_path_that_no_job_could_use(monkeypatch: pytest.MonkeyPatch, name: str, complaint: str) -> None:

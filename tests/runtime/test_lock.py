@@ -10,7 +10,8 @@ import pytest
 from helpers.refusals import refused
 
 from asdlib.runtime import lock as run_lock
-from asdlib.runtime.lock import check_writable, clear_stale_locks, is_alive
+from asdlib.runtime.lock import check_writable, clear_stale_locks, is_alive, refuse_files
+from asdlib.workflow import paths
 
 SRC = Path(run_lock.__file__).resolve().parents[2]
 ALIVE = "from asdlib.runtime.lock import clear_stale_locks; clear_stale_locks(); print('ready', flush=True); input()"
@@ -131,6 +132,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     complaint = r".*/file: cannot be written \((File exists|Not a directory)\): make room, or make the folder writable"
     refused(lambda: check_writable(tmp_path / "file"), complaint)
     refused(lambda: clear_stale_locks(tmp_path / "file"), complaint)
+
+
+def test_something_else_in_the_place_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = paths.folders(["baseline"])
+    assert folders[0] == "resources"
+    assert {"results", "results/baseline", "results/audio/raw", "resources/downloads/checkpoints"} < {*folders}
+    Path("elsewhere").mkdir()
+    Path("results").symlink_to("elsewhere")  # on another disk
+    refuse_files(folders)
+    Path("results/baseline").write_text("mine")
+    refused(lambda: refuse_files(folders), "results/baseline: is not a folder, but the workflow .* move it away")
+    Path("results").unlink()
+    Path("results").symlink_to("nowhere")
+    refused(lambda: refuse_files(folders), "results: is not a folder, but the workflow needs one there: move it away")
 
 
 def test_a_full_disk(tiny_disk: Path) -> None:

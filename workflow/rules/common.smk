@@ -49,6 +49,7 @@ try:
     )
     graph.variants, graph.recipes_by_key  # resolve all recipes, so that errors appear before any job runs
     submission_inputs.check(graph)
+    lock.refuse_files(paths.folders(graph.recipes.systems))
     settings_hash = guard.settings_hash(
         [graph.config, graph.recipes.systems], graph.root
     )

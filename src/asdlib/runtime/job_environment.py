@@ -28,6 +28,9 @@ def export(root: Path, passed: Iterable[str | Path] = ()) -> None:
     for folder in (root, programs):
         if os.pathsep in str(folder):
             raise AsdError(f"{folder}: the path contains {os.pathsep!r}, which separates paths: rename the folder")
+    if found := sorted(set("{}") & set(str(root))):
+        shown = " ".join(map(repr, found))
+        raise AsdError(f"{root}: Snakemake would take {shown} in the path for a wildcard: rename the folder")
     for path in (root, Path.cwd(), *passed):  # on a cluster, they are in double quotes
         if found := sorted(set(_EXPANDED) & set(str(path))):
             shown = " ".join(map(repr, found))

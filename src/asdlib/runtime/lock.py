@@ -6,12 +6,15 @@ This lock is released by the operating system when its process ends, so it disti
 
 import fcntl
 import logging
+import os
 import platform
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from asdlib.data.listing import is_folder
 from asdlib.errors import AsdError
 
 LOCK = "asdlib.lock"
@@ -89,6 +92,13 @@ def check_writable(folder: Path) -> None:
             handle.write(bytes(1 << 16))  # an empty file fits on a full disk
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def refuse_files(folders: Iterable[str]) -> None:
+    """Raise AsdError if something else is in the place of a folder of the workflow: Snakemake ends in a traceback."""
+    for folder in map(Path, folders):
+        if os.path.lexists(folder) and not is_folder(folder):
+            raise AsdError(f"{folder}: is not a folder, but the workflow needs one there: move it away")
 
 
 def _unwritable(folder: Path, error: OSError) -> AsdError:

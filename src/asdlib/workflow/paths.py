@@ -4,6 +4,7 @@ The default of each argument is a Snakemake wildcard: `audio("raw")` is the outp
 `audio("raw", "demo", "fan")` is one of its files. Paths are relative to the working directory.
 """
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from asdlib.workflow.words import RAW
@@ -21,6 +22,14 @@ TAKEN = frozenset(
     {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "logs", "models",
      "report", "separators", "submission"}
 )  # fmt: skip
+
+
+def folders(systems: Iterable[str]) -> list[str]:
+    """Return the folders in which the workflow makes files and whose names are fixed, the outer before the inner."""
+    patterns = (recordings(), public_weights(), noise(), audio(RAW), features(), separator(), model(), embeddings())
+    files = (*patterns, log("{rule}"), benchmark("{rule}"), SUBMISSION, *map(scores, systems))
+    found = {str(folder) for file in files for folder in PurePosixPath(file).parents if "{" not in str(folder)}
+    return sorted(found - {"."})
 
 
 # --- resources ------------------------------------------------------------------------------------------------------
