@@ -24,8 +24,9 @@ print("ready", flush=True)
 time.sleep(60)
 """
 RUN = """
-import os, subprocess, sys, threading
+import os, signal, subprocess, sys, threading
 from asdlib.runtime import lock, termination
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
 termination.GRACE = 0.5
 lock.clear_stale_locks()
 termination.end_on_signals()
@@ -85,8 +86,9 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
         (signal.SIGTERM, ("deaf",), 143),
         (signal.SIGTERM, ("tidy",), 1),
         (signal.SIGINT, (), 130),
+        (signal.SIGHUP, (), 129),
     ],
-    ids=["sigterm", "a job that does not listen", "Snakemake ends by itself", "Ctrl-C"],
+    ids=["sigterm", "a job that does not listen", "Snakemake ends by itself", "Ctrl-C", "a closed terminal"],
 )
 def test_a_signal_ends_a_run_and_its_jobs(start, folder: Path, number: int, words: tuple, code: int) -> None:
     run = start(*words)
@@ -109,9 +111,16 @@ def test_another_run_of_the_folder_keeps_its_jobs_in_the_queue(start, folder: Pa
     assert not (folder.parent / "cancelled").exists()
 
 
+def test_a_closed_terminal_is_ignored_after_nohup(start) -> None:
+    run = start("nohup")
+    run.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(timeout=0.5)
+
+
 def test_ctrl_c_stays_ignored_where_it_was_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in the background of a shell script must not end when its user stops something else."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         termination.end_on_signals()

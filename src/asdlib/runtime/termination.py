@@ -1,9 +1,9 @@
-"""SIGTERM and Ctrl-C end a run within seconds: its jobs are cancelled, here and in SLURM's queue.
+"""Signals end a run within seconds: its jobs are cancelled, here and in SLURM's queue.
 
 At SIGTERM, Snakemake itself would wait for all running jobs, for hours. What sent the signal (SLURM at the end of an
 allocation, a container that is stopped) would lose patience, kill it and leave its jobs behind. At Ctrl-C Snakemake
 cancels them, but waits up to three minutes for its next look at the queue, and still submits the jobs that it was about
-to submit.
+to submit. At SIGHUP, when the terminal is closed, it would be gone at once and leave its jobs in the queue.
 """
 
 import logging
@@ -22,10 +22,14 @@ _stopped = threading.Event()
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and Ctrl-C end this run; called when it begins, after Snakemake has set its own handlers."""
+    """Let signals end this run; called when it begins, after Snakemake has set its own handlers.
+
+    A run in the background may ignore Ctrl-C, and one after `nohup` the end of its terminal.
+    """
     signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a run in the background may ignore Ctrl-C
-        signal.signal(signal.SIGINT, _stop)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == handler:
+            signal.signal(number, _stop)
 
 
 def cancel_rest() -> None:
@@ -44,7 +48,7 @@ def cancel_rest() -> None:
 
 
 def _stop(signum: int, frame: Any) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _stopped.set()
     _log.warning("%s: cancelling all jobs", signal.Signals(signum).name)
