@@ -141,6 +141,10 @@ DAMAGED_TABLES = {
     "zeros at its end": (lambda text: text[:-9] + "\0" * 9, r"is damaged \(it contains zero bytes\)"),
     "cut off in a line": (lambda text: text[:-1], r"is damaged \(its last line is cut off\)"),
     "cut off after a line": (first(-1), r"has no row of a/here/all, seed sd"),
+    "with a line twice": (
+        lambda text: text + text.splitlines(keepends=True)[-1],
+        r"has a row of a/here/all, seed sd, twice",
+    ),
     "without its second half": (first(4), r"has no row of a/here/all, seed 2"),
 }
 

@@ -32,10 +32,15 @@ def read_rows(paths: list[Path]) -> pd.DataFrame:
 def refuse_gaps(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[str]], seeds: list[int]) -> None:
     """Raise AsdError unless the rows of a system have every variant and machine of the datasets for every seed.
 
-    If the end of its table were missing, the page would lack some figures.
+    If the end of its table were missing, the page would lack some figures; if a row were there twice, it would show one
+    figure in two lines.
     """
+    keys = ["seed", "variant", "dataset", "machine"]
     own = rows[rows["system"] == system.name]
-    found = set(own[["seed", "variant", "dataset", "machine"]].itertuples(index=False, name=None))
+    for one in own[own.duplicated([*keys, "section"])][keys].itertuples(index=False, name=None):
+        where, table = "/".join(one[1:]), paths.scores(system.name)
+        raise AsdError(f"{table}: has a row of {where}, seed {one[0]}, twice: delete it and run again")
+    found = set(own[keys].itertuples(index=False, name=None))
     needed = [*map(str, seeds), *([MEAN, SD] if len(seeds) > 1 else [])]
     for dataset, machines in datasets.items():
         for one in product(needed, system.variants, [dataset], [*machines, ALL]):
