@@ -228,6 +228,10 @@ ANSWERS = {
         {"files": [{"key": "a.zip", "checksum": "md5:" + "0" * 32, "size": -1}]},
         "a.zip has the size '-1'",
     ),
+    "a size that no file has": (
+        {"files": [{"key": "a.zip", "checksum": "md5:" + "0" * 32, "size": 10**30}]},
+        "a.zip has the size '1000",
+    ),
     "size in words": (
         {"files": [{"key": "a.zip", "checksum": "md5:" + "0" * 32, "size": "1\nGB"}]},
         "a.zip has the size",
