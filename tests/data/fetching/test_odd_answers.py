@@ -58,7 +58,7 @@ def test_two_lengths_are_none(server, retry, tmp_path):
     lengths = b"Content-Length: 10\r\nContent-Length: 10000\r\n"
     server.misdeeds["/f.zip"] = [Misdeed(flood=b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n" + BODY)] * 9
     message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry)
-    assert "(the server states the length '10, 10000', which is no number)" in message
+    assert "(the server states the length '10, 10000', which is not a number)" in message
 
 
 @pytest.mark.parametrize("name", ["Content-Encoding", "Transfer-Encoding"])

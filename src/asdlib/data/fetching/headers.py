@@ -20,9 +20,11 @@ def length_of(headers: Message) -> int | None:
 
 def coding_of(headers: Mapping[str, str]) -> str | None:
     """Return how the body differs from the file: a coding that was not asked for, and that nothing here undoes."""
-    codings = (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked"))
-    found = (headers.get(name, plain).strip().lower() for name, plain in codings)
-    return next((coding for coding, (_, plain) in zip(found, codings, strict=True) if coding != plain), None)
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        coding = headers.get(name, plain).strip().lower()
+        if coding != plain:
+            return coding
+    return None
 
 
 def number(text: str) -> int:
