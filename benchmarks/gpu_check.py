@@ -1,4 +1,6 @@
-"""Check the training of every recipe on this machine's GPU: results, speed, memory and resuming. Under six minutes.
+"""Check the training of every recipe on this machine's GPU: results, speed, memory and resuming.
+
+It took about nine minutes on an H100.
 
     python benchmarks/gpu_check.py [--recipes eat_2025 acae] [--rows compared timed] [--cpu]
 
