@@ -1,6 +1,6 @@
 """Check the training of every recipe on this machine's GPU: results, speed, memory and resuming.
 
-It took about nine minutes on an H100.
+A whole run takes about twelve minutes on an H100 (summed from two partial runs).
 
     python benchmarks/gpu_check.py [--recipes eat_2025 acae] [--rows compared timed] [--cpu]
 
