@@ -263,7 +263,7 @@ def test_labels_that_would_not_be_fetched_are_said_to_be_missing(root: Path) -> 
     assert inputs.fetched_recordings(graph(root, data="dcase2025_eval"), "dcase2025_eval", "Polisher") == []
     with pytest.raises(AsdError, match=r"^resources/dcase2025_eval/Polisher: has no ground_truth\.csv, and labels are"):
         inputs.fetched_recordings(labelled, "dcase2025_eval", "Polisher")
-    (placed / "ground_truth.csv").touch()
+    (placed / "Ground_Truth.CSV").touch()  # read in every case
     assert inputs.fetched_recordings(labelled, "dcase2025_eval", "Polisher") == []
 
 
@@ -301,6 +301,16 @@ def test_a_rule_makes_only_what_is_not_there_or_was_made_by_it(root: Path, capsy
     assert capsys.readouterr().err.count("a.wav was added or changed by hand: used as it is and never made again") == 1
     record(path)
     assert inputs.protect_users_files(str(path), "mine/fan") == []
+
+
+def test_names_that_a_user_has_added_are_printed_escaped(root: Path, capsys: pytest.CaptureFixture) -> None:
+    path = root / "downloads" / "pump"
+    path.mkdir(parents=True)
+    (path / "a\x1b[31m\n.wav").touch()
+    assert len(inputs.protect_users_files(str(path), "mine/pump")) == 1
+    printed = capsys.readouterr().err
+    assert r"a\x1b[31m\n.wav was added" in printed
+    assert "\x1b" not in printed
 
 
 def test_ground_truth_is_part_of_a_download_only_on_request(root: Path) -> None:

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from asdlib.data import made
-from asdlib.data.truth import TRUTH_FILE
-from asdlib.errors import AsdError
+from asdlib.data.listing import TRUTH_FILE, machine_files
+from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
@@ -40,7 +40,7 @@ def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
         raise AsdError(f"config: datasets.{dataset}: there is no machine {machine}: use one of: {known}")
     by_hand = chosen.by_hand(machine)
     wants_truth = chosen.ground_truth and graph.config["ground_truth"]
-    if by_hand and wants_truth and not (by_hand / TRUTH_FILE).is_file():
+    if by_hand and wants_truth and not machine_files(by_hand).truth:
         raise AsdError(
             f"{by_hand}: has no {TRUTH_FILE}, and labels are fetched only together with recordings: add it, or move "
             "the folder away"
@@ -148,7 +148,7 @@ def audio_files(graph: Graph) -> list[str]:
 @cache
 def _print_once(message: str) -> None:
     """Print a message once; Snakemake calls an input function several times."""
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def _features(model: Recipe, view: str, dataset: str, machine: str) -> str:
