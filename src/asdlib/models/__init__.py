@@ -6,6 +6,8 @@ A model is an `nn.Module` with the methods
 - `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each.
 
 It can also have
+- `terms(batch) -> dict[str, Tensor]`: the weighted terms whose sum is the loss. The log of the training then has each
+  term, and its share of the gradient,
 - `survey(clips) -> dict` and `grow(facts)`: `survey` returns facts about the training clips (JSON) on which the
   network's layers depend, or which it must remember; `grow` builds these layers. A restored network grows from the
   stored facts,

@@ -127,18 +127,22 @@ class Dismae(DismaeNetwork):
     # --- training ----------------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the reconstruction error of removed patches plus the weighted adaptive contrastive loss."""
+        """Return the sum of the terms."""
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the reconstruction error of removed patches and the weighted adaptive contrastive loss."""
         machine, domain = batch.labels.unbind(1)
         images, real = self.images(batch.features, batch.frames, self.ranges[machine])
         self._compile_once(images.device)
         tokens = self.tokens(images)
         keep = self._draw(tokens, self.mask_ratio), self._draw(tokens, self.variation_mask_ratio)
         patches = patchify(images, self.patch)
-        reconstruction, adaptive = self.terms(tokens, patches, real, domain, keep, self.margin, self.temperature)
+        reconstruction, adaptive = self.errors(tokens, patches, real, domain, keep, self.margin, self.temperature)
         # Last, because autocast caches weights: those first used without a gradient would be reused without one.
         if self.training and self._head_learns:
             self._teach_head(tokens, domain)
-        return reconstruction + self.adaptive_weight * adaptive
+        return {"reconstruction": reconstruction, "contrastive": self.adaptive_weight * adaptive}
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Decide whether the domain head is trained in this epoch."""

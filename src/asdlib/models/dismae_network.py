@@ -91,7 +91,7 @@ class DismaeNetwork(nn.Module):
         guess = self.decoder_pred(self.decoder_norm(tokens)[:, 1:-1])
         return guess.float().sigmoid()  # float32, because the errors are small compared to the resolution of bf16
 
-    def terms(
+    def errors(
         self, tokens: Tensor, patches: Tensor, real: Tensor, domain: Tensor, keep: tuple[Tensor, Tensor],
         margin: float, temperature: float,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip

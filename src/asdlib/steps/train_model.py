@@ -56,7 +56,7 @@ def train_model(
             network.start_from_public(path)
         for path in init:
             start(network, checkpoints.load(path))
-        return Task(network, network.examples(clips), len(clips.table), facts)
+        return Task(network, network.examples(clips), len(clips.table), facts, embedded=clips)
 
     fit(Job(recipe, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)
 

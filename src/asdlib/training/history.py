@@ -17,13 +17,14 @@ class Epoch:
     learning_rate: float
     clips_per_second: float
     seconds: float
+    terms: dict[str, float] = field(default_factory=dict)  # the terms of the loss and their shares of the gradient
     metrics: dict[str, float] = field(default_factory=dict)  # the network's `metrics` of the validation examples
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:
-    """Write the log of a training, one row per epoch, with the network's own metrics in the last columns."""
-    own = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
-    rows = [{name: getattr(epoch, name) for name in own} | epoch.metrics for epoch in epochs]
+    """Write the log of a training, one row per epoch, with the network's own terms and metrics in the last columns."""
+    own = [name for name in Epoch.__dataclass_fields__ if name not in ("terms", "metrics")]
+    rows = [{name: getattr(epoch, name) for name in own} | epoch.terms | epoch.metrics for epoch in epochs]
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, fieldnames=list(rows[0]) if rows else own, lineterminator="\n")
         writer.writeheader()

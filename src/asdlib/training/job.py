@@ -12,8 +12,10 @@ from torch import nn
 
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
+from asdlib.examples.clips import Clips
 from asdlib.runtime.job_environment import is_first
 from asdlib.training.batches import Examples
+from asdlib.training.collapse import warn_of_collapse
 from asdlib.training.history import write_history
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
@@ -50,13 +52,15 @@ class Job:
 class Task:
     """A network with its initial weights, its training examples, and the number of clips behind them.
 
-    `facts` is what the network's `survey` found in the training clips.
+    `facts` is what the network's `survey` found in the training clips. `embedded` are the clips of a network that
+    embeds clips; it is examined for a collapse.
     """
 
     network: nn.Module
     examples: Examples
     clips: int
     facts: Settings = field(default_factory=dict)
+    embedded: Clips | None = None
 
 
 def fit(job: Job, begin: Callable[[], Task]) -> None:
@@ -75,6 +79,8 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
         calibration, epochs = trainer.train(task.network, task.examples, task.clips)
         if not first:
             return
+        if task.embedded is not None:
+            warn_of_collapse(task.network, task.embedded)
         write_history(job.history, epochs)
         weights = task.network.state_dict()
         checkpoints.save(job.weights, Checkpoint(job.recipe.settings, weights, calibration, task.facts))

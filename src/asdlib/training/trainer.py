@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
+from asdlib.training import batch_norm
 from asdlib.training.batches import Batches, Examples, shuffled, split
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
 from asdlib.training.history import Epoch, duration
@@ -28,6 +29,7 @@ from asdlib.training.optimisation import (
 )
 from asdlib.training.settings import Training
 from asdlib.training.state import State, StoredState
+from asdlib.training.terms import TermLog, describe, warn_of_idle_terms
 
 _progress = logging.getLogger("asdlib.progress")
 _log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class Trainer:
         refuse_unwatched(self.settings, validation)
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
-        for method in ("loss", "metrics"):
+        for method in ("loss", "terms", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
         state = self._stored.resume(model, optimizer)
@@ -92,11 +94,21 @@ class Trainer:
                 "keeping the weights of epoch %d, which has the lowest validation loss", best_epoch(state.watched) + 1
             )
         network.eval()
-        if not hasattr(network, "finish") or not self.fabric.is_global_zero:
+        if not self.fabric.is_global_zero:
             return {}, state.epochs
+        warn_of_idle_terms([epoch.terms for epoch in state.epochs])
         final = self._begin(network, examples, chosen, len(state.epochs) - 1)
+        return self._finish(network, final, validation, state), state.epochs
+
+    def _finish(self, network: nn.Module, training: Batches, validation: Batches, state: State) -> dict[str, Tensor]:
+        """Settle the batch norms, then return what the network computes after its training."""
         seed_everything(self.seed, len(state.epochs))
-        return network.finish(final, validation, state.losses.to(self.fabric.device)), state.epochs
+        with self.fabric.autocast():
+            batch_norm.settle(network, training)
+        if not hasattr(network, "finish"):
+            return {}
+        seed_everything(self.seed, len(state.epochs))
+        return network.finish(training, validation, state.losses.to(self.fabric.device))
 
     def done(self) -> None:
         """Remove the stored state, once the result has been written."""
@@ -132,7 +144,7 @@ class Trainer:
         epoch = len(state.epochs)
         seed_everything(self.seed + self.fabric.global_rank, epoch)
         start = time.monotonic()
-        losses = torch.zeros(len(batches), device=self.fabric.device)
+        losses, log = torch.zeros(len(batches), device=self.fabric.device), TermLog()
         steps = -(-len(batches) // self.settings.accumulate)
         model.train()
         parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size)
@@ -146,7 +158,9 @@ class Trainer:
                 parts = min(self.settings.accumulate, len(batches) - index)
             with self.fabric.no_backward_sync(model, enabled=part < parts - 1):
                 with self.fabric.autocast():
-                    loss = model.loss(batch) * weight
+                    terms = model.terms(batch) if hasattr(model.module, "terms") else {"loss": model.loss(batch)}
+                    loss = sum(terms.values()) * weight
+                log.add(terms, weight, model.module.parameters())
                 self.fabric.backward(loss / parts if parts > 1 else loss)
             losses[index] = loss.detach()
             if part == parts - 1:
@@ -161,7 +175,7 @@ class Trainer:
         with self.fabric.autocast():
             watched, metrics = _watch(model, validation)
         speed = round(clips * batches.examples / seconds, 1)
-        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), metrics)
+        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), log.columns(self.fabric), metrics)
 
     def _step(self, model, optimizer, step: int, steps: int) -> None:
         if self.settings.clip_norm is not None:
@@ -179,6 +193,8 @@ class Trainer:
             last.epoch, self.settings.epochs, last.loss, "".join(f"  {name} {x:.4g}" for name, x in watched.items()),
             last.clips_per_second, duration(left),
         )  # fmt: skip
+        if last.terms:
+            _log.info("epoch %d: %s", last.epoch, describe(last.terms))
 
 
 def _refuse_devices(settings: Training, device: torch.device) -> None:

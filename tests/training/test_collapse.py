@@ -1,0 +1,52 @@
+"""The warning of a collapsed training."""
+
+import logging
+
+import pytest
+import torch
+from helpers.condition_clips import BANDS, condition_clips
+from torch import Tensor, nn
+
+from asdlib.examples.clips import Batch
+from asdlib.training.collapse import effective_rank, warn_of_collapse
+
+CLIPS = condition_clips({("fan", "1", "source"): 12, ("pump", "2", "target"): 10})
+
+
+class Embedder(nn.Module):
+    """Mean levels, after a linear layer; an error is no representation. It has to know the machine."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.layer = nn.Linear(BANDS, 6)
+        self.layer.weight.data *= scale
+        self.seen: list[str] = []
+
+    def for_machine(self, machine: str) -> None:
+        self.seen.append(machine)
+
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        assert not batch.target.any()
+        centred = batch.features.mean(1) + 40
+        return {"embedding": self.layer(centred), "mse": torch.ones(len(centred), 1)}
+
+
+@pytest.mark.parametrize(("scale", "collapsed"), [(1.0, False), (1e-3, True)])
+def test_embeddings_that_hardly_differ_are_warned_of(
+    caplog: pytest.LogCaptureFixture, scale: float, collapsed: bool
+) -> None:
+    torch.manual_seed(0)
+    network = Embedder(scale)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
+        warn_of_collapse(network, CLIPS)
+    assert network.seen == ["fan", "pump"]
+    assert ("embedding: the training has collapsed: 22 clips" in caplog.text) is collapsed
+    assert ("embedding: effective rank" in caplog.text) is not collapsed
+    assert "mse" not in caplog.text
+
+
+def test_the_rank_counts_directions() -> None:
+    assert effective_rank(torch.eye(5)) == pytest.approx(5.0)
+    assert effective_rank(torch.ones(7, 3)) == pytest.approx(1.0)
+    assert effective_rank(torch.tensor([[1.0, 0], [2, 0], [0, 0.1]])) < 1.3
+    assert effective_rank(torch.zeros(4, 3)) == pytest.approx(1.0, abs=0.01)
