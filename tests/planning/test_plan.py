@@ -140,7 +140,7 @@ def test_the_declared_counts_fill_the_hours_of_their_year(year):
 def test_a_source_that_makes_recordings_says_how_many(here, monkeypatch):
     counts = ClipCounts(graph(monkeypatch, "data=demo"), ())
     assert counts.of("raw", "demo", "ToyCar") == {"train": 101, "test": 40, "clean": 10}
-    assert counts.of("raw", "demo", "bearing") == {"train": 101, "test": 40, "noise": 10}
+    assert counts.of("raw", "demo", "fan") == {"train": 101, "test": 40, "noise": 10}
     assert not counts.guessed
 
 
@@ -239,7 +239,7 @@ def test_a_separator_without_clean_sound_takes_no_time(here, monkeypatch):
     plain = graph(monkeypatch, "data=[demo,dcase2025_dev]")
     separator = key(plain, "separators", "conv_tasnet")
     train = {
-        name: hours(plain).of(job("train_separator", separator=separator, dataset=name, machine="bearing"))
+        name: hours(plain).of(job("train_separator", separator=separator, dataset=name, machine="fan"))
         for name in ("demo", "dcase2025_dev")
     }
     assert train["demo"].cpu == 2.8  # supplements with noise only: no training
