@@ -187,6 +187,21 @@ KEYS |= {
         r"config: checkpoints\.x\.file: .* is too long: correct .*",
     ),
 }
+UNCLEAR = {"file": "x", "licence": "x"}
+KEYS |= {
+    "weights from the hub and from an address": (
+        {"checkpoints": {"x": NAME | {"file": "x", "url": "https://x/y"}}},
+        r"config: checkpoints\.x: 'address' is a dependency of 'url': correct the value.*",
+    ),
+    "weights from a disk": (
+        {"checkpoints": {"x": UNCLEAR | {"address": "x", "url": "file:///x"}}},
+        r"config: checkpoints\.x\.url: 'file:///x' does not match .*: correct the value.*",
+    ),
+    "an origin without a pin": (
+        {"checkpoints": {"x": NAME | {"file": "x", "pinned_from": "y"}}},
+        r"config: checkpoints\.x: 'sha256' is a dependency of 'pinned_from': correct the value.*",
+    ),
+}
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 SUBMISSION = SHIPPED["submission"]
 # Every text with a pattern: a line break at its end is refused.
@@ -206,6 +221,9 @@ KEYS |= {
         "file": {"checkpoints": {"x": NAME | {"file": "x\n"}}},
         "sha256": {"checkpoints": {"x": NAME | {"file": "x", "sha256": "0" * 64 + "\n"}}},
         "repository": {"checkpoints": {"x": NAME | {"file": "x", "repository": "a/b\n"}}},
+        "address of weights": {
+            "checkpoints": {"x": {"file": "x", "licence": "x", "address": "x", "url": "https://x/y\n"}}
+        },
         "revision": {"checkpoints": {"x": NAME | {"file": "x", "revision": "main\n"}}},
         "dataset": {"datasets": {"x\n": {"folder": "x"}}},
         "machine": {"datasets": {"x": {"source": ZENODO, "machines": ["fan\n"]}}},

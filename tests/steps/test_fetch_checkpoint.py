@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from helpers.checkout import ROOT
 from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching.pins import read_pins
@@ -15,7 +17,9 @@ from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import PublishedFile, fetch_checkpoint
 from asdlib.workflow.typed_settings import typed
 
-WEIGHTS = b"weights" * 1000
+WEIGHTS = b"PK\x03\x04" + b"weights" * 1000  # begins as a file of PyTorch
+OTHER = b"PK\x03\x04" + b"others" * 1000
+PAGE = b"\n<!DOCTYPE html><html><head><title>Quota exceeded</title></head></html>"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 BLOCK = {"repository": "team/net", "file": "model.safetensors", "licence": "MIT", "sha256": SHA256}
 UNPINNED = {**BLOCK, "sha256": None}
@@ -24,6 +28,8 @@ BRANCH = "/team/net/resolve/main/model.safetensors"
 ADDRESS = f"/team/net/resolve/{COMMIT}/model.safetensors"
 KEY = "team/net/main/model.safetensors"
 BY_HAND = "resources/checkpoints/net/model.safetensors"
+DRIVE = "/download?id=1ni&export=download&confirm=t"
+DRIVEN = "net/model.safetensors"  # the key of a file that is not on the hub in the lock file
 
 
 def publish(server: HostileServer, data: bytes, commit: str) -> None:
@@ -61,6 +67,13 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "net" / "model.safetensors"
 
 
+@pytest.fixture
+def drive(hub: HostileServer) -> dict:
+    """Return the block of a file that a drive serves at an address of its own."""
+    hub.files[DRIVE] = WEIGHTS
+    return {"address": "the page", "url": hub.base + DRIVE, "file": "model.safetensors", "licence": "MIT"}
+
+
 def left(out: Path) -> list[str]:
     """Return the names of the files in the folder of the weights, except the lock and the record."""
     return sorted(path.name for path in out.parent.iterdir() if path.suffix not in (".lock", ".made"))
@@ -73,9 +86,9 @@ def test_weights_are_fetched_and_nothing_else_is_left(network: Network, out: Pat
 
 
 def test_another_revision_has_another_address(hub: HostileServer, network: Network, out: Path) -> None:
-    hub.files[BRANCH.replace("main", "refs%2Fpr%2F1")] = b"other"
+    hub.files[BRANCH.replace("main", "refs%2Fpr%2F1")] = OTHER
     fetch(out, {**UNPINNED, "revision": "refs/pr/1"}, network)
-    assert out.read_bytes() == b"other"
+    assert out.read_bytes() == OTHER
 
 
 def test_a_branch_is_resolved_once_and_its_commit_recorded(
@@ -98,7 +111,7 @@ def test_a_branch_that_moves_during_a_download_does_not_mix_two_files(
     hub.misdeeds[ADDRESS] = [Misdeed(drop_after=3000)]
     with pytest.raises(AsdError, match="gave up after 1 attempts"):
         fetch(out, UNPINNED, network)
-    changed = bytes(len(WEIGHTS))
+    changed = WEIGHTS[:2000] + bytes(len(WEIGHTS) - 2000)
     publish(hub, changed, "b" * 40)
     hub.headers[BRANCH] = {"X-Repo-Commit": "b" * 40}
     fetch(out, UNPINNED, network)
@@ -155,7 +168,8 @@ def test_without_a_pin_the_log_says_what_was_found(
     assert "licence: MIT" in caplog.text
 
 
-def test_other_content_than_the_pinned_is_refused(network: Network, out: Path) -> None:
+def test_other_content_than_the_pinned_is_refused(hub: HostileServer, network: Network, out: Path) -> None:
+    hub.headers[BRANCH] = hub.headers[ADDRESS] = {"X-Repo-Commit": COMMIT}  # no SHA-256: found out by the download
     with pytest.raises(AsdError, match=rf"^checkpoints\.net: .*checksum is sha256:{SHA256}, expected sha256:000"):
         fetch(out, {**BLOCK, "sha256": "0" * 64}, network)
     assert left(out) == []
@@ -203,3 +217,128 @@ def test_what_was_put_there_by_hand_stays_and_is_verified(network: Network, out:
     with pytest.raises(AsdError, match=r"has sha256 .*, but checkpoints\.net\.sha256 is 000"):
         fetch(out, {**block, "sha256": "0" * 64}, network)
     assert out.read_bytes() == WEIGHTS
+
+
+# --- files of a drive -----------------------------------------------------------------------------------------------
+
+
+def test_a_drive_s_file_is_fetched_and_pinned_on_first_use(
+    hub: HostileServer, drive: dict, network: Network, out: Path, lock: Path
+) -> None:
+    fetch(out, drive, network)
+    assert out.read_bytes() == WEIGHTS
+    assert left(out) == ["model.safetensors"]
+    assert read_pins(lock, "weights") == {DRIVEN: {"commit": None, "sha256": SHA256}}
+    fetch(out, drive, network)
+    assert [path for path, _ in hub.requests] == [DRIVE], "the pinned file is fetched again"
+    hub.files[DRIVE] = OTHER
+    out.unlink()
+    with pytest.raises(AsdError, match=rf"^checkpoints\.net: .*checksum is .*, expected sha256:{SHA256}"):
+        fetch(out, drive, network)
+    assert left(out) == []
+
+
+def test_a_mirror_of_a_drive_s_file_has_to_send_the_pinned_one(
+    hub: HostileServer, drive: dict, network: Network, out: Path
+) -> None:
+    fetch(out, drive, network)
+    out.unlink()
+    hub.files["/mirror/net.pth"] = OTHER
+    with pytest.raises(AsdError, match=rf"expected sha256:{SHA256}"):
+        fetch(out, {**drive, "url": f"{hub.base}/mirror/net.pth"}, network)
+
+
+def test_a_drive_s_file_goes_on_where_it_was_cut_off(
+    hub: HostileServer, drive: dict, network: Network, out: Path
+) -> None:
+    hub.misdeeds[DRIVE] = [Misdeed(drop_after=3000)]
+    with pytest.raises(AsdError) as refusal:
+        fetch(out, drive, network)
+    message = str(refusal.value)
+    assert message.startswith(f"checkpoints.net: {hub.base}{DRIVE}: gave up after 1 attempts")
+    assert message.endswith(f"or download model.safetensors from the page by hand and put it there: {BY_HAND}")
+    fetch(out, drive, network)
+    assert hub.ranges(DRIVE) == [None, "bytes=3000-"]
+    assert out.read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/html; charset=utf-8"}, {}], ids=["declared", "undeclared"])
+def test_a_page_in_place_of_a_file_is_neither_kept_nor_pinned(
+    hub: HostileServer, drive: dict, network: Network, out: Path, lock: Path, headers: dict[str, str]
+) -> None:
+    hub.misdeeds[DRIVE] = [Misdeed(body=PAGE, headers=headers)]
+    with pytest.raises(AsdError, match=r"web page") as refusal:
+        fetch(out, drive, network)
+    message = str(refusal.value)
+    assert message.startswith(f"checkpoints.net: {hub.base}{DRIVE}: the server sends ")
+    assert message.endswith(f"or download model.safetensors from the page by hand and put it there: {BY_HAND}")
+    assert left(out) == []
+    assert read_pins(lock, "weights") == {}
+    fetch(out, drive, network)
+    assert out.read_bytes() == WEIGHTS
+
+
+def test_a_page_does_not_cost_the_part_that_is_there(
+    hub: HostileServer, drive: dict, network: Network, out: Path
+) -> None:
+    page = Misdeed(body=PAGE, headers={"Content-Type": "text/html"}, ignore_range=True)
+    hub.misdeeds[DRIVE] = [Misdeed(drop_after=3000), page]
+    for problem in ("gave up after 1 attempts", "a web page in place of the file"):
+        with pytest.raises(AsdError, match=problem):
+            fetch(out, drive, network)
+    fetch(out, drive, network)
+    assert hub.ranges(DRIVE) == [None, "bytes=3000-", "bytes=3000-"]
+    assert out.read_bytes() == WEIGHTS
+
+
+def test_a_page_of_a_hub_that_knows_no_checksum_is_not_pinned(
+    hub: HostileServer, network: Network, out: Path, lock: Path
+) -> None:
+    hub.headers[BRANCH] = {}
+    hub.files[BRANCH] = PAGE
+    with pytest.raises(AsdError, match=r"^checkpoints\.net: .* sends something other than weights \(a web page\?\)"):
+        fetch(out, UNPINNED, network)
+    assert left(out) == []
+    assert read_pins(lock, "weights") == {}
+
+
+# --- pins that nobody could check -----------------------------------------------------------------------------------
+
+
+def test_a_wrong_pin_is_noticed_before_the_download_and_its_origin_is_said(
+    hub: HostileServer, network: Network, out: Path
+) -> None:
+    with pytest.raises(AsdError) as refusal:
+        fetch(out, {**BLOCK, "sha256": "0" * 64, "pinned_from": "one file, so it may be wrong"}, network)
+    message = str(refusal.value)
+    assert f"according to the hub, its checksum is sha256:{SHA256}, expected sha256:000" in message
+    assert "(checkpoints.net.sha256 was read in one file, so it may be wrong), or download" in message
+    assert hub.requests == []
+
+
+def test_the_origin_of_a_pin_is_said_only_if_the_file_differs(
+    hub: HostileServer, network: Network, out: Path, drive: dict
+) -> None:
+    origin = {"pinned_from": "one file"}
+    with pytest.raises(AsdError, match=r"checkpoints\.net\.sha256 was read in one file\), or download model"):
+        fetch(out, {**drive, **origin, "sha256": "0" * 64}, network)
+    hub.misdeeds[ADDRESS] = [Misdeed(status=503)]
+    with pytest.raises(AsdError, match=r"HTTP 503") as refusal:
+        fetch(out, {**BLOCK, **origin}, network)
+    assert "one file" not in str(refusal.value)
+
+
+def test_the_shipped_pins_are_those_that_were_read() -> None:
+    """The table of addresses and checksums that several public repositories agree on."""
+    blocks = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
+    pinned = {name: block["sha256"][:8] for name, block in blocks.items() if block["sha256"]}
+    assert pinned == {
+        "eat_base": "8623072d",
+        "beats_iter3": "8d1b2340",
+        "beats_iter3_finetuned": "379369a4",
+        "beats_iter3_plus": "d43cbfad",
+    }
+    assert all(blocks[name]["pinned_from"] for name in pinned)
+    assert "may be wrong" in blocks["eat_base"]["pinned_from"]
+    by_hand = {name for name, block in blocks.items() if not ({"repository", "url"} & block.keys())}
+    assert by_hand == {"eat_base_fairseq"}

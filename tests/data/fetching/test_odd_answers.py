@@ -73,6 +73,31 @@ def test_a_coding_that_was_not_asked_for(server, retry, tmp_path, name):
     assert (tmp_path / "f.zip").read_bytes() == BODY
 
 
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=UTF-8", "application/xhtml+xml"])
+@pytest.mark.parametrize("verified", [False, True])
+def test_a_web_page_in_place_of_a_file(server, retry, tmp_path, kind, verified):
+    """As drives, logins and captive portals send it: with success, and without regard to the range."""
+    server.files["/f.zip"] = BODY
+    page = Misdeed(body=b"<html>", headers={"Content-Type": kind}, ignore_range=True)
+    server.misdeeds["/f.zip"] = [Misdeed(drop_after=5000), page]
+    expected = {"checksum": f"md5:{hashlib.md5(BODY).hexdigest()}"} if verified else {}
+    message = refusal(server.base + "/f.zip", tmp_path / "f.zip", retry, **expected)
+    assert "the server sends a web page in place of the file" in message
+    assert (tmp_path / "f.zip.part").read_bytes() == BODY[:5000], "the part of the file is lost"
+    fetch(server.base + "/f.zip", tmp_path / "f.zip", retry=retry, **expected)
+    assert server.ranges("/f.zip") == [None, "bytes=5000-", "bytes=5000-"]
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/html"}, {"Content-Encoding": "gzip"}])
+def test_the_page_of_a_busy_server_is_no_answer(server, retry, waits, tmp_path, headers):
+    server.files["/f.zip"] = BODY
+    server.misdeeds["/f.zip"] = [Misdeed(status=503, headers=headers)]
+    fetch(server.base + "/f.zip", tmp_path / "f.zip", retry=retry)
+    assert len(waits) == 1
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
 @pytest.mark.parametrize("span", ["bytes ²-9/10", "bytes 0-9/²", "bytes " + "9" * 5000 + "-/1", "words", ""])
 def test_a_range_that_is_no_range(server, retry, tmp_path, span):
     server.files["/f.zip"] = BODY

@@ -27,6 +27,11 @@ def coding_of(headers: Mapping[str, str]) -> str | None:
     return None
 
 
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Return whether the body is a web page; no archive, table, record or file of weights is one."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() in ("text/html", "application/xhtml+xml")
+
+
 def number(text: str) -> int:
     """Return a number of bytes; raise TryAgainError if the text is not one."""
     if not _NUMBER.fullmatch(text.strip()):

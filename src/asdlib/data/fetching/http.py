@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asdlib.data.fetching.connection import REDIRECTS, checked_address, open_url
-from asdlib.data.fetching.headers import coding_of, content_range, length_of, retry_after, validator_of
+from asdlib.data.fetching.headers import coding_of, content_range, is_page, length_of, retry_after, validator_of
 from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import CHUNK, Retry, TryAgainError
 from asdlib.data.fetching.transfer_progress import TransferProgress
@@ -28,6 +28,10 @@ LIMIT = 32 << 30  # bytes of a file whose size is unknown
 ANSWER_LIMIT = 4 << 20  # bytes of a document; the record of a dataset has 20 kB
 _LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # worth another attempt; every other error status is final
 T = TypeVar("T")
+
+
+class WrongFileError(AsdError):
+    """Raised for a file whose size or checksum is not the expected one."""
 
 
 def fetch(
@@ -42,8 +46,8 @@ def fetch(
     """Download `url` to `path`, resuming from `<path>.part` if that is a part of the same file.
 
     `size` (bytes) and `checksum` (`md5:<hex>` or `sha256:<hex>`) are verified if given. Never write more than `size`
-    bytes, or `limit` if no size is given. Raise AsdError if the server refuses, cannot be reached, or sends a file with
-    another size or checksum; the partial file is then removed.
+    bytes, or `limit` if no size is given. Raise AsdError if the server refuses, cannot be reached, or sends a web page,
+    and keep the partial file. Raise WrongFileError for another size or checksum, and remove it.
     """
     retry = retry or Retry()
     checked_address(url)
@@ -118,13 +122,25 @@ def _attempt(url: str, part: Part, size: int | None, verified: bool, limit: int,
         with open_url(url, retry, asked) as response:
             if response.status == 416 and part.length and content_range(response.headers)[1] == part.length:
                 return  # nothing is missing
-            if not verified and (coding := coding_of(response.headers)):  # a checksum would find it out
-                raise AsdError(f"{url}: the server sends the file coded as {coding[:40]!r}: check the base address")
+            _refuse_other_body(url, response, verified)
             expected = _append(url, response, part, size, limit)
     except (OSError, http.client.HTTPException) as error:
         raise _broken(error) from error
     if expected is not None and part.length < expected:
         raise TryAgainError(f"the connection closed after {part.length} of {expected} bytes")
+
+
+def _refuse_other_body(url: str, response: http.client.HTTPResponse, verified: bool) -> None:
+    """Raise AsdError if a success is not the file itself; before the part is touched, which may be the file's."""
+    if response.status not in (200, 206):
+        return
+    if is_page(response.headers):
+        raise AsdError(
+            f"{url}: the server sends a web page in place of the file (a login, a notice, a limit): open the address "
+            "in a browser to read it, and run again later"
+        )
+    if not verified and (coding := coding_of(response.headers)):  # a checksum would find it out
+        raise AsdError(f"{url}: the server sends the file coded as {coding[:40]!r}: check the base address")
 
 
 def _append(url: str, response: http.client.HTTPResponse, part: Part, size: int | None, limit: int) -> int | None:
@@ -184,7 +200,7 @@ def _broken(error: Exception) -> TryAgainError:
 
 
 def _verify(url: str, part: Part, size: int | None, checksum: str | None) -> None:
-    """Remove `part` and raise AsdError unless its size and checksum are as expected."""
+    """Remove `part` and raise WrongFileError unless its size and checksum are as expected."""
     found = part.length
     wrong = f"size is {found}, expected {size} bytes" if size not in (None, found) else ""
     if checksum and not wrong:
@@ -194,7 +210,7 @@ def _verify(url: str, part: Part, size: int | None, checksum: str | None) -> Non
             wrong = f"checksum is {actual}, expected {checksum}"
     if wrong:
         part.discard()
-        raise AsdError(
+        raise WrongFileError(
             f"{part.target}: {wrong} (from {url}): the wrong file is removed; run again, and if this "
             "happens again, compare the pin with the publisher's page"
         )

@@ -1,8 +1,8 @@
 """The lock file: checksums of downloads, pinned the first time and verified from then on.
 
 It is a JSON document with three tables: `archives` (`<record>/<file>` → md5 and size, null if unknown), `truth`
-(address → sha256) and `weights` (`<repository>/<revision>/<file>` → commit, null if unknown, and sha256). It belongs
-under version control. Several jobs may read and extend it at the same time.
+(address → sha256) and `weights` (`<repository>/<revision>/<file>` on the hub, otherwise `<name>/<file>` → commit, null
+if unknown, and sha256). It belongs under version control. Several jobs may read and extend it at the same time.
 """
 
 import fcntl

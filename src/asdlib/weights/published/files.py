@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from asdlib.errors import AsdError
+from asdlib.weights.published.formats import ZIPPED, is_pickled
 
 IGNORED = ("argparse", "omegaconf", "hydra", "fairseq", "enum", "numpy", "pathlib", "typing")  # packages of settings
-FORMATS = (b"PK\x03\x04", b"\x80\x02\x8a\n")  # first bytes of PyTorch's files, since version 1.6 and before
 PLAIN = {f"builtins.{name}" for name in ("bool", "dict", "float", "int", "list", "object", "str", "tuple")}
 
 
@@ -41,9 +41,7 @@ def read_published(path: Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as handle:
-            pickled = handle.read(4) in FORMATS
-        content = _unpickle(path) if pickled else load_file(path)
+        content = _unpickle(path) if is_pickled(path) else load_file(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise AsdError(f"{path}: cannot be read as public weights ({reason}): fetch the file again") from error
@@ -73,7 +71,7 @@ def _empty(*default: Any) -> OrderedDict:
 def _foreign(path: Path) -> list[str]:
     """Return the names in a file that PyTorch's restricted unpickler rejects, without unpickling anything."""
     with path.open("rb") as handle:
-        if handle.read(4) != FORMATS[0]:
+        if handle.read(4) != ZIPPED:
             return []  # the old format cannot be inspected; it is read without placeholders
     try:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
