@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, orphans, plan, run, score, systems, table
+from asdlib.commands import evaluate, fetch, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.text_streams import escape_unknown
 
 COMMANDS = {
     "evaluate": evaluate,
+    "fetch": fetch,
     "orphans": orphans,
     "plan": plan,
     "run": run,

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.workflow.paths import scores
 
     graph = Graph(read_config(args.configfile, args.config), Path())
-    systems = _chosen(args.systems, list(graph.recipes.systems))
+    systems = chosen(args.systems, list(graph.recipes.systems)) or list(graph.recipes.systems)
     jobs = dry_run([scores(system) for system in systems], args.configfile, args.config)
     result = plan(graph, systems, jobs)
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
@@ -47,23 +47,25 @@ def text(result: "Plan") -> str:
             row.system,
             f"{row.jobs}",
             f"{row.trainings}",
-            _rounded(row.disk_gb),
-            _rounded(row.cpu_hours, row.unknown),
-            _rounded(row.gpu_hours, row.unknown),
+            rounded(row.disk_gb),
+            rounded(row.cpu_hours, row.unknown),
+            rounded(row.gpu_hours, row.unknown),
         )
         for row in result.rows
     ]
     return "\n".join([text_table(HEADS, rows), "", *(textwrap.fill(line, 100) for line in result.rests_on)])
 
 
-def _chosen(asked: list[str], known: list[str]) -> list[str]:
+def chosen(asked: list[str], known: list[str]) -> list[str]:
+    """Return the systems that were asked for, each once; raise AsdError for an unknown one."""
     for system in asked:
         if system not in known:
             raise AsdError(f"{system}: there is no config/systems/{system}.yaml: choose one of: {', '.join(known)}")
-    return list(dict.fromkeys(asked)) or known
+    return list(dict.fromkeys(asked))
 
 
-def _rounded(figure: float | None, unknown: list[str] | None = None) -> str:
+def rounded(figure: float | None, unknown: list[str] | None = None) -> str:
+    """Return a figure as text, with a `+` if something unknown is not included."""
     if figure is None:
         return "–"
     return f"{figure:,.{1 if figure < 10 else 0}f}{'+' if unknown else ''}"

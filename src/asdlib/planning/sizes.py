@@ -43,6 +43,10 @@ class Sizes:
         """Return the bytes of a job's results."""
         return self._rules[job.rule](job) if job.rule in self._rules else 0.0
 
+    def recordings(self, job: Job) -> float:
+        """Return the bytes of the recordings that a `download` makes."""
+        return SAMPLE * self._samples * self._clips(job, RAW)
+
     def scratch(self, job: Job) -> float:
         """Return the bytes that a joint training needs while it runs: a copy of its features."""
         if job.rule != "train_model" or job.wildcards["machine"] != ALL:
@@ -53,7 +57,7 @@ class Sizes:
     def _download(self, job: Job) -> float:
         """Return the bytes of recordings and of their archives, which are about as large and are kept."""
         archived = "archives" in self._graph.all_datasets[job.wildcards["dataset"]].source
-        return (2 if archived else 1) * SAMPLE * self._samples * self._clips(job, RAW)
+        return (2 if archived else 1) * self.recordings(job)
 
     def _noise(self, job: Job) -> float:
         pool = self._graph.all_datasets[job.wildcards["dataset"]].noise_pool

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from asdlib.workflow.words import RAW
 
 RESULTS = "results"
+DOWNLOADS = "resources/downloads"
 REPORT = "results/report.html"
 SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
@@ -37,7 +38,7 @@ def folders(systems: Iterable[str]) -> list[str]:
 
 def recordings(dataset: str = "{dataset}", machine: str = "{machine}") -> str:
     """Return the folder into which `download` puts a machine's recordings."""
-    return f"resources/downloads/recordings/{dataset}/{machine}"
+    return f"{DOWNLOADS}/recordings/{dataset}/{machine}"
 
 
 def own_recordings(dataset: str, machine: str) -> str:
@@ -52,7 +53,7 @@ def own_archives(dataset: str) -> str:
 
 def public_weights(checkpoint: str = "{checkpoint}", file: str = "{file}") -> str:
     """Return the file that `fetch_checkpoint` makes of public weights."""
-    return f"resources/downloads/checkpoints/{checkpoint}/{file}"
+    return f"{DOWNLOADS}/checkpoints/{checkpoint}/{file}"
 
 
 def own_weights(checkpoint: str, file: str) -> str:

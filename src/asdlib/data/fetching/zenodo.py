@@ -10,11 +10,13 @@ import shutil
 import urllib.parse
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asdlib.data.fetching.archives import unpack
 from asdlib.data.fetching.http import checksum_of, fetch, fetch_json
+from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.pins import Pin, is_pin, pin, read_pins
 from asdlib.data.fetching.retry import Retry
 from asdlib.data.files import atomic, locked
@@ -70,6 +72,25 @@ def machine_archives(dataset: Mapping[str, Any], machine: str) -> list[tuple[int
     return [
         (archive["record"], archive.get("rename", {}).get(machine, archive["file"].format(machine=machine)))
         for archive in dataset["source"]["archives"]
+    ]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How much of an archive is here: `size` is that of the whole archive, None if it is not pinned."""
+
+    size: int | None
+    here: int
+
+
+def arrived(
+    dataset: Mapping[str, Any], machine: str, *, archives_dir: Path, own_archives: Path, lock_file: Path
+) -> list[Arrived]:
+    """Return how much of each archive of a machine is here, without asking the network; see `download_machine`."""
+    pins = read_pins(lock_file, "archives")
+    return [
+        _arrived(_places(record, name, (own_archives, archives_dir)), pins.get(f"{record}/{name}", {}).get("size"))
+        for record, name in machine_archives(dataset, machine)
     ]
 
 
@@ -137,7 +158,7 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
     An archive with another md5 is refused and not replaced, because it may be the user's.
     """
     checksum = f"md5:{expected['md5']}"
-    paths = [folder / str(record) / name for folder in folders]
+    paths = _places(record, name, folders)
     for path in paths:
         if not path.exists():
             continue
@@ -150,6 +171,18 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
     path.parent.mkdir(parents=True, exist_ok=True)
     fetch(archive_url(record, name, base=base), path, size=expected.get("size"), checksum=checksum, retry=retry)
     return path
+
+
+def _places(record: int, name: str, folders: tuple[Path, Path]) -> list[Path]:
+    return [folder / str(record) / name for folder in folders]
+
+
+def _arrived(places: list[Path], size: int | None) -> Arrived:
+    for path in places:
+        if path.exists():
+            whole = path.stat().st_size
+            return Arrived(whole, whole)
+    return Arrived(size, Part(places[-1]).length)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from asdlib.data.fetching.ground_truth import fetch_truth
 from asdlib.data.fetching.retry import Network
-from asdlib.data.fetching.zenodo import download_machine
+from asdlib.data.fetching.zenodo import Arrived, arrived, download_machine
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class Zenodo:
 
     def fetch(self, machine: str, folder: Path, dataset: dict[str, Any], network: Network, lock: Path) -> None:
         """Create the machine's `folder`: fetch, verify and unpack its archives, and add the ground truth if set."""
-        block = {**dataset, "source": {"archives": self.archives}, "machines": [machine]}
-        store = folder.parent / "archives"
+        block, store = self._block(machine, dataset), _store(folder)
         add_truth = partial(_add_truth, block, machine, store, lock, network)
         download_machine(
             block,
@@ -33,6 +32,20 @@ class Zenodo:
             parallel=network.parallel,
             finish=add_truth if dataset["ground_truth"] else None,
         )
+
+    def arrived(self, machine: str, folder: Path, dataset: dict[str, Any], lock: Path) -> list[Arrived]:
+        """Return how much of each archive is here that `fetch` would need for the same arguments."""
+        own = Path(dataset["own_archives"])
+        block = self._block(machine, dataset)
+        return arrived(block, machine, archives_dir=_store(folder), own_archives=own, lock_file=lock)
+
+    def _block(self, machine: str, dataset: dict[str, Any]) -> dict[str, Any]:
+        return {**dataset, "source": {"archives": self.archives}, "machines": [machine]}
+
+
+def _store(folder: Path) -> Path:
+    """Return where the archives of a machine's folder are kept."""
+    return folder.parent / "archives"
 
 
 def _add_truth(block: dict[str, Any], machine: str, store: Path, lock: Path, network: Network, folder: Path) -> None:
