@@ -99,7 +99,7 @@ def test_what_only_a_person_can_fetch_is_said() -> None:
     listed = text(
         [
             Download("far", "2 machines", Amount(600, 1.2e9)),
-            Download("net", "net.pt", NOTHING, by_hand="the authors' page"),
+            Download("net", "net.pt", NOTHING, by_hand="the authors' \x1bpage"),
             Download("new", "new.pt", Amount(0, 0, estimated=True, unknown=True)),
         ],
         free=2e12,
@@ -113,7 +113,7 @@ def test_what_only_a_person_can_fetch_is_said() -> None:
     ]
     rest = " ".join(listed.split())
     assert "Free disk space in resources/downloads: 2,000 GB." in rest
-    assert "net cannot be fetched: download net.pt from the authors' page and put it there: " in rest
+    assert "net cannot be fetched: download net.pt from the authors' \\x1bpage and put it there: " in rest
     assert "resources/checkpoints/net/net.pt" in rest
     assert listed.endswith("+ not including weights whose size is unknown.")
 

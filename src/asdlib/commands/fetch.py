@@ -70,7 +70,7 @@ def text(found: list["Download"], free: float) -> str:
     lines += [_by_hand(one) for one in found if one.by_hand]
     lines += [ESTIMATES] if total.estimated else []
     lines += ["+ not including weights whose size is unknown."] if total.unknown else []
-    return "\n".join([text_table(HEADS, rows, left=2), "", *(textwrap.fill(line, 100) for line in lines)])
+    return "\n".join([text_table(HEADS, rows, left=2), "", *(textwrap.fill(printable(line), 100) for line in lines)])
 
 
 def _figures(amount: "Amount", by_hand: str | None = None) -> tuple[str, str]:
