@@ -88,3 +88,22 @@ def test_in_bf16_loss_scale_and_gradient_are_those_of_float32_at_a_cosine_of_one
     rounded, exact = trained(precise=False), trained(precise=True)
     assert torch.isfinite(rounded[2]).all()
     torch.testing.assert_close(rounded, exact)
+
+
+def trained_on_separable_classes(largest_scale: float | None) -> SubClusterAdaCos:
+    """Return the loss after 300 steps of free embeddings, which come ever nearer to their centres."""
+    torch.manual_seed(0)
+    loss = SubClusterAdaCos(8, 3, 2, trainable=False, largest_scale=largest_scale)
+    embeddings = torch.nn.Parameter(torch.randn(12, 8))
+    labels = torch.eye(3).repeat_interleave(4, dim=0)
+    optimizer = torch.optim.Adam([embeddings], 0.02)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss(embeddings, labels).backward()
+        optimizer.step()
+    return loss
+
+
+def test_the_published_scale_grows_without_bound_and_a_limit_holds_it() -> None:
+    assert not float(trained_on_separable_classes(None).scale) < 1e6
+    assert float(trained_on_separable_classes(30.0).scale) <= 30.0

@@ -18,11 +18,15 @@ class SubClusterAdaCos(nn.Module):
 
     `weight` (dimensions, classes · sub_clusters) holds the centres, grouped by class. They are trained if `trainable`
     and otherwise keep their random initial values. In training mode every call updates `scale` before using it; in
-    evaluation mode it is fixed.
+    evaluation mode it is fixed. The published update has no bound: once an embedding is nearer than 45° to a centre,
+    the scale grows from call to call. `largest_scale` limits it; None: no limit, as published.
     """
 
-    def __init__(self, dimensions: int, classes: int, sub_clusters: int, trainable: bool):
+    def __init__(
+        self, dimensions: int, classes: int, sub_clusters: int, trainable: bool, largest_scale: float | None = None
+    ):
         super().__init__()
+        self.largest_scale = largest_scale
         self.classes = classes
         self.sub_clusters = sub_clusters
         weight = nn.init.xavier_uniform_(torch.empty(dimensions, classes * sub_clusters))
@@ -58,4 +62,5 @@ class SubClusterAdaCos(nn.Module):
         # The nearest rank instead of the mean of the middle two; round() rounds .5 to the even neighbour.
         median = own.sort().values[round((len(own) - 1) / 2)]
         spread = torch.logsumexp(self.scale * cosines, dim=(0, 1)) - math.log(len(cosines))
-        self.scale.copy_(spread / median.clamp_max(math.pi / 4).cos() + SMALLEST)
+        scale = spread / median.clamp_max(math.pi / 4).cos() + SMALLEST
+        self.scale.copy_(scale if self.largest_scale is None else scale.clamp_max(self.largest_scale))

@@ -33,7 +33,7 @@ FEWEST_FRAMES = 5  # fewer do not survive the stem's convolution and pooling
 class DualBranchCnn(nn.Module):
     """Rows of the frontend `dual_spectra` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
-    `mixup`, `statex` and `featex` are the probabilities of the three exchanges. Embedding uses the spectrum and the
+    `largest_scale` limits the scale of both losses. `mixup`, `statex` and `featex` are the probabilities of the three exchanges. Embedding uses the spectrum and the
     spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are computed.
     """
 
@@ -47,6 +47,7 @@ class DualBranchCnn(nn.Module):
         dimensions: int = 128,
         se_ratio: int = 16,
         sub_clusters: int = 16,
+        largest_scale: float | None = None,
         mixup: float = 0.5,
         statex: float = 0.5,
         featex: float = 0.5,
@@ -59,6 +60,7 @@ class DualBranchCnn(nn.Module):
             least = n_fft + (FEWEST_FRAMES - 1) * hop_length
             raise AsdError(f"dual_branch_cnn.samples: {samples} make too few frames: use clips of {least} or more")
         self.sub_clusters = sub_clusters
+        self.largest_scale = largest_scale
         self.mixup = mixup
         self.statex = statex
         self.featex = featex
@@ -85,8 +87,9 @@ class DualBranchCnn(nn.Module):
         # The centres of the clips' own classes stay at their random initial values; those of exchanged clips are
         # trained. A third loss, over the 3·C classes after the first exchange, has weight 0 in the published code and
         # is left out.
-        self.own_loss = SubClusterAdaCos(self.dimensions, count, self.sub_clusters, trainable=False)
-        self.exchange_loss = SubClusterAdaCos(self.dimensions, 9 * count, self.sub_clusters, trainable=True)
+        sizes = {"sub_clusters": self.sub_clusters, "largest_scale": self.largest_scale}
+        self.own_loss = SubClusterAdaCos(self.dimensions, count, trainable=False, **sizes)
+        self.exchange_loss = SubClusterAdaCos(self.dimensions, 9 * count, trainable=True, **sizes)
         self.densities = ClassDensities(self.dimensions, self.density_components, count)
 
     def examples(self, clips: Clips) -> WholeClips:
