@@ -1,0 +1,75 @@
+"""Every model learns: its loss falls well below that of a predictor that has learned nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.model_toys import built, learnable_clips, toy_of
+from torch import nn
+
+from asdlib.models import MODELS
+from asdlib.training.batch_norm import settle
+from asdlib.training.optimisation import build_optimizer
+from asdlib.training.settings import Training
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A short training: the largest share of the trivial loss that may be left after it, and how it is done."""
+
+    left: float = 0.5
+    steps: int = 50
+    rate: float = 0.01
+    scale: float = 1.0  # of the features; large for encoders that expect decibels
+    every: int = 1  # uses every n-th clip
+
+
+COURSES = {
+    "acae": Course(steps=250),
+    "audiomae_adaptation": Course(steps=35, scale=8.0, every=4),  # its clips have 1024 frames, whatever the toy's size
+    "audiomae_classifier": Course(scale=50.0, every=4),  # 40 of these frames are real
+    "beats_classifier": Course(scale=8.0),
+    "dismae": Course(steps=150),
+    "dual_branch_cnn": Course(steps=150, rate=0.003),
+    "eat": Course(steps=100),
+    "ssl_fusion": Course(steps=150, scale=50.0, every=4),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_a_short_training_beats_the_trivial_predictor(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from trivial_losses import trivial
+
+    course = COURSES.get(kind, Course())
+    clips = learnable_clips(toy_of(kind)[1], course.scale)
+    network = built(kind, clips)
+    examples = network.examples(clips)
+    batch = examples.batch(torch.arange(0, len(examples), course.every))
+    least = trivial(network, batch)
+    untrained = settled_loss(network, batch, least.term)
+    optimizer = build_optimizer(network, Training(epochs=1, batch_size=1, learning_rate=course.rate))
+    network.train()
+    for step in range(course.steps):
+        optimizer.zero_grad()
+        network.loss(batch).backward()
+        optimizer.step()
+        if hasattr(network, "after_step"):
+            network.after_step(step, course.steps)
+    trained = settled_loss(network, batch, least.term)
+    print(f"{kind}: {least.predictor} {least.loss:.4g}, untrained {untrained:.4g}, trained {trained:.4g}")
+    assert untrained > course.left * least.loss  # otherwise the test could not fail
+    assert trained < course.left * least.loss
+
+
+@torch.no_grad()
+def settled_loss(network: nn.Module, batch: Any, term: str) -> float:
+    """Return the loss in evaluation mode, or one of its terms, with batch norms as at the end of a training."""
+    network.eval()
+    settle(network, [batch])
+    terms = network.terms(batch) if hasattr(network, "terms") else {"loss": network.loss(batch)}
+    return float(terms.get(term, sum(terms.values())))
