@@ -33,8 +33,9 @@ FEWEST_FRAMES = 5  # fewer do not survive the stem's convolution and pooling
 class DualBranchCnn(nn.Module):
     """Rows of the frontend `dual_spectra` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
-    `largest_scale` limits the scale of both losses. `mixup`, `statex` and `featex` are the probabilities of the three exchanges. Embedding uses the spectrum and the
-    spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are computed.
+    `largest_scale` limits the scale of both losses (None: not). `mixup`, `statex` and `featex` are the probabilities of
+    the three exchanges. Embedding uses the spectrum and the spectrogram in the rows. Training uses the waveform,
+    because clips are mixed before the spectra are computed.
     """
 
     def __init__(
