@@ -39,7 +39,7 @@ NAMES = {
     "train/section_00_source_train_normal_0001_noAttribute.wav": ("00", "train", "source", "normal", "noAttribute"),
     "test/section_00_source_test_normal_0000.WAV": ("00", "test", "source", "normal", ""),
     "test/section_00_source_test_normal_0000_anomaly_train.wav": ("00", "test", "source", "normal", "anomaly_train"),
-    # supplements: the kind directly follows the section
+    # supplements: the kind is a word before the number
     "supplemental/section_00_machine_0001_spd_1.wav": ("00", "clean", "source", "normal", "spd_1"),
     "supplemental/section_00_machine_0100.wav": ("00", "clean", "source", "normal", ""),
     "supplemental/section_00_machine_source_0000_noAttribute.wav": ("00", "clean", "source", "normal", "noAttribute"),
@@ -47,6 +47,13 @@ NAMES = {
     "supplemental/section_00_machine_0001_noise_2.wav": ("00", "clean", "source", "normal", "noise_2"),
     "supplemental/section_00_noise_0001.wav": ("00", "noise", None, None, ""),
     "supplemental/section_00_noise_0001_machine_off.wav": ("00", "noise", None, None, "machine_off"),
+    "supplemental/section_00_noise_0000_n_A.wav": ("00", "noise", None, None, "n_A"),
+    "supplemental/section_00_source_supplemental_machine_0000.wav": ("00", "clean", "source", "normal", ""),
+    "supplemental/section_00_noise_supplemental_normal_0000.wav": ("00", "noise", None, None, ""),
+    "supplemental/section_00_target_machine_A1_0000_x.wav": ("00", "clean", "target", "normal", "x"),
+    # an empty tail
+    "supplemental/section_00_machine_0001_.wav": ("00", "clean", "source", "normal", ""),
+    "train/section_00_source_train_normal_0001_.wav": ("00", "train", "source", "normal", ""),
 }
 
 
@@ -75,6 +82,9 @@ REFUSED = [
     ("supplemental/section_00_speech_0000.wav", "not the name of a supplement"),
     ("supplemental/section_00_machine.wav", "not the name of a supplement"),
     ("supplemental/section_00_machinery_0000.wav", "not the name of a supplement"),
+    ("supplemental/section_00_machine_noise_0000.wav", "not the name of a supplement"),
+    ("supplemental/section_00_0000_noise.wav", "not the name of a supplement"),
+    ("supplemental/section_00_machine_anomaly_0000.wav", "an anomaly among the supplements"),
 ]
 
 
@@ -93,6 +103,39 @@ def machine(folder: Path, *names: str, **files: str) -> Path:
     for name, text in files.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     return folder
+
+
+STATED = ["section_00_0000.wav", "section_00_supplemental_0001_noise.wav", "section_00_machine_0002.wav"]
+
+
+@pytest.mark.parametrize("kind", ["clean", "noise"])
+def test_the_kind_that_the_dataset_states_decides(tmp_path, kind):
+    folder = machine(tmp_path, "train/section_00_source_train_normal_0000.wav", TEST)
+    machine(folder, *(f"supplemental/{name}" for name in STATED))
+    found = [clip for clip in scan(folder, "fan", supplements=kind) if clip.split == "supplemental"]
+    domain, label = ("source", "normal") if kind == "clean" else (None, None)
+    assert {(clip.section, clip.kind, clip.domain, clip.label) for clip in found} == {("00", kind, domain, label)}
+    assert len(found) == len(STATED)
+    with pytest.raises(AsdError, match=r"not the name .*, or state the machine's kind under `supplements` in the"):
+        scan(folder, "fan")
+
+
+def test_unknown_supplements_of_official_archives_are_left_out_with_one_warning(tmp_path, caplog):
+    folder = machine(tmp_path, "train/section_00_source_train_normal_0000.wav", TEST)
+    machine(folder, *(f"supplemental/{name}" for name in ("section_00_noise_0001.wav", "a.wav", *STATED[:2])))
+    assert [clip.kind for clip in scan(folder, "fan", strict=False)] == ["train", "test", "noise"]
+    (record,) = caplog.records
+    assert record.name == "asdlib.notice", "shown on stderr"
+    assert record.getMessage().startswith(f"{folder}/supplemental/a.wav: not the name of a supplement: ")
+    assert record.getMessage().endswith(" (and 2 more); left out")
+    with pytest.raises(AsdError, match=r"supplemental/a\.wav: not the name of a supplement"):
+        scan(folder, "fan")
+
+
+@pytest.mark.parametrize("name", ["train/a.wav", "test/a.wav"])
+def test_an_unknown_training_or_test_clip_is_refused_even_in_official_archives(tmp_path, name):
+    with pytest.raises(AsdError, match="not a DCASE name"):
+        scan(machine(tmp_path, "train/section_00_source_train_normal_0000.wav", TEST, name), "fan", strict=False)
 
 
 def test_clips_come_by_kind_then_name(tmp_path):

@@ -25,7 +25,15 @@ RECORD = 4711
 CLIPS = {"fan/train/a.wav": b"a" * 99, "fan/test/b.wav": b"b" * 99}
 NETWORK = Network("", "", "", attempts=2, backoff=0.0, timeout=5.0, parallel=1)
 SETTINGS = PrepareSettings(
-    RATE, 1.0, resample=False, downmix=False, allow_silent=False, sections=["00"], recordings=None, strict=True
+    RATE,
+    1.0,
+    resample=False,
+    downmix=False,
+    allow_silent=False,
+    sections=["00"],
+    recordings=None,
+    strict=True,
+    supplements=None,
 )
 
 

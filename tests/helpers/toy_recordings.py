@@ -15,6 +15,7 @@ PREPARE = {
     "downmix": False,
     "allow_silent": False,
     "strict": True,
+    "supplements": None,
     "sections": ["00"],
     "recordings": None,
 }

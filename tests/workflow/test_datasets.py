@@ -48,6 +48,15 @@ def test_declared_datasets():
     assert (chosen["fetched"].year, chosen["plain"].year) == (2022, None)
 
 
+def test_a_block_states_the_kind_of_supplements(folder):
+    mine = {"folder": str(folder), "supplements": {"b": "noise"}}
+    chosen = select(config(["mine", "named"], mine=mine, named=TWO | {"supplements": {"fan": "clean"}}))
+    assert (chosen["mine"].supplements, chosen["named"].supplements) == ({"b": "noise"}, {"fan": "clean"})
+    assert (chosen["mine"].official, chosen["named"].official) == (False, True)
+    with pytest.raises(AsdError, match=r"config: datasets\.mine\.supplements: there is no machine c: use one of: a, b"):
+        select(config("mine", mine=mine | {"supplements": {"c": "noise"}}))
+
+
 def test_a_folder_is_named_after_itself(folder, monkeypatch):
     for text in (str(folder), f"{folder}/", f"{folder}/../mine"):
         (chosen,) = select(config(text)).values()

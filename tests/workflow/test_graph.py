@@ -235,6 +235,10 @@ def test_fetched_datasets(root: Path) -> None:
     assert settings.prepare(both, "demo", "fan")["recordings"] is None
     assert settings.prepare(both, "demo", "fan")["strict"]
     assert not settings.prepare(both, "dcase2025_eval", "Polisher")["strict"]
+    assert settings.prepare(both, "dcase2025_eval", "Polisher")["supplements"] is None
+    stated = {"demo": {**both.config["datasets"]["demo"], "supplements": {"fan": "noise"}}}
+    other = graph(root, data="demo", datasets={**both.config["datasets"], **stated})
+    assert [settings.prepare(other, "demo", machine)["supplements"] for machine in ("fan", "valve")] == ["noise", None]
     assert stage_code.of_download(both, "demo") != stage_code.of_download(both, "dcase2025_eval")
 
 

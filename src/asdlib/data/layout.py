@@ -4,7 +4,7 @@
 <machine>/test/section_00_target_test_anomaly_0000_<attributes>.wav         2022–2025, labelled
 <machine>/{source_test,target_test}/section_00_source_test_normal_0000.wav  2021; evaluation set: without the label
 <machine>/test/section_00_0000.wav                                          evaluation sets: no domain, no label
-<machine>/supplemental/section_00_{machine,noise}_0000_<attributes>.wav     2025
+<machine>/supplemental/section_00_{machine,noise}_0000_<attributes>.wav     2025, see `asdlib.data.supplements`
 <machine>/{train,test}/normal_id_00_00000000.wav                            2020: an ID is a section, no domains
 <machine>/attributes_00.csv                                                 2022–2025
 """
@@ -12,12 +12,13 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asdlib.data.attributes import Rows, read_attributes
 from asdlib.data.listing import MachineFiles, bare_name, machine_files, unused
+from asdlib.data.supplements import UnknownSupplement, read_name
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
 
@@ -27,7 +28,7 @@ NO_ATTRIBUTE = "noAttribute"
 _SECTION = r"section_(?P<section>\d\d)"
 _LABEL = r"(?P<label>normal|anomaly)"
 _NUMBER = r"(?P<number>\d+)"
-_TAIL = r"(_(?P<tail>.+))?"
+_TAIL = r"(_(?P<tail>.*))?"
 _NAMES = [
     # The list of 2024 leaves the split out of RoboticArm's names.
     re.compile(rf"{_SECTION}_(?P<domain>source|target)(_(?P<split>train|test))?_{_LABEL}_{_NUMBER}{_TAIL}"),
@@ -35,10 +36,6 @@ _NAMES = [
     re.compile(rf"{_SECTION}(_(?P<split>test))?_{_NUMBER}"),
     re.compile(rf"({_LABEL}_)?id_(?P<section>\d\d)_{_NUMBER}"),
 ]
-# The word after the section is the kind; a word like it later in the name is part of an attribute.
-_SUPPLEMENT = re.compile(
-    rf"{_SECTION}_(?P<kind>machine|noise)(_(?P<domain>source|target))?(_[A-Za-z]+)*_{_NUMBER}{_TAIL}"
-)
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, bytes outside UTF-8, line breaks
 _log = logging.getLogger(__name__)
 _notice = logging.getLogger("asdlib.notice")  # also shown on stderr
@@ -73,18 +70,19 @@ class Clip:
         return self.kind if self.kind in ("train", "test") else "supplemental"
 
 
-def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
+def scan(folder: Path, machine: str, strict: bool = True, supplements: str | None = None) -> list[Clip]:
     """Return a machine's clips in a fixed order: by kind, then by name.
 
-    With `strict`, a missing or inconsistent attributes file raises AsdError. Without it, a warning is logged; this is
-    meant for official archives, whose checksums have been verified. One line says what in the folder is not used.
+    With `strict`, a missing or inconsistent attributes file and an unknown name of a supplement raise AsdError. Without
+    it, a warning is logged and the supplement left out; this is meant for official archives, whose checksums have been
+    verified. `supplements` states the kind of the machine's supplements. One line says what in the folder is not used.
     """
     if not folder.is_dir():
         raise AsdError(f"{folder}: there is no such folder: restore the recordings of {machine}")
     files = machine_files(folder)
     if files.unused:  # said before any refusal: recordings in another format explain why there are no clips
         _notice.warning("%s: %s", folder, unused(files.unused))
-    clips = [parse(Path(entry), machine) for entry in files.recordings.values()]
+    clips = parse_all(map(Path, files.recordings.values()), machine, strict, supplements)
     clips.sort(key=lambda clip: (KINDS.index(clip.kind), clip.name, clip.source_file))
     _refuse_duplicates(clips)
     for kind in ("train", "test"):
@@ -95,29 +93,45 @@ def scan(folder: Path, machine: str, strict: bool = True) -> list[Clip]:
     return _with_attributes(_with_truth(clips, files), folder, files, strict)
 
 
-def parse(path: Path, machine: str) -> Clip:
-    """Return the clip that a file's name and folder describe: section, kind, domain and label."""
+def parse_all(paths: Iterable[Path], machine: str, strict: bool, supplements: str | None) -> list[Clip]:
+    """Return the clips of all files; without `strict`, supplements with unknown names are left out, with a warning."""
+    clips: list[Clip] = []
+    unknown: list[AsdError] = []
+    for path in paths:
+        try:
+            clips.append(parse(path, machine, supplements))
+        except UnknownSupplement as error:
+            if strict:
+                raise
+            unknown.append(error)
+    if unknown:
+        _notice.warning("%s%s; left out", unknown[0], _more(unknown))
+    return clips
+
+
+def parse(path: Path, machine: str, supplements: str | None = None) -> Clip:
+    """Return the clip that a file's name and folder describe: section, kind, domain and label.
+
+    `supplements` is the kind, clean or noise, of the machine's supplements, if the dataset's block states it.
+    """
     subfolder = path.parent.name
     if any(unicodedata.category(character) in _UNPRINTABLE for character in path.name):
         raise AsdError(f"{path}: its name has control characters or bytes outside UTF-8: rename it")
-    return _supplement(path, machine) if subfolder == "supplemental" else _recording(path, subfolder, machine)
+    return (
+        _supplement(path, machine, supplements) if subfolder == "supplemental" else _recording(path, subfolder, machine)
+    )
 
 
-def _supplement(path: Path, machine: str) -> Clip:
-    match = _SUPPLEMENT.fullmatch(path.stem)
-    if not match:
-        raise AsdError(
-            f"{path}: not the name of a supplement: use section_<NN>_machine_<NNNN>… or section_<NN>_noise_<NNNN>…"
-        )
-    clean = match["kind"] == "machine"
+def _supplement(path: Path, machine: str, stated: str | None) -> Clip:
+    found = read_name(path, stated)
     return Clip(
         path,
         f"{machine}/supplemental/{path.name}",
-        section=match["section"],
-        kind="clean" if clean else "noise",
-        domain=match["domain"] or ("source" if clean else None),  # clean sound is recorded in the source domain
-        label="normal" if clean else None,
-        tail=match["tail"] or "",
+        section=found.section,
+        kind=found.kind,
+        domain=found.domain,
+        label="normal" if found.kind == "clean" else None,
+        tail=found.tail,
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from asdlib.data.layout import parse
+from asdlib.data.layout import parse_all
 from asdlib.data.listing import machine_files
 from asdlib.workflow import paths
+from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.words import RAW
 
@@ -62,12 +63,12 @@ class ClipCounts:
         sections = dataset.machines[machine]
         if self._stays(str(dataset.recordings(machine))):
             self._note("counted in folders", RAW, name, machine)
-            return in_folder(dataset.recordings(machine), machine, sections)
+            return in_folder(dataset, machine, sections)
         if not dataset.clips and (made := _made_by_source(dataset.source, machine)):
             self._note("as their source makes them", RAW, name, machine)
             return made
         self._note(DECLARED if dataset.clips else GUESSED, RAW, name, machine)
-        return declared(dataset.clips or ASSUMED, len(sections))
+        return declared(dataset.clips or ASSUMED, len(sections), dataset.supplements.get(machine, "clean"))
 
 
 def in_table(path: Path) -> Counter[str]:
@@ -77,19 +78,20 @@ def in_table(path: Path) -> Counter[str]:
     return Counter(ClipTable(path).clips().column("kind").to_pylist())
 
 
-def in_folder(folder: Path, machine: str, sections: Collection[str]) -> Counter[str]:
+def in_folder(dataset: Dataset, machine: str, sections: Collection[str]) -> Counter[str]:
     """Count a machine's recordings of some sections."""
-    clips = (parse(Path(entry), machine) for entry in machine_files(folder).recordings.values())
+    files = map(Path, machine_files(dataset.recordings(machine)).recordings.values())
+    clips = parse_all(files, machine, not dataset.official, dataset.supplements.get(machine))
     return Counter(clip.kind for clip in clips if clip.section in sections)
 
 
-def declared(clips: dict[str, int], sections: int) -> Counter[str]:
+def declared(clips: dict[str, int], sections: int, supplements: str) -> Counter[str]:
     """Return a dataset's declared counts for a number of sections.
 
-    Whether supplements are clean sound or noise is known only from the recordings; clean sound costs more, so it is
-    assumed.
+    Whether supplements are clean sound or noise is usually known only from the recordings; clean sound costs more, so
+    it is assumed unless the dataset's block states the kind.
     """
-    counts = {"train": clips["train"], "test": clips["test"], "clean": clips.get("supplemental", 0)}
+    counts = {"train": clips["train"], "test": clips["test"], supplements: clips.get("supplemental", 0)}
     return Counter({kind: sections * count for kind, count in counts.items()})
 
 

@@ -18,7 +18,8 @@ class PrepareSettings(ClipFormat):
 
     sections: list[str]
     recordings: str | None  # a fingerprint of the files in a user's folder
-    strict: bool  # whether wrong attributes are an error; some official archives have them
+    strict: bool  # whether wrong attributes and unknown supplements are errors; official archives may have them
+    supplements: str | None  # the kind of the machine's supplements if the dataset's block states it: clean or noise
 
 
 def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: PrepareSettings) -> None:
@@ -27,7 +28,8 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: P
     Shorter recordings are padded with zeros at the end; longer ones are cut. The log has the number of both. Raises
     AsdError for a section without training or test clips.
     """
-    clips = _wanted(scan(recordings, machine, settings.strict), recordings, machine, settings.sections)
+    found = scan(recordings, machine, settings.strict, settings.supplements)
+    clips = _wanted(found, recordings, machine, settings.sections)
     recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
     cut, padded = write_audio(clips, out, recipe, settings)
     _log.info(

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,12 @@ class Dataset:
     ground_truth: dict[str, Any] | None
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
     clips: dict[str, int] | None = None  # declared numbers of clips per section, used only by `asdlib plan`
+    supplements: dict[str, str] = field(default_factory=dict)  # machine → clean or noise, where the block states it
+
+    @property
+    def official(self) -> bool:
+        """Whether the recordings are archives of the challenge: attributes may be wrong, names of supplements new."""
+        return self.source is not None and self.source["kind"] == "zenodo"
 
     @property
     def sections(self) -> list[Section]:
@@ -96,10 +102,16 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
     where = f"config: datasets.{name}"
     pool = _noise_pool(block, config, where)
     if "folder" in block:
-        return _read_folder(name, _path(block["folder"]), f"{where}.folder", block, pool)
-    sections = _declared_sections(name, block, block["machines"])
-    clips = block.get("clips")
-    return Dataset(name, sections, None, block["source"], block.get("year"), block.get("ground_truth"), pool, clips)
+        dataset = _read_folder(name, _path(block["folder"]), f"{where}.folder", block, pool)
+    else:
+        sections, truth = _declared_sections(name, block, block["machines"]), block.get("ground_truth")
+        dataset = Dataset(name, sections, None, block["source"], block.get("year"), truth, pool, block.get("clips"))
+    stated = block.get("supplements", {})
+    for machine in stated:
+        if machine not in dataset.machines:
+            known = ", ".join(dataset.machines)
+            raise AsdError(f"{where}.supplements: there is no machine {machine}: use one of: {known}")
+    return replace(dataset, supplements=stated)
 
 
 def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:

@@ -28,12 +28,12 @@ def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
     """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings."""
     chosen = graph.all_datasets[dataset]
     by_hand = chosen.by_hand(machine)
-    official = chosen.source is not None and chosen.source["kind"] == "zenodo"  # whose attributes may be wrong
     return {
         **graph.config["prepare"],
         "sections": list(chosen.machines[machine]),
         "recordings": datasets.fingerprint(by_hand) if by_hand else None,
-        "strict": not official,
+        "strict": not chosen.official,
+        "supplements": chosen.supplements.get(machine),
     }
 
 
