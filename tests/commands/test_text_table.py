@@ -41,19 +41,39 @@ def test_heads_are_bold_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_of_scores_has_ours_beside_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "scores.csv"
-    known = {"system": "toy", "variant": "a", "dataset": "here", "seed": "1", "n_train": 3, "n_test": 2}
+    known = {
+        "system": "toy",
+        "variant": "a",
+        "dataset": "here",
+        "seed": "1",
+        "n_train": 3,
+        "n_test": 2,
+        "metric": "2022",
+    }
     rows = [
-        {"machine": "fan", "section": "00", "auc_source": 71.2345, "reported_auc_source": 70.0},
+        {
+            "machine": "fan",
+            "section": "00",
+            "auc_source": 71.2345,
+            "reported_auc_source": 70.0,
+            "auc_source_low": 62.6,
+            "auc_source_high": 79.9,
+        },
         {"machine": "all", "section": "", "hmean": 100.0},
     ]
     pd.DataFrame([known | row for row in rows]).reindex(columns=SCORE_COLUMNS).to_csv(path, index=False)
     assert main(["table", str(path), str(path)]) == 0
     head, fan, overall, *again, empty, note = capsys.readouterr().out.splitlines()
-    assert head == ("system  variant  dataset  machine  section  seed     AUC source  AUC target   pAUC      h-mean")
-    assert fan == "toy     a        here     fan      00       1     71.23 / 70.00       - / -  - / -       - / -"
-    assert overall == "toy     a        here     all               1             - / -       - / -  - / -  100.00 / -"
+    assert (
+        head == "system  variant  dataset  machine  section  seed             AUC source  AUC target   pAUC      h-mean"
+    )
+    assert (
+        fan == "toy     a        here     fan      00       1     71.23 (63-80) / 70.00       - / -  - / -       - / -"
+    )
+    assert overall.split()[:5] == ["toy", "a", "here", "all", "1"]
+    assert overall.endswith("- / -       - / -  - / -  100.00 / -")
     assert again == [fan, overall]
-    assert (empty, note[:18]) == ("", "Ours / reported. R")
+    assert (empty, note[:31]) == ("", "Ours (95 % interval) / reported")
 
 
 def test_another_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.workflow
 TABLES = "results/baseline/scores.csv"
 FIGURES = ("auc_source", "auc_target", "pauc", "hmean")
 COLUMNS = (
-    "system,variant,dataset,machine,section,auc_source,auc_target,pauc,hmean,reported_auc_source,"
-    "reported_auc_target,reported_pauc,reported_hmean,n_train,n_test,seed,recipe"
+    "system,variant,dataset,machine,section,metric,auc_source,auc_target,pauc,hmean,auc_source_low,auc_source_high,"
+    "auc_target_low,auc_target_high,pauc_low,pauc_high,hmean_low,hmean_high,reported_auc_source,reported_auc_target,"
+    "reported_pauc,reported_hmean,n_train,n_test,seed,recipe"
 )
 SHORT = "override: {models: {dense_ae: {hidden: 8, training: {epochs: 1, batch_size: 64}}}}\nprepare: {seconds: 1.0}\n"
 # The demo at the size of a test: the settings of a declared dataset can be overridden like any other.
@@ -110,7 +111,9 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
     joined = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "mean"}
     spread = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "sd"}
     for variant, row in joined.items():
-        assert shown[variant] == f"{float(row['hmean']):.2f} ± {float(spread[variant]['hmean']):.2f}"
+        ours = f"{float(row['hmean']):.2f} ± {float(spread[variant]['hmean']):.2f}"
+        ends = [row["hmean_low"], row["hmean_high"]]
+        assert shown[variant] == ours + (" {:.0f}–{:.0f}".format(*map(float, ends)) if all(ends) else "")
     assert [row[3] for row in page.table("baseline on demo")] == [row["seed"] for row in rows]
 
     # One seed by itself gives the same bytes as together with others.

@@ -33,7 +33,10 @@ def cells(row: dict[str, str]) -> list[str]:
     for name in FIGURES:
         ours, reported = row[name], row[f"reported_{name}"]
         difference = f"{float(ours) - float(reported):+.2f}".replace("-", "−") if ours and reported else "–"
-        found += [f"{float(figure):.2f}" if figure else "–" for figure in (ours, reported)] + [difference]
+        shown = [f"{float(figure):.2f}" if figure else "–" for figure in (ours, reported)]
+        ends = [row[f"{name}_{end}"] for end in ("low", "high")]
+        shown[0] += " {:.0f}–{:.0f}".format(*map(float, ends)) if all(ends) else ""
+        found += [*shown, difference]
     return found
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
+from asdlib.evaluation.jackknife import official_ci95
 from asdlib.evaluation.reported import load_reported, nothing_reported
 from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_scores, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
@@ -19,7 +20,9 @@ SPEED = {"spd": "3", "mic": "1"}
 CELLS = [(domain, label) for domain in ("source", "target") for label in ("normal", "anomaly")]
 
 
-def prepared(machine: str, labelled: bool = True, attributes: dict[str, str] = SPEED) -> list[dict]:
+def prepared(
+    machine: str, labelled: bool = True, attributes: dict[str, str] = SPEED, domains: bool = True
+) -> list[dict]:
     """Write three training clips of a machine and five test clips per domain and label; return the test clips."""
     rows = []
     for kind, cells, count in (("train", [("source", "normal")], 3), ("test", CELLS, 5)):
@@ -29,7 +32,7 @@ def prepared(machine: str, labelled: bool = True, attributes: dict[str, str] = S
                 known = labelled or kind == "train"
                 rows.append(
                     {
-                        "clip": name, "section": "00", "domain": domain if known else None, "split": kind,
+                        "clip": name, "section": "00", "domain": domain if known and domains else None, "split": kind,
                         "label": label if known else None, "attributes": attributes, "kind": kind,
                         "samples": 1, "recorded_samples": 1, "frames": None,
                         "source_file": f"{machine}/{kind}/{name}.wav",
@@ -51,10 +54,12 @@ def scored(machine: str, clips: list[dict], folder: Path, seed: int) -> list[flo
     return scores
 
 
-def made(*seeds: int, reported: pd.DataFrame | None = None) -> tuple[list[dict], list[dict]]:
+def made(*seeds: int, reported: pd.DataFrame | None = None, year: int | None = None) -> tuple[list[dict], list[dict]]:
     """Return the rows of scores.csv and clips.csv."""
     variants = [VariantScores("mse", seed, "r", {"toy": f"results/baseline/mse/toy/{seed}"}) for seed in seeds]
-    settings = TableSettings("baseline", variants, [Section("toy", machine, "00") for machine in MACHINES])
+    settings = TableSettings(
+        "baseline", variants, [Section("toy", machine, "00") for machine in MACHINES], {"toy": year}
+    )
     tables = make_tables(settings, nothing_reported() if reported is None else reported)
     return tables[0].to_dict("records"), tables[1].to_dict("records")
 
@@ -83,6 +88,72 @@ def test_figures_are_the_official_ones_in_percent() -> None:
         values += expected
     assert rows[-1]["hmean"] == pytest.approx(len(values) / sum(1 / value for value in values), abs=1e-3)
     assert (rows[-1]["n_train"], rows[-1]["n_test"], rows[-1]["section"]) == (6, 40, "")
+
+
+def test_every_figure_has_the_interval_of_the_jackknife() -> None:
+    """The interval of a row comes from leaving out each of its clips in turn, that of `all` from all clips."""
+    arrays = []
+    for machine in MACHINES:
+        clips = prepared(machine)
+        scores = scored(machine, clips, Path("results/baseline/mse/toy/1"), 1)
+        labels = np.array([clip["label"] == "anomaly" for clip in clips]).astype(int)
+        arrays.append((labels, np.array([clip["domain"] for clip in clips]), np.array(scores)))
+    rows, _ = made(1)
+    for row, sections in zip(rows, [arrays[:1], arrays[1:], arrays], strict=True):
+        half_width = 100 * official_ci95(sections)
+        ends = [max(row["hmean"] - half_width, 0.0), min(row["hmean"] + half_width, 100.0)]
+        assert [row["hmean_low"], row["hmean_high"]] == pytest.approx(ends, abs=2e-4)
+        for figure in ("auc_source", "auc_target", "pauc"):
+            assert 0 <= row[f"{figure}_low"] <= row[figure] <= row[f"{figure}_high"] <= 100
+    labels, domains, scores = arrays[0]
+    source = [
+        100 * roc_auc_score(np.delete(labels, i)[use], np.delete(scores, i)[use])
+        for i in range(20)
+        for use in [(np.delete(domains, i) == "source") | (np.delete(labels, i) == 1)]
+    ]
+    half_width = 2.0930 * np.sqrt(19 * np.var(source))  # Student's 97.5 % quantile for 19 degrees of freedom
+    assert rows[0]["auc_source_low"] == pytest.approx(rows[0]["auc_source"] - half_width, abs=2e-3)
+
+
+def by_definition(year: int, machine: str, clips: list[dict], scores: list[float]) -> dict[str, float]:
+    """Return the figures of a machine by the definition of 2020 or 2021, written anew."""
+    label = np.array([clip["label"] == "anomaly" for clip in clips])
+    domain = np.array([clip["domain"] for clip in clips])
+    given = np.array(scores)
+    parts = {"": label | True} if year == 2020 else {"_source": domain == "source", "_target": domain == "target"}
+    areas = {f"auc{name}": 100 * roc_auc_score(label[use], given[use]) for name, use in parts.items()}
+    return areas | {
+        f"pauc{name}": 100 * roc_auc_score(label[use], given[use], max_fpr=0.1) for name, use in parts.items()
+    }
+
+
+@pytest.mark.parametrize("year", [2020, 2021])
+def test_earlier_years_have_their_own_definitions(year: int) -> None:
+    clips = {machine: prepared(machine) for machine in MACHINES}
+    scores = {machine: scored(machine, clips[machine], Path("results/baseline/mse/toy/1"), 1) for machine in MACHINES}
+    rows, _ = made(1, year=year)
+    assert {row["metric"] for row in rows} == {str(year)}
+    expected = [by_definition(year, machine, clips[machine], scores[machine]) for machine in MACHINES]
+    mean, score = (np.mean, "amean") if year == 2020 else (lambda v: len(v) / sum(1 / x for x in v), "hmean")
+    for row, areas in zip(rows, expected, strict=False):
+        assert {name: row[name] for name in areas} == pytest.approx(areas, abs=1e-4)
+        assert row[score] == pytest.approx(mean(list(areas.values())), abs=1e-4)
+    for name in expected[0]:
+        assert rows[-1][name] == pytest.approx(mean([areas[name] for areas in expected]), abs=1e-4)
+    assert rows[-1][score] == pytest.approx(mean([value for areas in expected for value in areas.values()]), abs=1e-4)
+    others = {"auc", "amean", "auc_source", "auc_target", "pauc", "pauc_source", "pauc_target", "hmean"}
+    assert not (others - set(expected[0]) - {score}) & set(rows[0]), "columns of other definitions"
+    write_table(pd.DataFrame(rows), Path("scores.csv"))
+    table = read_score_table(Path("scores.csv"))
+    assert table[score].tolist() == [row[score] for row in rows]
+    assert table[["hmean", "amean"]].isna().sum().sum() == len(rows)
+
+
+def test_2020_needs_no_domains() -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine, domains=False), Path("results/baseline/mse/toy/1"), 1)
+    assert not any(np.isnan(row["amean"]) for row in made(1, year=2020)[0])
+    assert all(np.isnan(row["hmean"]) for row in made(1, year=2021)[0])
 
 
 def test_every_clip_has_a_row() -> None:
@@ -127,6 +198,9 @@ def test_several_seeds_add_mean_and_deviation() -> None:
     values = [row["auc_source"] for row in fan[:3]]
     assert fan[3]["auc_source"] == pytest.approx(np.mean(values), abs=1e-3)
     assert fan[4]["auc_source"] == pytest.approx(np.std(values, ddof=1), abs=1e-3)
+    widths = [row["auc_source_high"] - row["auc_source_low"] for row in fan]
+    assert 0 < widths[3] < max(widths[:3]), "of the mean, over clips; the seeds differ"
+    assert np.isnan(widths[4])
 
 
 def test_without_labels_the_figures_stay_empty_and_the_clips_remain(caplog: pytest.LogCaptureFixture) -> None:
@@ -207,9 +281,17 @@ def test_a_table_is_read_as_it_was_written() -> None:
             r"is not a table of scores \(it has no rows\): delete it",
         ),
         (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): delete it and run again"),
+        (
+            f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2019{',' * (len(SCORE_COLUMNS) - 6)}\n".encode(),
+            r"is not a table of scores \(there is no metric '2019'\): delete it and run again",
+        ),
+        (
+            f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2021{',' * (len(SCORE_COLUMNS) - 6)}\n".encode(),
+            r"has no column pauc_source: name the scores\.csv of a system; if it is one, delete it and run again",
+        ),
         (b"system,variant\n", r"has no column dataset: name the scores\.csv of a system; if it is one, delete it"),
         (
-            f"{','.join(SCORE_COLUMNS)}\n{',' * 5}many{',' * 11}\n".encode(),
+            f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2022,many{',' * (len(SCORE_COLUMNS) - 7)}\n".encode(),
             r"is not a table of scores \(could not convert string to float: 'many'\): delete it and run again",
         ),
     ],

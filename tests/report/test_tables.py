@@ -7,13 +7,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asdlib.evaluation.score_table import FIGURES, REPORTED, SCORE_COLUMNS
+from asdlib.evaluation.score_table import ALL_FIGURES, REPORTED, SCORE_COLUMNS, bounds
 from asdlib.report import tables
 
 
 def row(**values: str | float) -> dict[str, Any]:
     known = {"system": "toy", "variant": "a", "dataset": "here", "machine": "all", "seed": "1"}
-    return dict.fromkeys(SCORE_COLUMNS, "") | dict.fromkeys([*FIGURES, *REPORTED], nan) | known | values
+    ends = [end for figure in ALL_FIGURES for end in bounds(figure)]
+    numbers = dict.fromkeys([*ALL_FIGURES, *ends, *REPORTED], nan)
+    return dict.fromkeys(SCORE_COLUMNS, "") | {"metric": "2022"} | numbers | known | values
 
 
 def overview(*rows: dict[str, Any]) -> list[dict[str, Any]]:
@@ -28,6 +30,17 @@ def test_a_difference_has_a_sign_and_a_colour() -> None:
     assert better["difference"]["colour"] != worse["difference"]["colour"]
 
 
+def test_the_figures_are_those_of_the_datasets_definition() -> None:
+    own = {"dataset": "old", "machine": "fan", "section": "00", "metric": "2020"}
+    rows = pd.DataFrame([row(hmean=61.0), row(**own, amean=70.0, amean_low=65.4, amean_high=74.6, auc=80.0, pauc=60.0)])
+    assert tables.titles(rows, "here") == ["h-mean", "AUC source", "AUC target", "pAUC"]
+    assert tables.titles(rows, "old") == ["a-mean", "AUC", "pAUC"]
+    (line,) = tables.full(rows, "old")
+    assert [figure["ours"] for figure in line["figures"]] == ["70.00", "80.00", "60.00"]
+    assert [figure["interval"] for figure in line["figures"]] == ["65–75", "", ""]
+    assert tables.by_machine(rows, "old")["lines"][0]["cells"][0]["text"] == "70.00"
+
+
 def test_missing_figures_are_dashes_without_colour() -> None:
     for lone in (row(hmean=61.0), row(reported_hmean=61.0), row()):
         (line,) = overview(lone)
@@ -38,10 +51,11 @@ def test_missing_figures_are_dashes_without_colour() -> None:
 
 def test_several_seeds_show_mean_and_standard_deviation() -> None:
     rows = [row(seed=seed, hmean=figure) for seed, figure in (("1", 50.0), ("2", 54.0), ("sd", 2.8284))]
-    rows.insert(2, row(seed="mean", hmean=52.0, reported_hmean=53.0))
+    rows.insert(2, row(seed="mean", hmean=52.0, hmean_low=46.6, hmean_high=57.4, reported_hmean=53.0))
     (line,) = overview(*rows)
     assert line["figures"][0] == {
         "ours": "52.00 ± 2.83",
+        "interval": "47–57",
         "reported": "53.00",
         "difference": {"text": "−1.00", "colour": line["figures"][0]["difference"]["colour"]},
     }

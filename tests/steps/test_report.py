@@ -52,7 +52,7 @@ def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
 
 
 def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
-    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here"}
+    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here", "metric": "2022"}
     path = Path(f"results/{system}/scores.csv")
     with path.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, SCORE_COLUMNS)

@@ -55,6 +55,7 @@ def test_the_tables_are_written_to_the_byte(tmp_path: Path, monkeypatch: pytest.
         "system": "baseline",
         "variants": [{"variant": "mse", "seed": s, "recipe": f"ae-{s}, x", "folders": folders[s]} for s in folders],
         "sections": [{"dataset": d, "machine": m, "section": "00"} for d, m in (("toy", "fan"), ("own", "pump"))],
+        "years": {"toy": 2025, "own": None},
     }
     tabulate([Path("baseline.csv")], Path("scores.csv"), Path("clips.csv"), typed(TableSettings, settings))
     for name in ("scores.csv", "clips.csv"):

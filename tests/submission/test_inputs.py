@@ -107,7 +107,7 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     table = Path("results/baseline/scores.csv")
     table.parent.mkdir(parents=True)
     cells = [dict(zip(columns, row.split(","), strict=True)) for row in rows]
-    pd.DataFrame(cells).reindex(columns=SCORE_COLUMNS).to_csv(table, index=False)
+    pd.DataFrame(cells).assign(metric="2022").reindex(columns=SCORE_COLUMNS).to_csv(table, index=False)
     entry = inputs.settings(chosen)["systems"][0]
     fan = {"machine": "fan", "section": "00", "auc_source": "70.5", "auc_target": "60.0", "pauc": "50.0"}
     assert entry["figures"] == [fan]

@@ -1,4 +1,4 @@
-"""Jackknife intervals of the official metric, without recomputing the metric for each clip left out.
+"""Jackknife intervals of the official metrics, without recomputing the metric for each clip left out.
 
 Let tp(f) be the number of anomalies found at f false alarms (linear within a group of tied scores). Leaving out one
 clip shifts a known part of this curve, so every leave-one-out area follows from the area of the full curve.
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
-from asdlib.evaluation.metrics import DOMAINS, EPSILON, MAX_FPR, checked, clips_of_auc, section_metrics
+from asdlib.evaluation.figures import SINCE_2022, Definition
+from asdlib.evaluation.metrics import EPSILON, MAX_FPR, checked, clips_of_area, section_areas
 
 Floats = NDArray[np.float64]
 Clips = tuple[ArrayLike, ArrayLike, ArrayLike]  # labels, domains and scores of one section, each of shape (N,)
@@ -30,14 +31,29 @@ def evaluator_ci95(labels: ArrayLike, scores: ArrayLike) -> float:
 def official_ci95(sections: Sequence[Clips]) -> float:
     """Return the half width of the 95 % jackknife interval of the official score over `sections`.
 
-    Each clip in turn is left out of its section. NaN if leaving a clip out leaves an AUC without clips.
+    It is the last of `half_widths`. NaN if leaving a clip out leaves an AUC without clips.
     """
-    scored = np.array([section_metrics(*clips).scored for clips in sections])
+    return float(half_widths(leave_one_out_figures(SINCE_2022, sections))[-1])
+
+
+def leave_one_out_figures(definition: Definition, sections: Sequence[Clips]) -> Floats:
+    """Return the figures of a definition over `sections`, with each of their N clips in turn left out of its section.
+
+    Shape (N, F): each area's mean over the sections, and the score. NaN where an area has no clips of one class left.
+    """
+    there, back = (_inverse, np.reciprocal) if definition.score == "hmean" else (np.asarray, np.asarray)
+    terms = there(np.array([section_areas(definition, *clips) for clips in sections]))  # of the mean: (sections, areas)
     replicates = []
     for index, clips in enumerate(sections):
-        others = _inverse(np.delete(scored, index, axis=0)).sum()
-        replicates.append(scored.size / (others + _inverse(_leave_one_out_scored(*clips)).sum(axis=1)))
-    return _half_width(np.concatenate(replicates))
+        others = np.delete(terms, index, axis=0).sum(axis=0)
+        means = (others + there(_leave_one_out_areas(definition, *clips))) / len(sections)
+        replicates.append(back(np.column_stack([means, means.mean(axis=1)])))
+    return np.concatenate(replicates)
+
+
+def half_widths(replicates: Floats) -> Floats:
+    """Return the half widths (F,) of the 95 % jackknife intervals of F figures from (N, F) leave-one-out values."""
+    return np.array([_half_width(column) for column in replicates.T])
 
 
 def leave_one_out_auc(labels: ArrayLike, scores: ArrayLike) -> Floats:
@@ -91,16 +107,16 @@ def _area_without_normal(fp: Floats, tp: Floats, end: float) -> Floats:
     return areas
 
 
-def _leave_one_out_scored(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> Floats:
-    """Return AUC (source), AUC (target) and pAUC of a section without clip i: shape (N, 3)."""
+def _leave_one_out_areas(definition: Definition, labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> Floats:
+    """Return the areas of a section without clip i: shape (N, areas)."""
     labels, scores = checked(labels, scores)
     columns = []
-    for domain, full in zip(DOMAINS, section_metrics(labels, domains, scores).scored, strict=False):
-        use = clips_of_auc(labels, domains, domain)
-        column = np.full(labels.size, full)  # a clip that is not part of this AUC changes nothing
-        column[use] = leave_one_out_auc(labels[use], scores[use])
+    for area, full in zip(definition.areas, section_areas(definition, labels, domains, scores), strict=True):
+        use = clips_of_area(area, labels, domains)
+        column = np.full(labels.size, full)  # a clip that is not part of this area changes nothing
+        column[use] = (leave_one_out_pauc if area.partial else leave_one_out_auc)(labels[use], scores[use])
         columns.append(column)
-    return np.stack([*columns, leave_one_out_pauc(labels, scores)], axis=1)
+    return np.stack(columns, axis=1)
 
 
 def _inverse(values: Floats) -> Floats:

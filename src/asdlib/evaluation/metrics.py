@@ -1,4 +1,4 @@
-"""The official metric of DCASE Task 2 (2022 and later): AUC per domain, partial AUC, and their harmonic mean.
+"""The official metrics of DCASE Task 2: AUC and partial AUC of a section, and the mean that makes one score of them.
 
 Labels are 0 (normal) or 1 (anomaly), domains "source" or "target", a higher score is more anomalous; all values are
 fractions in [0, 1]. Confidence intervals of these figures are in `asdlib.evaluation.jackknife`.
@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import DOMAINS, SINCE_2022, Area, Definition
 
-DOMAINS = ("source", "target")
 MAX_FPR = 0.1  # the pAUC covers false positive rates from 0 to here
 EPSILON = float(np.finfo(np.float64).eps)  # the floor of every harmonic mean and denominator
 
 
 @dataclass(frozen=True, slots=True)
 class SectionMetrics:
-    """The ranking metrics of one machine and section."""
+    """The ranking metrics of one machine and section by the definition of 2022 and later."""
 
     auc_source: float
     auc_target: float
@@ -69,25 +69,41 @@ def section_metrics(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) ->
     """Return the metrics of one section from its N clips: three arrays of shape (N,).
 
     The AUC of a domain compares the normal clips of that domain with the anomalies of *both* domains; the pAUC
-    uses all clips. Raises AsdError if a domain has no normal clip, or as `auc` does.
+    uses all clips. Raises AsdError as `section_areas` does.
+    """
+    return SectionMetrics(*section_areas(SINCE_2022, labels, domains, scores), auc(labels, scores))
+
+
+def section_areas(definition: Definition, labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> list[float]:
+    """Return the areas of a definition for one section of N clips; domains are used only if the definition needs them.
+
+    Raises AsdError if a domain has no normal clip or, where the definition needs it, no anomaly, or as `auc` does.
     """
     labels, scores = checked(labels, scores)
-    in_use = {domain: clips_of_auc(labels, domains, domain) for domain in DOMAINS}
-    areas = {domain: auc(labels[use], scores[use]) for domain, use in in_use.items()}
-    return SectionMetrics(areas["source"], areas["target"], pauc(labels, scores), auc(labels, scores))
+    found = []
+    for area in definition.areas:
+        use = clips_of_area(area, labels, domains)
+        found.append((pauc if area.partial else auc)(labels[use], scores[use]))
+    return found
+
+
+def clips_of_area(area: Area, labels: ArrayLike, domains: ArrayLike) -> NDArray[np.bool_]:
+    """Return a mask (N,) of the clips that an area compares."""
+    labels = np.asarray(labels)
+    used = np.zeros(labels.shape, dtype=bool)
+    for label, kind, domain in ((0, "normal", area.normal), (1, "anomalous", area.anomalous)):
+        chosen = labels == label
+        if domain:
+            chosen &= _checked_domains(domains, labels) == domain
+        if domain and not chosen.any():
+            raise AsdError(f"labels: no {kind} clip of the {domain} domain: its AUC needs at least one")
+        used |= chosen
+    return used
 
 
 def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[np.bool_]:
     """Return a mask (N,) of the clips in AUC (`domain`): the normal clips of the domain and all anomalies."""
-    labels, domains = np.asarray(labels), np.asarray(domains)
-    unknown = sorted(set(domains.tolist()) - set(DOMAINS))
-    if unknown or domains.shape != labels.shape:
-        wrong = f"{unknown[0]!r} is not a domain" if unknown else f"{domains.size} for {labels.size} clips"
-        raise AsdError(f"domains: {wrong}: give 'source' or 'target' for each clip")
-    normal = (labels == 0) & (domains == domain)
-    if not normal.any():
-        raise AsdError(f"labels: no normal clip of the {domain} domain: its AUC needs at least one")
-    return normal | (labels == 1)
+    return clips_of_area(Area("", normal=domain), labels, domains)
 
 
 def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:
@@ -110,6 +126,12 @@ def harmonic_mean(values: Iterable[float]) -> float:
     if not array.size or not np.isfinite(array).all():
         raise AsdError("harmonic mean: no values, or values that are not finite: leave out what was not scored")
     return float(array.size / np.sum(1.0 / np.maximum(array, EPSILON)))
+
+
+def mean_of(definition: Definition, values: ArrayLike) -> float:
+    """Return the mean by which a definition combines areas: harmonic, or arithmetic in 2020."""
+    values = np.ravel(values)
+    return harmonic_mean(values) if definition.score == "hmean" else float(np.mean(values))
 
 
 def official_score(values: Iterable[float]) -> float:
@@ -136,6 +158,15 @@ def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], ND
         missing = "normal" if labels.all() else "anomalous"
         raise AsdError(f"labels: no {missing} clip: a ROC curve needs normal and anomalous clips")
     return labels, scores
+
+
+def _checked_domains(domains: ArrayLike, labels: NDArray[np.int64]) -> NDArray[np.str_]:
+    domains = np.asarray(domains)
+    unknown = sorted(set(domains.tolist()) - set(DOMAINS))
+    if unknown or domains.shape != labels.shape:
+        wrong = f"{unknown[0]!r} is not a domain" if unknown else f"{domains.size} for {labels.size} clips"
+        raise AsdError(f"domains: {wrong}: give 'source' or 'target' for each clip")
+    return domains
 
 
 def _binary(values: ArrayLike, name: str) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import logging
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,26 @@ from asdlib.data.files import atomic
 from asdlib.data.tables import ClipTable
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import FIGURES
-from asdlib.evaluation.metrics import section_metrics
+from asdlib.evaluation.figures import DEFINITIONS, FIGURES, Definition, definition_of
 from asdlib.evaluation.reported import KEYS as REPORTED_KEYS
-from asdlib.evaluation.reported import overall_figures, recomputed_overall
-from asdlib.evaluation.score_table import CLIP_COLUMNS, KEYS, MEAN, REPORTED, SCORE_COLUMNS, SD
+from asdlib.evaluation.reported import recomputed_overall
+from asdlib.evaluation.score_table import (
+    CLIP_COLUMNS,
+    COUNTS,
+    KEYS,
+    MEAN,
+    METRIC,
+    REPORTED,
+    SD,
+    bounds,
+    score_columns,
+)
+from asdlib.evaluation.section_figures import Figures, figures_of, mean_figures, unknown_figures
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
 from asdlib.workflow.words import ALL, RAW
 
-MISSING = [math.nan] * len(FIGURES)
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +55,7 @@ class TableSettings:
     system: str
     variants: list[VariantScores]
     sections: list[Section]
+    years: dict[str, int | None]  # dataset: year of the challenge, which decides the official definition
 
 
 @dataclass(frozen=True)
@@ -61,25 +71,26 @@ def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.Dat
     """Return scores.csv and clips.csv of a system; all figures are in percent, as the reports print them.
 
     `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing if test clips have no
-    labels. A row `all` combines the machines of a variant by harmonic means; with several seeds, rows `mean` and `sd`
-    (sample standard deviation) follow.
+    labels. A row `all` combines the machines of a variant by the means of the dataset's official definition; with
+    several seeds, rows `mean` and `sd` (sample standard deviation) follow.
     """
     sections = [_read_section(section) for section in settings.sections]
     datasets = dict.fromkeys(section.dataset for section in settings.sections)
     scores, clips = [], []
     for variant in settings.variants:
         for dataset in datasets:
+            definition = definition_of(settings.years[dataset])
             own = [one for one in sections if one.section.dataset == dataset]
             scored = [_scored_clips(settings.system, variant, section) for section in own]
-            rows = pd.DataFrame(map(_section_row, own, scored)).assign(
-                system=settings.system, variant=variant.variant, seed=variant.seed, recipe=variant.recipe
-            )
-            scores += [rows, _overall_row(rows)]
+            rows = _rows(own, scored, definition)
+            told = {"system": settings.system, "variant": variant.variant, "seed": variant.seed}
+            scores += [row | told | {"recipe": variant.recipe, METRIC: definition.name} for row in rows]
             clips += scored
-    compared = pd.concat(scores).join(_comparable(reported), on=list(REPORTED_KEYS))
+    compared = pd.DataFrame(scores).join(_comparable(reported), on=list(REPORTED_KEYS))
     table = pd.concat([compared, *_over_seeds(compared)])
-    figures = table[[*FIGURES, *REPORTED]].map(_rounded)
-    return table.assign(**figures)[list(SCORE_COLUMNS)], pd.concat(clips)
+    columns = score_columns(set(table[METRIC]))
+    numbers = [name for name in columns if name not in (*KEYS, METRIC, *COUNTS, "seed", "recipe")]
+    return table.assign(**table[numbers].map(_rounded))[columns], pd.concat(clips)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -126,35 +137,29 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> p
     return joined[list(CLIP_COLUMNS)]
 
 
-def _section_row(clips: SectionClips, scored: pd.DataFrame) -> dict[str, Any]:
-    section = clips.section
-    try:
-        figures = _section_figures(scored)
-    except AsdError as error:
-        _log.warning("%s/%s section %s: no metrics: %s", section.dataset, section.machine, section.section, error)
-        figures = MISSING
-    return {
-        "dataset": section.dataset,
-        "machine": section.machine,
-        "section": section.section,
-        **dict(zip(FIGURES, figures, strict=True)),
-        "n_train": clips.n_train,
-        "n_test": len(scored),
-    }
+def _rows(sections: list[SectionClips], scored: list[pd.DataFrame], definition: Definition) -> list[dict[str, Any]]:
+    """Return the rows of one variant, seed and dataset: one for each section, and the row `all`.
+
+    The key `figures` keeps the figures themselves, for the mean over seeds; it is no column of the table.
+    """
+    rows = []
+    for one, clips in zip(sections, scored, strict=True):
+        try:
+            figures = figures_of([clips], definition)
+        except AsdError as error:
+            _log.warning("%s/%s section %s: no metrics: %s", *one.section, error)
+            figures = unknown_figures(definition)
+        rows.append(
+            {**one.section._asdict(), **_cells(figures, definition), "n_train": one.n_train, "n_test": len(clips)}
+        )
+    complete = not any(math.isnan(row[definition.score]) for row in rows)
+    overall = figures_of(scored, definition) if complete else unknown_figures(definition)
+    counts = {name: sum(row[name] for row in rows) for name in COUNTS}
+    return [*rows, {**rows[0], "machine": ALL, "section": "", **_cells(overall, definition), **counts}]
 
 
-def _section_figures(clips: pd.DataFrame) -> list[float]:
-    if clips[["domain", "label"]].isna().any(axis=None):
-        raise AsdError("test clips without label or domain: add a ground_truth.csv, or set ground_truth: true")
-    found = section_metrics((clips["label"] == "anomaly").astype(int), clips["domain"], clips["anomaly_score"])
-    return [100 * value for value in (found.auc_source, found.auc_target, found.pauc, found.hmean)]
-
-
-def _overall_row(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the row `all` of one variant, seed and dataset."""
-    figures = dict(zip(FIGURES, overall_figures(rows), strict=True))
-    counts = {name: rows[name].sum() for name in ("n_train", "n_test")}
-    return rows.head(1).assign(machine=ALL, section="", **figures, **counts)
+def _cells(figures: Figures, definition: Definition) -> dict[str, Any]:
+    return {**figures.cells(definition), "figures": figures}
 
 
 def _comparable(reported: pd.DataFrame) -> pd.DataFrame:
@@ -163,17 +168,22 @@ def _comparable(reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def _over_seeds(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the mean and the standard deviation over the seeds of each row, if there are several."""
+    """Yield the mean and the standard deviation over the seeds of each row, if there are several.
+
+    The interval of the mean is that of the clips: the seeds are as they are.
+    """
     for _, group in rows.groupby(list(KEYS), sort=False):
         if len(group) > 1:
-            joined = group.head(1).assign(recipe="")
-            yield joined.assign(seed=MEAN, **_aggregated(group, statistics.mean))
-            yield joined.assign(seed=SD, **_aggregated(group, statistics.stdev), **dict.fromkeys(REPORTED, math.nan))
+            definition = DEFINITIONS[group[METRIC].iloc[0]]
+            joined, seeds = group.head(1).assign(recipe=""), group["figures"].tolist()
+            yield joined.assign(seed=MEAN, **mean_figures(seeds).cells(definition))
+            spread = {name: _deviation(group[name].tolist()) for name in definition.figures}
+            ends = [column for name in definition.figures for column in bounds(name)]
+            yield joined.assign(seed=SD, **spread, **dict.fromkeys([*ends, *REPORTED], math.nan))
 
 
-def _aggregated(group: pd.DataFrame, function: Callable[[list[float]], float]) -> dict[str, float]:
-    columns = {name: group[name].tolist() for name in FIGURES}
-    return {name: math.nan if any(map(math.isnan, values)) else function(values) for name, values in columns.items()}
+def _deviation(values: list[float]) -> float:
+    return math.nan if any(map(math.isnan, values)) else statistics.stdev(values)
 
 
 def _rounded(figure: float) -> float:

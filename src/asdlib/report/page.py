@@ -12,7 +12,6 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from asdlib.data.files import atomic
-from asdlib.report.tables import FIGURES
 
 PROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
 PACKAGES = ("torch", "scikit-learn", "numpy", "librosa", "snakemake")
@@ -21,9 +20,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def write_page(out: Path, **content: Any) -> None:
     """Write the page piece by piece, because its clips can be too large to hold in memory."""
-    pieces = (
-        environment().get_template("page.html").generate(figures=list(FIGURES.values()), versions=versions(), **content)
-    )
+    pieces = environment().get_template("page.html").generate(versions=versions(), **content)
     with atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
         handle.writelines(pieces)
 

@@ -8,19 +8,19 @@ from typing import Any
 import pandas as pd
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import AREAS, TITLES
-from asdlib.evaluation.score_table import KEYS, MEAN, SD, read_score_table
+from asdlib.evaluation.figures import DEFINITIONS, TITLES, Definition
+from asdlib.evaluation.score_table import KEYS, MEAN, METRIC, SD, bounds, read_score_table
 from asdlib.report.settings import ShownSystem
 from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
 
-FIGURES = {name: TITLES[name] for name in ("hmean", *AREAS)}
 MINUS = "−"
 DASH = "–"
 # Ends of a diverging scale that is safe for colour-blind readers: orange below, white between, blue above.
 BELOW, ABOVE = (247, 170, 82), (122, 182, 217)
 WIDEST = 10.0  # a difference of this many points has the full colour
 CHANCE, FAR = 50.0, 25.0  # a figure this many points from chance has the full colour
+MEANS = {"hmean": "harmonic", "amean": "arithmetic"}
 Cell = dict[str, Any]  # text, and the colour of its background or None
 
 
@@ -49,21 +49,34 @@ def refuse_gaps(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, lis
                 raise AsdError(f"{table}: has no row of {where}, seed {one[0]}: delete it and run again")
 
 
-def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
-    """Return a line for each variant (row `all`): ours, reported and the difference of all four figures.
+def definition(rows: pd.DataFrame, dataset: str) -> Definition:
+    """Return the definition that a dataset's figures follow."""
+    return DEFINITIONS[rows.loc[rows["dataset"] == dataset, METRIC].iloc[0]]
 
-    With several seeds, ours is mean ± sample standard deviation, and the difference is that of the mean.
+
+def titles(rows: pd.DataFrame, dataset: str) -> list[str]:
+    """Return the heads of a dataset's figures in the order of `overview` and `full`: the score comes first."""
+    return [TITLES[name] for name in _ordered(definition(rows, dataset))]
+
+
+def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
+    """Return a line for each variant (row `all`): ours, reported and the difference of all figures.
+
+    Ours has its 95 % interval. With several seeds, it is mean ± sample standard deviation, and the difference is that
+    of the mean.
     """
     overall = rows[(rows["dataset"] == dataset) & (rows["machine"] == ALL)]
-    return [_line(row) for row in _over_seeds(overall).to_dict("records")]
+    chosen = definition(rows, dataset)
+    return [_line(row, chosen) for row in _over_seeds(overall, chosen).to_dict("records")]
 
 
 def by_machine(rows: pd.DataFrame, dataset: str) -> dict[str, Any]:
-    """Return the h-means of a dataset: a column for each machine (or machine and section), a line for each variant."""
-    own = _over_seeds(rows[(rows["dataset"] == dataset) & (rows["machine"] != ALL)])
+    """Return the scores of a dataset: a column for each machine (or machine and section), a line for each variant."""
+    score = definition(rows, dataset).score
+    own = _over_seeds(rows[(rows["dataset"] == dataset) & (rows["machine"] != ALL)], definition(rows, dataset))
     several = own["section"].nunique() > 1
     column = own["machine"] + " " + own["section"] if several else own["machine"]
-    figures = own.set_index(["system", "variant", column])["hmean"].unstack(sort=False)
+    figures = own.set_index(["system", "variant", column])[score].unstack(sort=False)
     lines = [
         {"system": system, "variant": variant, "cells": [_against_chance(figure) for figure in row]}
         for (system, variant), row in zip(figures.index, figures.to_numpy(), strict=True)
@@ -74,7 +87,8 @@ def by_machine(rows: pd.DataFrame, dataset: str) -> dict[str, Any]:
 def full(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
     """Return every row of a dataset: seeds, mean and sd."""
     own = rows[rows["dataset"] == dataset]
-    return [{**_line(row), "row": row} for row in own.to_dict("records")]
+    chosen = definition(rows, dataset)
+    return [{**_line(row, chosen), "row": row} for row in own.to_dict("records")]
 
 
 def any_reported(lines: list[dict[str, Any]]) -> bool:
@@ -99,21 +113,37 @@ def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["seed"].isin([MEAN, SD])]
 
 
-def _over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+def _over_seeds(rows: pd.DataFrame, chosen: Definition) -> pd.DataFrame:
     """Return the rows that summarise the seeds (those of the only seed, or `mean`), with columns `sd_<figure>`."""
-    deviations = rows[rows["seed"] == SD].set_index(list(KEYS))[list(FIGURES)].add_prefix("sd_")
-    chosen = rows if deviations.empty else rows[rows["seed"] == MEAN]
-    return chosen.join(deviations, on=list(KEYS))
+    deviations = rows[rows["seed"] == SD].set_index(list(KEYS))[list(chosen.figures)].add_prefix("sd_")
+    summary = rows if deviations.empty else rows[rows["seed"] == MEAN]
+    return summary.join(deviations, on=list(KEYS))
 
 
-def _line(row: dict[str, Any]) -> dict[str, Any]:
-    figures = [_figure(row[name], row[f"reported_{name}"], row.get(f"sd_{name}", math.nan)) for name in FIGURES]
+def _ordered(chosen: Definition) -> list[str]:
+    return [chosen.score, *chosen.columns]
+
+
+def _line(row: dict[str, Any], chosen: Definition) -> dict[str, Any]:
+    figures = [_figure(row, name) for name in _ordered(chosen)]
     return {"system": row["system"], "variant": row["variant"], "recipe": row["recipe"], "figures": figures}
 
 
-def _figure(ours: float, reported: float, deviation: float) -> dict[str, Any]:
+def _figure(row: dict[str, Any], name: str) -> dict[str, Any]:
+    deviation = row.get(f"sd_{name}", math.nan)
     spread = "" if math.isnan(deviation) else f" ± {rounded(deviation)}"
-    return {"ours": rounded(ours) + spread, "reported": rounded(reported), "difference": _difference(ours - reported)}
+    reported = row.get(f"reported_{name}", math.nan)  # the reports have no figures of other definitions
+    return {
+        "ours": rounded(row[name]) + spread,
+        "interval": interval(*(row[end] for end in bounds(name))),
+        "reported": rounded(reported),
+        "difference": _difference(row[name] - reported),
+    }
+
+
+def interval(low: float, high: float) -> str:
+    """Return a 95 % interval in whole points, or an empty text if it is unknown."""
+    return "" if math.isnan(low) else f"{low:.0f}–{high:.0f}"
 
 
 def rounded(figure: float) -> str:

@@ -65,6 +65,8 @@ def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
     return {
         "name": name,
         "machines": machines,
+        "figures": tables.titles(rows, name),
+        "mean": tables.MEANS[tables.definition(rows, name).score],
         "overview": tables.overview(rows, name),
         "by_machine": tables.by_machine(rows, name),
     }

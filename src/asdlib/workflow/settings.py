@@ -73,7 +73,7 @@ def score(variant: Variant, section: str) -> Settings:
 
 
 def tabulate(graph: Graph, system: str) -> Settings:
-    """Return the settings of `tabulate`: the system's variants for every seed, and the run's sections."""
+    """Return the settings of `tabulate`: the system's variants for every seed, and the run's sections and years."""
     variants = [
         {
             "variant": variant.name,
@@ -83,4 +83,9 @@ def tabulate(graph: Graph, system: str) -> Settings:
         }
         for variant in graph.variants_of(system)
     ]
-    return {"system": system, "variants": variants, "sections": [section._asdict() for section in graph.sections]}
+    return {
+        "system": system,
+        "variants": variants,
+        "sections": [section._asdict() for section in graph.sections],
+        "years": {name: dataset.year for name, dataset in graph.datasets.items()},
+    }
