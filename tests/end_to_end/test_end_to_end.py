@@ -107,7 +107,7 @@ def test_seeds_and_the_demo(tmp_path: Path) -> None:
         assert float(sd["hmean"]) == pytest.approx(abs(one - two) / math.sqrt(2), abs=1e-3)
     assert len(list((both.folder / "results" / "models").iterdir())) == 2
     page = PageReader(both.read("results/report.html").decode())
-    shown = {row[1]: row[2] for row in page.table("All variants on demo; mean ± standard deviation")}
+    shown = {row[1]: row[2] for row in page.table("All variants on demo, harmonic means; mean ± standard deviation")}
     joined = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "mean"}
     spread = {row["variant"]: row for row in rows if row["machine"] == "all" and row["seed"] == "sd"}
     for variant, row in joined.items():

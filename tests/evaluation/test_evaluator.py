@@ -2,8 +2,11 @@
 
 import shutil
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from asdlib.cli import main
 from asdlib.errors import AsdError
 from asdlib.evaluation.evaluator import evaluate
 
@@ -181,3 +184,120 @@ def test_absent_folders(case):
     for scores, truth in (("nowhere", "truth"), ("submission", "nowhere"), ("submission", "submission")):
         with pytest.raises(AsdError, match=r"no such folder|no ground_truth_"):
             evaluate(case / scores, case / truth)
+
+
+# --- earlier years --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_2021(case):
+    """Turn the case into one of 2021: a truth table and submission files for each domain."""
+    shutil.rmtree(case / "truth/ground_truth_domain")
+    shutil.rmtree(case / "truth/ground_truth_attributes")
+    for path in [*case.glob("truth/*/*.csv"), *case.glob("submission/*.csv")]:
+        rows = lines(path)
+        for code, domain in enumerate(("source", "target")):
+            own = [row for row, (_, found) in zip(rows, CELLS, strict=True) if found == code]
+            path.with_name(path.name.replace("00_test", f"00_{domain}_test")).write_text("".join(own))
+        path.unlink()
+    return case
+
+
+@pytest.mark.parametrize("joint", [False, True], ids=["a file per domain", "one file per section"])
+def test_2021_scores_each_domain_by_itself(of_2021, joint):
+    labels, domains = (np.array(column) for column in zip(*CELLS, strict=True))
+    expected = {}
+    for code, domain in enumerate(("source", "target")):
+        clips = labels[domains == code], np.array(VALUES)[domains == code]
+        expected |= {f"AUC ({domain})": roc_auc_score(*clips), f"pAUC ({domain})": roc_auc_score(*clips, max_fpr=0.1)}
+    if joint:
+        for path in of_2021.glob("submission/*_source_test.csv"):
+            other = path.with_name(path.name.replace("source", "target"))
+            path.with_name(path.name.replace("_source", "")).write_text("".join(lines(path) + lines(other)))
+            path.unlink()
+            other.unlink()
+    result = figures(of_2021)
+    values = result["machines"]["fan"]["sections"]["00"]
+    assert {name: values[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+    assert result["official_score"] == pytest.approx(4 / sum(1 / value for value in expected.values()), abs=1e-12)
+    assert result["overall"]["target harmonic mean"]["pAUC"] == pytest.approx(expected["pAUC (target)"], abs=1e-12)
+    assert "official score ci95" not in result["overall"]
+
+
+@pytest.fixture
+def of_2020(tmp_path):
+    """Write a list of 2020 with two IDs of a machine and one of another, and score files."""
+    listed = []
+    for machine, numbers in (("fan", ("01", "03")), ("ToyCar", ("05",))):
+        listed.append(f"{machine}\n")
+        for number in numbers:
+            names = [f"id_{number}_{i:08d}.wav" for i in range(20)]
+            full = [f"{('normal', 'anomaly')[label]}_{name}" for name, (label, _) in zip(names, CELLS, strict=True)]
+            listed += [f"{a},{b},{label}\n" for a, b, (label, _) in zip(names, full, CELLS, strict=True)]
+            values = [value + int(number) * (label == 0) for value, (label, _) in zip(VALUES, CELLS, strict=True)]
+            style = f"id_{number}" if machine == "fan" else f"section_{number}_test"
+            write(tmp_path / f"submission/anomaly_score_{machine}_{style}.csv", names, values)
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth/eval_data_list.csv").write_text("".join(listed))
+    return tmp_path
+
+
+def test_2020_takes_arithmetic_means_over_ids_and_needs_no_decisions(of_2020):
+    result = figures(of_2020)
+    label = np.array([label for label, _ in CELLS])
+    areas = []
+    for machine, number in (("fan", "01"), ("fan", "03"), ("ToyCar", "05")):
+        values = np.array(VALUES) + int(number) * (label == 0)
+        own = {"AUC": roc_auc_score(label, values), "pAUC": roc_auc_score(label, values, max_fpr=0.1)}
+        assert result["machines"][machine]["sections"][number] == pytest.approx(own, abs=1e-12)
+        areas.append(list(own.values()))
+    assert list(result["overall"]["arithmetic mean"].values()) == pytest.approx(np.mean(areas, axis=0), abs=1e-12)
+    assert result["official_score"] == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_the_command_prints_the_figures_of_the_year(of_2020, capsys):
+    call = ["evaluate", "--scores", str(of_2020 / "submission"), "--truth", str(of_2020 / "truth")]
+    assert main(call) == 0
+    head, *_, mean, _, score = capsys.readouterr().out.splitlines()
+    assert head.split() == ["machine", "section", "AUC", "pAUC"]
+    assert mean.startswith("arithmetic mean")
+    assert score.startswith("mean of AUC and pAUC ")
+    assert "±" in score
+    assert main([*call, "--year", "2020"]) == 2
+    assert "--year: the form of --truth tells the year" in capsys.readouterr().err
+
+
+SOURCE_2021 = "truth/ground_truth_data/ground_truth_fan_section_00_source_test.csv"
+BROKEN_2021 = {
+    "a domain is missing": (
+        lambda case: (case / SOURCE_2021).unlink(),
+        r"fan_section_00_target_test.csv: the file of the source domain is missing: fetch",
+    ),
+    "a file of another year": (
+        lambda case: (case / SOURCE_2021.replace("_source", "")).write_text("a.wav,1\n"),
+        r"fan_section_00_test.csv: names no domain, other files do: keep the files of one year",
+    ),
+    "a clip in both domains": (
+        lambda case: (case / SOURCE_2021.replace("source", "target")).write_text("".join(lines(case / SOURCE_2021))),
+        r"target_test.csv: section_00_0000.wav is in both domains: fetch",
+    ),
+    "no anomaly": (
+        lambda case: (case / SOURCE_2021).write_text((case / SOURCE_2021).read_text().replace(",1", ",0")),
+        r"source_test.csv: no anomalous clip: a ROC curve needs both classes",
+    ),
+    "scores of one domain": (
+        lambda case: (case / "submission/anomaly_score_fan_section_00_target_test.csv").unlink(),
+        r"anomaly_score_fan_section_00_target_test.csv: no such file: give scores and decisions",
+    ),
+    "scores in two forms": (
+        lambda case: (case / "submission/anomaly_score_fan_section_00_test.csv").write_text("a.wav,1\n"),
+        r"anomaly_score_fan_section_00_test.csv: .*source_test.csv holds the same machine and section: keep one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "problem"), BROKEN_2021.values(), ids=BROKEN_2021)
+def test_broken_files_of_2021_are_refused(of_2021, spoil, problem):
+    spoil(of_2021)
+    with pytest.raises(AsdError, match=problem):
+        figures(of_2021)

@@ -11,44 +11,56 @@ from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
 
 if TYPE_CHECKING:
-    from asdlib.evaluation.evaluator import ScoredSection
+    from asdlib.evaluation.truth_folders import ScoredSection
 
 HELP = "check submission files and print their official metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    submission, truth = "anomaly_score_… and decision_result_… files", "ground_truth_{data,domain,attributes}"
+    submission = "anomaly_score_… and decision_result_… files"
+    truth = "ground_truth_data, _domain and _attributes, or (2020) eval_data_list.csv"
     parser.add_argument("--scores", type=Path, required=True, metavar="DIR", help=f"folder of {submission}")
     against = parser.add_mutually_exclusive_group(required=True)
-    against.add_argument("--truth", type=Path, metavar="DIR", help=f"folder of {truth}")
+    against.add_argument("--truth", type=Path, metavar="DIR", help=f"folder of {truth}; its form tells the year")
     prepared = (
         f"folder of prepared clips, {paths.audio_folder('<dataset>')}: their names are checked, their labels used"
     )
     against.add_argument("--clips", type=Path, metavar="DIR", help=prepared)
+    year = "with --clips: the year of the challenge, which decides the metric (default: 2022 and later)"
+    parser.add_argument("--year", type=int, help=year)
     parser.add_argument("--json", action="store_true", help="print all figures as JSON, as fractions")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the figures as a table in percent, or as JSON; without labels, only that the files are valid."""
-    from asdlib.evaluation.evaluator import read_sections, summarise
-    from asdlib.evaluation.jackknife import official_ci95
+    from asdlib.evaluation.evaluator import summarise
+    from asdlib.evaluation.figures import OF_2020, definition_of
+    from asdlib.evaluation.jackknife import half_widths, leave_one_out_figures
+    from asdlib.evaluation.truth_folders import read_sections
     from asdlib.submission.check import labelled
 
-    sections = _checked(args.scores, args.clips) if args.clips else read_sections(args.scores, args.truth)
-    if args.clips and not labelled(sections):
+    if args.truth:
+        if args.year:
+            raise AsdError("--year: the form of --truth tells the year: leave --year out")
+        definition, sections = read_sections(args.scores, args.truth)
+    else:
+        definition, sections = definition_of(args.year), _checked(args.scores, args.clips)
+    if args.clips and not labelled(sections, definition):
         count = sum(len(section.scores) for section in sections)
         where = printable(str(args.scores))
         print(f"{where}: {count} clips of {len(sections)} sections are valid; no figures without labels")
         return
-    result = summarise(sections)
+    result = summarise(sections, definition)
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
         return
-    half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections])
+    clips = [(s.labels, s.domains, s.scores) for s in sections]
+    half_width = half_widths(leave_one_out_figures(definition, clips))[-1]
     print(table(result))
     interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
-    print(f"\nofficial score {100 * result['official_score']:.2f}{interval}")
+    name = "mean of AUC and pAUC" if definition is OF_2020 else "official score"
+    print(f"\n{name} {100 * result['official_score']:.2f}{interval}")
 
 
 def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
@@ -67,13 +79,20 @@ def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
 
 def table(result: dict) -> str:
     """Return the figures of `asdlib.evaluation.evaluator.evaluate` as a table, in percent."""
-    heads = ("AUC (source)", "AUC (target)", "pAUC", "F1 score (source)", "F1 score (target)")
+    machines = result["machines"]
+    figures = next(iter(next(iter(machines.values()))["sections"].values()))
+    heads = [name for name in figures if name.startswith(("AUC", "pAUC", "F1")) and name != "AUC (all)"]
     rows = [
         (machine, section, *(f"{100 * values[head]:.2f}" for head in heads))
-        for machine, blocks in result["machines"].items()
+        for machine, blocks in machines.items()
         for section, values in blocks["sections"].items()
     ]
-    source, target = (result["overall"][f"{domain} harmonic mean"] for domain in ("source", "target"))
-    means = (source["AUC"], target["AUC"], source["pAUC"], source["F1 score"], target["F1 score"])
-    rows.append(("harmonic mean", "", *(f"{100 * value:.2f}" for value in means)))
+    line = "harmonic mean" if "harmonic mean" in result["overall"] else "arithmetic mean"
+    rows.append((line, "", *(f"{100 * _mean(result['overall'], line, head):.2f}" for head in heads)))
     return text_table(("machine", "section", *heads), rows, left=2)
+
+
+def _mean(overall: dict, line: str, head: str) -> float:
+    """Return the mean of a column such as `AUC (source)`: that of its domain, if it has one."""
+    column, _, domain = head.removesuffix(")").partition(" (")
+    return overall[f"{domain} {line}" if domain else line][column]

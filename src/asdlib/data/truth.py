@@ -71,6 +71,11 @@ def read_rename_list(path: Path, machine: str) -> list[Truth]:
     return _without_duplicates(path, rows)
 
 
+def rename_list_machines(path: Path) -> list[str]:
+    """Return the machines of a rename list in its order."""
+    return list(dict.fromkeys(row[0].strip() for row in _rows(path) if len(row) == 1 and row[0].strip()))
+
+
 def read_evaluator(
     labels: Mapping[str | None, Path], domains: Path | None = None, attributes: Path | None = None
 ) -> list[Truth]:

@@ -5,6 +5,8 @@ under the baseline's names can also be read:
 
     anomaly_score_<machine>_section_<NN>_test.csv                                       published clip names
     anomaly_score_DCASE<year>T2<machine>_section_<NN>_test_seed<seed><tag>[_Eval].csv   labelled clip names
+    anomaly_score_<machine>_section_<NN>_source_test.csv and …_target_test.csv          2021
+    anomaly_score_<machine>_id_<NN>.csv                                                 2020
 """
 
 import csv
@@ -65,6 +67,29 @@ def find_submission(folder: Path, kind: str, machine: str, section: str | int) -
     if len(found) > 1:
         raise AsdError(f"{found[0]}: {found[1].name} holds the same machine and section: keep one of them")
     return found[0]
+
+
+def find_submissions(folder: Path, kind: str, machine: str, section: str | int, metric: str) -> list[Path]:
+    """Return the files of a kind, machine and section: in 2021 there may be one for each domain.
+
+    `metric` is the year of the official definition. Raises AsdError as `find_submission` does.
+    """
+    number = f"{int(section):02d}"
+    own = {
+        "2021": [f"{kind}_{machine}_section_{number}_{domain}_test.csv" for domain in ("source", "target")],
+        "2020": [f"{kind}_{machine}_id_{number}.csv"],
+    }
+    paths = [Path(folder) / name for name in own.get(metric, [])]
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        return [find_submission(folder, kind, machine, section)]
+    usual = submission_path(folder, kind, machine, section)
+    if usual.is_file():
+        raise AsdError(f"{usual}: {found[0].name} holds the same machine and section: keep one of them")
+    for path in paths:
+        if path not in found:
+            raise AsdError(f"{path}: no such file: give scores and decisions for each section")
+    return found
 
 
 def read_scores(path: Path, published: Mapping[str, str] | None = None) -> dict[str, float]:
