@@ -130,9 +130,16 @@ def test_without_noise_clips_it_is_estimated_and_the_log_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw, separated, _ = tables(tmp_path)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "asdlib.notice"):
         assert len(made(Remix(snr=[0, 5], seed=1), (raw, separated, []))) == 10
     assert "noise is estimated" in caplog.text
+
+
+def test_without_noise_clips_a_recipe_may_refuse_the_estimate(tmp_path: Path) -> None:
+    raw, separated, _ = tables(tmp_path)
+    expected = r"fan.parquet: noise: there are no noise clips for fan: add them, or set a noise_pool$"
+    with pytest.raises(AsdError, match=expected):
+        made(Remix(snr=[0, 5], seed=1, estimate=False), (raw, separated, []))
 
 
 def test_a_loud_mixture_is_not_clipped(tmp_path: Path) -> None:

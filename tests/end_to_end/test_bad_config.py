@@ -25,7 +25,8 @@ def root(tmp_path: Path) -> Path:
     """Return a root with one system, recordings in `mine` and no recordings in `empty`."""
     make_machine(tmp_path / "mine" / "fan", train=1, target=0, test=1, seconds=0.01)
     make_machine(tmp_path / "demo" / "fan", train=1, target=0, test=1, seconds=0.01)
-    make_machine(tmp_path / "corpus" / "fan", train=1, target=0, test=1, seconds=0.01)
+    for name in ("corpus", "scored"):
+        make_machine(tmp_path / name / "fan", train=1, target=0, test=1, seconds=0.01)
     (tmp_path / "empty").mkdir()
     (tmp_path / "config" / "systems").mkdir(parents=True)
     write(tmp_path, "baseline", SYSTEM)
@@ -105,6 +106,7 @@ KEYS = {
         r"config: datasets\.x\.folder: 123 is not of type 'string': put it in quotes if it is text.*",
     ),
     "data named corpus": ({"data": "ROOT/corpus"}, "config: data: ROOT/corpus: corpus is a reserved name: rename .*"),
+    "data named scored": ({"data": "ROOT/scored"}, "config: data: ROOT/scored: scored is a reserved name: rename .*"),
     "data twice": ({"data": ["ROOT/mine", "ROOT/mine"]}, "config: data: two datasets are named mine: rename .*"),
     "unknown source": (
         {"data": "x", "datasets": {"x": {"source": {"kind": "ftp"}, "machines": ["fan"]}}},

@@ -75,7 +75,7 @@ def test_a_noisy_target_without_noise_of_its_own_meets_the_pools(tmp_path: Path)
 def test_without_any_noise_clip_the_noise_is_estimated_and_the_log_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "asdlib.notice"):
         examples, _ = separation_data(machine(tmp_path, clean=4), [other(tmp_path, noise=0)], IDENTITY, 0)
     assert "fan: there are no noise clips: noise is estimated from its quietest frames" in caplog.text
     assert levels(examples)[0] == [CLEAN] * 4

@@ -113,7 +113,46 @@ def test_a_corpus_of_an_unknown_dataset_is_refused(root: Path) -> None:
         graph(root, override={"models": {"toy_joint": {"corpus": ["nowhere"]}}})
 
 
-def test_all_variants_of_system4_share_one_first_phase() -> None:
+@pytest.mark.parametrize(("data", "expected"), [("toy", ["older", "toy"]), (["toy", "older"], ["older", "toy"])])
+def test_the_datasets_of_a_run_join_a_corpus_that_names_them(root: Path, data: str, expected: list[str]) -> None:
+    make_machine(root / "older" / "valve", train=2, test=1, seconds=0.1)
+    own = CONFIG["datasets"] | {name: {"folder": str(root / name)} for name in ("older", "toy")}
+    toy = graph(root, data=data, datasets=own, override={"models": {"toy_joint": {"corpus": ["older", "scored"]}}})
+    joint = toy.recipes.resolve("models", "toy_joint", 0)
+    assert joint.corpus == expected
+    listed = graph(root, data=data, datasets=own, override={"models": {"toy_joint": {"corpus": expected}}})
+    assert listed.recipes.resolve("models", "toy_joint", 0).key == joint.key  # the word leaves no trace
+
+
+def test_system4_learns_this_year_s_machines_and_your_own_in_its_second_phase(root: Path) -> None:
+    official = ["dcase2025_dev", "dcase2025_eval"]
+    later = ("audiomae_phase2", "beats_phase2", "fusion_attention", "fusion_mean")
+    for data, expected in (("dcase2025_dev", official), ("dcase2025_eval", official), ("toy", [*official, "toy"])):
+        real = Graph({**CONFIG, "data": data}, ROOT)
+        assert [real.recipes.resolve("models", name, 0).corpus for name in later] == [expected] * 4
+    tuned = key(real, "models", "beats_phase2")
+    read = inputs.training_features(real, tuned, "corpus", "all")
+    assert sum("/raw/dcase2025_" in path for path in read) == 15
+    assert [path.split("/")[-2:] for path in read[15:]] == [["toy", "fan.parquet"], ["toy", "pump.parquet"]]
+
+
+def test_system4_adds_the_noise_of_2025_to_public_recordings_and_your_own_noise_to_yours(root: Path) -> None:
+    real = Graph({**CONFIG, "data": "toy"}, ROOT)
+    noisy = key(real, "augmentations", "noise_everywhere")
+    for dataset, machine, others in (("dcase2020_dev", "fan", 15), ("dcase2025_dev", "fan", 14)):
+        read = inputs.noise_for_augmentation(real, noisy, dataset, machine)
+        assert len(read) == others
+        assert all(path.split("/")[-2] in ("dcase2025_dev", "dcase2025_eval") for path in read)
+    assert inputs.noise_for_augmentation(real, noisy, "toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
+
+
+def test_noise_from_an_unknown_dataset_is_refused(root: Path) -> None:
+    expected = r"^config: augmentations.toy_mix.noise_from: there is no dataset 'nowhere': use one of"
+    with pytest.raises(AsdError, match=expected):
+        _ = graph(root, override={"augmentations": {"toy_mix": {"noise_from": ["nowhere"]}}}).all_datasets
+
+
+def test_all_variants_of_system4_share_their_trainings() -> None:
     """The first phase trains for 100 epochs on the 166,000 clips of the corpus, and must run only once."""
     real = Graph({**CONFIG, "data": ["dcase2025_dev", "dcase2025_eval"]}, ROOT)
     variants = [variant for (system, _, _), variant in real.variants.items() if system == "system4"]
@@ -126,11 +165,9 @@ def test_all_variants_of_system4_share_one_first_phase() -> None:
     }
     assert len(variants) == 4
     paths = sorted(re.sub(r"-[0-9a-f]{6}/", "/", weights) for weights in trained)
-    assert [path for path in paths if "corpus" in path] == [
-        f"results/models/{name}/corpus/all/model.safetensors"
-        for name in ("audiomae_adapted", "audiomae_phase1", "beats_phase1")
-    ]
-    assert len(paths) == 3 + 4 * 2  # and, for each dataset, four models trained on its own clips
+    first = ("audiomae_adapted", "audiomae_phase1", "beats_phase1")
+    second = ("audiomae_phase2", "beats_phase2", "fusion_attention", "fusion_mean")
+    assert paths == [f"results/models/{name}/corpus/all/model.safetensors" for name in sorted([*first, *second])]
 
 
 def trainings(model: Recipe, dataset: str) -> set[str]:

@@ -23,7 +23,8 @@ class Remix:
     `snr` gives the lowest and highest SNR in dB. `count` clips are made per machine or, if it is None, `per_clip` per
     training clip. A share `target_share` of them is made from clips of the target domain (0.2: source:target = 4:1);
     None ignores the domains. Within a domain, the numbers of copies per clip differ by at most one. Without a separator
-    the recordings themselves are used as the machine's sound.
+    the recordings themselves are used as the machine's sound. Without noise clips, noise is estimated from the quietest
+    frames of the recordings, which are mostly the machine itself; with `estimate: false` this is an error.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Remix:
         count: int | None = None,
         per_clip: int = 1,
         target_share: float | None = None,
+        estimate: bool = True,
     ):
         check_snr(snr, "augmentation remix: snr")
         if target_share is not None and not 0 <= target_share <= 1:
@@ -42,12 +44,14 @@ class Remix:
         self.count = count
         self.per_clip = per_clip
         self.target_share = target_share
+        self.estimate = estimate
 
     def augment(
         self, raw: ClipTable, separated: ClipTable | None, noise: list[ClipTable]
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield the mixed clips with their int16 audio (n, samples), padded with zeros as their recordings are."""
-        pool = [samples for samples in noise_pool(raw, noise) if len(samples) and rms(samples) > QUIETEST_NOISE]
+        clips = noise_pool(raw, noise, self.estimate)
+        pool = [samples for samples in clips if len(samples) and rms(samples) > QUIETEST_NOISE]
         if not pool:
             raise AsdError("augmentation remix: all noise clips are digital silence: replace them")
         sounds = self._machine_sounds(raw, separated)

@@ -7,7 +7,7 @@ from asdlib.workflow import yaml_files
 from asdlib.workflow.recipe import Recipe
 
 # Settings to which a cost is proportional or on which it does not depend. Any other change gives another network.
-SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "views"}
+SCALED = {"training", "pairs", "count", "per_clip", "snr", "corpus", "checkpoint", "init", "views", "noise_from"}
 
 
 class Costs:

@@ -5,7 +5,7 @@ from typing import Any
 # Keys that the stages read. Every other key is an argument of the class that `kind` names.
 RESERVED = {
     "separators": {"kind", "training", "pairs"},
-    "augmentations": {"kind", "separator", "noise"},
+    "augmentations": {"kind", "separator", "noise", "noise_from"},
     "frontends": {"kind", "dtype"},
     "models": {"kind", "frontend", "init", "views", "scope", "corpus", "checkpoint", "training"},
     "backends": {"kind"},

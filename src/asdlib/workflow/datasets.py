@@ -11,7 +11,7 @@ from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, machine_files,
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import ALL, CORPUS, NAME
+from asdlib.workflow.words import ALL, CORPUS, NAME, SCORED
 
 _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 
@@ -156,8 +156,8 @@ def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
     if not re.fullmatch(NAME, name):
         allowed = "up to 100 letters, digits and ._+-"
         raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use {allowed}")
-    if name == CORPUS:
-        raise AsdError(f"config: data: {entry}: {CORPUS} is a reserved name: rename the folder")
+    if name in (CORPUS, SCORED):
+        raise AsdError(f"config: data: {entry}: {name} is a reserved name: rename the folder")
     if name in config["datasets"]:
         raise AsdError(
             f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"

@@ -15,6 +15,7 @@ from asdlib.workflow.recipe import Recipe, canonical
 from asdlib.workflow.recipes import Recipes
 from asdlib.workflow.section import Section
 from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import SCORED
 
 
 class Graph:
@@ -28,8 +29,10 @@ class Graph:
         yaml_files.check(config, "config", "config")
         self.config = canonical(config)
         self.root = Path(root)
-        self.recipes = Recipes(self.root / "config" / "systems", self.config["override"], self.config["checkpoints"])
         self.datasets: dict[str, Dataset] = datasets.select(self.config)
+        self.recipes = Recipes(
+            self.root / "config" / "systems", self.config["override"], self.config["checkpoints"], list(self.datasets)
+        )
         self._refuse_unknown_systems()
         for name, dataset in self.all_datasets.items():
             if dataset.source:
@@ -98,12 +101,13 @@ class Graph:
 
     @cached_property
     def all_datasets(self) -> dict[str, Dataset]:
-        """The run's datasets, those in the corpora of recipes, and the submitted one."""
+        """The run's datasets, those in the recipes' `corpus` and `noise_from`, and the submitted one."""
         found = dict(self.datasets)
         for (registry, recipe), block in self.recipes.blocks.items():
-            for name in block.get("corpus") or []:
-                if name not in found:
-                    found[name] = datasets.declared(name, self.config, f"config: {registry}.{recipe}.corpus")
+            for key in ("corpus", "noise_from"):
+                for name in block.get(key) or []:
+                    if name not in (*found, SCORED):
+                        found[name] = datasets.declared(name, self.config, f"config: {registry}.{recipe}.{key}")
         submission = self.config["submission"]
         if submission["variants"] and submission["dataset"] not in found:
             name = submission["dataset"]

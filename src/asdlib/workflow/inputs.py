@@ -50,14 +50,20 @@ def fetched_recordings(graph: Graph, dataset: str, machine: str) -> list[str]:
 
 def noise_for_separator(graph: Graph, dataset: str, machine: str) -> list[str]:
     """Return the tables with background noise for a machine: the dataset's other machines, and its noise pool."""
-    others = [paths.audio(RAW, dataset, m) for m in sorted(graph.machines(dataset)) if m != machine]
-    return [*others, *([paths.noise(dataset)] if graph.all_datasets[dataset].noise_pool else [])]
+    return _noise(graph, [dataset], dataset, machine)
 
 
 def noise_for_augmentation(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
-    """Return the tables of noise that an augmentation draws from; an empty list unless it has `noise: pool`."""
-    wanted = graph.recipe("augmentations", augmentation).settings.get("noise") == "pool"
-    return noise_for_separator(graph, dataset, machine) if wanted else []
+    """Return the tables of noise that an augmentation draws from; an empty list unless it has `noise: pool`.
+
+    A recipe's `noise_from` names the datasets whose noise clips are added to public recordings. Recordings in a user's
+    folder meet the noise of their own dataset.
+    """
+    recipe = graph.recipe("augmentations", augmentation)
+    if recipe.settings.get("noise") != "pool":
+        return []
+    own = graph.all_datasets[dataset].folder or not recipe.noise_from
+    return _noise(graph, [dataset] if own else recipe.noise_from, dataset, machine)
 
 
 def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -> list[str]:
@@ -149,6 +155,13 @@ def audio_files(graph: Graph) -> list[str]:
 def _print_once(message: str) -> None:
     """Print a message once; Snakemake calls an input function several times."""
     print(printable(message), file=sys.stderr)
+
+
+def _noise(graph: Graph, origins: list[str], dataset: str, machine: str) -> list[str]:
+    """Return the tables of the machines of some datasets, except the given one, and the noise pool of its dataset."""
+    machines = sorted((name, m) for name in origins for m in graph.machines(name))
+    others = [paths.audio(RAW, *one) for one in machines if one != (dataset, machine)]
+    return [*others, *([paths.noise(dataset)] if graph.all_datasets[dataset].noise_pool else [])]
 
 
 def _features(model: Recipe, view: str, dataset: str, machine: str) -> str:

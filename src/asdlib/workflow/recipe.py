@@ -90,6 +90,11 @@ class Recipe:
         """The datasets in the model's corpus; if empty, the model is trained on each dataset of the run."""
         return self.settings.get("corpus") or []
 
+    @property
+    def noise_from(self) -> list[str]:
+        """The datasets whose noise clips an augmentation adds to public recordings; if empty, the clip's own one."""
+        return self.settings.get("noise_from") or []
+
     def _part(self, registry: str, field: str) -> "Recipe | None":
         settings = self.settings.get(field)
         return Recipe(registry, settings) if settings else None

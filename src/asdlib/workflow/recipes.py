@@ -7,6 +7,7 @@ resolved block. Artefacts are stored under the key, so that different settings n
 """
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from asdlib.workflow import paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.variants import Branch, Variant
-from asdlib.workflow.words import ALL, NAME, RAW
+from asdlib.workflow.words import ALL, NAME, RAW, SCORED
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
@@ -41,13 +42,20 @@ class Recipes:
 
     `override` is the config's block of that name, {registry: {recipe: {key: value}}}. It is merged into the recipes
     before they are resolved, so that overridden recipes have other keys. `checkpoints` is the config's block of public
-    weights, from which models may start.
+    weights, from which models may start. `scored` are the datasets of the run, which a corpus may include.
     """
 
-    def __init__(self, folder: Path, override: Settings | None = None, checkpoints: Settings | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        override: Settings | None = None,
+        checkpoints: Settings | None = None,
+        scored: Iterable[str] = (),
+    ):
         self.folder = Path(folder)
         self.override = override or {}
         self.checkpoints = checkpoints or {}
+        self.scored = sorted(scored)
         self._origins: dict[Name, str] = {}  # file and key of every recipe; filled by `blocks`
         self._refuse_unknown_overrides()
 
@@ -136,10 +144,13 @@ class Recipes:
         return changed
 
     def _model_settings(self, settings: Settings, seed: int, here: str) -> Settings:
-        """Return the settings of a model that need more than the recipes it names: views, scope and public weights."""
+        """Return the settings of a model that need more than its own recipe: views, scope, corpus, public weights."""
         # Sorted: training examples follow the order of the views, which the key does not represent.
         views = self._views(sorted(settings.get("views", [RAW])), seed, f"{here}.views")
         found: Settings = {"views": views, "scope": settings.get("scope", "machine")}
+        if SCORED in (settings.get("corpus") or []):
+            named = [name for name in settings["corpus"] if name != SCORED]
+            found["corpus"] = [*named, *(name for name in self.scored if name not in named)]
         _refuse_narrow_starts(settings | found, f"{here}.init")
         _refuse_narrow_corpus(settings | found, f"{here}.corpus")
         if settings.get("checkpoint"):

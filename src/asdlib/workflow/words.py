@@ -2,5 +2,6 @@
 
 ALL = "all"  # instead of a machine: all machines of a dataset together, for a joint model or an overall figure
 CORPUS = "corpus"  # instead of a dataset: all datasets in the corpus of a model's recipe
+SCORED = "scored"  # in the corpus of a model's recipe: the datasets of the run
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}"  # of a system, dataset, machine or file: safe in a path, and short enough
 RAW = "raw"  # the view of the recordings without separation or augmentation
