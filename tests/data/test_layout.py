@@ -295,9 +295,23 @@ def test_inconsistent_attributes_are_refused_or_logged(tmp_path, caplog, text, p
 
 
 def test_2021_has_no_attributes_tables(tmp_path, caplog):
-    folder = machine(tmp_path, TRAIN, "source_test/section_00_source_test_normal_0000.wav")
-    assert len(scan(folder, "fan")) == 2
+    folder = machine(
+        tmp_path,
+        "train/section_00_source_train_normal_0000_strength_1_ambient.wav",
+        "train/section_00_source_train_normal_0001_noAttribute.wav",
+        "train/section_00_target_train_normal_0000.wav",
+        "source_test/section_00_source_test_normal_0000_strength_2.wav",  # a test clip's attributes are never read
+    )
+    expected = [{"attributes": "strength_1_ambient"}, {}, {}, {}]
+    assert [clip.attributes for clip in scan(folder, "fan")] == expected
     assert not caplog.records
+
+
+def test_attributes_in_names_are_not_read_where_there_is_a_table(tmp_path):
+    folder = machine(tmp_path, TRAIN, "source_test/section_00_source_test_normal_0000.wav", attributes_00=HEADER + ROW)
+    assert [clip.attributes for clip in scan(folder, "fan")] == [{"spd": "1"}, {}]
+    folder = machine(tmp_path / "2022", TRAIN, TEST)
+    assert [clip.attributes for clip in scan(folder, "fan", strict=False)] == [{}, {}]
 
 
 BROKEN_TABLES = {

@@ -25,7 +25,7 @@ ADAPTATION = {
     "decoder_heads": 2,
     **SMALL,
 }
-AUDIOMAE = {"name": "audiomae", "kind": "audiomae_classifier", "frozen": True, "lora_rank": 0, **SMALL}
+AUDIOMAE = {"name": "audiomae", "kind": "audiomae_classifier", "frozen": False, "lora_rank": 0, **SMALL}
 BEATS = {"name": "beats", "kind": "beats_classifier", "frozen": False, "attention": 4, "patch_width": 8, **SMALL}
 FUSION = {"name": "fused", "kind": "ssl_fusion", "attention": 4, "patch_width": 8, "lora_rank": 3, **SMALL}
 TUNED = {"frozen": True, "lora_rank": 3}

@@ -191,7 +191,19 @@ def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, stric
         if strict:
             raise AsdError(problem)
         _log.warning("%s", problem)
+    if not files.attributes and _of_2021(folder):
+        return [replace(clip, attributes=_from_name(clip)) for clip in clips]
     return [replace(clip, attributes=rows[clip.bare][1]) if clip.bare in rows else clip for clip in clips]
+
+
+def _of_2021(folder: Path) -> bool:
+    """Return whether a folder has the layout of 2021, which had no attributes tables."""
+    return any((folder / test).is_dir() for test in ("source_test", "target_test"))
+
+
+def _from_name(clip: Clip) -> dict[str, str]:
+    """Return the attributes in a training clip's name, as one value: the names of 2021 do not separate them clearly."""
+    return {"attributes": clip.tail} if clip.kind == "train" and clip.tail not in ("", NO_ATTRIBUTE) else {}
 
 
 def _misnamed_tables(folder: Path, unread: list[str]) -> Iterator[str]:
@@ -218,7 +230,7 @@ def _attribute_problems(clips: list[Clip], rows: Rows, folder: Path, files: Mach
     if path.name in known:
         path = known[path.name]
         yield f"{path}: has no row for the training clip {without[0].path.name}{_more(without)}: add it"
-    elif not any((folder / test).is_dir() for test in ("source_test", "target_test")):  # 2021 had no such files
+    elif not _of_2021(folder):
         yield f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
 
 

@@ -1,7 +1,8 @@
 """AudioMAE as a classifier of compound labels: phases I and II of system4's AudioMAE branch (§2.1).
 
-The head is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm and a linear layer. The encoder
-is frozen in phase I. In phase II it has low-rank adapters on its query and key projections (eq. 3).
+The head is that of AudioMAE's own fine-tuning: the mean of the 512 patch tokens, a norm and a linear layer. In phase I
+the whole network is trained. In phase II the encoder is frozen and has low-rank adapters on its query and key
+projections (eq. 3).
 """
 
 from pathlib import Path
@@ -27,12 +28,13 @@ class AudioMaeClassifier(LabelClassifier):
         self,
         frozen: bool,
         lora_rank: int = 0,
+        labels: str = "attributes",
         width: int = 768,
         depth: int = 12,
         heads: int = 12,
         mlp_ratio: float = 4.0,
     ):
-        super().__init__(width)
+        super().__init__(width, labels)
         self.sizes = {"width": width, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio}
         self.frozen = frozen
         self.lora_rank = lora_rank

@@ -30,6 +30,7 @@ class BeatsClassifier(LabelClassifier):
         self,
         frozen: bool,
         lora_rank: int = 0,
+        labels: str = "attributes",
         attention: int = 128,
         width: int = 768,
         depth: int = 12,
@@ -37,7 +38,7 @@ class BeatsClassifier(LabelClassifier):
         patch_width: int = 512,
         gradient_decay: float = 1.0,
     ):
-        super().__init__(width)
+        super().__init__(width, labels)
         self.sizes = {"width": width, "depth": depth, "heads": heads, "patch_width": patch_width}
         self.sizes["gradient_decay"] = gradient_decay
         self.frozen = frozen

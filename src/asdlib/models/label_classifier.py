@@ -14,27 +14,27 @@ from asdlib.examples.whole_clips import WholeClips
 HEAD_STD = 2e-5  # of a new head's weights, as in AudioMAE's fine-tuning
 
 
-def compound_labels(clips: Clips) -> list[str]:
-    """Return the machine type and attributes of each training clip as one label, such as `fan, load=medium, rpm=1800`.
-
-    The year is not part of the label: recordings of the same name in several years form one class.
-    """
-    return class_names(clips, domain=False)
+LABELS = ("attributes", "machine")
 
 
 class LabelClassifier(nn.Module):
     """A linear classifier of compound labels on an embedding, trained with cross-entropy.
 
-    Subclasses implement `embedding(batch) -> (B, width)` and pass its `width` to the constructor.
+    `labels` is `attributes` for classes such as `fan, load=medium, rpm=1800`, or `machine` for the machine type alone.
+    The year is not part of a label: recordings of the same name in several years form one class. Subclasses implement
+    `embedding(batch) -> (B, width)` and pass its `width` to the constructor.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, labels: str):
+        if labels not in LABELS:
+            raise AsdError(f"models: labels: {labels!r}: use one of: {', '.join(LABELS)}")
         super().__init__()
         self.width = width
+        self.labels = labels
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the sorted labels of the training clips; raise AsdError if there is only one."""
-        classes = sorted(set(compound_labels(clips)))
+        classes = sorted(set(self.label_names(clips)))
         if len(classes) < 2:
             raise AsdError(f"models: all training clips have one label ({classes[0]}): add machines or attributes")
         return {"classes": classes}
@@ -57,7 +57,11 @@ class LabelClassifier(nn.Module):
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips with the numbers of their labels."""
-        return WholeClips(clips, class_numbers(compound_labels(clips), self.classes))
+        return WholeClips(clips, class_numbers(self.label_names(clips), self.classes))
+
+    def label_names(self, clips: Clips) -> list[str]:
+        """Return the label of each clip."""
+        return clips.column("machine") if self.labels == "machine" else class_names(clips, domain=False)
 
     def embedding(self, batch: Batch) -> Tensor:
         """Return one vector per clip, (B, width)."""

@@ -32,6 +32,7 @@ class SslFusion(LabelClassifier):
         self,
         pooling: str,
         lora_rank: int,
+        labels: str = "attributes",
         attention: int = 128,
         width: int = 768,
         depth: int = 12,
@@ -40,7 +41,7 @@ class SslFusion(LabelClassifier):
     ):
         if pooling not in POOLINGS:
             raise AsdError(f"ssl_fusion: pooling: {pooling!r}: use one of: {', '.join(POOLINGS)}")
-        super().__init__(width if pooling == "attention" else 2 * width)
+        super().__init__(width if pooling == "attention" else 2 * width, labels)
         self.sizes = {"width": width, "depth": depth, "heads": heads}
         self.patch_width = patch_width
         self.lora_rank = lora_rank
