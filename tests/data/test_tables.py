@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from asdlib.data import tables
-from asdlib.data.tables import CLIP_FIELDS, ROWS, ClipTable, clip_rows, writing
+from asdlib.data.tables import CLIP_FIELDS, ROWS, ClipTable, clip_rows, write_same_rows, writing
 from asdlib.errors import AsdError
 
 COUNTS = {"train": 70, "test": 40, "noise": 3}  # more than one row group, and a last one that is not full
@@ -303,3 +303,27 @@ def test_a_foreign_parquet_file_is_refused(tmp_path):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(AsdError, match=r"gone\.parquet: is missing: run again"):
         ClipTable(tmp_path / "gone.parquet")
+
+
+def test_a_table_can_share_the_rows_of_another(tmp_path):
+    made = write(tmp_path / "raw" / "fan.parquet")
+    raw = ClipTable(tmp_path / "raw" / "fan.parquet")
+    write_same_rows(tmp_path / "separated" / "fan.parquet", raw, {"name": "view"}, {"separated": False})
+    view = ClipTable(tmp_path / "separated" / "fan.parquet")
+    assert (view.recipe, view.notes["separated"]) == ({"name": "view"}, False)
+    assert (view.digest, view.tensors, view.count("train")) == (raw.digest, raw.tensors, 70)
+    for kind, (clips, values) in made.items():
+        found, array = view.load("values", kind)
+        assert found.equals(clips)
+        assert np.array_equal(array, values)
+    tmp_path.joinpath("raw").rename(tmp_path / "moved")
+    with pytest.raises(AsdError, match=r"raw/fan.parquet"):
+        ClipTable(view.path)
+
+
+def test_rows_that_have_changed_are_not_shared(tmp_path):
+    write(tmp_path / "fan.parquet")
+    write_same_rows(tmp_path / "view.parquet", ClipTable(tmp_path / "fan.parquet"), {}, {})
+    write(tmp_path / "fan.parquet", seed=1)
+    with pytest.raises(AsdError, match=r"view.parquet: .*fan.parquet has changed since: delete it and run again$"):
+        ClipTable(tmp_path / "view.parquet")

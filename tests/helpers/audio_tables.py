@@ -11,13 +11,19 @@ SPLITS = {"train": "train", "test": "test", "clean": "supplemental", "noise": "s
 
 
 def audio_table(
-    path: Path, clips: dict[str, list[np.ndarray]], target: int = 0, notes: dict | None = None, length: int = 1000
+    path: Path,
+    clips: dict[str, list[np.ndarray]],
+    target: int = 0,
+    notes: dict | None = None,
+    length: int = 1000,
+    recipe: dict | None = None,
 ) -> ClipTable:
     """Write a table of clips, given as int16 recordings by kind and padded with zeros to `length`.
 
     The machine is named like the file. The last `target` training clips are of the target domain.
     """
-    with writing(path, {"machine": path.stem, "sample_rate": RATE}, notes, audio=("int16", (length,))) as table:
+    made_by = {"machine": path.stem, "sample_rate": RATE, **(recipe or {})}
+    with writing(path, made_by, notes, audio=("int16", (length,))) as table:
         for kind, recordings in clips.items():
             audio = np.zeros((len(recordings), length), np.int16)
             rows = []

@@ -196,12 +196,16 @@ def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
     assert sizes(plain).of(job("prepare", **fan)) == 1300 * 160_000
     logmel, fbank = (key(plain, "frontends", name) for name in ("logmel_128", "fbank_eat"))
     features = job("extract_features", frontend=logmel, view="raw", **fan)
-    assert sizes(plain).of(features) == 1300 * 313 * 128 * 4
+    assert sizes(plain).of(features) == 1200 * 313 * 128 * 4  # supplements have none
     mixed = f"augmented/{key(plain, 'augmentations', 'remix_10k')}"
     assert sizes(plain).of(job("extract_features", frontend=fbank, view=mixed, **fan)) == 1429 * 1024 * 128 * 2
     model = key(plain, "models", "dense_ae")
     assert sizes(plain).of(job("embed", model=model, view="raw", **fan)) == 1200 * 3 * 4
     assert sizes(plain).of(job("tabulate", system="baseline")) == 0
+    grid = key(plain, "separators", "tfgridnet")
+    assert sizes(plain).of(job("separate", separator=grid, **fan)) == 1300 * 160_000
+    without_clean = {"dataset": "dcase2020_dev", "machine": "fan"}
+    assert sizes(plain).of(job("separate", separator=grid, **without_clean)) == 0  # the recordings are not copied
 
 
 def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):

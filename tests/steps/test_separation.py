@@ -113,10 +113,13 @@ def test_without_a_clean_reference_clips_pass_unchanged(
     assert model.with_name("metrics.csv").read_text().count("\n") == 1
     with caplog.at_level(logging.WARNING):
         separate(tables[machine], model, model.with_name("out.parquet"), "cpu", 0, 1)
-    assert "copied unchanged" in caplog.text
-    separated = ClipTable(model.with_name("out.parquet"))
-    assert np.array_equal(separated.load("audio")[1], ClipTable(tables[machine]).load("audio")[1])
+    assert "pass unchanged" in caplog.text
+    separated, raw = ClipTable(model.with_name("out.parquet")), ClipTable(tables[machine])
+    assert np.array_equal(separated.load("audio")[1], raw.load("audio")[1])
+    assert (separated.tensors, separated.clips().equals(raw.clips())) == (raw.tensors, True)
     assert separated.notes["separated"] is False
+    assert separated.recipe["separator"]["kind"] == SETTINGS["kind"]
+    assert separated.path.stat().st_size < raw.path.stat().st_size / 4  # the recordings are not copied
 
 
 def test_a_noisy_target_is_an_option(tables: dict[str, Path]) -> None:

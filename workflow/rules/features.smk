@@ -5,7 +5,7 @@ Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet
 """
 
 
-# Compute a frontend's features of every clip of a machine.
+# Compute a frontend's features of every training and test clip of a machine.
 rule extract_features:
     input:
         paths.audio(),

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
+from asdlib.data.arrow_arrays import arrow_type, to_arrow, to_numpy
 from asdlib.data.files import atomic
 from asdlib.data.table_footer import one_line, open_checked, seal
 from asdlib.errors import AsdError
@@ -38,6 +39,7 @@ CLIP_FIELDS = pa.schema(
         ("source_file", pa.string()),
     ]
 )
+SAME_ROWS = "same_rows"  # the note of a table without rows of its own
 CLIPS = "clips"  # the name of the metadata among the digests of a row group
 ROWS = 32  # per row group: 10 MB of audio or 5 MB of log-mel for 10 s clips at 16 kHz
 
@@ -56,7 +58,7 @@ class ClipWriter:
             raise ValueError("clips of several kinds in one row group: write them kind by kind")
         columns = {name: clips.column(name) for name in CLIP_FIELDS.names}
         for name, kind in self._tensors.items():
-            columns[name] = _to_arrow(np.ascontiguousarray(tensors[name]), kind)
+            columns[name] = to_arrow(np.ascontiguousarray(tensors[name]), kind)
         table = pa.table(columns, schema=self._writer.schema)
         for start in range(0, len(table), ROWS):
             group = table.slice(start, ROWS)
@@ -76,7 +78,7 @@ def writing(
     `tensors` are declared as name=(dtype, shape of one clip). `recipe` made the table; `notes` are further facts about
     it. Both must be serialisable as JSON.
     """
-    kinds = {name: pa.fixed_shape_tensor(_arrow_type(dtype), tuple(shape)) for name, (dtype, shape) in tensors.items()}
+    kinds = {name: pa.fixed_shape_tensor(arrow_type(dtype), tuple(shape)) for name, (dtype, shape) in tensors.items()}
     header = {"recipe": json.dumps(recipe, sort_keys=True), "notes": json.dumps(notes or {}, sort_keys=True)}
     schema = pa.schema([*CLIP_FIELDS, *kinds.items()], metadata=header)
     # Delta encoding halves the size of integers (audio). Floats do not shrink; byte-stream split is fastest to read.
@@ -103,8 +105,15 @@ def writing(
         seal(temporary)
 
 
+def write_same_rows(path: Path, table: "ClipTable", recipe: dict[str, Any], notes: dict[str, Any]) -> None:
+    """Write a table that has the rows of another one without copying them; it is found by its relative path."""
+    origin = {"table": os.path.relpath(table.path, path.parent), "digest": table.digest}
+    with writing(path, recipe, {**notes, SAME_ROWS: origin}):
+        pass
+
+
 class ClipTable:
-    """A clip table on disk. Opening it reads only the footer."""
+    """A clip table on disk. Opening it reads only the footer, also that of a table whose rows it shares."""
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -116,6 +125,8 @@ class ClipTable:
         self.notes: dict[str, Any] = json.loads(metadata[b"notes"])
         self.digest: str = metadata[b"digest"].decode()
         self._digests: list[dict[str, str]] = json.loads(metadata[b"groups"])
+        if SAME_ROWS in self.notes:
+            self._read_rows_of(ClipTable(Path(os.path.normpath(self.path.parent / self.notes[SAME_ROWS]["table"]))))
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -138,11 +149,17 @@ class ClipTable:
         """Yield (metadata, tensor of shape (rows, …)) for each row group; the arrays are read-only."""
         for group in self._groups(kinds):
             table = self._read([group], tensor)
-            yield table.select(CLIP_FIELDS.names), _to_numpy(table.column(tensor))
+            yield table.select(CLIP_FIELDS.names), to_numpy(table.column(tensor))
 
     def load(self, tensor: str, *kinds: str) -> tuple[pa.Table, np.ndarray]:
         """Return (metadata, tensor of shape (clips, …)); peak memory is this array and a few row groups."""
         return load([self], tensor, *kinds)
+
+    def _read_rows_of(self, other: "ClipTable") -> None:
+        """Read the rows of the table that `same_rows` names; raise AsdError if it has been made again since."""
+        if other.digest != self.notes[SAME_ROWS]["digest"]:
+            raise AsdError(f"{self.path}: {other.path} has changed since: delete it and run again")
+        self._file, self._digests, self.digest = other._file, other._digests, other.digest
 
     def _read(self, groups: list[int], *tensors: str) -> pa.Table:
         """Return the metadata and tensors of row groups; raise AsdError if they do not have the stored digests."""
@@ -220,21 +237,5 @@ def _digest(rows: pa.Table, tensor: str | None = None) -> str:
     It is not cryptographic: it only has to distinguish contents, and SHA-256 takes a tenth of the time of a whole step.
     """
     if tensor is not None:
-        return xxh3_128(_to_numpy(rows.column(tensor)).data).hexdigest()
+        return xxh3_128(to_numpy(rows.column(tensor)).data).hexdigest()
     return xxh3_128(json.dumps(rows.select(CLIP_FIELDS.names).to_pylist()).encode()).hexdigest()
-
-
-def _arrow_type(dtype: str) -> pa.DataType:
-    return pa.from_numpy_dtype(np.dtype(dtype))
-
-
-def _to_arrow(array: np.ndarray, kind: pa.DataType) -> pa.ExtensionArray:
-    size = int(np.prod(kind.shape))
-    if array.shape[1:] != tuple(kind.shape) or pa.from_numpy_dtype(array.dtype) != kind.value_type:
-        raise ValueError(f"tensor {array.dtype}{array.shape} does not fit a column of {kind}")
-    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), size))
-
-
-def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
-    arrays = [chunk.to_numpy_ndarray() for chunk in column.chunks]
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -60,13 +60,13 @@ class Hours:
     def _amount(self, job: Job, recipe: Recipe) -> float:
         """Return the number of units (clips, or seconds of mixture) that the cost of a job is multiplied by."""
         if job.rule == "train_separator":
-            return mixtures(recipe.settings) if self._learns(job, recipe) else 0.0
+            return mixtures(recipe.settings) if separates(job, recipe, self._counts) else 0.0
         if job.rule == "separate":
-            return self._clips(job, RAW) if self._learns(job, recipe) else 0.0
+            return self._clips(job, RAW) if separates(job, recipe, self._counts) else 0.0
         if job.rule == "augment":
             return self._clips(job, f"augmented/{recipe.key}")
         if job.rule == "extract_features":
-            return self._clips(job, job.wildcards["view"])
+            return self._clips(job, job.wildcards["view"], "train", "test")
         if job.rule == "embed":
             return self._clips(job, job.wildcards["view"], "train", "test")
         return self._length * clips_seen(recipe.settings, training_clips(job, self._counts))
@@ -76,10 +76,11 @@ class Hours:
         counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
         return self._length * sum(counts[kind] for kind in kinds or counts)
 
-    def _learns(self, job: Job, recipe: Recipe) -> bool:
-        """Return whether a separator is trained for a machine; without clean clips, most recipes train none."""
-        clean = self._counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
-        return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
+
+def separates(job: Job, recipe: Recipe, counts: ClipCounts) -> bool:
+    """Return whether a separator is trained for a machine; without clean clips, most recipes train none."""
+    clean = counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
+    return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
 
 
 def mixtures(settings: Settings) -> float:

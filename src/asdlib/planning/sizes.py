@@ -7,7 +7,7 @@ from asdlib.data.listing import recordings, status
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
-from asdlib.planning.hours import training_clips
+from asdlib.planning.hours import separates, training_clips
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.words import ALL, RAW
 
@@ -30,7 +30,7 @@ class Sizes:
             "download": self._download,
             "prepare": lambda job: self._audio(job, RAW),
             "prepare_noise": self._noise,
-            "separate": lambda job: self._audio(job, RAW),
+            "separate": self._separated,
             "augment": lambda job: self._audio(job, f"augmented/{job.wildcards['augmentation']}"),
             "extract_features": self._features,
             "fetch_checkpoint": lambda job: GB * self._costs.checkpoints.get(job.wildcards["checkpoint"], 0.0),
@@ -66,8 +66,13 @@ class Sizes:
     def _audio(self, job: Job, view: str) -> float:
         return PACKED * SAMPLE * self._samples * self._clips(job, view)
 
+    def _separated(self, job: Job) -> float:
+        """Return the bytes of separated clips; recordings that pass unchanged are not copied."""
+        recipe = self._graph.recipe("separators", job.wildcards["separator"])
+        return self._audio(job, RAW) if separates(job, recipe, self._counts) else 0.0
+
     def _features(self, job: Job) -> float:
-        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["view"])
+        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["view"], "train", "test")
 
     def _weights(self, registry: str, key: str) -> float:
         cost = self._costs.of(self._graph.recipe(registry, key))

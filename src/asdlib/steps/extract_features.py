@@ -1,4 +1,4 @@
-"""Compute a frontend's features of every clip of a machine."""
+"""Compute a frontend's features of every training and test clip of a machine."""
 
 import logging
 from pathlib import Path
@@ -14,11 +14,14 @@ from asdlib.frontends import FRONTENDS
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.words import RAW
 
+KINDS = ("train", "test")
 _log = logging.getLogger(__name__)
 
 
 def extract_features(audio: Path, out: Path, settings: Settings) -> None:
-    """Write `out`: the features of every clip in `audio`, in the same order and in the recipe's `dtype`.
+    """Write `out`: the features of the training and test clips in `audio`, in their order and the recipe's `dtype`.
+
+    Supplements have none: no model reads them.
 
     The column `frames` is the number of a clip's frames that are computed from real samples, not from padding. The step
     uses one thread and keeps only a few clips in memory, so that several machines can run side by side. Raises AsdError
@@ -36,12 +39,12 @@ def extract_features(audio: Path, out: Path, settings: Settings) -> None:
     dtype = settings.get("dtype", "float32")
     notes = {"audio": table.digest, **_origin(table.recipe)}
     with writing(out, settings, notes, features=(dtype, frontend.shape(samples))) as written:
-        for clips, waveforms in table.batches("audio"):
+        for clips, waveforms in table.batches("audio", *KINDS):
             lengths = clips.column("samples").to_pylist()
             # Clip by clip: the spectrum of one clip fits into the processor's cache. This is twice as fast as a batch.
             features = np.stack([_transform(frontend, *pair) for pair in zip(waveforms, lengths, strict=True)])
             written.write(_with_frames(clips, frontend), features=features.astype(dtype, copy=False))
-    _log.info("%d clips, %s each", len(table.clips()), "×".join(map(str, frontend.shape(samples))))
+    _log.info("%d clips, %s each", table.count(*KINDS), "×".join(map(str, frontend.shape(samples))))
 
 
 def _origin(recipe: Settings) -> dict[str, str]:

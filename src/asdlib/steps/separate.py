@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asdlib.data.tables import ClipTable, writing
+from asdlib.data.tables import ClipTable, write_same_rows, writing
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import restore_separator
 from asdlib.weights import checkpoints
@@ -20,18 +20,20 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
     """Write `out`: the separated machine sound of every clip in `audio`, in the same order, as int16.
 
     The length of a clip does not change. The network does not see its padding, which stays zero. Only a few clips are
-    in memory at a time. If there was nothing to train the separator on, the clips are copied. The table's note
-    `separated` is False in that case, and True otherwise.
+    in memory at a time. If there was nothing to train the separator on, `out` refers to the recordings instead of
+    copying them. The table's note `separated` is False in that case, and True otherwise.
     """
     torch.set_num_threads(threads)
     checkpoint = checkpoints.load(separator)
     identity = checkpoint.facts.get("identity")
-    if identity:
-        _log.warning("the clips are copied unchanged: %s", identity)
-    transform = _copy if identity else _separation(checkpoint, choose_device(device, gpus))
     table = ClipTable(audio)
     recipe = {**table.recipe, "separator": checkpoint.recipe}
     notes = {"audio": table.digest, "separated": not identity}
+    if identity:
+        _log.warning("the clips pass unchanged: %s", identity)
+        write_same_rows(out, table, recipe, notes)
+        return
+    transform = _separation(checkpoint, choose_device(device, gpus))
     with (
         writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
         torch.inference_mode(),
@@ -42,10 +44,6 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
             for row, samples in enumerate(clips.column("samples").to_pylist()):
                 separated[row, :samples] = transform(mixtures[row, :samples])
             written.write(clips, audio=separated)
-
-
-def _copy(mixture: np.ndarray) -> np.ndarray:
-    return mixture
 
 
 def _separation(checkpoint: Checkpoint, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

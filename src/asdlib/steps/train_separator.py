@@ -34,7 +34,7 @@ def train_separator(
     """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
     `noise` are the tables of other machines, of which only the noise supplements are read, and of the noise pool. If
-    there is nothing to train on, the checkpoint has no weights, and `separate` copies the clips of the machine.
+    there is nothing to train on, the checkpoint has no weights, and the clips of the machine pass `separate` unchanged.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("separators", settings)

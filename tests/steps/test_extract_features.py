@@ -1,0 +1,35 @@
+"""Features are computed for the clips that models read, also for those of a table that shares the recordings' rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.audio_tables import RATE, audio_table, noise_clips
+
+from asdlib.data.tables import ClipTable, write_same_rows
+from asdlib.steps.extract_features import extract_features
+
+LEVELS = {"name": "levels", "kind": "log_mel", "n_fft": 256, "hop_length": 128, "n_mels": 8, "power": 1.0}
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    sounds = {"train": noise_clips(3, 500, 1), "test": noise_clips(2, 500, 2), "clean": noise_clips(4, 500, 3)}
+    return audio_table(tmp_path / "raw" / "fan.parquet", sounds, recipe={"dataset": "toy"}).path
+
+
+def test_training_and_test_clips_have_features_and_supplements_have_none(audio: Path) -> None:
+    out = audio.with_name("features.parquet")
+    extract_features(audio, out, {**LEVELS, "sample_rate": RATE})
+    assert ClipTable(out).clips().column("kind").to_pylist() == ["train"] * 3 + ["test"] * 2
+
+
+def test_recordings_that_pass_unchanged_have_the_features_of_the_recordings(audio: Path) -> None:
+    raw = ClipTable(audio)
+    view = audio.parents[1] / "separated" / "fan.parquet"
+    write_same_rows(view, raw, {**raw.recipe, "separator": {}}, {"audio": raw.digest, "separated": False})
+    for path in (audio, view):
+        extract_features(path, path.with_name("features.parquet"), {**LEVELS, "sample_rate": RATE})
+    recorded, passed = (ClipTable(path.with_name("features.parquet")) for path in (audio, view))
+    assert np.array_equal(recorded.load("features")[1], passed.load("features")[1])
+    assert (recorded.notes["view_kind"], passed.notes["view_kind"]) == ("raw", "separated")
