@@ -121,7 +121,7 @@ def test_without_a_separator_the_recordings_are_mixed(
     raw, separated, noise = tables(tmp_path, separated=False)
     with caplog.at_level(logging.INFO):
         found = made(Remix(snr=[30, 30], seed=1), (raw, separated if without == "identity" else None, noise))
-    assert "fan: has no separator: noise is added to its recordings" in caplog.text
+    assert "fan: is not separated: noise is added to its recordings" in caplog.text
     for mixed, recorded in zip(found.values(), raw.load("audio", "train")[1], strict=True):
         assert snr(mixed, recorded) == pytest.approx(30, abs=1)
 

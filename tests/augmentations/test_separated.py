@@ -25,7 +25,7 @@ def test_a_machine_without_a_separator_gives_nothing(tmp_path: Path, caplog: pyt
     same = audio_table(tmp_path / "s" / "fan.parquet", {"train": noise_clips(3, 900, 1)}, notes={"separated": False})
     with caplog.at_level(logging.INFO):
         assert list(Separated(seed=0).augment(raw, same, [])) == []
-    assert "fan: has no separator" in caplog.text
+    assert "fan: is not separated" in caplog.text
 
 
 def test_a_recipe_without_a_separator_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def clips() -> Clips:
         {**common, "clip": "c", "domain": None, "attributes": {}},
     ]
     table = clip_rows(rows).append_column("machine", pa.array(["fan", "valve", "valve"]))
+    table = table.append_column("dataset", pa.array(["toy"] * 3))
     return Clips(table, torch.arange(30, dtype=torch.float16).view(3, 5, 2))
 
 
@@ -27,6 +28,12 @@ def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
     assert batch.target.tolist() == [False, True]
     assert batch.frames.tolist() == [5, 5]
     assert WholeClips(clips()).batch(torch.tensor([0])).labels is None
+
+
+def test_a_recording_is_known_by_dataset_machine_and_file() -> None:
+    examples = WholeClips(clips())
+    assert examples.recordings == [("toy", "fan", "x"), ("toy", "valve", "x"), ("toy", "valve", "x")]
+    assert examples.target.tolist() == [False, True, False]
 
 
 def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:

@@ -101,6 +101,15 @@ def test_the_mean_of_the_utterance_loss_is_its_sum_over_clips_and_clones() -> No
     torch.testing.assert_close((losses[1] - losses[0]) / 12, losses[2] - losses[0])
 
 
+def test_the_terms_are_the_loss() -> None:
+    model = eat()
+    torch.manual_seed(5)
+    terms = model.terms(batch())
+    torch.manual_seed(5)
+    torch.testing.assert_close(sum(terms.values()), model.loss(batch()))
+    assert terms.keys() == {"frame", "utterance"}
+
+
 def test_the_loss_is_learned() -> None:
     model = eat()
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)

@@ -8,6 +8,7 @@ import torch
 from helpers.registry_toys import recipe_arguments
 
 from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.separator import AFTER, BEFORE
 from asdlib.separators import SEPARATORS
 
 # Toy arguments by kind: of separators that are slow at full size.
@@ -108,6 +109,12 @@ def test_a_clip_does_not_depend_on_its_batch_and_is_separated_the_same_way_twice
 def test_silence_stays_silence(separator) -> None:
     separated = separator.eval().separate(torch.zeros(1, 2000))
     assert not separated.any()
+
+
+def test_it_is_measured_on_its_held_out_mixtures(separator) -> None:
+    sources = noise(2, 2, 1600)
+    found = separator.eval().finish([], [Mixtures(sources.sum(1), sources)], torch.zeros(1))
+    assert all(found[name].shape == (2,) and found[name].isfinite().all() for name in (BEFORE, AFTER))
 
 
 @torch.no_grad()

@@ -129,6 +129,13 @@ def test_training_adds_the_earlier_stages_and_watching_does_not(network: SepRefo
     assert all(network.get_parameter(name).grad is None for name in heads)
 
 
+def test_the_terms_are_the_loss(network: SepReformer) -> None:
+    for learning, names in ((True, {"final", "earlier"}), (False, {"final"})):
+        terms = network.train(learning).terms(mixtures())
+        assert terms.keys() == names
+        torch.testing.assert_close(sum(terms.values()), network.loss(mixtures()))
+
+
 @torch.no_grad()
 def test_the_share_of_the_earlier_stages(network: SepReformer) -> None:
     def loss(epoch: int) -> torch.Tensor:

@@ -19,6 +19,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separation.noise_pool import recordings
+from asdlib.separation.separator import AFTER, BEFORE, Separator
 from asdlib.separators import SEPARATORS
 from asdlib.steps.augment import augment
 from asdlib.steps.prepare import PrepareSettings, prepare
@@ -40,7 +41,7 @@ SETTINGS = {
 }
 
 
-class Gain(nn.Module):
+class Gain(Separator):
     """A separator with a single parameter, a gain."""
 
     def __init__(self, start: float = 1.0):
@@ -139,6 +140,29 @@ def test_separated_clips_are_those_of_the_audio_row_for_row(tables: dict[str, Pa
     assert separated.recipe["separator"] == SETTINGS
     assert separated.recipe["sample_rate"] == 16000
     assert separated.notes["separated"] is True
+
+
+def test_a_separator_worse_than_its_mixtures_leaves_the_clips_as_they_are(
+    tables: dict[str, Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own held-out mixtures decide; the training warns, and so does the separation."""
+    monkeypatch.setattr(Gain, "separate", lambda self, mixture: self.gain * mixture.roll(40, -1))  # out of step
+    audio = tables["fan"]
+    with caplog.at_level(logging.WARNING):
+        model = trained(tables)
+    calibration = checkpoints.load(model).calibration
+    assert calibration[BEFORE].shape == calibration[AFTER].shape == (4,)
+    before, after = (float(calibration[name].mean()) for name in (BEFORE, AFTER))
+    assert before == pytest.approx(0, abs=0.5)  # the mixtures' SNR
+    said = f"the SI-SDR of 4 held-out mixtures falls from {before:.1f} to {after:.1f} dB by separation"
+    assert f"{said}: its clips will pass unchanged: train longer" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        separate(audio, model, audio.with_name("out.parquet"), "cpu", 0, 1)
+    assert f"the clips are copied unchanged: {said}" in caplog.text
+    unchanged = ClipTable(audio.with_name("out.parquet"))
+    assert np.array_equal(unchanged.load("audio")[1], ClipTable(audio).load("audio")[1])
+    assert unchanged.notes["separated"] is False
 
 
 def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
-from asdlib.training.batches import Batches, shuffled, split
+from asdlib.training.batches import Batches, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, Fabric
 from asdlib.training.history import write_history
 from asdlib.training.optimisation import learning_rate, stopped
@@ -329,3 +329,51 @@ def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
     watched = Points().batch(split(50, 0.2, 7)[1])
     with torch.no_grad():
         assert float(network.loss(watched)) == pytest.approx(epochs[best].validation_loss, rel=0.2)
+
+
+# --- held-out recordings ----------------------------------------------------------------------------------------------
+
+
+def copied(recordings: int = 100, target: int = 10) -> tuple[list[str], Tensor]:
+    """Return the recordings and domains of clips: each recording as it is, separated, and in two remixes."""
+    names = [f"fan {number}" for number in range(recordings)]
+    return names * 4, torch.tensor([number < target for number in range(recordings)]).repeat(4)
+
+
+def test_held_out_recordings_leave_no_copy_and_no_target_clip_behind() -> None:
+    names, target = copied()
+    training, watched = split_recordings(names, target, share=0.2, most=15, seed=7)
+    held_out = {names[index] for index in watched}
+    assert len(watched) == len(held_out) == 15  # one clip of each
+    assert not target[watched].any()
+    assert not held_out & {names[index] for index in training}
+    assert len(training) == 4 * 85
+    assert len(set(watched.tolist()) & set(range(100))) < 15  # copies are watched too
+
+
+def test_few_recordings_are_held_out_by_their_share() -> None:
+    names, target = copied(50)
+    first, again, other = (split_recordings(names, target, 0.1, 15, seed)[1].tolist() for seed in (7, 7, 8))
+    assert len(first) == 5
+    assert first == again != other
+    assert len(split_recordings(names, target, 0.0, 15, 7)[1]) == 0
+    assert len(split_recordings(names, torch.ones(200, dtype=torch.bool), 0.1, 15, 7)[1]) == 0
+
+
+def test_the_trainer_watches_a_fixed_number_of_recordings(tmp_path: Path) -> None:
+    class Copies(Points):
+        recordings, target = copied(50)
+
+    seen = []
+
+    class Listening(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            if not self.training:
+                seen.append(len(batch.features))
+            return super().loss(batch)
+
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, validation=0.5, validation_recordings=6)
+    trainer(tmp_path, settings).train(Listening(), Copies(200), clips=200)
+    assert sum(seen) == 6
+    with pytest.raises(AsdError, match=r"training\.validation_recordings: .* not of one recording"):
+        trainer(tmp_path, settings).train(Toy(), Points(), clips=50)

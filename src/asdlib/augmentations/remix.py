@@ -79,7 +79,7 @@ class Remix:
 
     def _machine_sounds(self, raw: ClipTable, separated: ClipTable | None) -> Iterator[tuple[pa.Table, np.ndarray]]:
         if separated is None or not separated.notes.get("separated", True):
-            _log.info("%s: has no separator: noise is added to its recordings as they are", raw.path.stem)
+            _log.info("%s: is not separated: noise is added to its recordings as they are", raw.path.stem)
             return raw.batches("audio", "train")
         return separated.batches("audio", "train")
 

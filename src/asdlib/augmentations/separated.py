@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Separated:
-    """The separated version of every training clip; no clips for a machine without a separator.
+    """The separated version of every training clip; no clips for a machine that is not separated.
 
     Every augmentation is created with a `seed`; this one draws nothing.
     """
@@ -29,7 +29,7 @@ class Separated:
         if separated is None:
             raise AsdError("augmentation separated: has no separated clips: give the recipe a separator")
         if not separated.notes.get("separated", True):
-            _log.info("%s: has no separator: no clips are added", raw.path.stem)
+            _log.info("%s: is not separated: no clips are added", raw.path.stem)
             return
         for clips, audio in separated.batches("audio", "train"):
             names = [f"{clip}_separated" for clip in clips.column("clip").to_pylist()]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
 
+Recording = tuple[str, str, str]  # dataset, machine and file
 COMMON = ("dataset", "machine", "view_kind")  # notes of a feature table that apply to all its clips
 
 
@@ -47,6 +48,11 @@ class Clips:
     def target(self) -> Tensor:
         """Whether each clip is of the target domain, (N,)."""
         return torch.tensor([domain == "target" for domain in self.column("domain")])
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """The recording that each clip is made of: the same for its separated and its remixed copies."""
+        return list(zip(*(self.column(name) for name in ("dataset", "machine", "source_file")), strict=True))
 
     def column(self, name: str) -> list:
         """Return one column of the metadata."""

@@ -6,7 +6,7 @@ A clip shorter than a window is repeated to fill it, so that a window never cont
 import torch
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, Recording
 from asdlib.examples.seeding import generator
 
 
@@ -32,14 +32,20 @@ class RandomWindows:
         self._length = length
         self._labels = labels
         self._frames = clips.frames
-        self._target = clips.target
         windows = -(-self._frames // length)
         self._rows = torch.arange(len(self._frames)).repeat_interleave(windows)
+        self.target = clips.target[self._rows]
         self._seed = int(torch.randint(2**31, ()))  # of the run, so that a resumed training draws the same windows
         self.begin_epoch(0)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """The recording that each window is taken from."""
+        recordings = self._clips.recordings
+        return [recordings[row] for row in self._rows.tolist()]
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw all positions from the run's seed and the epoch's number, so that a training can be resumed."""
@@ -53,4 +59,4 @@ class RandomWindows:
         inside = window_frames(self._starts[indices], self._frames[rows], self._length)
         windows = self._clips.features[rows[:, None], inside].float()
         labels = None if self._labels is None else self._labels[rows]
-        return Batch(windows, torch.full((len(rows),), self._length), self._target[rows], labels)
+        return Batch(windows, torch.full((len(rows),), self._length), self.target[indices], labels)

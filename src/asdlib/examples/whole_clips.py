@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, Recording
 
 
 class WholeClips:
@@ -11,13 +11,18 @@ class WholeClips:
     def __init__(self, clips: Clips, labels: Tensor | None = None):
         self._clips = clips
         self._frames = clips.frames
-        self._target = clips.target
+        self.target = clips.target
         self._labels = labels
 
     def __len__(self) -> int:
         return len(self._clips.table)
 
+    @property
+    def recordings(self) -> list[Recording]:
+        """The recording that each clip is made of."""
+        return self._clips.recordings
+
     def batch(self, indices: Tensor) -> Batch:
         """Return the clips with these indices; of memory-mapped features only theirs are read."""
         labels = None if self._labels is None else self._labels[indices]
-        return Batch(self._clips.features[indices].float(), self._frames[indices], self._target[indices], labels)
+        return Batch(self._clips.features[indices].float(), self._frames[indices], self.target[indices], labels)

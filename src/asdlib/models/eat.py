@@ -106,6 +106,10 @@ class Eat(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the frame loss plus the weighted utterance loss, for random masks and noise."""
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms of the loss, `frame` and the weighted `utterance`, for random masks and noise."""
         masks = len(batch.features) * self.clones
         device = batch.features.device
         visible = visible_blocks(masks, *self.grid, self.mask_ratio).to(device)
@@ -113,7 +117,7 @@ class Eat(nn.Module):
         frame, utterance = self.losses(batch.features, visible, noise)
         if self.utterance_reduction == "mean":
             utterance = utterance / masks
-        return frame + self.utterance_weight * utterance
+        return {"frame": frame, "utterance": self.utterance_weight * utterance}
 
     def losses(self, spectrograms: Tensor, visible: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frame loss, a mean over masked patches, and the utterance loss, a sum over clips and clones.

@@ -4,13 +4,14 @@ Luo and Mesgarani, "Conv-TasNet: Surpassing Ideal Time–Frequency Magnitude Mas
 The network and the loss are those of asteroid.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.separator import Separator
 
 
-class ConvTasNet(nn.Module):
+class ConvTasNet(Separator):
     """Conv-TasNet with one or two masks, machine and noise in this order; the loss needs no permutation search.
 
     The sizes have asteroid's names and defaults: `n_filters` filters of `kernel_size` samples every `stride` samples;

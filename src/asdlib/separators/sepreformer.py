@@ -17,6 +17,7 @@ from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
 from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.separator import Separator
 from asdlib.separators.sepreformer_stages import Sizes, SourceSeparator
 
 
@@ -80,7 +81,7 @@ class OutputLayer(nn.Module):
         return self.end_conv1x1(features.mT).mT
 
 
-class SepReformer(nn.Module):
+class SepReformer(Separator):
     """SepReformer with one or two sources, machine and noise in this order; the loss needs no permutation search.
 
     `size` is one of the paper's variants: T, S, B, M or L. `channels` (F), `stages` (R), the encoder's `kernel` and
@@ -170,13 +171,17 @@ class SepReformer(nn.Module):
 
     def loss(self, mixtures: Mixtures) -> Tensor:
         """Return the negative SI-SDR in dB of the sources; in training, combined with the earlier stages' loss."""
+        return sum(self.terms(mixtures).values())
+
+    def terms(self, mixtures: Mixtures) -> dict[str, Tensor]:
+        """Return the terms of the loss: `final` and, in training, that of the `earlier` stages, each weighted."""
         scaled = at_unit_level(mixtures)
         wanted = scaled.sources[:, : self.sources]
         if not self.training:
-            return waveform_loss(self(scaled.mixture), wanted).mean()
+            return {"final": waveform_loss(self(scaled.mixture), wanted).mean()}
         final, earlier = self.stages(scaled.mixture)
         auxiliary = torch.stack([magnitude_loss(each, wanted, *self.stft).mean() for each in earlier]).mean()
-        return torch.lerp(waveform_loss(final, wanted).mean(), auxiliary, self._share)
+        return {"final": (1 - self._share) * waveform_loss(final, wanted).mean(), "earlier": self._share * auxiliary}
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
         """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""

@@ -13,10 +13,11 @@ from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
 from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.separator import Separator
 from asdlib.separators.tfgridnet_layers import EPS, GridNetBlock
 
 
-class TFGridNet(nn.Module):
+class TFGridNet(Separator):
     """TF-GridNet with one source (machine) or two (machine, noise); the loss needs no permutation search.
 
     The STFT has frames of `n_fft` samples every `hop` samples. There are `blocks` blocks of `channels` channels (D).

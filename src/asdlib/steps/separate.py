@@ -9,6 +9,7 @@ import torch
 
 from asdlib.data.tables import ClipTable, write_same_rows, writing
 from asdlib.runtime.devices import choose_device
+from asdlib.separation.separator import worse_than_mixtures
 from asdlib.training.build import restore_separator
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
@@ -20,17 +21,18 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
     """Write `out`: the separated machine sound of every clip in `audio`, in the same order, as int16.
 
     The length of a clip does not change. The network does not see its padding, which stays zero. Only a few clips are
-    in memory at a time. If there was nothing to train the separator on, `out` refers to the recordings instead of
-    copying them. The table's note `separated` is False in that case, and True otherwise.
+    in memory at a time. If there was nothing to train the separator on, or if it makes its held-out mixtures worse,
+    `out` refers to the recordings instead of copying them. The table's note `separated` is False in these cases, and
+    True otherwise.
     """
     torch.set_num_threads(threads)
     checkpoint = checkpoints.load(separator)
-    identity = checkpoint.facts.get("identity")
+    unchanged = checkpoint.facts.get("identity") or worse_than_mixtures(checkpoint.calibration)
     table = ClipTable(audio)
     recipe = {**table.recipe, "separator": checkpoint.recipe}
-    notes = {"audio": table.digest, "separated": not identity}
-    if identity:
-        _log.warning("the clips pass unchanged: %s", identity)
+    notes = {"audio": table.digest, "separated": not unchanged}
+    if unchanged:
+        _log.warning("the clips pass unchanged: %s", unchanged)
         write_same_rows(out, table, recipe, notes)
         return
     transform = _separation(checkpoint, choose_device(device, gpus))

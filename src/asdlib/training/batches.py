@@ -1,6 +1,6 @@
 """Training examples, and the batches that they are divided into."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,9 +13,10 @@ from asdlib.examples.seeding import generator
 class Examples(Protocol):
     """What a model is trained on: clips, parts of clips, or mixtures.
 
-    Three attributes are optional. `begin_epoch(epoch)` is called before each epoch, for examples that are redrawn.
+    Some attributes are optional. `begin_epoch(epoch)` is called before each epoch, for examples that are redrawn.
     `validation`, also Examples, is a validation set of their own. `regrouped = True` means that examples are made of
-    different clips in every epoch, so that none can be held out.
+    different clips in every epoch, so that none can be held out. `recordings`, a list, has the recording that each
+    example is made of, and `target` (N,) is True for examples of the target domain.
     """
 
     def __len__(self) -> int: ...
@@ -74,6 +75,28 @@ def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     if count - held_out < 2:
         raise AsdError(f"training: {count} examples are too few to learn from: add training clips")
     return order[held_out:], order[:held_out]
+
+
+def split_recordings(
+    recordings: Sequence[Hashable], target: Tensor, share: float, most: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return the indices of training and validation examples: `share` of the recordings held out, at most `most`.
+
+    `recordings` names the recording of each example. All examples that are made of a held-out recording, such as its
+    separated copy, are left out of the training; one of them, drawn at random, is a validation example. Recordings of
+    the `target` domain are never held out, because there are few. Raises AsdError if fewer than two training examples
+    remain.
+    """
+    order = torch.randperm(len(recordings), generator=generator(seed, "split")).tolist()
+    first = {recordings[index]: index for index in reversed(order)}  # of each recording, the first of `order`
+    kept = {recordings[index] for index in target.nonzero().flatten().tolist()}
+    drawn = [index for index in order if first[recordings[index]] == index and recordings[index] not in kept]
+    watched = drawn[: min(most, round(share * len(first)))]
+    held_out = {recordings[index] for index in watched}
+    chosen = [index for index in order if recordings[index] not in held_out]
+    if len(chosen) < 2:
+        raise AsdError(f"training: {len(chosen)} examples are too few to learn from: add training clips")
+    return torch.tensor(chosen), torch.tensor(watched, dtype=torch.int64)
 
 
 def shuffled(chosen: Tensor, epoch: int, seed: int, count: int | None = None) -> Tensor:

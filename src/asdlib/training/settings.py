@@ -24,5 +24,6 @@ class Training:
     early_stop: int | None = None  # stop after this many epochs without improvement; keep the best weights
     clip_norm: float | None = None  # largest norm of the whole gradient
     validation: float = 0.0  # share of the examples held out, unless they have a validation set of their own
+    validation_recordings: int | None = None  # hold out that share of the source recordings, but at most so many
     devices: int = 1  # GPUs, or processes on a CPU; each computes its part of every batch's gradient
     precision: str = "float32"  # float32 or bf16 (autocast on CUDA; float32 on a CPU)

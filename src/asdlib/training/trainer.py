@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
 from asdlib.training import batch_norm
-from asdlib.training.batches import Batches, Examples, shuffled, split
+from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
 from asdlib.training.history import Epoch, duration
 from asdlib.training.optimisation import (
@@ -123,7 +123,15 @@ class Trainer:
             raise AsdError(
                 "training.validation: the clips are regrouped in every epoch, so none can be held out: leave it at 0"
             )
-        chosen, watched = split(len(examples), self.settings.validation, self.seed)
+        share, most = self.settings.validation, self.settings.validation_recordings
+        if most is None:
+            chosen, watched = split(len(examples), share, self.seed)
+        elif hasattr(examples, "recordings"):
+            chosen, watched = split_recordings(examples.recordings, examples.target, share, most, self.seed)
+        else:
+            raise AsdError(
+                "training.validation_recordings: an example of this model is not of one recording: leave it out"
+            )
         return chosen, self._batches(examples, watched)
 
     def _begin(self, network: nn.Module, examples: Examples, chosen: Tensor, epoch: int) -> Batches:

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.separation.mixtures import Mixtures
+from asdlib.separation.separator import Separator
 
 
-class ToyGain(nn.Module):
+class ToyGain(Separator):
     """Scales a mixture by one learned factor."""
 
     def __init__(self, start: float = 1.0):
