@@ -21,6 +21,7 @@ from own_process import alone, memory, peaks, processor, timed
 from asdlib.data.tables import CLIP_FIELDS, ROWS, clip_rows, writing
 from asdlib.runtime.devices import choose_device
 from asdlib.separation.mixtures import MixturePairs
+from asdlib.separation.separator import AFTER, BEFORE
 from asdlib.separation.settings import Pairs
 from asdlib.steps.separate import separate
 from asdlib.training.build import build_separator
@@ -87,7 +88,12 @@ def _separate(settings: dict, options: argparse.Namespace, clips: int) -> tuple[
             for start in range(0, clips, ROWS):  # the row groups of `prepare`, which `separate` reads
                 numbers = range(start, min(start + ROWS, clips))
                 table.write(clip_rows([_row(number) for number in numbers]), audio=np.stack(list(map(_noise, numbers))))
-        checkpoints.save(weights, Checkpoint(settings, build_separator(Recipe("separators", settings)).state_dict()))
+        network = build_separator(Recipe("separators", settings))
+        unknown = {
+            BEFORE: torch.zeros(1),
+            AFTER: torch.zeros(1),
+        }  # not worse than the mixtures: the clips are separated
+        checkpoints.save(weights, Checkpoint(settings, network.state_dict(), unknown))
         return *timed(lambda: separate(audio, weights, out, options.device, 1, options.threads)), *peaks()
 
 

@@ -1,0 +1,26 @@
+"""System 2: what is held out of a training, and the terms of the second stage's loss."""
+
+import pytest
+from helpers.registry_toys import all_recipes
+
+MODELS = all_recipes("models")
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_no_clip_is_watched_beside_its_own_copies(name: str) -> None:
+    """Separated and synthetic clips are copies of the recordings, so a share of the clips is no held-out set."""
+    training = MODELS[name]["training"]
+    if training.get("validation") and set(MODELS[name].get("views", ["raw"])) != {"raw"}:
+        assert training["validation_recordings"] > 0
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("eat_")])
+def test_watching_takes_as_long_for_any_corpus(name: str) -> None:
+    assert MODELS[name]["training"]["validation_recordings"] == 100
+
+
+@pytest.mark.parametrize("name", ["eat_2025", "eat_all_years"])
+def test_the_utterance_loss_is_summed_because_its_mean_over_256_masks_would_be_idle(name: str) -> None:
+    recipe = MODELS[name]
+    assert recipe["utterance_reduction"] == "sum"
+    assert recipe["training"]["batch_size"] * recipe["clones"] == 256
