@@ -92,7 +92,7 @@ def _separate(settings: dict, options: argparse.Namespace, clips: int) -> tuple[
         unknown = {
             BEFORE: torch.zeros(1),
             AFTER: torch.zeros(1),
-        }  # not worse than the mixtures: the clips are separated
+        }  # not worse: the clips are separated
         checkpoints.save(weights, Checkpoint(settings, network.state_dict(), unknown))
         return *timed(lambda: separate(audio, weights, out, options.device, 1, options.threads)), *peaks()
 
