@@ -13,7 +13,7 @@ from full_size import CONFIG
 from torch import nn
 
 from asdlib.data.tables import clip_rows
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, origins
 from asdlib.frontends import FRONTENDS
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.settings import Pairs
@@ -50,7 +50,8 @@ class Case:
         if self.recipe.registry == "separators":
             return torch.from_numpy(np.stack([_waveform(number, self.seconds) for number in range(count)]))
         clips = artificial_clips(self.recipe, count, self.seconds)
-        return Batch(clips.features.float(), clips.frames, torch.zeros(count, dtype=torch.bool))
+        unknown = torch.zeros(count, dtype=torch.bool)
+        return Batch(clips.features.float(), clips.frames, unknown, origins=origins(clips.table))
 
 
 def recipes() -> list[tuple[str, str]]:

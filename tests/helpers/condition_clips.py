@@ -14,6 +14,7 @@ def condition_clips(
     frames: int = 24,
     seed: int = 0,
     spread: float = 1.0,
+    section: str = "00",
 ) -> Clips:
     """Return the given number of clips of each (machine, speed, domain); without a speed they have no attributes.
 
@@ -26,11 +27,35 @@ def condition_clips(
         for clip in range(count):
             attributes = {} if speed is None else {"spd": speed}
             rows.append({"clip": f"{number}_{clip}", "domain": domain, "attributes": attributes, "frames": frames,
-                         "kind": "train", "section": "00", "split": "train", "label": "normal"})  # fmt: skip
+                         "kind": "train", "section": section, "split": "train", "label": "normal",
+                         "source_file": f"train/{section}_{number}_{clip}.wav"})  # fmt: skip
             features.append(levels + 0.1 * torch.randn(frames, BANDS, generator=draw))
-    table = clip_rows([dict.fromkeys(("samples", "recorded_samples", "source_file")) | row for row in rows])
+    table = clip_rows([dict.fromkeys(("samples", "recorded_samples")) | row for row in rows])
     common = {"dataset": "toy", "machine": None, "view_kind": "raw"}
     for name, value in common.items():
         column = [value or machine for (machine, _, _), count in conditions.items() for _ in range(count)]
         table = table.append_column(name, pa.array(column))
     return Clips(table, torch.stack(features))
+
+
+def joined(*parts: Clips) -> Clips:
+    """Return several sets of clips as one."""
+    return Clips(pa.concat_tables([part.table for part in parts]), torch.cat([part.features for part in parts]))
+
+
+def made_from(clips: Clips, change: torch.Tensor) -> Clips:
+    """Return clips that were made from others, as the augmentation `separated` does: `change` (BANDS,) dB louder."""
+    place = clips.table.schema.get_field_index("view_kind")
+    table = clips.table.set_column(place, "view_kind", pa.array(["augmented"] * len(clips.table)))
+    return Clips(table, clips.features + change)
+
+
+def to_score(clips: Clips) -> Clips:
+    """Return the clips as test clips, without what is not known of them."""
+    table = clips.table
+    for name, value in {"kind": "test", "split": "test", "domain": None, "attributes": []}.items():
+        field = table.schema.field(name)
+        table = table.set_column(
+            table.schema.get_field_index(name), name, pa.array([value] * len(table), type=field.type)
+        )
+    return Clips(table, clips.features)

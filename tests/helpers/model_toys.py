@@ -12,7 +12,7 @@ from helpers.registry_toys import all_recipes, first_recipe, recipe_arguments
 from torch import nn
 
 from asdlib.data.tables import clip_rows
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, origins
 from asdlib.frontends import FRONTENDS
 from asdlib.models import MODELS
 from asdlib.workflow.arguments import arguments
@@ -123,7 +123,7 @@ def learnable_clips(shape: tuple[int, ...], scale: float) -> Clips:
 
 
 def whole(clips: Clips) -> Batch:
-    return Batch(clips.features, clips.frames, clips.target)
+    return Batch(clips.features, clips.frames, clips.target, origins=origins(clips.table))
 
 
 def built(kind: str, clips: Clips) -> nn.Module:

@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
-from helpers.condition_clips import BANDS, condition_clips
+from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
 from torch import nn
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.nearest_neighbours import NearestNeighbours
 from asdlib.errors import AsdError
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, origins
 from asdlib.models.conditional_autoencoder import ConditionalAutoencoder
 from asdlib.models.conditional_dense_autoencoder import ConditionalDenseAutoencoder
 
@@ -48,7 +47,8 @@ def trained(network: nn.Module, clips: Clips, epochs: int = 60) -> nn.Module:
 
 
 def whole(clips: Clips) -> Batch:
-    return Batch(clips.features, clips.frames, torch.zeros(len(clips.table), dtype=torch.bool))
+    unknown = torch.zeros(len(clips.table), dtype=torch.bool)
+    return Batch(clips.features, clips.frames, unknown, origins=origins(clips.table))
 
 
 def errors(network: nn.Module, clips: Clips) -> torch.Tensor:
@@ -64,7 +64,7 @@ both = pytest.mark.parametrize("make", [conv, dense])
 @pytest.mark.parametrize("bands", [128, 256])
 def test_the_sizes_are_those_of_the_system(bands: int) -> None:
     network = ConditionalAutoencoder()
-    network.grow({"bands": {"mean": [0.0] * bands, "std": [1.0] * bands}, "conditions": facts(bands, 5)})
+    network.grow({"bands": {"mean": [0.0] * bands, "std": [1.0] * bands}, "conditions": facts(5)})
     windows = torch.zeros(2, 64, bands)
     assert network(windows, torch.zeros(2, 16)).shape == windows.shape
     size = sum(parameter.numel() for parameter in network.parameters())
@@ -76,15 +76,13 @@ def test_the_sizes_are_those_of_the_system(bands: int) -> None:
 
 def test_the_fully_connected_one_is_the_baselines_but_for_the_condition() -> None:
     network = ConditionalDenseAutoencoder()
-    network.grow({"bands": {"mean": [0.0] * 128, "std": [1.0] * 128}, "conditions": facts(128, 5)})
+    network.grow({"bands": {"mean": [0.0] * 128, "std": [1.0] * 128}, "conditions": facts(5)})
     condition = 5 * 16 + 16
     assert sum(parameter.numel() for parameter in network.parameters()) == 267_928 + 16 * 128 + condition
 
 
-def facts(bands: int, conditions: int) -> dict:
-    zeros = [0.0] * (2 * bands)
-    names = [str(number) for number in range(conditions)]
-    return {"names": names, "centre": zeros, "scale": zeros, "weight": [zeros] * conditions, "bias": [0.0] * conditions}
+def facts(conditions: int) -> dict:
+    return {"names": [str(number) for number in range(conditions)], "rules": []}
 
 
 def test_a_window_that_cannot_be_halved_so_often_is_refused() -> None:
@@ -144,9 +142,12 @@ def test_the_inferred_condition_is_the_one_that_the_network_is_told(make) -> Non
     clips = condition_clips(CONDITIONS)
     network = grown(make(), clips)
     plain = errors(network, clips)
-    network.inference.bias += torch.tensor([0.0, 0.0, 1e6])  # now every clip sounds like the third condition
-    assert not torch.allclose(errors(network, clips)[:20], plain[:20])
-    torch.testing.assert_close(errors(network, clips)[20:], plain[20:])
+    new = to_score(clips)
+    torch.testing.assert_close(errors(network, new), plain)
+    (rule,) = network.inference.rules.values()
+    rule["bias"] += torch.tensor([0.0, 0.0, 1e6])  # now every new clip sounds like the third condition
+    assert not torch.allclose(errors(network, new)[:20], plain[:20])
+    torch.testing.assert_close(errors(network, new)[20:], plain[20:])
 
 
 # --- error ----------------------------------------------------------------------------------------------------------
@@ -160,7 +161,8 @@ def test_the_error_is_the_mean_square_per_band_over_windows_and_frames(make) -> 
     last = 22 - length
     clip = (clips.features[3] - network.mean) / network.std
     windows = torch.stack([clip[s : s + length] for s in sorted({*range(0, last + 1, 4), last})])
-    condition = network.describe(network.inference(clips.features[3:4], clips.frames[3:4]).expand(len(windows)))
+    found = network.inference(clips.features[3:4], clips.frames[3:4], origins(clips.table)[3:4])
+    condition = network.describe(found.expand(len(windows)))
     with torch.no_grad():
         expected = (network(windows, condition) - windows).square().flatten(0, 1).mean(0)
     torch.testing.assert_close(errors(network, clips)[3], expected)
@@ -245,6 +247,24 @@ def test_a_joint_model_knows_the_conditions_of_every_machine() -> None:
     network = grown(conv(), clips)
     assert {name.split(" | ")[0] for name in network.names} == {"fan", "slider"}
     assert len(network.names) == 3 + 4
-    separated = clips.table.set_column(clips.table.schema.get_field_index("view_kind"), "view_kind",
-                                       pa.array(["separated"] * len(clips.table)))  # fmt: skip
-    assert network.survey(Clips(separated, clips.features)) == network.survey(clips)
+    alone = Clips(clips.table.slice(24), clips.features[24:])
+    torch.testing.assert_close(errors(network, alone), errors(network, clips)[24:])
+    copies = made_from(clips, torch.zeros(BANDS))  # a model of separated clips alone
+    assert network.survey(copies)["conditions"]["names"] == network.names
+    torch.testing.assert_close(errors(grown(conv(), copies), clips), errors(network, clips))
+
+
+def test_a_joint_model_is_not_guessed_for_clips_of_unknown_origin() -> None:
+    clips = condition_clips({**CONDITIONS, ("slider", None, "source"): 12})
+    with pytest.raises(ValueError, match="give their origins"):
+        grown(conv(), clips).embed(replace(whole(clips), origins=None))
+
+
+@both
+def test_a_separated_copy_has_the_condition_of_its_recording(make) -> None:
+    recordings = condition_clips({("slider", None, f"state {state}"): 6 for state in range(3)})
+    both_views = joined(recordings, made_from(recordings, torch.linspace(-30, 30, BANDS)))
+    network = grown(make(), both_views)
+    examples = network.examples(both_views)
+    recorded, copied = examples.batch(torch.arange(len(examples))).labels.chunk(2)
+    assert recorded.tolist() == copied.tolist()

@@ -1,13 +1,17 @@
 """Conditions: from attributes if there are any, else from clusters, and always inferred from sound."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
-from helpers.condition_clips import BANDS, condition_clips
+from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
 
+from asdlib.errors import AsdError
 from asdlib.examples.clip_statistics import band_scaling, clip_statistics, training_statistics
-from asdlib.examples.clips import Clips
-from asdlib.models.conditions import Clustering, ConditionInference, survey_conditions, training_conditions
+from asdlib.examples.clips import Clips, origins
+from asdlib.models.condition_rules import ConditionInference, survey_rules
+from asdlib.models.conditions import Clustering, name_conditions
 
 CLUSTERING = Clustering(clusters=4, components=16)
 KNOWN = {("fan", "1", "source"): 12, ("fan", "2", "source"): 12, ("fan", "3", "target"): 2}
@@ -16,13 +20,20 @@ STATES = {("slider", None, f"state {state}"): 6 for state in range(4)}  # in the
 
 
 def surveyed(clips: Clips) -> tuple[dict, torch.Tensor]:
+    """Return the facts that a network grows from, and the conditions of the training clips."""
     statistics = training_statistics(clips)
-    facts = survey_conditions(clips, statistics, CLUSTERING)
-    return facts, training_conditions(clips, statistics, facts["names"], CLUSTERING)
+    named = name_conditions(clips, statistics, CLUSTERING)
+    return {"names": named.names, "rules": survey_rules(named, statistics, CLUSTERING)}, named.labels
 
 
 def inferred(facts: dict, clips: Clips) -> list[int]:
-    return ConditionInference(facts)(clips.features, clips.frames).tolist()
+    """Return the conditions of clips that are scored."""
+    return references(facts, to_score(clips))
+
+
+def references(facts: dict, clips: Clips) -> list[int]:
+    """Return the conditions of clips as they are: training clips are references."""
+    return ConditionInference(facts["rules"])(clips.features, clips.frames, origins(clips.table)).tolist()
 
 
 def test_statistics_are_of_real_frames() -> None:
@@ -46,9 +57,9 @@ def test_a_silent_band_is_not_divided_by_zero() -> None:
     assert min(band_scaling(clip_statistics(features, frames), frames)["std"]) > 0
 
 
-def test_a_condition_is_machine_attributes_and_domain() -> None:
+def test_a_condition_is_machine_section_attributes_and_domain() -> None:
     facts, labels = surveyed(condition_clips(KNOWN))
-    assert facts["names"] == ["fan | spd=1 | source", "fan | spd=2 | source", "fan | spd=3 | target"]
+    assert facts["names"] == ["fan | 00 | spd=1 | source", "fan | 00 | spd=2 | source", "fan | 00 | spd=3 | target"]
     assert labels.tolist() == [0] * 12 + [1] * 12 + [2] * 2
 
 
@@ -89,10 +100,13 @@ def test_machines_are_told_apart_in_a_joint_model() -> None:
 @pytest.mark.parametrize(
     ("conditions", "names"),
     [
-        ({("fan", "1", "source"): 5}, ["fan | spd=1 | source"]),
-        ({("fan", "1", None): 5}, ["fan | spd=1 | no domain"]),
-        ({("slider", None, "source"): 2}, ["slider | cluster 00", "slider | cluster 01"]),
-        ({("fan", "1", "source"): 5, ("fan", "1", "target"): 1}, ["fan | spd=1 | source", "fan | spd=1 | target"]),
+        ({("fan", "1", "source"): 5}, ["fan | 00 | spd=1 | source"]),
+        ({("fan", "1", None): 5}, ["fan | 00 | spd=1 | no domain"]),
+        ({("slider", None, "source"): 2}, ["slider | 00 | cluster 00", "slider | 00 | cluster 01"]),
+        (
+            {("fan", "1", "source"): 5, ("fan", "1", "target"): 1},
+            ["fan | 00 | spd=1 | source", "fan | 00 | spd=1 | target"],
+        ),
     ],
 )
 def test_few_conditions_and_few_clips_will_do(conditions: dict, names: list[str]) -> None:
@@ -107,3 +121,83 @@ def test_padding_does_not_change_what_is_inferred() -> None:
     facts, labels = surveyed(clips)
     padding = torch.full((len(labels), 9, BANDS), -156.5)
     assert inferred(facts, Clips(clips.table, torch.cat([clips.features, padding], dim=1))) == labels.tolist()
+
+
+# --- sections and views ---------------------------------------------------------------------------------------------
+
+
+def test_sections_are_different_machines() -> None:
+    """From 2020 to 2022, sections are individual machines: equal attributes do not mean equal sounds."""
+    parts = [condition_clips({**KNOWN, **STATES}, seed=number, section=f"0{number}") for number in range(2)]
+    facts, labels = surveyed(joined(*parts))
+    assert [name.split(" | ")[1] for name in facts["names"]] == (["00"] * 3 + ["01"] * 3) + (["00"] * 4 + ["01"] * 4)
+    assert not set(labels[: len(labels) // 2].tolist()) & set(labels[len(labels) // 2 :].tolist())
+    assert inferred(facts, joined(*parts)) == labels.tolist()
+
+
+def test_a_separated_copy_is_in_the_cluster_of_its_recording() -> None:
+    """The change of the view is larger than the states: all clips together would be clustered by view."""
+    recordings = condition_clips(STATES)
+    copies = made_from(recordings, torch.linspace(-30, 30, BANDS))
+    facts, labels = surveyed(joined(recordings, copies))
+    alone, labels_alone = surveyed(recordings)
+    assert labels.tolist() == labels_alone.tolist() * 2
+    assert facts["names"] == alone["names"]
+
+
+@pytest.mark.parametrize("conditions", [KNOWN, STATES], ids=["attributes", "clusters"])
+def test_each_view_has_a_rule_of_its_own(conditions: dict) -> None:
+    change = torch.linspace(-30, 30, BANDS)
+    recordings = condition_clips(conditions)
+    facts, labels = surveyed(joined(recordings, made_from(recordings, change)))
+    new = condition_clips(conditions, seed=1)
+    assert inferred(facts, joined(new, made_from(new, change))) == labels.tolist()
+
+
+def test_without_separated_clips_in_training_a_view_is_treated_as_recordings_are() -> None:
+    """Such is a machine without a separator, whose separated clips are its recordings."""
+    clips = condition_clips(KNOWN)
+    facts, labels = surveyed(clips)
+    assert inferred(facts, made_from(clips, torch.zeros(BANDS))) == labels.tolist()
+
+
+def test_a_section_that_was_not_in_training_is_named() -> None:
+    facts, _ = surveyed(condition_clips(KNOWN))
+    with pytest.raises(AsdError, match="no condition of fan, section 07: add training clips"):
+        inferred(facts, condition_clips(KNOWN, section="07"))
+
+
+# --- references -----------------------------------------------------------------------------------------------------
+
+NOISE = {("fan", str(speed), "source"): 20 for speed in range(4)}  # with spread=0, the sound says nothing of the speed
+
+
+def accuracy(found: list[int], labels: torch.Tensor) -> float:
+    return float((torch.tensor(found) == labels).float().mean())
+
+
+def test_references_are_treated_like_new_clips(caplog) -> None:
+    """A rule that was fitted to a clip finds its condition even where the sound does not tell it."""
+    clips = condition_clips(NOISE, spread=0.0)
+    with caplog.at_level(logging.INFO):
+        facts, labels = surveyed(clips)
+    assert accuracy(inferred(facts, clips), labels) > 0.7  # the rule knows these clips
+    new = condition_clips(NOISE, seed=1, spread=0.0)
+    assert accuracy(inferred(facts, new), labels) < 0.45
+    assert accuracy(references(facts, clips), labels) < 0.45
+    share = 100 * accuracy(references(facts, clips), labels)
+    assert f"fan, section 00, recordings: a rule finds the condition of {share:.1f} % of clips" in caplog.text
+
+
+def test_a_recording_and_its_copies_are_left_out_together() -> None:
+    """Copies that are the recording itself would otherwise show the rule what it must not know."""
+    recordings = condition_clips(NOISE, spread=0.0)
+    copies = made_from(recordings, torch.zeros(BANDS))
+    facts, labels = surveyed(joined(copies, copies))  # two copies of each in one view
+    assert accuracy(references(facts, copies), labels[: len(copies.table)]) < 0.45
+
+
+def test_where_the_sound_tells_the_condition_references_have_it() -> None:
+    clips = condition_clips(KNOWN)
+    facts, labels = surveyed(clips)
+    assert references(facts, clips) == labels.tolist()

@@ -57,7 +57,7 @@ def test_the_same_clip_is_represented_the_same_way_twice_and_alone(toy) -> None:
     model.eval()
     batch = whole(clips)
     first, again = model.embed(batch), model.embed(batch)
-    alone = model.embed(Batch(batch.features[:1], batch.frames[:1], batch.target[:1]))
+    alone = model.embed(Batch(batch.features[:1], batch.frames[:1], batch.target[:1], origins=batch.origins[:1]))
     for name, representation in first.items():
         assert representation.shape[0] == len(clips.table)
         assert representation.dim() == 2

@@ -17,7 +17,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
     from asteroid.losses import pairwise_neg_sisdr, singlesrc_neg_sisdr
     from asteroid.models import ConvTasNet as Asteroid
 
-    sizes = {"kernel_size": 20, "stride": 10, "n_blocks": 2, "causal": True, "norm_type": "cLN", "mask_act": "sigmoid"}
+    sizes = {"kernel_size": 20, "stride": 10, "n_blocks": 2, "causal": True, "norm_type": "cgLN", "mask_act": "sigmoid"}
     config["hyperparameters"] |= sizes
     torch.manual_seed(0)
     reference = Asteroid(**config["hyperparameters"]).eval()
@@ -39,7 +39,7 @@ case = goldens("conv_tasnet_tiny", second=second)
 
 def tiny(case: Golden) -> ConvTasNet:
     """Return the golden's network with its weights, loaded strictly under their published names."""
-    sizes = {{"n_src": "sources"}.get(name, name): value for name, value in case.sizes.items()}
+    sizes = {{"n_src": "sources", "norm_type": "norm"}.get(name, name): value for name, value in case.sizes.items()}
     built = ConvTasNet(**sizes)
     built.network.load_state_dict(case.weights, strict=True)
     return built.eval()

@@ -16,10 +16,10 @@ from asdlib.training.settings import Training
 TINY = {"n_filters": 32, "bn_chan": 16, "hid_chan": 32, "skip_chan": 16, "n_blocks": 4, "n_repeats": 1}
 
 
-def impulse_response(causal: bool) -> torch.Tensor:
+def impulse_response(causal: bool, norm: str | None = None) -> torch.Tensor:
     """Return the change of the machine estimate when one sample of the mixture changes, (samples,)."""
     torch.manual_seed(0)
-    network = ConvTasNet(**TINY, causal=causal).eval()
+    network = ConvTasNet(**TINY, causal=causal, norm=norm).eval()
     clip = torch.randn(1, 1600, generator=torch.Generator().manual_seed(2))
     changed = clip.clone()
     changed[0, 800] += 5.0
@@ -32,6 +32,35 @@ def test_a_causal_network_does_not_see_the_future_and_the_other_does() -> None:
     assert not impulse_response(causal=True)[:before].any()
     assert impulse_response(causal=False)[:before].any()
     assert impulse_response(causal=True)[800:].any()
+
+
+def test_a_causal_network_is_normalised_over_all_that_it_has_heard() -> None:
+    """Beyond the reach of the convolutions, only the cumulative norm remembers; cLN, another setting, does not."""
+    far = 800 + 8 * 2 * (1 + 2 + 4 + 8) + 32  # all blocks, and the filters of encoder and decoder
+    assert impulse_response(causal=True)[far:].any()
+    assert not impulse_response(causal=True, norm="cLN")[far:].any()
+
+
+def test_silence_before_and_after_a_loud_sound_is_separated_into_finite_sound() -> None:
+    """The cumulative variance is a difference of two sums, which rounding could make negative."""
+    torch.manual_seed(0)
+    clip = torch.zeros(1, 160_000)
+    clip[0, 60_000:62_000] = 0.9
+    clip[0, 100_000:] = 1e-4
+    with torch.no_grad():
+        assert torch.isfinite(ConvTasNet(**TINY, causal=True).eval()(clip)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"norm": "gLN", "causal": True}, "norm: gLN sees the whole clip"),
+        ({"norm": "BN"}, "norm: BN: use gLN, cgLN or cLN"),
+    ],
+)
+def test_impossible_norms_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(AsdError, match=f"conv_tasnet: {message}"):
+        ConvTasNet(**TINY, **settings)
 
 
 def test_building_it_warns_of_nothing_and_needs_nothing_that_is_gone() -> None:

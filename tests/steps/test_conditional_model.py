@@ -42,7 +42,8 @@ def clips_to_score(attributes: dict[str, str], domain: str | None, label: str = 
     count = len(clips.table)
     columns = {"kind": ["test"] * count, "split": ["test"] * count, "domain": [domain] * count,
                "attributes": [list(attributes.items())] * count, "label": [label] * count,
-               "clip": [f"{name}{number}" for number in range(count)]}  # fmt: skip
+               "clip": [f"{name}{number}" for number in range(count)],
+               "source_file": [f"test/{name}{number}.wav" for number in range(count)]}  # fmt: skip
     table = clips.table
     for name, values in columns.items():
         field = table.schema.field(name)

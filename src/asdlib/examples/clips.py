@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,23 @@ Recording = tuple[str, str, str]  # dataset, machine and file
 COMMON = ("dataset", "machine", "view_kind")  # notes of a feature table that apply to all its clips
 
 
+class Origin(NamedTuple):
+    """What is known of a clip, also of one that is scored: its machine, section and view (raw, separated or augmented).
+
+    `recording` is the name of the recording of a training clip, or from which it was made; None for any other clip.
+    """
+
+    machine: str
+    section: str
+    view: str
+    recording: str | None
+
+    @property
+    def part(self) -> tuple[str, str]:
+        """The machine and the section."""
+        return self.machine, self.section
+
+
 @dataclass(frozen=True)
 class Batch:
     """Features (B, …) of clips or of parts of them, with their frame counts, domains and labels."""
@@ -22,10 +40,11 @@ class Batch:
     frames: Tensor  # (B,) number of real frames of each clip; the rest of a row is padding
     target: Tensor  # (B,) True for training clips of the target domain, False for all other clips
     labels: Tensor | None = None  # (B, …) classes or conditions, defined by the model's examples; None when embedding
+    origins: list[Origin] | None = None  # of whole clips that are embedded
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        tensors = {name: value for name, value in vars(self).items() if value is not None}
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
@@ -68,7 +87,24 @@ def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None) -> C
     tables = [ClipTable(path) for path in paths]
     table, features = load(tables, "features", *kinds, scratch=scratch)
     counts = [len(one.clips(*kinds)) for one in tables]
+    return Clips(with_notes(table, [one.notes for one in tables], counts), torch.from_numpy(features))
+
+
+def with_notes(clips: pa.Table, notes: list[dict[str, Any]], counts: list[int]) -> pa.Table:
+    """Return the metadata of clips with the columns of COMMON, from the notes of their feature tables.
+
+    `counts` are the numbers of clips that are from each of the tables, in this order.
+    """
     for name in COMMON:
-        values = np.repeat([one.notes[name] for one in tables], counts)
-        table = table.append_column(name, pa.array(values.tolist(), pa.string()))
-    return Clips(table, torch.from_numpy(features))
+        values = np.repeat([one[name] for one in notes], counts)
+        clips = clips.append_column(name, pa.array(values.tolist(), pa.string()))
+    return clips
+
+
+def origins(clips: pa.Table) -> list[Origin]:
+    """Return the origins of clips, given their metadata with the columns of COMMON."""
+    columns = [clips.column(name).to_pylist() for name in (*COMMON, "section", "kind", "source_file")]
+    return [
+        Origin(machine, section, view, f"{dataset}: {file}" if kind == "train" else None)
+        for dataset, machine, view, section, kind, file in zip(*columns, strict=True)
+    ]

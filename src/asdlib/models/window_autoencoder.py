@@ -9,7 +9,8 @@ from torch.nn import functional
 from asdlib.examples.clip_statistics import band_scaling, training_statistics
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.frame_windows import RandomWindows, window_frames, window_starts
-from asdlib.models.conditions import Clustering, ConditionInference, survey_conditions, training_conditions
+from asdlib.models.condition_rules import ConditionInference, survey_rules
+from asdlib.models.conditions import Clustering, name_conditions
 
 
 class WindowAutoencoder(nn.Module):
@@ -29,11 +30,12 @@ class WindowAutoencoder(nn.Module):
         self.clustering = Clustering(clusters, components)
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Return the scaling of the bands, the conditions, and the rule that infers them, from the training clips."""
+        """Return the scaling of the bands, the conditions, and the rules that infer them, from the training clips."""
         statistics = training_statistics(clips)
         facts: dict[str, Any] = {"bands": band_scaling(statistics, clips.frames)}
         if self.conditional:
-            facts["conditions"] = survey_conditions(clips, statistics, self.clustering)
+            named = name_conditions(clips, statistics, self.clustering)
+            facts["conditions"] = {"names": named.names, "rules": survey_rules(named, statistics, self.clustering)}
         return facts
 
     def grow(self, facts: dict[str, Any]) -> None:
@@ -42,7 +44,7 @@ class WindowAutoencoder(nn.Module):
             self.register_buffer(name, torch.tensor(values), persistent=False)
         if self.conditional:
             self.names = facts["conditions"]["names"]
-            self.inference = ConditionInference(facts["conditions"])
+            self.inference = ConditionInference(facts["conditions"]["rules"])
             self.condition = nn.Linear(len(self.names), self.width)
         self.build(len(self.mean))
 
@@ -50,8 +52,8 @@ class WindowAutoencoder(nn.Module):
         """Return windows at random positions, with the conditions of their clips as labels."""
         if not self.conditional:
             return RandomWindows(clips, self.frames)
-        labels = training_conditions(clips, training_statistics(clips), self.names, self.clustering)
-        return RandomWindows(clips, self.frames, labels)
+        named = name_conditions(clips, training_statistics(clips), self.clustering)
+        return RandomWindows(clips, self.frames, named.labels)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean squared error of the scaled windows."""
@@ -61,7 +63,7 @@ class WindowAutoencoder(nn.Module):
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `error`, the mean squared error of every band over all windows of a clip, (B, bands)."""
-        found = self.inference(batch.features, batch.frames) if self.conditional else None
+        found = self.inference(batch.features, batch.frames, batch.origins) if self.conditional else None
         errors = []
         for row, frames in enumerate(batch.frames.tolist()):
             inside = window_frames(window_starts(frames, self.frames, self.hop), frames, self.frames)

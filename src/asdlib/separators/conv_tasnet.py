@@ -6,6 +6,7 @@ The network and the loss are those of asteroid.
 
 from torch import Tensor
 
+from asdlib.errors import AsdError
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separation.separator import Separator
@@ -16,9 +17,10 @@ class ConvTasNet(Separator):
 
     The sizes have asteroid's names and defaults: `n_filters` filters of `kernel_size` samples every `stride` samples;
     `n_repeats` repeats of `n_blocks` dilated convolutions of `conv_kernel_size` taps; `bn_chan`, `hid_chan` and
-    `skip_chan` channels. A `causal` network sees only the past. `norm_type` is one of asteroid's norms: gLN normalises
-    over the whole clip, cLN over each frame separately; a causal network has cLN where gLN is asked for. Clips longer
-    than `window` (s; None: no limit) are separated in windows, each overlapping the next by the share `overlap`.
+    `skip_chan` channels. A `causal` network sees only the past. `norm` is gLN, which normalises over the whole clip,
+    cgLN (cumulative), over all frames so far, or cLN, over each frame separately; by default cgLN in a causal network
+    and gLN in any other, as published. Clips longer than `window` (s; None: no limit) are separated in windows, each
+    overlapping the next by the share `overlap`.
 
     `network` is asteroid's own model, so that weights published for it can be loaded with `network.load_state_dict`.
     """
@@ -40,7 +42,7 @@ class ConvTasNet(Separator):
         overlap: float = 0.5,
         sample_rate: int = 16000,
         sources: int = 2,
-        norm_type: str = "gLN",
+        norm: str | None = None,
     ):
         # Imported here because it takes two seconds, which jobs without a Conv-TasNet need not spend.
         from asteroid.losses import singlesrc_neg_sisdr
@@ -48,6 +50,8 @@ class ConvTasNet(Separator):
 
         super().__init__()
         check_sources("conv_tasnet", sources)
+        norm = norm or ("cgLN" if causal else "gLN")
+        _check_norm(norm, causal)
         self.sources = sources
         self.window = window_samples(window, overlap, sample_rate)
         self.overlap = overlap
@@ -62,7 +66,7 @@ class ConvTasNet(Separator):
             hid_chan=hid_chan,
             skip_chan=skip_chan,
             conv_kernel_size=conv_kernel_size,
-            norm_type="cLN" if causal and norm_type == "gLN" else norm_type,
+            norm_type=norm,
             mask_act=mask_act,
             causal=causal,
             sample_rate=sample_rate,
@@ -85,3 +89,10 @@ class ConvTasNet(Separator):
     def separate(self, mixture: Tensor) -> Tensor:
         """Return the machine's sound in mixtures (B, T), with the same length and level."""
         return separate_clips(lambda clip: self(clip)[:, 0], mixture, self.window, self.overlap)
+
+
+def _check_norm(norm: str, causal: bool) -> None:
+    if norm not in ("gLN", "cgLN", "cLN"):
+        raise AsdError(f"conv_tasnet: norm: {norm}: use gLN, cgLN or cLN")
+    if norm == "gLN" and causal:
+        raise AsdError("conv_tasnet: norm: gLN sees the whole clip, which a causal network must not: use cgLN or cLN")

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from asdlib.data.tables import ClipTable, writing
-from asdlib.examples.clips import Batch
+from asdlib.examples.clips import Batch, origins, with_notes
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import restore_model
 from asdlib.training.short_clips import refuse_short_clips
@@ -31,7 +31,7 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
     if hasattr(network, "for_machine"):
         network.for_machine(table.notes["machine"])
     groups = (
-        (clips, _represent(network, clips, array, processor))
+        (clips, _represent(network, with_notes(clips, [table.notes], [len(clips)]), array, processor))
         for clips, array in table.batches("features", "train", "test")
     )
     first_clips, first = next(groups)
@@ -50,6 +50,6 @@ def embed(features: Path, model: Path, out: Path, device: str, gpus: int, thread
 def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
     unknown = torch.zeros(len(frames), dtype=torch.bool)  # a model does not see the domain of a clip that it embeds
-    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown).to(device)
+    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown, origins=origins(table)).to(device)
     with torch.inference_mode():
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}
