@@ -14,10 +14,9 @@ from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
 class ConditionalAutoencoder(WindowAutoencoder):
-    """(1 + condition, bands, frames) → convolutions that halve both axes → latent → (1, bands, frames).
+    """(1 + condition, bands, frames) → convolutions that halve both axes → latent + condition → (1, bands, frames).
 
-    `channels` are those of the convolutions. `conditional: false` leaves out the channels of the condition. See
-    `WindowAutoencoder` for the other arguments.
+    `channels` are those of the convolutions. See `WindowAutoencoder` for the other arguments.
     """
 
     def __init__(
@@ -28,10 +27,11 @@ class ConditionalAutoencoder(WindowAutoencoder):
         latent: int = 64,
         conditional: bool = True,
         condition: int = 16,
+        condition_decoder: bool = True,
         clusters: int = 4,
         components: int = 16,
     ):
-        super().__init__(frames, hop, conditional, condition, clusters, components)
+        super().__init__(frames, hop, conditional, condition, condition_decoder, clusters, components)
         self.channels = channels or [32, 64, 128, 128]
         self.latent = latent
 
@@ -51,7 +51,7 @@ class ConditionalAutoencoder(WindowAutoencoder):
         )
         widths = [*reversed(self.channels), self.channels[0]]
         self.decoder = nn.Sequential(
-            nn.Linear(self.latent, flat),
+            nn.Linear(self.latent + self.decoder_width, flat),
             nn.Unflatten(1, smallest),
             *[layer for inputs, outputs in pairwise(widths) for layer in _double(inputs, outputs)],
             nn.Conv2d(widths[-1], 1, 3, padding=1),
@@ -64,7 +64,7 @@ class ConditionalAutoencoder(WindowAutoencoder):
         if condition is not None:
             image = torch.cat([image, condition[:, :, None, None].expand(-1, -1, *image.shape[2:])], dim=1)
         latent = self.encoder(image.contiguous(memory_format=torch.channels_last))
-        return self.decoder(latent)[:, 0].transpose(1, 2)
+        return self.decoder(self.with_condition(latent, condition))[:, 0].transpose(1, 2)
 
 
 def _halve(inputs: int, outputs: int) -> list[nn.Module]:

@@ -11,7 +11,10 @@ from asdlib.models.window_autoencoder import WindowAutoencoder
 
 
 class ConditionalDenseAutoencoder(WindowAutoencoder):
-    """frames · bands + condition → hidden × depth → latent → hidden × depth → frames · bands."""
+    """frames · bands + condition → hidden × depth → latent + condition → hidden × depth → frames · bands.
+
+    See `WindowAutoencoder` for `condition_decoder` and the arguments after it.
+    """
 
     def __init__(
         self,
@@ -24,10 +27,11 @@ class ConditionalDenseAutoencoder(WindowAutoencoder):
         batch_norm_eps: float = 0.001,
         conditional: bool = True,
         condition: int = 16,
+        condition_decoder: bool = True,
         clusters: int = 4,
         components: int = 16,
     ):
-        super().__init__(frames, hop, conditional, condition, clusters, components)
+        super().__init__(frames, hop, conditional, condition, condition_decoder, clusters, components)
         self.hidden = [hidden] * depth
         self.latent = latent
         self.norm = {"momentum": batch_norm_momentum, "eps": batch_norm_eps}
@@ -35,12 +39,13 @@ class ConditionalDenseAutoencoder(WindowAutoencoder):
     def build(self, bands: int) -> None:
         """Build the layers for spectrograms of `bands` bands."""
         size = self.frames * bands
-        widths = [size + self.width, *self.hidden, self.latent, *self.hidden]
-        self.layers = nn.Sequential(*dense_layers(widths, self.norm), nn.Linear(widths[-1], size))
+        self.encoder = nn.Sequential(*dense_layers([size + self.width, *self.hidden, self.latent], self.norm))
+        widths = [self.latent + self.decoder_width, *self.hidden]
+        self.decoder = nn.Sequential(*dense_layers(widths, self.norm), nn.Linear(widths[-1], size))
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
         """Return scaled windows (B, frames, bands), reconstructed given their conditions (B, width) or None."""
         vectors = windows.flatten(1)
         if condition is not None:
             vectors = torch.cat([vectors, condition], dim=1)
-        return self.layers(vectors).unflatten(1, windows.shape[1:])
+        return self.decoder(self.with_condition(self.encoder(vectors), condition)).unflatten(1, windows.shape[1:])

@@ -18,15 +18,26 @@ class WindowAutoencoder(nn.Module):
 
     Subclasses implement `build(bands)`, which makes the layers, and `forward(windows, condition)`. `frames` is the
     length of a window, `hop` the distance between windows of a clip that is scored, and `condition` the width of the
-    vector that represents the condition. `clusters` and `components` are for clustering machines without attributes.
+    vector that represents the condition. With `condition_decoder`, the decoder gets this vector as well as the encoder.
+    `clusters` and `components` are for clustering machines without attributes.
     """
 
-    def __init__(self, frames: int, hop: int, conditional: bool, condition: int, clusters: int, components: int):
+    def __init__(
+        self,
+        frames: int,
+        hop: int,
+        conditional: bool,
+        condition: int,
+        condition_decoder: bool,
+        clusters: int,
+        components: int,
+    ):
         super().__init__()
         self.frames = frames
         self.hop = hop
         self.conditional = conditional
         self.width = condition if conditional else 0
+        self.decoder_width = self.width if condition_decoder else 0
         self.clustering = Clustering(clusters, components)
 
     def survey(self, clips: Clips) -> dict[str, Any]:
@@ -81,3 +92,7 @@ class WindowAutoencoder(nn.Module):
         if not self.conditional:
             return None
         return self.condition(functional.one_hot(labels, len(self.names)).float())
+
+    def with_condition(self, latent: Tensor, condition: Tensor | None) -> Tensor:
+        """Return the decoder's input, (B, latent + decoder_width), from latent vectors and conditions."""
+        return latent if condition is None or not self.decoder_width else torch.cat([latent, condition], dim=1)
