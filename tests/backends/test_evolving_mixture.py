@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, multivariate_t
 
-from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.backends.evolving_mixture import (
+    Mixture,
+    component_divergences,
+    evolved,
+    gaussian_shares,
+    mixture_divergence,
+    student_shares,
+)
 
 BASELINE = Mixture(np.array([0.6, 0.4]), np.array([[0.0, 0.0], [4.0, 0.0]]), np.stack([np.eye(2), np.diag([1.0, 2.0])]))
 EXAMPLE = {
@@ -17,7 +24,7 @@ EXAMPLE = {
 
 def evolve(*points: tuple, diagonal: bool = False, baseline: Mixture = BASELINE) -> Mixture:
     vectors = np.array(points, dtype=float).reshape(-1, 2)
-    return evolved(baseline, vectors, gaussian_shares(baseline, vectors), 10.0, diagonal)
+    return evolved(baseline, vectors, gaussian_shares(baseline, vectors), 10 * baseline.weights, diagonal)
 
 
 def density(mixture: Mixture, points: np.ndarray) -> np.ndarray:
@@ -35,7 +42,7 @@ def test_the_worked_example(points: tuple, expected: tuple) -> None:
     new = evolve(*points)
     np.testing.assert_allclose(new.weights, weights, atol=1e-6)
     np.testing.assert_allclose(new.means, means, atol=1e-6)
-    assert divergence(new, BASELINE) == pytest.approx(distance, abs=1e-6)
+    assert mixture_divergence(new, BASELINE) == pytest.approx(distance, abs=1e-6)
 
 
 def test_the_worked_covariance() -> None:
@@ -48,11 +55,11 @@ def test_without_vectors_nothing_evolves() -> None:
     new = evolve()
     for name in ("weights", "means", "covariances"):
         np.testing.assert_allclose(getattr(new, name), getattr(BASELINE, name))
-    assert divergence(new, BASELINE) == pytest.approx(0, abs=1e-12)
+    assert mixture_divergence(new, BASELINE) == pytest.approx(0, abs=1e-12)
 
 
 def test_the_divergence_grows_with_the_distance() -> None:
-    distances = [divergence(evolve((0, y)), BASELINE) for y in (0, 1, 2, 4, 8, 100)]
+    distances = [mixture_divergence(evolve((0, y)), BASELINE) for y in (0, 1, 2, 4, 8, 100)]
     assert distances[0] >= 0
     assert distances == sorted(distances)
 
@@ -63,15 +70,15 @@ def test_it_bounds_the_divergence_of_the_whole_mixtures() -> None:
     picked = rng.choice(2, 20000, p=new.weights)
     points = np.array([rng.multivariate_normal(new.means[k], new.covariances[k]) for k in picked])
     logs = [np.log(density(one, points)) for one in (new, BASELINE)]
-    assert 0 < (logs[0] - logs[1]).mean() <= divergence(new, BASELINE)
+    assert 0 < (logs[0] - logs[1]).mean() <= mixture_divergence(new, BASELINE)
 
 
 def test_the_order_of_components_is_their_identity() -> None:
     new = evolve((2, 6))
-    assert divergence(permuted(new), permuted(BASELINE)) == pytest.approx(divergence(new, BASELINE))
-    assert divergence(permuted(new), BASELINE) > 2 * divergence(new, BASELINE)
+    assert mixture_divergence(permuted(new), permuted(BASELINE)) == pytest.approx(mixture_divergence(new, BASELINE))
+    assert mixture_divergence(permuted(new), BASELINE) > 2 * mixture_divergence(new, BASELINE)
     other = permuted(BASELINE)
-    assert divergence(evolve((2, 6), baseline=other), other) == pytest.approx(divergence(new, BASELINE))
+    assert mixture_divergence(evolve((2, 6), baseline=other), other) == pytest.approx(mixture_divergence(new, BASELINE))
 
 
 def test_shares_are_those_of_scipys_densities() -> None:
@@ -87,4 +94,18 @@ def test_shares_are_those_of_scipys_densities() -> None:
 
 
 def test_a_point_that_one_component_never_made_is_finite() -> None:
-    assert np.isfinite(divergence(evolve((1e6, 1e6)), BASELINE))
+    assert np.isfinite(mixture_divergence(evolve((1e6, 1e6)), BASELINE))
+
+
+def test_with_equal_priors_the_same_distance_from_any_component_is_the_same_divergence() -> None:
+    """A clip on the centre of a component of 2 % changes it as much as one on the centre of a component of 98 %."""
+    baseline = Mixture(np.array([0.98, 0.02]), np.array([[0.0, 0.0], [40.0, 0.0]]), np.stack([np.eye(2)] * 2))
+    for offset in (0.0, 2.0):
+        vectors = baseline.means + np.array([0.0, offset])
+        shares = gaussian_shares(baseline, vectors)
+        found = {}
+        for name, prior in (("equal", np.full(2, 10.0)), ("weighted", 10 * baseline.weights)):
+            clips = zip(vectors[:, None], shares[:, None], strict=True)
+            found[name] = [component_divergences(evolved(baseline, *clip, prior), baseline).sum() for clip in clips]
+        assert found["equal"][1] == pytest.approx(found["equal"][0])
+        assert found["weighted"][1] > 3 * found["weighted"][0]

@@ -4,6 +4,8 @@ import logging
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
+from sklearn.metrics import roc_auc_score
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.topic_mixture import TopicMixture
@@ -28,7 +30,11 @@ def fitted(**arguments) -> TopicMixture:
     return TopicMixture(**({"dimensions": 4} | arguments)).fit(train(clips()))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"covariance": "full"}, {"responsibilities": "student_t"}], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"covariance": "full"}, {"responsibilities": "gaussian"}, {"divergence": "mixture"}],
+    ids=str,
+)
 def test_strange_clips_score_higher(arguments: dict) -> None:
     backend = fitted(**arguments)
     normal, strange = clips(seed=1), clips(seed=1) + np.array([0, 0, 0, 1.0, 1.0])
@@ -101,13 +107,54 @@ def test_new_normal_clips_of_few_score_as_the_model_set_does() -> None:
     assert 0.5 < new / known < 2
 
 
+def uneven(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return clips of four clusters, of which the lightest has 4 %."""
+    centres = np.eye(4, 8)
+    return centres[rng.choice(4, count, p=[0.6, 0.26, 0.1, 0.04])] + 0.1 * rng.standard_normal((count, 8))
+
+
+def test_the_score_ranks_like_the_likelihood_and_that_of_the_mixture_does_not() -> None:
+    """The divergence of whole mixtures also measures how light a component is; benchmarks/bench_topic_mixture.py."""
+    rng = np.random.default_rng(0)
+    known, normal, strange = uneven(500, rng), uneven(400, rng), uneven(400, rng) + 0.08 * rng.standard_normal((400, 8))
+    labels, clips = np.repeat([0, 1], 400), Embeddings({"embedding": np.concatenate([normal, strange])})
+    areas = {}
+    for divergence in ("components", "mixture"):
+        backend = TopicMixture(dimensions=8, divergence=divergence).fit(train(known))
+        areas[divergence] = roc_auc_score(labels, backend.anomaly_score(clips))
+    mixture, vectors = backend.baseline_, backend.reduction_.transform(clips["embedding"])
+    parts = zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+    likelihoods = sum(weight * multivariate_normal(*part).pdf(vectors) for weight, *part in parts)
+    possible = roc_auc_score(labels, -likelihoods)
+    assert areas["components"] > possible - 0.01
+    assert areas["mixture"] < possible - 0.02
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ten_target_clips_of_a_thousand_keep_their_component(seed: int) -> None:
+    """Eight of them are in the model set of 800 clips, 1 %."""
+    rng = np.random.default_rng(seed)
+    spread = 0.05 * rng.standard_normal((1000, 5))
+    clips = np.concatenate([np.repeat(CENTRES[:2], 495, axis=0), np.repeat(CENTRES[2:], 10, axis=0)]) + spread
+    domains = ["source"] * 990 + ["target"] * 10
+    backend = TopicMixture(dimensions=4).fit(Embeddings({"embedding": clips}, domains, [{}] * 1000))
+    weights = np.sort(backend.baseline_.weights)
+    assert len(weights) == 3
+    assert 0.007 < weights[0] < 0.012
+
+
 def test_too_few_clips_are_refused() -> None:
     with pytest.raises(AsdError, match="topic_mixture: 4 training clips are too few to split"):
         TopicMixture().fit(train(clips(count=4)))
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("covariance", "diag or full"), ("responsibilities", "gaussian or student_t")]
+    ("name", "words"),
+    [
+        ("covariance", "diag or full"),
+        ("divergence", "components or mixture"),
+        ("responsibilities", "gaussian or student_t"),
+    ],
 )
 def test_unknown_words_are_refused(name: str, words: str) -> None:
     with pytest.raises(AsdError, match=f"topic_mixture.{name}: 'x': use {words}"):

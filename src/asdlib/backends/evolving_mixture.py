@@ -20,14 +20,14 @@ class Mixture:
 
 
 def evolved(
-    baseline: Mixture, vectors: np.ndarray, shares: np.ndarray, strength: float, diagonal: bool = False
+    baseline: Mixture, vectors: np.ndarray, shares: np.ndarray, prior: np.ndarray, diagonal: bool = False
 ) -> Mixture:
-    """Return the baseline, updated with new vectors (n, D); the baseline counts as much as `strength` vectors.
+    """Return the baseline, updated with new vectors (n, D); each component counts as much as `prior` (K,) vectors.
 
     `shares` (n, K) are the components' responsibilities for the vectors. The update is the maximum of the posterior
-    with the baseline as the prior; without vectors nothing changes. With `diagonal`, covariances stay diagonal.
+    with the baseline as the prior; with a prior proportional to the weights, nothing changes without vectors. With
+    `diagonal`, covariances stay diagonal.
     """
-    prior = strength * baseline.weights
     counts = shares.sum(0)
     total = prior + counts
     # Avoid 0 / 0 for a component without responsibility, whose centre has no effect.
@@ -39,19 +39,19 @@ def evolved(
     if diagonal:
         scatter *= np.eye(scatter.shape[1])
     return Mixture(
-        total / (strength + len(vectors)),
+        total / total.sum(),
         baseline.means + (counts / total)[:, None] * drift,
         (prior[:, None, None] * baseline.covariances + scatter) / total[:, None, None],
     )
 
 
-def divergence(new: Mixture, baseline: Mixture) -> float:
+def mixture_divergence(new: Mixture, baseline: Mixture) -> float:
     """Return Σ p (ln p/π + KL of the components), an upper bound on KL(new ‖ baseline), 0 for equal mixtures."""
     weights = np.log(new.weights / baseline.weights)
-    return float(new.weights @ (weights + _gaussian_divergence(new, baseline)))
+    return float(new.weights @ (weights + component_divergences(new, baseline)))
 
 
-def _gaussian_divergence(new: Mixture, baseline: Mixture) -> np.ndarray:
+def component_divergences(new: Mixture, baseline: Mixture) -> np.ndarray:
     """Return KL(N(m', S') ‖ N(m, S)) of matching components, (K,)."""
     inverse = np.linalg.inv(baseline.covariances)
     drift = new.means - baseline.means

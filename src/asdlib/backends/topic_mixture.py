@@ -13,7 +13,14 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 
 from asdlib.backends.embeddings import Embeddings
-from asdlib.backends.evolving_mixture import Mixture, divergence, evolved, gaussian_shares, student_shares
+from asdlib.backends.evolving_mixture import (
+    Mixture,
+    component_divergences,
+    evolved,
+    gaussian_shares,
+    mixture_divergence,
+    student_shares,
+)
 from asdlib.errors import AsdError
 
 RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's initialisation
@@ -27,9 +34,13 @@ class TopicMixture:
 
     `dimensions` is the number of whitened principal components; a small model set uses fewer. `components` is the
     largest number of components of the Dirichlet process; components with less than `smallest_weight` are dropped.
-    `strength` is the number of vectors that the baseline counts as. `threshold_share` is the share of the training
-    clips that is held out for the threshold, which is their mean score plus `deviations` standard deviations.
-    `covariance` is diag or full, `responsibilities` gaussian or student_t.
+    `threshold_share` is the share of the training clips that is held out for the threshold, which is their mean score
+    plus `deviations` standard deviations. `covariance` is diag or full, `responsibilities` gaussian or student_t.
+
+    `divergence` is components or mixture. With components, every component of the baseline counts as `strength`
+    vectors, and the score is the sum of the divergences of matching components: weights have no part in it. With
+    mixture, the whole baseline counts as `strength` vectors, and the score is the divergence of the two mixtures. Light
+    components then change more than heavy ones, so that any clip near a light component scores high.
 
     Attributes after `fit`: `held_out_`, (N,), True for the threshold set; `reduction_`, the whitened principal
     components; `baseline_`, a `Mixture`; `train_score_`; `threshold_`.
@@ -41,9 +52,10 @@ class TopicMixture:
         dimensions: int = 32,
         components: int = 16,
         covariance: str = "diag",
-        smallest_weight: float = 0.01,
+        smallest_weight: float = 0.005,
         strength: float = 10.0,
-        responsibilities: str = "gaussian",
+        divergence: str = "components",
+        responsibilities: str = "student_t",
         threshold_share: float = 0.2,
         deviations: float = 3.0,
     ):
@@ -53,6 +65,7 @@ class TopicMixture:
         self.covariance = covariance
         self.smallest_weight = smallest_weight
         self.strength = strength
+        self.divergence = divergence
         self.responsibilities = responsibilities
         self.threshold_share = threshold_share
         self.deviations = deviations
@@ -71,10 +84,12 @@ class TopicMixture:
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""
         vectors = self.reduction_.transform(test[self.representation].astype(np.float64))
-        diagonal = self.covariance == "diag"
+        by_component = self.divergence == "components"
+        prior = self.strength * (np.ones_like(self.baseline_.weights) if by_component else self.baseline_.weights)
         clips = zip(vectors[:, None], self._shares(vectors)[:, None], strict=True)  # one vector each: (1, D), (1, K)
-        mixtures = (evolved(self.baseline_, *clip, self.strength, diagonal) for clip in clips)
-        return np.array([max(divergence(mixture, self.baseline_), 0.0) for mixture in mixtures])  # but for rounding
+        mixtures = (evolved(self.baseline_, *clip, prior, self.covariance == "diag") for clip in clips)
+        distance = _sum_of_divergences if by_component else mixture_divergence
+        return np.array([max(distance(mixture, self.baseline_), 0.0) for mixture in mixtures])  # but for rounding
 
     def _fit_baseline(self, embeddings: np.ndarray) -> None:
         size = self._size(*embeddings.shape)
@@ -117,10 +132,18 @@ class TopicMixture:
         return student_shares(self.baseline_, factors[:, None, None] * self.baseline_.covariances, degrees, vectors)
 
     def _refuse_unknown_words(self) -> None:
-        allowed = {"covariance": ("diag", "full"), "responsibilities": ("gaussian", "student_t")}
+        allowed = {
+            "covariance": ("diag", "full"),
+            "divergence": ("components", "mixture"),
+            "responsibilities": ("gaussian", "student_t"),
+        }
         for name, words in allowed.items():
             if getattr(self, name) not in words:
                 raise AsdError(f"topic_mixture.{name}: {getattr(self, name)!r}: use {' or '.join(words)}")
+
+
+def _sum_of_divergences(new: Mixture, baseline: Mixture) -> float:
+    return float(component_divergences(new, baseline).sum())
 
 
 def _held_out(domains: list[str | None], share: float) -> np.ndarray:
