@@ -5,7 +5,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, origins
 
 LEAST_RANK = 2.0
 MOST_CLIPS = 128  # evenly spaced over the training clips
@@ -50,7 +50,8 @@ def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, 
             network.for_machine(machine)
         for rows in torch.tensor([row for row in chosen.tolist() if machines[row] == machine]).split(size):
             unknown = torch.zeros(len(rows), dtype=torch.bool)
-            batch = Batch(torch.as_tensor(clips.features[rows]).float(), clips.frames[rows], unknown).to(device)
+            known = origins(clips.table.take(rows.numpy()))
+            batch = Batch(clips.features[rows].float(), clips.frames[rows], unknown, origins=known).to(device)
             for name, array in network.embed(batch).items():
                 if name in REPRESENTATIONS:
                     found.setdefault(name, []).append(array.float().cpu())
