@@ -237,6 +237,11 @@ def test_trainings_are_scaled_by_clips_and_epochs_or_steps(here, monkeypatch):
         monkeypatch, files=(configfile(here, override={"models": {"dense_ae": {"training": {"epochs": 5}}}}),)
     )
     assert hours(short).of(training(short, "dense_ae")).cpu == pytest.approx(2.8 + 0.0098 * 1000 * 5)
+    older = graph(monkeypatch, "data=dcase2022_eval")  # three sections of 1,000 training clips each
+    wildcards = {"model": key(older, "models", "dense_ae"), "dataset": "dcase2022_eval", "machine": "fan@04"}
+    view = "results/features/logmel-123456/raw/dcase2022_eval/fan.parquet"
+    section = hours(older).of(job("train_model", view, gpus=1, **wildcards))
+    assert section.cpu == pytest.approx(2.8 + 0.0098 * 1000 * 100)
 
 
 def test_a_separator_without_clean_sound_takes_no_time(here, monkeypatch):

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from helpers.condition_clips import BANDS, condition_clips
 
+from asdlib.backends.embeddings import read_embeddings
 from asdlib.data.tables import writing
 from asdlib.errors import AsdError
 from asdlib.steps.embed import embed
@@ -38,6 +41,58 @@ def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> Non
             "cpu", 0, 1, str(tmp_path),
         )  # fmt: skip
     assert not out.exists()
+
+
+def two_sections(path: Path, *sections: str) -> Path:
+    """Write a table of features: six training and six test clips of each section, which sound differently."""
+    clips = condition_clips({("fan", "1", "source"): 4, ("fan", "2", "target"): 2})
+    with writing(path, {}, NOTES, features=("float32", (24, BANDS))) as table:
+        for kind in ("train", "test"):
+            for section in sections:
+                rows = clips.table
+                names = [f"fan/{kind}/section_{section}_{i}.wav" for i in range(6)]
+                for name, column in (("section", [section] * 6), ("kind", [kind] * 6), ("source_file", names)):
+                    rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(column))
+                table.write(rows, features=clips.features.numpy() + int(section))
+    return path
+
+
+def trained(features: Path, out: Path, section: str | None) -> Path:
+    settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"} | {"bands": BANDS, "hidden": 8}
+    history = out.with_suffix(".csv")
+    train_model([features], [], [], [], out, history, settings, "c", "cpu", 0, 1, str(out.parent), section)
+    return out
+
+
+def test_each_section_is_learned_embedded_and_calibrated_by_its_own_model(tmp_path: Path) -> None:
+    """The models of two sections give the same as if each section were a machine of its own."""
+    both = two_sections(tmp_path / "both.parquet", "00", "03")
+    models = {one: trained(both, tmp_path / f"{one}.safetensors", one) for one in ("00", "03")}
+    embed(both, models["00"], tmp_path / "out.parquet", "cpu", 0, 1, models)
+    for section, model in models.items():
+        alone = two_sections(tmp_path / "alone.parquet", section)
+        own = trained(alone, tmp_path / "alone.safetensors", None)
+        for name, tensor in checkpoints.load(own).weights.items():
+            assert torch.equal(tensor, checkpoints.load(model).weights[name]), name
+        embed(alone, own, tmp_path / "own.parquet", "cpu", 0, 1)
+        for kind in ("train", "test"):
+            rows, expected = read_embeddings(tmp_path / "own.parquet", kind, section)
+            found_rows, found = read_embeddings(tmp_path / "out.parquet", kind, section)
+            assert found_rows.equals(rows)
+            for name, array in expected.representations.items():
+                np.testing.assert_array_equal(found.representations[name], array)
+            assert found.calibration.keys() == expected.calibration.keys()
+            for name, sample in expected.calibration.items():
+                np.testing.assert_array_equal(found.calibration[name], sample)
+    first, second = (read_embeddings(tmp_path / "out.parquet", "train", one)[1].calibration["mse"] for one in models)
+    assert not np.array_equal(first, second)
+
+
+def test_a_section_without_a_model_is_refused(tmp_path: Path) -> None:
+    features = two_sections(tmp_path / "both.parquet", "00", "03")
+    model = trained(features, tmp_path / "model.safetensors", "00")
+    with pytest.raises(AsdError, match=r"^section 03: has no model: prepare the recordings and train again$"):
+        embed(features, model, tmp_path / "out.parquet", "cpu", 0, 1, {"00": model})
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])

@@ -22,6 +22,7 @@ from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.fetch_checkpoint import PublishedFile
 from asdlib.steps.prepare import PrepareSettings
 from asdlib.workflow import inputs, paths, recipes, settings, stage_code
+from asdlib.workflow.ancestry import networks_for, trained_for
 from asdlib.workflow.datasets import fingerprint
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json
@@ -86,6 +87,58 @@ def test_a_machine_s_model_starts_from_the_joint_one(root: Path) -> None:
     assert inputs.separated_for(toy, key(toy, "augmentations", "toy_mix"), "toy", "fan") == [
         f"results/audio/separated/{gain}/toy/fan.parquet"
     ]
+
+
+def test_each_section_of_a_machine_may_have_a_model_of_its_own(root: Path) -> None:
+    """A machine with a single section has one model, in the place of that of any other scope."""
+    toy = graph(root, override={"models": {"toy_tuned": {"scope": "section"}}})
+    tuned = toy.recipe("models", key(toy, "models", "toy_tuned"))
+    folder = f"results/models/{tuned.key}/toy"
+    assert inputs.trainings(toy, tuned, "toy", "fan") == ["fan@00", "fan@01"]
+    assert inputs.trainings(toy, tuned, "toy", "pump") == ["pump"]
+    expected = {section: f"{folder}/fan@{section}/model.safetensors" for section in ("00", "01")}
+    assert inputs.section_models(toy, tuned, "toy", "fan") == expected
+    assert inputs.section_models(toy, tuned, "toy", "pump") == {}
+    assert inputs.all_weights(toy, tuned, "toy", "pump") == [f"{folder}/pump/model.safetensors"]
+    both = toy.variant("toy", "both", "")
+    assert set(expected.values()) < set(networks_for(toy, both, "toy", "fan"))
+    assert set(expected.values()) < set(trained_for(toy, both, "toy", "fan"))
+    (features,) = inputs.training_features(toy, tuned.key, "toy", "fan@01")
+    assert features.endswith("/toy/fan.parquet")
+    joint = key(toy, "models", "toy_joint")
+    assert inputs.init_weights(toy, tuned.key, "toy", "fan@01") == [f"results/models/{joint}/toy/all/model.safetensors"]
+    for wrong in ("fan", "pump@00"):
+        with pytest.raises(
+            AsdError, match=rf"/toy/{wrong}/model.safetensors: its scope is section: request that scope"
+        ):
+            inputs.training_features(toy, tuned.key, "toy", wrong)
+    plain = graph(root)
+    with pytest.raises(AsdError, match=r"/toy/fan@00/model.safetensors: its scope is machine: request that scope"):
+        inputs.training_features(plain, key(plain, "models", "toy_tuned"), "toy", "fan@00")
+
+
+def test_a_section_starts_from_its_own_model(root: Path) -> None:
+    system = yaml.safe_load((root / "config" / "systems" / "toy.yaml").read_text())
+    system["models"]["toy_tuned"]["scope"] = "section"
+    system["models"]["toy_again"] = {**system["models"]["toy_tuned"], "init": "toy_tuned"}
+    (root / "config" / "systems" / "toy.yaml").write_text(yaml.safe_dump(system))
+    toy = graph(root)
+    again, tuned = key(toy, "models", "toy_again"), key(toy, "models", "toy_tuned")
+    for trained in ("fan@01", "pump"):
+        start = f"results/models/{tuned}/toy/{trained}/model.safetensors"
+        assert inputs.init_weights(toy, again, "toy", trained) == [start]
+
+
+def test_the_baseline_has_one_model_per_section_up_to_2022() -> None:
+    real = Graph({**CONFIG, "data": ["dcase2020_dev", "dcase2021_eval", "dcase2022_eval", "dcase2025_dev"]}, ROOT)
+    model = real.recipe("models", key(real, "models", "dense_ae"))
+    found = {name: inputs.trainings(real, model, name, "fan") for name in real.datasets}
+    assert found == {
+        "dcase2020_dev": ["fan@00", "fan@02", "fan@04", "fan@06"],
+        "dcase2021_eval": ["fan@03", "fan@04", "fan@05"],
+        "dcase2022_eval": ["fan@03", "fan@04", "fan@05"],
+        "dcase2025_dev": ["fan"],
+    }
 
 
 def test_a_corpus_model_reads_its_datasets_and_serves_every_dataset(root: Path) -> None:

@@ -311,6 +311,16 @@ REFUSED = {
         ("models", "joint"),
         "toy.yaml: models.joint.init: plain is trained per machine, joint on all: use scope: all in both",
     ),
+    "machine's model from those of sections": (
+        changed("models", "joint", value=SYSTEM["models"]["joint"] | {"scope": "section"}),
+        ("models", "tuned"),
+        "toy.yaml: models.tuned.init: joint is trained per section, tuned per machine: use scope: machine in both",
+    ),
+    "corpus for the models of sections": (
+        changed("models", "plain", value=SYSTEM["models"]["plain"] | {"scope": "section", "corpus": ["dcase2025_dev"]}),
+        ("models", "plain"),
+        "toy.yaml: models.plain.corpus: plain is trained per section: use scope: all, or leave the corpus out",
+    ),
     "corpus for a machine's model": (
         changed("models", "plain", "corpus", value=["dcase2025_dev"]),
         ("models", "plain"),

@@ -45,7 +45,7 @@ rule fetch_checkpoint:
         command("fetch_checkpoint")
 
 
-# Train a model on the clips of one machine, or of all machines (machine `all`).
+# Train a model on the clips of one machine, one section (machine `<machine>@<section>`), or all machines (`all`).
 rule train_model:
     input:
         features=lambda w: inputs.training_features(
@@ -69,6 +69,8 @@ rule train_model:
         paths.log("train_model", "{model}", "{dataset}", "{machine}"),
     benchmark:
         paths.benchmark("train_model", "{model}", "{dataset}", "{machine}")
+    wildcard_constraints:
+        machine=f"{NAME}(@[0-9][0-9])?",
     conda:
         "../../envs/asdlib.yaml"
     threads: lambda w: graph.config["threads"] * graph.devices("models", w.model)
@@ -90,6 +92,7 @@ rule train_model:
                 "public": input.public,
                 # A pin does not change the weights.
                 "pins": settings.public_pins(graph, graph.recipe("models", w.model)),
+                "section": paths.machine_and_section(w.machine)[1],
                 "out": output.model,
                 "history": output.history,
                 "scratch": graph.config["scratch"] or os.path.dirname(output.model),
@@ -102,14 +105,14 @@ rule train_model:
         command("train_model")
 
 
-# Embed every training and test clip of a machine with its model.
+# Embed every training and test clip of a machine with its model, or with the models of its sections.
 rule embed:
     input:
         features=lambda w: inputs.embedded_features(
             graph, w.model, w.view, w.dataset, w.machine
         ),
-        model=lambda w: inputs.weights(
-            graph.recipe("models", w.model), w.dataset, w.machine
+        model=lambda w: inputs.all_weights(
+            graph, graph.recipe("models", w.model), w.dataset, w.machine
         ),
     output:
         paths.embeddings(),
@@ -132,7 +135,10 @@ rule embed:
         arguments=lambda w, input, output, resources: as_json(
             {
                 "features": input.features,
-                "model": input.model,
+                "model": input.model[0],
+                "sections": inputs.section_models(
+                    graph, graph.recipe("models", w.model), w.dataset, w.machine
+                ),
                 "out": output[0],
                 "device": graph.config["device"],
                 "gpus": resources.gpu,

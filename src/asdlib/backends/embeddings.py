@@ -44,6 +44,7 @@ def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embe
     clips = clips.filter(pa.array(chosen))
     if kind != "train":
         return clips, Embeddings(representations)
-    calibration = {name: np.asarray(sample) for name, sample in table.notes.get("calibration", {}).items()}
+    samples = table.notes.get("section_calibration", {}).get(section, table.notes.get("calibration", {}))
+    calibration = {name: np.asarray(sample) for name, sample in samples.items()}
     attributes = [dict(pairs) for pairs in clips.column("attributes").to_pylist()]
     return clips, Embeddings(representations, clips.column("domain").to_pylist(), attributes, calibration)

@@ -100,8 +100,9 @@ class _Pipeline:
         """Return the file of a model's embeddings of one view of the clips."""
         out = self._path("embeddings", model.key, view)
         if not out.exists():
-            weights = Path(inputs.weights(model, self._target.dataset, self._target.machine))
-            embed(self._features(model.frontend, view), weights, out, **self._processor)
+            where = self._graph, model, self._target.dataset, self._target.machine
+            own = inputs.section_models(*where).get(self._target.section, inputs.all_weights(*where)[0])
+            embed(self._features(model.frontend, view), Path(own), out, **self._processor)
         return out
 
     def _features(self, frontend: Recipe, view: str) -> Path:

@@ -78,8 +78,10 @@ class Clips:
         return self.table.column(name).to_pylist()
 
 
-def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None) -> Clips:
+def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None, section: str | None = None) -> Clips:
     """Return the clips of some kinds in one or more feature tables, with their features in one tensor.
+
+    With a `section`, only its clips are returned.
 
     With a folder `scratch`, the tensor is memory-mapped to an unnamed file there, which is deleted with the tensor. The
     joint training of many machines then needs no more memory than the training of one.
@@ -87,7 +89,8 @@ def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None) -> C
     tables = [ClipTable(path) for path in paths]
     table, features = load(tables, "features", *kinds, scratch=scratch)
     counts = [len(one.clips(*kinds)) for one in tables]
-    return Clips(with_notes(table, [one.notes for one in tables], counts), torch.from_numpy(features))
+    clips = Clips(with_notes(table, [one.notes for one in tables], counts), torch.from_numpy(features))
+    return clips if section is None else _of_section(clips, section)
 
 
 def with_notes(clips: pa.Table, notes: list[dict[str, Any]], counts: list[int]) -> pa.Table:
@@ -108,3 +111,8 @@ def origins(clips: pa.Table) -> list[Origin]:
         Origin(machine, section, view, f"{dataset}: {file}" if kind == "train" else None)
         for dataset, machine, view, section, kind, file in zip(*columns, strict=True)
     ]
+
+
+def _of_section(clips: Clips, section: str) -> Clips:
+    chosen = np.array([own == section for own in clips.column("section")])
+    return Clips(clips.table.filter(pa.array(chosen)), clips.features[torch.from_numpy(chosen)])

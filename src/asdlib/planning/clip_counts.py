@@ -36,6 +36,10 @@ class ClipCounts:
             return Counter(train=self._augmented(view.removeprefix("augmented/"), dataset, machine))
         return self.of(RAW, dataset, machine) if view != RAW else self._recorded(dataset, machine)
 
+    def sections(self, dataset: str, machine: str) -> tuple[str, ...]:
+        """Return the sections of a machine."""
+        return self._graph.all_datasets[dataset].machines[machine]
+
     @property
     def summary(self) -> str:
         """A phrase that says how the clips of the machines were counted."""

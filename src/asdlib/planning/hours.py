@@ -8,7 +8,7 @@ from asdlib.planning.dry_run import Job
 from asdlib.separation.settings import Pairs
 from asdlib.training.settings import Training
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.paths import parse_features
+from asdlib.workflow.paths import machine_and_section, parse_features
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.words import RAW
 
@@ -98,4 +98,6 @@ def clips_seen(settings: Settings, clips: int) -> int:
 
 def training_clips(job: Job, counts: ClipCounts) -> int:
     """Return how many training clips a model's feature files hold."""
-    return sum(counts.of(*clips)["train"] for clips in map(parse_features, job.inputs) if clips)
+    clips = sum(counts.of(*clips)["train"] for clips in map(parse_features, job.inputs) if clips)
+    machine, section = machine_and_section(job.wildcards["machine"])
+    return clips // len(counts.sections(job.wildcards["dataset"], machine)) if section else clips

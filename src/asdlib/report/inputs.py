@@ -10,7 +10,7 @@ from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, canonical
 from asdlib.workflow.variants import Variant
-from asdlib.workflow.words import ALL, CORPUS, RAW
+from asdlib.workflow.words import CORPUS, RAW
 from asdlib.workflow.yaml_files import read_yaml
 
 SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
@@ -121,16 +121,19 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
         "report": content.get("report"),
         "variants": [v.name for v in variants],
         "separators": list(separators),
-        "models": {key: _joint_trainings(graph, model) for key, model in models.items()},
+        "models": {key: _own_trainings(graph, model) for key, model in models.items()},
         "early_stop": [recipe.key for recipe in trained if (recipe.training or {}).get("early_stop")],
     }
 
 
-def _joint_trainings(graph: Graph, model: Recipe) -> list[str]:
-    """Return `<dataset>/all` or `corpus/all` of a joint model's trainings; nothing for a model of single machines."""
-    if not model.joint:
+def _own_trainings(graph: Graph, model: Recipe) -> list[str]:
+    """Return `<dataset>/all`, `corpus/all` or `<dataset>/<machine>@<section>` of a model's trainings.
+
+    Nothing is returned for a model of single machines.
+    """
+    if not (model.joint or model.of_sections):
         return []
-    found = [Path(inputs.weights(model, dataset, ALL)) for dataset in graph.datasets]
+    found = [Path(path) for one in graph.run_machines for path in inputs.all_weights(graph, model, *one)]
     return list(dict.fromkeys("/".join(path.parts[-3:-1]) for path in found))
 
 

@@ -4,47 +4,88 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from asdlib.data.tables import ClipTable, writing
+from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, origins, with_notes
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import restore_model
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
+from asdlib.weights.checkpoints import Checkpoint
 from asdlib.workflow.recipe import Recipe
 
+EVERY = ""  # in place of a section: the only model
 _log = logging.getLogger(__name__)
 
 
-def embed(features: Path, model: Path, out: Path, device: str, gpus: int, threads: int) -> None:
+def embed(
+    features: Path,
+    model: Path,
+    out: Path,
+    device: str,
+    gpus: int,
+    threads: int,
+    sections: dict[str, Path] | None = None,
+) -> None:
     """Write `out`: one row with the model's embeddings for every training and test clip in `features`.
 
-    The model's calibration samples, if it has any, are stored in the table's notes.
+    `sections` has the weights for the clips of each section if they have models of their own; otherwise it is empty,
+    and all clips are embedded with `model`. The models' calibration samples, if they have any, are stored in the
+    table's notes.
     """
     torch.set_num_threads(threads)
     processor = choose_device(device, gpus)
-    checkpoint = checkpoints.load(model)
+    loaded = {section: checkpoints.load(path) for section, path in (sections or {EVERY: model}).items()}
+    checkpoint = next(iter(loaded.values()))
     refuse_short_clips(Recipe("models", checkpoint.recipe), features)
-    network = restore_model(checkpoint).to(processor)
     table = ClipTable(features)
-    if hasattr(network, "for_machine"):
-        network.for_machine(table.notes["machine"])
+    networks = {section: _network(one, table, processor) for section, one in loaded.items()}
     groups = (
-        (clips, _represent(network, with_notes(clips, [table.notes], [len(clips)]), array, processor))
+        (clips, _by_section(networks, with_notes(clips, [table.notes], [len(clips)]), array, processor))
         for clips, array in table.batches("features", "train", "test")
     )
     first_clips, first = next(groups)
-    notes = {
-        "features": table.digest,
-        "calibration": {name: sample.double().tolist() for name, sample in checkpoint.calibration.items()},
-    }
+    samples = {section: _samples(one) for section, one in loaded.items()}
+    notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
     shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
     with writing(out, checkpoint.recipe, notes, **shapes) as written:
         written.write(first_clips, **first)
         for clips, representations in groups:
             written.write(clips, **representations)
     _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
+
+
+def _network(checkpoint: Checkpoint, table: ClipTable, processor: torch.device) -> torch.nn.Module:
+    network = restore_model(checkpoint).to(processor)
+    if hasattr(network, "for_machine"):
+        network.for_machine(table.notes["machine"])
+    return network
+
+
+def _samples(checkpoint: Checkpoint) -> dict[str, list]:
+    return {name: sample.double().tolist() for name, sample in checkpoint.calibration.items()}
+
+
+def _by_section(
+    networks: dict[str, torch.nn.Module], clips: pa.Table, features: np.ndarray, device: torch.device
+) -> dict[str, np.ndarray]:
+    """Return the representations of clips, each by the network of its section, or all by the only network."""
+    if EVERY in networks:
+        return _represent(networks[EVERY], clips, features, device)
+    own = np.array(clips.column("section").to_pylist())
+    unknown = sorted(set(own.tolist()) - set(networks))
+    if unknown:
+        raise AsdError(f"section {unknown[0]}: has no model: prepare the recordings and train again")
+    merged: dict[str, np.ndarray] = {}
+    for section, network in networks.items():
+        chosen = own == section
+        if chosen.any():
+            for name, array in _represent(network, clips.filter(pa.array(chosen)), features[chosen], device).items():
+                merged.setdefault(name, np.empty((len(own), *array.shape[1:]), array.dtype))[chosen] = array
+    return merged
 
 
 def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:

@@ -34,12 +34,14 @@ def train_model(
     gpus: int,
     threads: int,
     scratch: str,
+    section: str | None = None,
 ) -> None:
     """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
-    instead of in memory. Raises AsdError for a clip that is too short for the model, also among the test clips.
+    instead of in memory. With a `section`, the model learns from its clips alone. Raises AsdError for a clip that is
+    too short for the model, also among the test clips.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
@@ -47,7 +49,7 @@ def train_model(
         refuse_short_clips(recipe, path)
 
     def begin() -> Task:
-        clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None)
+        clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None, section=section)
         network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights instead of public ones", recipe.name)

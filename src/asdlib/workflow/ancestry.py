@@ -35,7 +35,7 @@ def trained_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> I
     Some are repeated.
     """
     for model in models_of(variant):
-        yield inputs.weights(model, dataset, machine)
+        yield from inputs.all_weights(graph, model, dataset, machine)
     for view, name, heard in _views_for(graph, variant, dataset, machine):
         yield from separators_of(graph, view, name, heard)
 
@@ -49,7 +49,7 @@ def public_for(variant: Variant) -> Iterator[str]:
 def networks_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
     """Return the weights of the separators and models that process a machine's clips for a variant's scores."""
     separators = [path for view in variant.views for path in separators_of(graph, view, dataset, machine)]
-    models = [inputs.weights(branch.model, dataset, machine) for branch in variant.branches]
+    models = [path for branch in variant.branches for path in inputs.all_weights(graph, branch.model, dataset, machine)]
     return list(dict.fromkeys([*separators, *models]))
 
 

@@ -73,14 +73,15 @@ def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -
 
 
 def training_features(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:
-    """Return the feature files that a model is trained on; the machine of a joint model is `all`.
+    """Return the feature files that a model is trained on; `machine` is one of `trainings`.
 
     Their order does not depend on the config. Raises AsdError if the recipe has another scope, or if only one of
     recipe and dataset is that of a corpus.
     """
     recipe = graph.recipe("models", model)
     where = f"{paths.model(model, dataset, machine)}"
-    if (machine == ALL) != recipe.joint:
+    machine, section = paths.machine_and_section(machine)
+    if (machine == ALL) != recipe.joint or bool(section) != _by_section(graph, recipe, dataset, machine):
         raise AsdError(f"{where}: its scope is {recipe.settings['scope']}: request that scope")
     if (dataset == CORPUS) != bool(recipe.corpus):
         meant = f"a corpus: request {CORPUS}" if recipe.corpus else "one dataset: request that dataset"
@@ -96,8 +97,15 @@ def embedded_features(graph: Graph, model: str, view: str, dataset: str, machine
 
 
 def init_weights(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:
-    """Return the weights of the models that a model is initialised from."""
-    return [weights(init, dataset, machine) for init in graph.recipe("models", model).init]
+    """Return the weights of the models that a model is initialised from; `machine` is one of `trainings`.
+
+    A model of one section starts from that section's model, if the other recipe has the same scope.
+    """
+    own, _ = paths.machine_and_section(machine)
+    return [
+        weights(init, dataset, machine if _by_section(graph, init, dataset, own) else own)
+        for init in graph.recipe("models", model).init
+    ]
 
 
 def public_weights(recipe: Recipe) -> list[str]:
@@ -110,8 +118,42 @@ def public_weights(recipe: Recipe) -> list[str]:
 
 
 def weights(model: Recipe, dataset: str, machine: str) -> str:
-    """Return the weights that are used for a machine: its own, or those of the joint model."""
+    """Return the weights that are used for a machine, or for one of its sections: its own, or those of the joint model.
+
+    `machine` is one of `trainings`.
+    """
     return paths.model(model.key, CORPUS if model.corpus else dataset, ALL if model.joint else machine)
+
+
+def trainings(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[str]:
+    """Return what stands for the machine in the paths of the models that embed its clips.
+
+    It is `all` for a joint model, and one name per section for a machine with several sections and a recipe of that
+    scope. A machine with a single section has one model, whatever the scope.
+    """
+    if model.joint:
+        return [ALL]
+    if not _by_section(graph, model, dataset, machine):
+        return [machine]
+    return [paths.of_section(machine, section) for section in graph.all_datasets[dataset].machines[machine]]
+
+
+def all_weights(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[str]:
+    """Return the weights of all models that embed a machine's clips, in the order of `trainings`."""
+    return [weights(model, dataset, trained) for trained in trainings(graph, model, dataset, machine)]
+
+
+def section_models(graph: Graph, model: Recipe, dataset: str, machine: str) -> dict[str, str]:
+    """Return {section: weights} if each section of a machine has a model of its own, otherwise nothing."""
+    named = [paths.machine_and_section(trained)[1] for trained in trainings(graph, model, dataset, machine)]
+    return dict(zip(named, all_weights(graph, model, dataset, machine), strict=True)) if all(named) else {}
+
+
+def _by_section(graph: Graph, model: Recipe, dataset: str, machine: str) -> bool:
+    """Return whether each section of a machine has a model of its own."""
+    if not model.of_sections or dataset not in graph.all_datasets:
+        return False
+    return len(graph.all_datasets[dataset].machines.get(machine, ())) > 1
 
 
 def embeddings_of(variant: Variant, dataset: str, machine: str) -> list[str]:

@@ -113,8 +113,19 @@ def separator_history(key: str = "{separator}", dataset: str = "{dataset}", mach
     return f"results/separators/{key}/{dataset}/{machine}/metrics.csv"
 
 
+def of_section(machine: str, section: str) -> str:
+    """Return what stands for the machine in the paths of a model of one section; no machine has an `@` in its name."""
+    return f"{machine}@{section}"
+
+
+def machine_and_section(trained: str) -> tuple[str, str | None]:
+    """Return the machine, and the section if there is one, of what stands for the machine in the path of a model."""
+    machine, _, section = trained.partition("@")
+    return machine, section or None
+
+
 def model(key: str = "{model}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return the weights of a model; the machine of a joint model is `all`."""
+    """Return the weights of a model; the machine of a joint model is `all`, of one section that of `of_section`."""
     return f"results/models/{key}/{dataset}/{machine}/model.safetensors"
 
 

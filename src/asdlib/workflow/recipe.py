@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from asdlib.workflow.arguments import arguments
-from asdlib.workflow.words import ALL
+from asdlib.workflow.words import ALL, SECTION
 
 Settings = dict[str, Any]  # JSON-like, for keys, params and the headers of artefacts
 
@@ -58,6 +58,11 @@ class Recipe:
     def joint(self) -> bool:
         """Whether one model is trained for all machines of a dataset or corpus."""
         return self.settings.get("scope") == ALL
+
+    @property
+    def of_sections(self) -> bool:
+        """Whether each section of a machine has a model of its own."""
+        return self.settings.get("scope") == SECTION
 
     @property
     def frontend(self) -> "Recipe | None":

@@ -17,7 +17,7 @@ from asdlib.workflow import paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.variants import Branch, Variant
-from asdlib.workflow.words import ALL, NAME, RAW, SCORED
+from asdlib.workflow.words import ALL, NAME, RAW, SCORED, SECTION
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
@@ -216,15 +216,19 @@ def _check(registry: str, block: Settings, where: str) -> None:
 
 
 def _refuse_narrow_starts(model: Settings, where: str) -> None:
-    """Raise AsdError for a joint model that starts from a model of one machine."""
+    """Raise AsdError for a joint model that starts from a model of one machine, and the like."""
+    widths = (SECTION, "machine", ALL)
     for init in as_list(model.get("init")):
-        if model["scope"] == ALL and init["scope"] != ALL:
+        wanted, given = model["scope"], init["scope"]
+        if widths.index(given) < widths.index(wanted):
+            own = "on all" if wanted == ALL else f"per {wanted}"
             raise AsdError(
-                f"{where}: {init['name']} is trained per machine, {model['name']} on all: use scope: all in both"
+                f"{where}: {init['name']} is trained per {given}, {model['name']} {own}: use scope: {wanted} in both"
             )
 
 
 def _refuse_narrow_corpus(model: Settings, where: str) -> None:
     """Raise AsdError for a model of one machine that has a corpus, which has the machines of many datasets."""
-    if model.get("corpus") and model["scope"] != ALL:
-        raise AsdError(f"{where}: {model['name']} is trained per machine: use scope: all, or leave the corpus out")
+    scope = model["scope"]
+    if model.get("corpus") and scope != ALL:
+        raise AsdError(f"{where}: {model['name']} is trained per {scope}: use scope: all, or leave the corpus out")
