@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.evaluator import summarise
+from asdlib.evaluation.figures import OF_2020
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.submission.check import check_figures, check_files, check_scores, labelled
 
@@ -108,3 +110,12 @@ def test_names_that_tell_the_label_are_noticed(tmp_path: Path, caplog: pytest.Lo
     write_decisions(tmp_path, "fan", "00", [(name, 1)])
     check_scores(tmp_path, {("fan", "00"): {name: (1, "source")}})
     assert f"{name} is not named like the clips of an evaluation set" in caplog.text
+
+
+def test_the_clips_of_2020_need_no_domains(folder: Path) -> None:
+    clips = {section: {name: (clip[0], None) for name, clip in own.items()} for section, own in TEST_CLIPS.items()}
+    sections = check_scores(folder, clips)
+    assert labelled(sections, OF_2020)
+    assert not labelled(sections)
+    values = summarise(sections, OF_2020)["machines"]["fan"]["sections"]["00"]
+    assert values == {"AUC": pytest.approx(0.875), "pAUC": pytest.approx(0.868421, abs=1e-6)}  # 14 of 16 pairs

@@ -73,7 +73,7 @@ def _section_values(section: ScoredSection, definition: Definition) -> Metrics:
     values = {"AUC (all)": auc(labels, scores)} if definition is SINCE_2022 else {}
     areas = section_areas(definition, labels, domains, scores)
     values |= {NAMES[column]: area for column, area in zip(definition.columns, areas, strict=True)}
-    if section.decisions is None or domains is None:
+    if section.decisions is None or not definition.needs_domains:
         return values
     found = {d: precision_recall_f1(labels[domains == d], section.decisions[domains == d]) for d in DOMAINS}
     values |= {f"precision ({domain})": found[domain].precision for domain in DOMAINS}
