@@ -18,7 +18,7 @@ def scratch_of(out: Path, monkeypatch: pytest.MonkeyPatch, scratch: str, scope: 
     """Return the folder in which a training keeps its features."""
     asked = []
 
-    def load_clips(paths: list[Path], kind: str, scratch: Path | None) -> None:
+    def load_clips(paths: list[Path], kind: str, scratch: Path | None, section: str | None) -> None:
         asked.append(scratch)
         raise Loaded
 
