@@ -1,7 +1,10 @@
 """System 2: what is held out of a training, and the terms of the second stage's loss."""
 
 import pytest
-from helpers.registry_toys import all_recipes
+from helpers.registry_toys import ROOT, all_recipes
+
+from asdlib.separators.sepreformer import VARIANTS
+from asdlib.workflow.yaml_files import read_yaml
 
 MODELS = all_recipes("models")
 
@@ -24,3 +27,17 @@ def test_the_utterance_loss_is_summed_because_its_mean_over_256_masks_would_be_i
     recipe = MODELS[name]
     assert recipe["utterance_reduction"] == "sum"
     assert recipe["training"]["batch_size"] * recipe["clones"] == 256
+
+
+def test_the_separator_of_the_demo_can_reproduce_what_it_hears() -> None:
+    """It estimates waveforms without masking the mixture; with half a channel per sample it stayed below its input."""
+    demo = read_yaml(ROOT / "config" / "demo.yaml")["override"]["separators"]["sepreformer"]
+    assert demo["channels"] >= 16 * demo["stride"]  # 16 samples per ms
+    assert all(size.channels >= 16 * size.stride for size in VARIANTS.values())
+    assert demo["training"]["epochs"] * demo["pairs"]["per_epoch"] / 4 >= 200  # steps
+
+
+@pytest.mark.parametrize("name", ["eat_2025", "eat_all_years"])
+def test_the_second_stage_of_the_demo_lasts_until_both_losses_are_learned(name: str) -> None:
+    training = read_yaml(ROOT / "config" / "demo.yaml")["override"]["models"][name]["training"]
+    assert training["epochs"] * training["steps_per_epoch"] * training["learning_rate"] > 1  # 0.01 before
