@@ -5,6 +5,7 @@ import pytest
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
+from asdlib.errors import AsdError
 
 NORMAL = np.array([3.0, 4.0, 0.0]) + 0.3 * np.random.default_rng(0).standard_normal((200, 3))
 
@@ -20,16 +21,16 @@ def score(*vectors: list[float]) -> np.ndarray:
 def test_the_centre_is_the_mean_direction() -> None:
     directions = NORMAL / np.linalg.norm(NORMAL, axis=1, keepdims=True)
     mean = directions.mean(0)
-    np.testing.assert_allclose(fitted().centre_, mean / np.linalg.norm(mean))
+    np.testing.assert_allclose(fitted().centres_[0], mean / np.linalg.norm(mean))
 
 
 def test_a_clip_in_the_centres_direction_scores_0_at_any_length() -> None:
-    centre = fitted().centre_
+    centre = fitted().centres_[0]
     np.testing.assert_allclose(score(centre.tolist(), (100 * centre).tolist()), 0, atol=1e-12)
 
 
 def test_the_score_is_one_minus_the_cosine() -> None:
-    centre = fitted().centre_
+    centre = fitted().centres_[0]
     across = np.cross(centre, [0.0, 0.0, 1.0])
     np.testing.assert_allclose(score(across.tolist(), (-centre).tolist()), [1.0, 2.0], atol=1e-12)
 
@@ -49,3 +50,22 @@ def test_the_farthest_normal_clip_lies_on_the_sphere_of_all() -> None:
 
 def test_a_clip_without_direction_is_finite() -> None:
     assert np.isfinite(score([0.0, 0.0, 0.0])).all()
+
+
+def test_with_a_centre_per_domain_the_nearest_counts() -> None:
+    """Ten target clips of a thousand hardly move the one centre; they have their own if domains do."""
+    target = np.array([0.0, 0.0, 5.0]) + 0.3 * np.random.default_rng(1).standard_normal((2, 3))
+    train = Embeddings({"latent": np.concatenate([NORMAL, target])}, ["source"] * 200 + ["target"] * 2, [{}] * 202)
+    one = MinimumCoveringVolume().fit(train)
+    several = MinimumCoveringVolume(centres="domains").fit(train)
+    assert (one.centres_.shape, several.centres_.shape) == ((1, 3), (2, 3))
+    new = Embeddings({"latent": np.array([[0.0, 0.0, 1.0], [3.0, 4.0, 0.0], [1.0, -1.0, 0.0]])})
+    assert (one.anomaly_score(new)[[0, 2]] > 0.8).all()
+    assert several.anomaly_score(new)[:2].max() < 0.02
+    assert several.anomaly_score(new)[2] > 0.8
+    assert several.threshold_ == several.train_score_.max() < 0.1 < one.threshold_
+
+
+def test_unknown_centres_are_refused() -> None:
+    with pytest.raises(AsdError, match=r"minimum_covering_volume\.centres: 'x': use one or domains"):
+        MinimumCoveringVolume(centres="x")

@@ -15,8 +15,11 @@ OFFICIAL = {"channels": [16, 32, 64, 128], "pools": [[2, 4], [2, 4], [2, 2], [1,
 TINY = {"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}
 
 
-def clips(windows: int, bins: int, frames: list[int]) -> Clips:
-    """Return clips of noise with mean 7 and deviation 3 and far-off padding; the last clip is of the target domain."""
+def clips(windows: int, bins: int, frames: list[int], attributes: dict[str, str] | None = None) -> Clips:
+    """Return clips of noise with mean 7 and deviation 3 and far-off padding.
+
+    The last clip is of the target domain and has the given attributes.
+    """
     features = 7 + 3 * torch.randn(len(frames), windows, bins, generator=torch.Generator().manual_seed(0))
     for clip, real in zip(features, frames, strict=True):
         clip[real:] = -99
@@ -24,7 +27,7 @@ def clips(windows: int, bins: int, frames: list[int]) -> Clips:
         {"clip": str(i), "section": "00", "domain": "source", "attributes": {}, "kind": "train", "frames": count}
         for i, count in enumerate(frames)
     ]
-    rows[-1]["domain"] = "target"
+    rows[-1] |= {"domain": "target", "attributes": attributes or {}}
     return Clips(clip_rows(rows).append_column("machine", pa.array(["fan"] * len(rows))), features)
 
 
@@ -140,10 +143,41 @@ def test_the_share_is_that_of_a_beta_distribution_and_follows_the_seed() -> None
     assert model._draw(2)[0] == shares[0]
 
 
-def test_domains_may_be_left_out_of_the_classes() -> None:
-    given = clips(6, 8, [6, 6])
-    assert built(given, **TINY).classes == ["00, fan, source", "00, fan, target"]
-    assert built(given, **TINY, domain_in_label=False).classes == ["00, fan"]
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ({}, ["00, fan"]),
+        ({"labels": "machine"}, ["00, fan"]),
+        ({"labels": "attributes"}, ["00, fan", "00, fan, spd=2"]),
+        ({"labels": "attributes_and_domain"}, ["00, fan, source", "00, fan, target, spd=2"]),
+    ],
+    ids=str,
+)
+def test_classes_are_machines_unless_attributes_are_asked_for(
+    labels: dict, classes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    given = clips(6, 8, [6, 6], attributes={"spd": "2"})
+    model = built(given, **TINY, **labels)
+    assert model.classes == classes
+    assert ("all clips are of one class, and the class loss learns nothing" in caplog.text) == (len(classes) == 1)
+    numbers = model.examples(given).batch(torch.arange(2)).labels[:, 0]
+    assert numbers.tolist() == [0, len(classes) - 1]
+
+
+def test_unknown_labels_are_refused() -> None:
+    with pytest.raises(
+        AsdError, match=r"acae\.labels: 'domain': use one of: machine, attributes, attributes_and_domain"
+    ):
+        Acae(**TINY, labels="domain")
+
+
+def test_the_loss_is_the_sum_of_its_terms() -> None:
+    given = clips(6, 8, [6] * 4)
+    model = built(given, **TINY).eval()
+    batch = model.examples(given).batch(torch.arange(4))
+    terms = model.terms(batch)
+    assert list(terms) == ["reconstruction", "classes"]
+    torch.testing.assert_close(model.loss(batch), sum(terms.values()))
 
 
 def test_a_stored_network_grows_from_its_facts() -> None:

@@ -95,7 +95,7 @@ def test_examples_are_waveforms_of_the_rows_that_are_asked_for() -> None:
 
 
 def test_training_exchanges_and_evaluation_does_not() -> None:
-    model = built(kernel_penalty=0.0)
+    model = built()
     batch = everything(model)
     torch.manual_seed(1)
     one, other = model.loss(batch), model.loss(batch)
@@ -114,10 +114,10 @@ def test_the_draws_follow_the_global_generator() -> None:
 
 
 def test_without_exchanges_the_loss_is_that_of_plain_labels() -> None:
-    model = built(mixup=0.0, statex=0.0, featex=0.0, kernel_penalty=0.0)
+    model = built(mixup=0.0, statex=0.0, featex=0.0)
     batch = everything(model)
     trained = model.loss(batch)
-    again = built(kernel_penalty=0.0)
+    again = built()
     own, exchange = again.own_loss, again.exchange_loss
     found = []
     for loss in (own, exchange):
@@ -162,7 +162,7 @@ def test_sounds_are_mixed_then_frames_exchanged_then_the_mean_taken_off_then_emb
 
 def test_the_penalty_is_on_kernels_alone() -> None:
     """The gradient of the penalty is 2e-5 · w for kernels and zero for batch norms and centres."""
-    plain, penalised = built(kernel_penalty=0.0).eval(), built().eval()
+    plain, penalised = built().eval(), built(kernel_penalty=1e-5).eval()
     batch = everything(plain)
     (penalised.loss(batch) - plain.loss(batch)).backward()
     reached = {name for name, p in penalised.named_parameters() if p.requires_grad}
@@ -172,6 +172,19 @@ def test_the_penalty_is_on_kernels_alone() -> None:
         parameter = penalised.get_parameter(name)
         expected = 2e-5 * parameter.detach() if id(parameter) in kernels else torch.zeros_like(parameter)
         torch.testing.assert_close(parameter.grad + own[name].grad, expected, rtol=1e-2, atol=1e-6)
+
+
+def test_the_loss_is_the_sum_of_its_terms() -> None:
+    model = built(kernel_penalty=1e-5).eval()
+    batch = everything(model)
+    terms = model.terms(batch)
+    assert list(terms) == ["own", "exchanged", "kernels"]
+    torch.testing.assert_close(model.loss(batch), sum(terms.values()))
+
+
+def test_without_a_penalty_there_is_no_term_for_it() -> None:
+    model = built()
+    assert list(model.terms(everything(model))) == ["own", "exchanged"]
 
 
 def test_after_training_a_clip_is_likeliest_in_its_class() -> None:

@@ -6,16 +6,16 @@ from torch import Tensor
 from asdlib.examples.clips import Clips
 
 
-def class_names(clips: Clips, section: bool = False, domain: bool = True) -> list[str]:
+def class_names(clips: Clips, section: bool = False, domain: bool = True, attributes: bool = True) -> list[str]:
     """Return the class of each clip as a name such as "00, fan, source, m-n=X, spd=2".
 
-    A class is the machine type and the attributes, with the section and the domain if `section` and `domain` are true.
+    A class is the machine type, with the section, the domain and the attributes if these are true.
     """
     columns = [clips.column(name) for name in ("section", "machine", "domain", "attributes")]
     names = []
-    for number, machine, where, attributes in zip(*columns, strict=True):
+    for number, machine, where, pairs in zip(*columns, strict=True):
         first = [number, machine] if section else [machine]
-        known = [f"{key}={value}" for key, value in sorted(attributes)]
+        known = [f"{key}={value}" for key, value in sorted(pairs)] if attributes else []
         names.append(", ".join([*first, *([where or "unknown domain"] if domain else []), *known]))
     return names
 

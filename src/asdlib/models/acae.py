@@ -24,6 +24,11 @@ from asdlib.examples.whole_clips import WholeClips
 from asdlib.losses.noisy_arcmix import NoisyArcMix
 
 _log = logging.getLogger(__name__)
+LABELS = {
+    "machine": {"domain": False, "attributes": False},
+    "attributes": {"domain": False, "attributes": True},
+    "attributes_and_domain": {"domain": True, "attributes": True},
+}
 
 
 class Acae(nn.Module):
@@ -31,8 +36,8 @@ class Acae(nn.Module):
 
     `channels` and `pools` (time, frequency) describe the stages of the encoder. `class_weight` is the weight of the
     Noisy-ArcMix loss, with `scale` and `margin`, relative to the mean squared error. `mixup_alpha` is the parameter of
-    the Beta distribution from which the mixing share of a batch is drawn. A class is a machine, section and set of
-    attributes, and the domain if `domain_in_label` is set.
+    the Beta distribution from which the mixing share of a batch is drawn. `labels` names what tells classes apart
+    besides the machine and section: machine (nothing), attributes, or attributes_and_domain.
     """
 
     def __init__(
@@ -46,15 +51,17 @@ class Acae(nn.Module):
         scale: float = 30.0,
         margin: float = 0.7,
         mixup_alpha: float = 0.5,
-        domain_in_label: bool = True,
+        labels: str = "machine",
     ):
         super().__init__()
+        if labels not in LABELS:
+            raise AsdError(f"acae.labels: {labels!r}: use one of: {', '.join(LABELS)}")
         self.pools = pools
         self.class_weight = class_weight
         self.scale = scale
         self.margin = margin
         self.mixup_alpha = mixup_alpha
-        self.domain_in_label = domain_in_label
+        self.labels = labels
         self.encoder = nn.Sequential(*_encoder([1, *channels], pools))
         self.attention = AttentionBlock(channels[-1], heads, hidden)
         self.to_latent = nn.Linear(channels[-1], latent)
@@ -67,8 +74,11 @@ class Acae(nn.Module):
         names = np.unique(machines).tolist()
         rows = [torch.from_numpy(np.flatnonzero(machines == name)) for name in names]
         scaling = [band_scaling(statistics[own], frames[own]) for own in rows]
+        classes = sorted(set(class_names(clips, section=True, **LABELS[self.labels])))
+        if len(classes) == 1:
+            _log.warning("acae.labels: %s: all clips are of one class, and the class loss learns nothing", self.labels)
         return {
-            "classes": sorted(set(class_names(clips, section=True, domain=self.domain_in_label))),
+            "classes": classes,
             "windows": clips.features.shape[1],
             "machines": names,
             "mean": [one["mean"] for one in scaling],
@@ -94,11 +104,15 @@ class Acae(nn.Module):
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips, with the numbers of their class and machine as labels, (N, 2)."""
-        classes = class_numbers(class_names(clips, section=True, domain=self.domain_in_label), self.classes)
+        classes = class_numbers(class_names(clips, section=True, **LABELS[self.labels]), self.classes)
         return WholeClips(clips, torch.stack([classes, class_numbers(clips.column("machine"), self.machines)], dim=1))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the reconstruction error of the mixed clips plus the weighted Noisy-ArcMix loss."""
+        """Return the sum of the terms."""
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the reconstruction error of the mixed clips and the weighted Noisy-ArcMix loss."""
         classes, machines = batch.labels.unbind(1)
         share, order = self._draw(len(classes))
         spectra = self.standardised(batch, self.mean[machines], self.std[machines])
@@ -106,7 +120,7 @@ class Acae(nn.Module):
         tokens = self.encode(spectra)
         error = functional.mse_loss(self.decode(tokens), spectra)
         class_error = self.class_loss(self.latent(tokens), classes, classes[order], share)
-        return error + self.class_weight * class_error
+        return {"reconstruction": error, "classes": self.class_weight * class_error}
 
     def for_machine(self, machine: str) -> None:
         """Select the machine whose clips are embedded next: each machine has its own mean and deviation."""

@@ -34,8 +34,9 @@ class DualBranchCnn(nn.Module):
     """Rows of the frontend `dual_spectra` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
     `largest_scale` limits the scale of both losses (None: not). `mixup`, `statex` and `featex` are the probabilities of
-    the three exchanges. Embedding uses the spectrum and the spectrogram in the rows. Training uses the waveform,
-    because clips are mixed before the spectra are computed.
+    the three exchanges. `kernel_penalty` is the weight of the squares of all kernels in the loss. Embedding uses the
+    spectrum and the spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are
+    computed.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class DualBranchCnn(nn.Module):
         mixup: float = 0.5,
         statex: float = 0.5,
         featex: float = 0.5,
-        kernel_penalty: float = 1e-5,
+        kernel_penalty: float = 0.0,
         density_components: int = 32,
     ):
         super().__init__()
@@ -103,7 +104,11 @@ class DualBranchCnn(nn.Module):
         return WholeClips(waveforms, class_numbers(class_names(clips, section=True), self.classes))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the sum of both cross-entropies for waveforms (B, samples) with exchanges, and the kernel penalty."""
+        """Return the sum of the terms."""
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Return both cross-entropies for waveforms (B, samples) with exchanges, and the kernel penalty."""
         labels = functional.one_hot(batch.labels, len(self.classes)).float()
         blended = self._chosen(self.mixup, labels)
         share = torch.where(blended, torch.rand(len(labels), device=labels.device), 1.0)
@@ -113,13 +118,16 @@ class DualBranchCnn(nn.Module):
         exchanged = self._chosen(self.statex, labels)
         magnitudes = exchange_statistics(self._magnitudes(waveforms), exchanged)
         one, other = self.spectrum(magnitude_spectrum(waveforms)), self.spectrogram(without_mean(magnitudes, frames))
-        loss = self.own_loss(torch.cat([one, other], 1), labels)
+        own = self.own_loss(torch.cat([one, other], 1), labels)
 
         labels = exchange_labels(labels, exchanged)  # (B, 3·C)
         exchanged = self._chosen(self.featex, labels)
         joined = torch.cat([one, exchange_rows(other, exchanged)], 1)
-        loss = loss + self.exchange_loss(joined, exchange_labels(labels, exchanged))  # (B, 9·C)
-        return loss + self.kernel_penalty * sum(kernel.square().sum() for kernel in self.kernels())
+        exchange = self.exchange_loss(joined, exchange_labels(labels, exchanged))  # (B, 9·C)
+        terms = {"own": own, "exchanged": exchange}
+        if self.kernel_penalty:
+            terms["kernels"] = self.kernel_penalty * sum(kernel.square().sum() for kernel in self.kernels())
+        return terms
 
     def kernels(self) -> list[Tensor]:
         """Return the weights of every convolution and dense layer."""
