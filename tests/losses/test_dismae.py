@@ -25,9 +25,20 @@ def test_only_removed_patches_are_to_be_reconstructed() -> None:
 def test_errors_within_the_margin_cost_nothing() -> None:
     patches = rand(1, 4, 3)
     gone = torch.tensor([[True, True, False, False]])
-    assert swapped_errors(patches + 0.1, patches, gone, margin=0.0101) == 0
-    beyond = swapped_errors(patches + 0.2, patches, gone, margin=0.01)  # a sum over four patches, over 2 + 1
+    assert swapped_errors(patches + 0.1, patches, gone, margin=0.0101, units=torch.ones(1)) == 0
+    # a sum over four patches, over 2 + 1
+    beyond = swapped_errors(patches + 0.2, patches, gone, margin=0.01, units=torch.ones(1))
     assert float(beyond) == pytest.approx(4 * 0.03 / 3, rel=1e-5)
+
+
+def test_errors_are_in_units_of_the_targets_variance() -> None:
+    """Quieter pictures give the same errors as standardised ones, clip by clip."""
+    guess, patches, contrast = rand(2, 4, 3), rand(2, 4, 3, seed=1), torch.tensor([1.0, 0.16])
+    gone = torch.ones(2, 4, dtype=torch.bool)
+    expected = swapped_errors(guess, patches, gone, margin=0.01, units=torch.ones(2))
+    scale = contrast[:, None, None]
+    found = swapped_errors(guess * scale, patches * scale, gone, margin=0.01, units=contrast.square())
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_first_clip_of_a_domain_is_its_anchor() -> None:

@@ -71,6 +71,7 @@ def test_conditions_of_several_machines_are_refused() -> None:
     [
         ({"frames": 23}, r"dismae.frames: 23 is not a multiple of the patch size 4"),
         ({"domains": "speed"}, r"dismae.domains: 'speed': use one of: machine_type, condition"),
+        ({"contrast_units": "dB"}, r"dismae.contrast_units: 'dB': use one of: variance, level"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict, message: str) -> None:
@@ -114,6 +115,16 @@ def test_every_machine_has_its_own_range_of_levels() -> None:
     reached = [model.images(given.features, given.frames, model.ranges[machine])[0] for machine in ([0] * 16, [1] * 16)]
     mixed = model.images(given.features, given.frames, model.ranges[[0] * 8 + [1] * 8])[0]
     assert torch.equal(mixed, torch.cat([reached[0][:8], reached[1][8:]]))
+
+
+def test_errors_are_in_units_of_each_machine_s_variance_or_of_the_levels() -> None:
+    quiet = clips(("fan", "slider"))
+    given = Clips(quiet.table, torch.cat([quiet.features[:8], quiet.features[8:] * 0 - 50]))
+    relative, absolute = built(given), built(given, contrast_units="level")
+    images, _ = relative.images(given.features, given.frames, relative.ranges[[0] * 8 + [1] * 8])
+    assert relative.units[0] == pytest.approx(float(images[:8, :, :22].var()), rel=0.01)
+    assert relative.units[1] < relative.units[0] / 100  # a constant level
+    assert absolute.units.tolist() == [1.0, 1.0]
 
 
 def test_an_unknown_machine_is_refused_and_an_unnamed_one_noted(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """The domain head: it learns like SGD, affects nothing else, and can be resumed."""
 
+import pytest
 import torch
 from torch.nn import functional
 
@@ -52,6 +53,19 @@ def test_it_tells_domains_apart_in_the_end() -> None:
         learner.observe(tokens, domains)
         learner.step()
     assert learner.probability(tokens, domains).min() > 0.8
+
+
+def test_its_loss_and_accuracy_in_training_are_measured() -> None:
+    learner, (tokens, domains) = head(), batch(0)
+    logits = learner(tokens).detach()
+    learner.eval().probability(tokens, domains)
+    assert learner.measured() == {}
+    for _ in range(2):
+        learner.train().probability(tokens, domains)
+    found = learner.measured()
+    assert found["domain_head"] == pytest.approx(float(functional.cross_entropy(logits, domains)), rel=1e-6)
+    assert found["domain_head_accuracy"] == pytest.approx(float((logits.argmax(1) == domains).float().mean()))
+    assert learner.measured() == {}
 
 
 def test_nothing_to_learn_from_moves_nothing() -> None:

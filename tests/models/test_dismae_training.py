@@ -212,16 +212,6 @@ def test_no_rounds_can_be_held_out(tmp_path: Path) -> None:
         trained(tmp_path, replace(SETTINGS, validation=0.5))
 
 
-def test_it_learns_to_reconstruct(tmp_path: Path) -> None:
-    given = clips()
-    model = built(given)
-    trainer = Trainer(
-        replace(SETTINGS, epochs=8, learning_rate=5e-3), 7, torch.device("cpu"), tmp_path / "training.ckpt", "this"
-    )
-    _, epochs = trainer.train(model, model.examples(given), len(given.table))
-    assert epochs[-1].loss < 0.8 * epochs[0].loss
-
-
 def test_accumulated_rounds_make_one_step_of_the_domain_head(tmp_path: Path) -> None:
     given = clips()
     model = built(given)

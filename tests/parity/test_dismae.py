@@ -91,7 +91,8 @@ def terms(case: Golden, network: DismaeNetwork) -> tuple[Tensor, Tensor]:
     real = torch.ones(patches.shape[:2], dtype=torch.bool)
     both = keep(case, "semantic"), keep(case, "variation")
     tokens = network.tokens(images(case))
-    error, adaptive = network.errors(tokens, patches, real, domain(case), both, given["margin"], given["tau"])
+    units = torch.ones(len(patches))  # the published constants are absolute
+    error, adaptive = network.errors(tokens, patches, real, domain(case), both, units, given["margin"], given["tau"])
     return error, adaptive / (given["ada_iter"] + 1)
 
 

@@ -17,13 +17,15 @@ def masked_error(guess: Tensor, patches: Tensor, removed: Tensor) -> Tensor:
     return (errors * removed).sum() / (removed.sum() + 1)
 
 
-def swapped_errors(guess: Tensor, patches: Tensor, removed: Tensor, margin: float) -> Tensor:
+def swapped_errors(guess: Tensor, patches: Tensor, removed: Tensor, margin: float, units: Tensor) -> Tensor:
     """Return the error of each clip's reconstruction with another clip's variation token, (B,).
 
-    Only the part of the squared error that exceeds `margin` counts. As published, it is summed over all patches,
-    including padding and patches that were not removed, but divided by the number of removed patches plus one.
+    Squared errors are in units of `units` (B,); only what exceeds `margin` counts. As
+    published, it is summed over all patches, including padding and patches that were not removed, but divided by the
+    number of removed patches plus one.
     """
-    excess = ((guess - patches).square() - margin).clamp_min(0).mean(2)
+    relative = (guess - patches).square() / units[:, None, None]
+    excess = (relative - margin).clamp_min(0).mean(2)
     return excess.sum(1) / (removed.sum(1) + 1)
 
 

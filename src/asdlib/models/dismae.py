@@ -15,7 +15,7 @@ from torch import Tensor
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.domain_rounds import DomainRounds
-from asdlib.examples.level_range import level_range, scaled
+from asdlib.examples.level_range import machine_levels, scaled
 from asdlib.layers.masking import removed, structured_keep
 from asdlib.layers.patches import patchify
 from asdlib.layers.transformer import initialise
@@ -23,6 +23,7 @@ from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
 
 DOMAINS = ("machine_type", "condition")
+UNITS = ("variance", "level")
 _log = logging.getLogger(__name__)
 
 
@@ -30,8 +31,9 @@ class Dismae(DismaeNetwork):
     """Log-mel clips (B, frames, bands) in dB, divided into bands / patch rows and frames / patch columns of patches.
 
     `domains` says which domains the variation encoder separates: `machine_type` (a joint model of all machines) or
-    `condition` (source, target and noise-augmented clips of one machine). The domain head is trained in the first
-    `head_epochs` epochs and in every `head_every`th epoch up to `head_until`. `compile` takes effect on CUDA only.
+    `condition` (source, target and noise-augmented clips of one machine). `margin` and `temperature` are in units of
+    the `variance` of a machine's levels or of a squared `level` (`contrast_units`). The domain head is trained in the
+    first `head_epochs` epochs and in every `head_every`th epoch up to `head_until`. `compile` is for CUDA only.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Dismae(DismaeNetwork):
         adaptive_weight: float = 1e-3,
         margin: float = 8e-3,
         temperature: float = 0.4,
+        contrast_units: str = "variance",
         head_rate: float = 5e-4,
         head_momentum: float = 0.99,
         head_weight_decay: float = 0.05,
@@ -65,7 +68,7 @@ class Dismae(DismaeNetwork):
         score_masks: int = 8,
         compile: bool = False,
     ):
-        _refuse(bands, frames, patch, domains)
+        _refuse(bands, frames, patch, domains, contrast_units)
         super().__init__(
             bands // patch, frames // patch, patch, width, depth, heads, variation_depth,
             decoder_width, decoder_depth, decoder_heads, mlp_ratio,
@@ -76,6 +79,7 @@ class Dismae(DismaeNetwork):
         )  # fmt: skip
         self.domains, self.round_domains, self.round_clips = domains, round_domains, round_clips
         self.adaptive_weight, self.margin, self.temperature = adaptive_weight, margin, temperature
+        self.contrast_units = contrast_units
         self.head_optimiser = {"rate": head_rate, "momentum": head_momentum, "weight_decay": head_weight_decay}
         self.head_epochs, self.head_every, self.head_until = head_epochs, head_every, head_until
         self.score_masks = score_masks
@@ -85,18 +89,11 @@ class Dismae(DismaeNetwork):
     # --- before training: levels and domains -------------------------------------------------------------------
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Return the machines, the range of levels of each (dB), and the domains."""
+        """Return the machines, the range (dB) and variance of the levels of each, and the domains."""
         self._refuse_other_sizes(clips.features)
-        machines = clips.column("machine")
-        names = sorted(set(machines))
-        if self.domains == "condition" and len(names) > 1:
+        if self.domains == "condition" and len(set(clips.column("machine"))) > 1:
             raise AsdError("dismae: domains: condition is for the clips of one machine: use scope: machine")
-        ranges = [
-            level_range(clips, [row for row, machine in enumerate(machines) if machine == name]) for name in names
-        ]
-        for name, (low, high) in zip(names, ranges, strict=True):
-            _log.info("%s: %.1f to %.1f dB are mapped to 0 to 1", name, low, high)
-        return {"machines": names, "ranges": ranges, "domains": sorted(set(self._domains_of(clips)))}
+        return {**machine_levels(clips), "domains": sorted(set(self._domains_of(clips)))}
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the domain head for the number of domains."""
@@ -104,6 +101,8 @@ class Dismae(DismaeNetwork):
         self.reweight_classifier = DomainHead(self.norm.weight.numel(), len(facts["domains"]), **self.head_optimiser)
         initialise(self.reweight_classifier)
         self.register_buffer("ranges", torch.tensor(facts["ranges"]), persistent=False)  # (machines, 2)
+        units = facts["variances"] if self.contrast_units == "variance" else [1.0] * len(facts["variances"])
+        self.register_buffer("units", torch.tensor(units), persistent=False)  # of squared errors, (machines,)
         self._known: int | None = None
 
     def examples(self, clips: Clips) -> DomainRounds:
@@ -138,7 +137,9 @@ class Dismae(DismaeNetwork):
         tokens = self.tokens(images)
         keep = self._draw(tokens, self.mask_ratio), self._draw(tokens, self.variation_mask_ratio)
         patches = patchify(images, self.patch)
-        reconstruction, adaptive = self.errors(tokens, patches, real, domain, keep, self.margin, self.temperature)
+        reconstruction, adaptive = self.errors(
+            tokens, patches, real, domain, keep, self.units[machine], self.margin, self.temperature
+        )
         # Last, because autocast caches weights: those first used without a gradient would be reused without one.
         if self.training and self._head_learns:
             self._teach_head(tokens, domain)
@@ -148,6 +149,10 @@ class Dismae(DismaeNetwork):
         """Decide whether the domain head is trained in this epoch."""
         again = epoch % self.head_every == 0 and epoch <= self.head_until
         self._head_learns = epoch < self.head_epochs or again
+
+    def epoch_metrics(self) -> dict[str, float]:
+        """Return how well the domain head knew the domains of the clips of an epoch."""
+        return self.reweight_classifier.measured()
 
     def after_step(self, step: int, steps: int) -> None:
         """Take a step of the domain head's own optimiser."""
@@ -236,9 +241,10 @@ class Dismae(DismaeNetwork):
         return self.ranges[self._known or 0]
 
 
-def _refuse(bands: int, frames: int, patch: int, domains: str) -> None:
+def _refuse(bands: int, frames: int, patch: int, domains: str, contrast_units: str) -> None:
     for name, size in (("bands", bands), ("frames", frames)):
         if size % patch:
             raise AsdError(f"dismae.{name}: {size} is not a multiple of the patch size {patch}: change one")
-    if domains not in DOMAINS:
-        raise AsdError(f"dismae.domains: {domains!r}: use one of: {', '.join(DOMAINS)}")
+    for name, given, known in (("domains", domains, DOMAINS), ("contrast_units", contrast_units, UNITS)):
+        if given not in known:
+            raise AsdError(f"dismae.{name}: {given!r}: use one of: {', '.join(known)}")

@@ -19,13 +19,26 @@ class DomainHead(nn.Sequential):
         self.rate, self.momentum, self.weight_decay = rate, momentum, weight_decay
         self.requires_grad_(False)
         self._observed: list[dict[str, Tensor]] = []
+        self._seen: list[Tensor] = []  # the cross-entropy and the accuracy of each training batch
         for name, weight in list(self.named_parameters()):
             self.register_buffer(_velocity(name), torch.zeros_like(weight))
 
     def probability(self, tokens: Tensor, domains: Tensor) -> Tensor:
         """Return the probability of each token's own domain, (B,), without a gradient."""
         with torch.no_grad():
-            return self(tokens).float().softmax(1).gather(1, domains[:, None]).squeeze(1)
+            logits = self(tokens).float()
+            if self.training:
+                hits = (logits.argmax(1) == domains).float().mean()
+                self._seen.append(torch.stack([functional.cross_entropy(logits, domains), hits]))
+            return logits.softmax(1).gather(1, domains[:, None]).squeeze(1)
+
+    def measured(self) -> dict[str, float]:
+        """Return the mean cross-entropy and accuracy in training since the last call."""
+        if not self._seen:
+            return {}
+        loss, accuracy = torch.stack(self._seen).mean(0).tolist()
+        self._seen.clear()
+        return {"domain_head": loss, "domain_head_accuracy": accuracy}
 
     def observe(self, tokens: Tensor, domains: Tensor) -> None:
         """Store the gradient of the cross-entropy of one batch until the next `step`."""

@@ -93,13 +93,14 @@ class DismaeNetwork(nn.Module):
 
     def errors(
         self, tokens: Tensor, patches: Tensor, real: Tensor, domain: Tensor, keep: tuple[Tensor, Tensor],
-        margin: float, temperature: float,
+        units: Tensor, margin: float, temperature: float,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return the reconstruction error and the adaptive contrastive loss, both unweighted.
 
         `patches` (B, patches, patch²) are the targets; patches that are not `real` (B, patches) are ignored. `keep`
-        holds the patches that the semantic and the variation encoder see. The anchor of a domain is its first clip,
-        since the order of the batch is random.
+        holds the patches that the semantic and the variation encoder see. `margin` and `temperature` are in units of
+        `units` (B,), the size of a squared error. The anchor of a domain is its first clip, since the order of the
+        batch is random.
         """
         semantic = self.encode(tokens, keep[0], self.blocks)
         style = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]
@@ -107,7 +108,7 @@ class DismaeNetwork(nn.Module):
         reconstruction = masked_error(self.decode(semantic, keep[0], style), patches, gone & real)
         anchor = first_of_each(domain)  # (B,)
         swapped = self.decode(semantic[anchor], keep[0][anchor], style)
-        errors = swapped_errors(swapped, patches[anchor], gone[anchor], margin)
+        errors = swapped_errors(swapped, patches[anchor], gone[anchor], margin, units[anchor])
         probability = self.reweight_classifier.probability(semantic[:, 0], domain)
         return reconstruction, adaptive_contrast(errors, domain, probability, temperature)
 

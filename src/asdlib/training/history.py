@@ -18,7 +18,7 @@ class Epoch:
     clips_per_second: float
     seconds: float
     terms: dict[str, float] = field(default_factory=dict)  # the terms of the loss and their shares of the gradient
-    metrics: dict[str, float] = field(default_factory=dict)  # the network's `metrics` of the validation examples
+    metrics: dict[str, float] = field(default_factory=dict)  # the network's own: `metrics` and `epoch_metrics`
 
 
 def write_history(path: Path, epochs: list[Epoch]) -> None:

@@ -182,6 +182,8 @@ class Trainer:
         seconds = time.monotonic() - start
         with self.fabric.autocast():
             watched, metrics = _watch(model, validation)
+        if hasattr(network := model.module, "epoch_metrics"):
+            metrics |= network.epoch_metrics()
         speed = round(clips * batches.examples / seconds, 1)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), log.columns(self.fabric), metrics)
 
