@@ -59,10 +59,17 @@ def begun(settings: dict, given: Clips, *inits: Checkpoint) -> nn.Module:
     return network
 
 
-def trained(network: nn.Module, given: Clips, steps: int = 2) -> None:
+def with_spectra_of_their_own(given: Clips) -> Clips:
+    """Return clips to whose bands cosines are added, one period more in each clip."""
+    bands = torch.arange(given.features.shape[-1]) / given.features.shape[-1]
+    spectra = torch.stack([6 * torch.cos(2 * torch.pi * bands * (1 + clip)) for clip in range(len(given.features))])
+    return Clips(given.table, given.features + spectra[:, None])
+
+
+def trained(network: nn.Module, given: Clips, steps: int = 2, rate: float = 0.01) -> None:
     """Train the weights that are not frozen for a few steps."""
     examples = network.examples(given)
-    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=0.01)
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=rate)
     for _ in range(steps):
         optimizer.zero_grad()
         network.loss(examples.batch(torch.arange(len(examples)))).backward()

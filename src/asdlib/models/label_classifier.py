@@ -11,9 +11,6 @@ from asdlib.examples.classes import class_names, class_numbers
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
 
-HEAD_STD = 2e-5  # of a new head's weights, as in AudioMAE's fine-tuning
-
-
 LABELS = ("attributes", "machine")
 
 
@@ -40,11 +37,12 @@ class LabelClassifier(nn.Module):
         return {"classes": classes}
 
     def grow(self, facts: dict[str, Any]) -> None:
-        """Build the head for the labels."""
+        """Build the head for the labels, with PyTorch's initial weights.
+
+        With the far smaller ones of AudioMAE's fine-tuning (2e-5), an encoder from random weights collapses.
+        """
         self.classes = facts["classes"]
         self.head = nn.Linear(self.width, len(self.classes))
-        nn.init.trunc_normal_(self.head.weight, std=HEAD_STD)
-        nn.init.zeros_(self.head.bias)
 
     def take_head(self, weights: dict[str, Tensor], classes: list[str]) -> None:
         """Copy the rows of an earlier head for the labels that both heads have."""
