@@ -2,8 +2,8 @@
 
     python benchmarks/bench_learning.py FOLDER [--recordings DATA] [--systems system3 …] [--seeds 1 2 3] [--cores 2]
 
-The workflow runs twice at the sizes of config/demo.yaml in FOLDER, once as it is and once with every model's learning
-rate at 0. Everything else is the same: separators, statistics, fits and backends. `--recordings` is a folder of
+The workflow runs twice at the sizes of config/demo.yaml in FOLDER, once as it is and once with a learning rate of every
+model that leaves its initial weights as they are. Everything else is the same: separators, statistics, fits and backends. `--recordings` is a folder of
 machines in place of the demo. Finished runs in FOLDER are not repeated.
 """
 
@@ -32,6 +32,7 @@ from asdlib.workflow.words import ALL
 ROOT = CONFIG.parent
 NEEDED = ("Snakefile", "workflow", "config", "src", "profiles", "envs", "resources", "pyproject.toml")
 EXAMPLES = 512
+IDLE = 1e-12  # learning rate: its steps are smaller than the precision of a weight
 
 
 def main() -> None:
@@ -94,7 +95,7 @@ def _settings(options: argparse.Namespace, idle: bool) -> dict[str, Any]:
         for path in (CONFIG / "systems").glob("*.yaml"):
             for name in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", {}):
                 block = settings["override"]["models"].setdefault(name, {})
-                block["training"] = {**block.get("training", {}), "learning_rate": 0.0}
+                block["training"] = {**block.get("training", {}), "learning_rate": IDLE}
     return settings
 
 
@@ -128,7 +129,7 @@ def _losses(folder: Path) -> list[list[str]]:
     for path in sorted(folder.glob("results/logs/train_model/**/*.json")):
         job = json.loads(path.read_text(encoding="utf-8"))
         recipe, arguments = Recipe("models", job["settings"]), job["arguments"]
-        if recipe.name in found or not recipe.training["learning_rate"]:
+        if recipe.name in found or recipe.training["learning_rate"] == IDLE:
             continue
         clips = load_clips([folder / table for table in arguments["features"]], "train")
         network, _ = build_model(recipe, clips)
