@@ -3,8 +3,8 @@
     python benchmarks/bench_learning.py FOLDER [--recordings DATA] [--systems system3 …] [--seeds 1 2 3] [--cores 2]
 
 The workflow runs twice at the sizes of config/demo.yaml in FOLDER, once as it is and once with a learning rate of every
-model that leaves its initial weights as they are. Everything else is the same: separators, statistics, fits and backends. `--recordings` is a folder of
-machines in place of the demo. Finished runs in FOLDER are not repeated.
+model that leaves its initial weights as they are. Everything else is the same: separators, statistics, fits and
+backends. `--recordings` is a folder of machines in place of the demo. Finished runs in FOLDER are not repeated.
 """
 
 import argparse
