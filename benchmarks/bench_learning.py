@@ -1,10 +1,11 @@
 """Benchmark of what the trainings learn: losses against trivial predictors, scores against untrained networks.
 
-    python benchmarks/bench_learning.py FOLDER [--recordings DATA] [--systems system3 …] [--seeds 1 2 3] [--cores 2]
+    python benchmarks/bench_learning.py FOLDER [--settings FILE] [--systems system3 …] [--seeds 1 2 3] [--cores 2]
 
 The workflow runs twice at the sizes of config/demo.yaml in FOLDER, once as it is and once with a learning rate of every
 model that leaves its initial weights as they are. Everything else is the same: separators, statistics, fits and
-backends. `--recordings` is a folder of machines in place of the demo. Finished runs in FOLDER are not repeated.
+backends. `--settings` is a config file that changes the demo's settings, for example to other recordings. The tables of
+both runs are copied to FOLDER/trained and FOLDER/untrained. Finished runs in FOLDER are not repeated.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from asdlib.evaluation.score_table import read_score_table
 from asdlib.examples.clips import load_clips
 from asdlib.training.build import build_model
 from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.recipes import merge
 from asdlib.workflow.words import ALL
 
 ROOT = CONFIG.parent
@@ -39,14 +41,15 @@ def main() -> None:
     """Print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--recordings", type=Path)
+    parser.add_argument("--settings", type=Path)
     parser.add_argument("--systems", nargs="+", default=sorted(path.stem for path in (CONFIG / "systems").glob("*")))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--cores", default="2")
     options = parser.parse_args()
     _prepare(options.folder)
     scores = {name: _run(options, name) for name in ("trained", "untrained")}
-    print(f"{machine()}, torch {torch.__version__}; {len(options.seeds)} seeds, {options.recordings or 'demo'}\n")
+    data = _settings(options, idle=False)["data"]
+    print(f"{machine()}, torch {torch.__version__}; {len(options.seeds)} seeds, {data}\n")
     print("| Variant | Trained | Untrained | Difference |\n| --- | --- | --- | --- |")
     for variant in scores["trained"]:
         trained, untrained = (scores[name][variant] for name in ("trained", "untrained"))
@@ -77,20 +80,20 @@ def _run(options: argparse.Namespace, name: str) -> dict[tuple[str, str], pd.Ser
     command = [sys.executable, "-m", "snakemake", *targets, "--cores", options.cores, "--quiet", "rules",
                "--keep-going", "--rerun-triggers", "mtime", "params", "input", "--configfile", file.name]  # fmt: skip
     subprocess.run(command, cwd=options.folder, check=True)
-    tables = [read_score_table(options.folder / target) for target in targets]
+    kept = options.folder / name
+    kept.mkdir(exist_ok=True)
+    for system in options.systems:
+        shutil.copy2(options.folder / "results" / system / "scores.csv", kept / f"{system}.csv")
+    tables = [read_score_table(kept / f"{system}.csv") for system in options.systems]
     return {variant: found for table in tables for variant, found in _by_seed(table).items()}
 
 
 def _settings(options: argparse.Namespace, idle: bool) -> dict[str, Any]:
-    """Return the demo's settings with the recordings and seeds; if `idle`, no model learns."""
+    """Return the demo's settings with the changes and seeds; if `idle`, no model learns."""
     settings = yaml.safe_load((CONFIG / "demo.yaml").read_text(encoding="utf-8"))
     settings["seeds"] = options.seeds
-    if options.recordings:
-        own = str(options.recordings.resolve())
-        settings["data"] = own
-        for block in settings["override"]["models"].values():
-            if block.get("corpus"):
-                block["corpus"] = [own]
+    if options.settings:
+        settings = merge(settings, yaml.safe_load(options.settings.read_text(encoding="utf-8")))
     if idle:
         for path in (CONFIG / "systems").glob("*.yaml"):
             for name in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", {}):
