@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from asdlib.examples.clips import Batch, Clips, load_clips
+from asdlib.layers.patches import patchify
 from asdlib.models.dismae import Dismae
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
@@ -83,8 +84,8 @@ def _tokens(model: Dismae, batch: Batch) -> tuple[Tensor, Tensor, float]:
     """Return the semantic and variation tokens of whole clips, and the effect of a swap within the domain."""
     semantic, variation, changes, errors = [], [], [], []
     machine, domain = batch.labels.unbind(1)
-    for rows in [(domain == one).nonzero().squeeze(1).split(16) for one in domain.unique()]:
-        for part in rows:
+    for one in domain.unique():
+        for part in (domain == one).nonzero().squeeze(1).split(16):
             images, _ = model.images(batch.features[part], batch.frames[part], model.ranges[machine[part]])
             tokens = model.tokens(images)
             every = torch.arange(tokens.shape[1]).expand(len(part), -1)
@@ -95,9 +96,7 @@ def _tokens(model: Dismae, batch: Batch) -> tuple[Tensor, Tensor, float]:
             seen = model.encode(tokens, keep, model.blocks)
             own, other = model.decode(seen, keep, style), model.decode(seen, keep, style.roll(1, 0))
             changes.append((own - other).square().mean())
-            rows_, columns, side = model.rows, model.columns, model.patch
-            target = images.view(-1, rows_, side, columns, side).permute(0, 1, 3, 2, 4).flatten(3).flatten(1, 2)
-            errors.append((own - target).square().mean())
+            errors.append((own - patchify(images, model.patch)).square().mean())
     change = float((torch.stack(changes).mean() / torch.stack(errors).mean()).sqrt())
     return _ordered(semantic), _ordered(variation), change
 
