@@ -106,6 +106,8 @@ def test_the_loss_is_the_sources_sum_in_fixed_order_at_the_mixtures_level() -> N
     estimates = network(scaled.mixture)
     each = [hybrid_continuity_loss(estimates[:, s], scaled.sources[:, s], 0.5, True) for s in (0, 1)]
     torch.testing.assert_close(network.loss(given), each[0] + each[1])
+    assert network.terms(given).keys() == {"si_snr", "spectral"}
+    torch.testing.assert_close(sum(network.terms(given).values()), network.loss(given))
     louder = Mixtures(20 * given.mixture, 20 * given.sources)
     torch.testing.assert_close(network.loss(louder), network.loss(given))
 

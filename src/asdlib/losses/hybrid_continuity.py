@@ -32,7 +32,19 @@ def hybrid_continuity_loss(
     resolutions: Sequence[tuple[int, int, int]] = RESOLUTIONS,
     slope_frames: int = SLOPE_FRAMES,
 ) -> Tensor:
-    """Return the scalar −SI-SNR + gamma · (spectral convergence + log magnitude distance) of (B, samples).
+    """Return the scalar −SI-SNR + gamma · (spectral convergence + log magnitude distance) of (B, samples)."""
+    return sum(hybrid_continuity_terms(estimate, target, gamma, per_item, resolutions, slope_frames).values())
+
+
+def hybrid_continuity_terms(
+    estimate: Tensor,
+    target: Tensor,
+    gamma: float = 1.0,
+    per_item: bool = False,
+    resolutions: Sequence[tuple[int, int, int]] = RESOLUTIONS,
+    slope_frames: int = SLOPE_FRAMES,
+) -> dict[str, Tensor]:
+    """Return the two terms of the loss of (B, samples), `si_snr` and `spectral`, which add up to it.
 
     The loss is not scale-invariant: scale both signals to the level of their mixture first. With `per_item`, all items
     of a batch have the same weight; the official code computes norms over the whole batch, so that loud items dominate.
@@ -41,7 +53,7 @@ def hybrid_continuity_loss(
     estimate, target = estimate.float(), target.float()  # the STFT does not support bfloat16
     parts = [spectral_loss(estimate, target, *sizes, per_item, slope_frames) for sizes in resolutions]
     spectral = torch.stack([part.convergence + part.log_magnitude for part in parts]).mean()
-    return gamma * spectral - si_snr(estimate, target).mean()
+    return {"si_snr": -si_snr(estimate, target).mean(), "spectral": gamma * spectral}
 
 
 def si_snr(estimate: Tensor, target: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
-from asdlib.losses.hybrid_continuity import hybrid_continuity_loss
+from asdlib.losses.hybrid_continuity import hybrid_continuity_terms
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
 from asdlib.separation.mixtures import Mixtures
@@ -83,9 +83,14 @@ class TFGridNet(Separator):
 
     def loss(self, mixtures: Mixtures) -> Tensor:
         """Return the hybrid continuity loss at unit mixture level, summed over the sources (system4 §2.5.1)."""
+        return sum(self.terms(mixtures).values())
+
+    def terms(self, mixtures: Mixtures) -> dict[str, Tensor]:
+        """Return the terms of the loss, `si_snr` and `spectral`, each summed over the sources."""
         scaled = at_unit_level(mixtures)
         pairs = zip(self(scaled.mixture).unbind(1), scaled.sources.unbind(1), strict=False)  # one source: the machine
-        return sum(hybrid_continuity_loss(*pair, self.gamma, self.per_item) for pair in pairs)
+        each = [hybrid_continuity_terms(*pair, self.gamma, self.per_item) for pair in pairs]
+        return {name: sum(terms[name] for terms in each) for name in each[0]}
 
     def metrics(self, mixtures: Mixtures) -> dict[str, Tensor]:
         """Return the machine estimates' `si_sdr` and their `si_sdr_improvement` over the mixtures, in dB."""
