@@ -199,6 +199,13 @@ def test_system4_adds_the_noise_of_2025_to_public_recordings_and_your_own_noise_
     assert inputs.noise_for_augmentation(real, noisy, "toy", "fan") == ["results/audio/raw/toy/pump.parquet"]
 
 
+def test_null_gives_every_recording_the_noise_of_its_own_dataset(root: Path) -> None:
+    override = {"augmentations": {"noise_everywhere": {"noise_from": None}}}
+    real = Graph({**CONFIG, "data": "toy", "override": override}, ROOT)
+    read = inputs.noise_for_augmentation(real, key(real, "augmentations", "noise_everywhere"), "dcase2020_dev", "fan")
+    assert {path.split("/")[-2] for path in read} == {"dcase2020_dev"}
+
+
 def test_noise_from_an_unknown_dataset_is_refused(root: Path) -> None:
     expected = r"^config: augmentations.toy_mix.noise_from: there is no dataset 'nowhere': use one of"
     with pytest.raises(AsdError, match=expected):
