@@ -34,7 +34,8 @@ from asdlib.workflow.words import ALL
 ROOT = CONFIG.parent
 NEEDED = ("Snakefile", "workflow", "config", "src", "profiles", "envs", "resources", "pyproject.toml")
 EXAMPLES = 512
-IDLE = 1e-12  # learning rate: its steps are smaller than the precision of a weight
+# A learning rate whose steps are smaller than the precision of a weight; one epoch of it is enough.
+IDLE = {"learning_rate": 1e-12, "epochs": 1, "warmup_epochs": 0}
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ def _settings(options: argparse.Namespace, idle: bool) -> dict[str, Any]:
         for path in (CONFIG / "systems").glob("*.yaml"):
             for name in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", {}):
                 block = settings["override"]["models"].setdefault(name, {})
-                block["training"] = {**block.get("training", {}), "learning_rate": IDLE}
+                block["training"] = {**block.get("training", {}), **IDLE}
     return settings
 
 
@@ -132,7 +133,7 @@ def _losses(folder: Path) -> list[list[str]]:
     for path in sorted(folder.glob("results/logs/train_model/**/*.json")):
         job = json.loads(path.read_text(encoding="utf-8"))
         recipe, arguments = Recipe("models", job["settings"]), job["arguments"]
-        if recipe.name in found or recipe.training["learning_rate"] == IDLE:
+        if recipe.name in found or recipe.training["learning_rate"] == IDLE["learning_rate"]:
             continue
         clips = load_clips([folder / table for table in arguments["features"]], "train")
         network, _ = build_model(recipe, clips)
