@@ -13,6 +13,7 @@ from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.transformer import Block
 from asdlib.models.dismae import Dismae
 from asdlib.training.settings import Training
+from asdlib.training.terms import gradient_shares
 from asdlib.training.trainer import Trainer
 
 SETTINGS = Training(
@@ -156,6 +157,20 @@ def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPa
         return loss, {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
 
     torch.testing.assert_close(trained(compiled=True), trained(compiled=False))
+
+
+def test_the_gradient_of_each_term_is_measured_through_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler by default reuses buffers that a second backward pass needs."""
+    monkeypatch.setattr(torch._functorch.config, "donated_buffer", True)
+    compile = Block.compile
+    monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="aot_eager"))
+    given = clips()
+    model = built(given, compile=True)
+    model._compile_once(torch.device("cuda"))
+    terms = model.terms(training_batch(model, given))
+    shares = gradient_shares(terms, model.parameters())
+    sum(terms.values()).backward()
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------

@@ -20,9 +20,8 @@ def masked_error(guess: Tensor, patches: Tensor, removed: Tensor) -> Tensor:
 def swapped_errors(guess: Tensor, patches: Tensor, removed: Tensor, margin: float, units: Tensor) -> Tensor:
     """Return the error of each clip's reconstruction with another clip's variation token, (B,).
 
-    Squared errors are in units of `units` (B,); only what exceeds `margin` counts. As
-    published, it is summed over all patches, including padding and patches that were not removed, but divided by the
-    number of removed patches plus one.
+    Squared errors are in units of `units` (B,); only what exceeds `margin` counts. As published, it is summed over all
+    patches, including padding and patches that were not removed, but divided by the number of removed patches plus one.
     """
     relative = (guess - patches).square() / units[:, None, None]
     excess = (relative - margin).clamp_min(0).mean(2)

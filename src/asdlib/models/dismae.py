@@ -74,9 +74,8 @@ class Dismae(DismaeNetwork):
             decoder_width, decoder_depth, decoder_heads, mlp_ratio,
         )  # fmt: skip
         self.bands, self.frames = bands, frames
-        self.mask_ratio, self.variation_mask_ratio, self.head_mask_ratio = (
-            mask_ratio, variation_mask_ratio, head_mask_ratio,
-        )  # fmt: skip
+        self.mask_ratio, self.variation_mask_ratio = mask_ratio, variation_mask_ratio
+        self.head_mask_ratio = head_mask_ratio
         self.domains, self.round_domains, self.round_clips = domains, round_domains, round_clips
         self.adaptive_weight, self.margin, self.temperature = adaptive_weight, margin, temperature
         self.contrast_units = contrast_units
@@ -175,6 +174,7 @@ class Dismae(DismaeNetwork):
     def _compile_once(self, device: torch.device) -> None:
         """Compile the blocks before the first step on CUDA; on a CPU, compiling takes longer than it saves."""
         if self.compile_for_cuda and not self._compiled and device.type == "cuda":
+            torch._functorch.config.donated_buffer = False  # the trainer runs backward for each term of the loss
             for block in self.transformer_blocks:
                 block.compile(dynamic=True)  # encoders and decoder see different numbers of tokens
             self._compiled = True
