@@ -112,6 +112,8 @@ def test_each_section_of_a_machine_may_have_a_model_of_its_own(root: Path) -> No
             AsdError, match=rf"/toy/{wrong}/model.safetensors: its scope is section: request that scope"
         ):
             inputs.training_features(toy, tuned.key, "toy", wrong)
+    with pytest.raises(AsdError, match=r"/toy/fan@07/model.safetensors: fan has no section 07: request one of: 00, 01"):
+        inputs.training_features(toy, tuned.key, "toy", "fan@07")
     plain = graph(root)
     with pytest.raises(AsdError, match=r"/toy/fan@00/model.safetensors: its scope is machine: request that scope"):
         inputs.training_features(plain, key(plain, "models", "toy_tuned"), "toy", "fan@00")
@@ -206,10 +208,17 @@ def test_null_gives_every_recording_the_noise_of_its_own_dataset(root: Path) -> 
     assert {path.split("/")[-2] for path in read} == {"dcase2020_dev"}
 
 
-def test_noise_from_an_unknown_dataset_is_refused(root: Path) -> None:
-    expected = r"^config: augmentations.toy_mix.noise_from: there is no dataset 'nowhere': use one of"
+@pytest.mark.parametrize("name", ["nowhere", "scored"])  # `scored` is a word of a corpus only
+def test_noise_from_an_unknown_dataset_is_refused(root: Path, name: str) -> None:
+    expected = rf"^config: augmentations.toy_mix.noise_from: there is no dataset '{name}': use one of"
+    change = {"noise": "pool", "noise_from": [name]}
     with pytest.raises(AsdError, match=expected):
-        _ = graph(root, override={"augmentations": {"toy_mix": {"noise_from": ["nowhere"]}}}).all_datasets
+        _ = graph(root, override={"augmentations": {"toy_mix": change}}).all_datasets
+
+
+def test_noise_that_is_named_but_not_added_is_refused(root: Path) -> None:
+    with pytest.raises(AsdError, match=r"toy_mix.noise_from: is ignored without noise: pool: add this"):
+        graph(root, override={"augmentations": {"toy_mix": {"noise_from": ["toy"]}}})
 
 
 def test_all_variants_of_system4_share_their_trainings() -> None:

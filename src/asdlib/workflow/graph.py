@@ -106,7 +106,7 @@ class Graph:
         for (registry, recipe), block in self.recipes.blocks.items():
             for key in ("corpus", "noise_from"):
                 for name in block.get(key) or []:
-                    if name not in (*found, SCORED):
+                    if name not in found and (key, name) != ("corpus", SCORED):
                         found[name] = datasets.declared(name, self.config, f"config: {registry}.{recipe}.{key}")
         submission = self.config["submission"]
         if submission["variants"] and submission["dataset"] not in found:

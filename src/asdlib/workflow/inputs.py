@@ -75,14 +75,17 @@ def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -
 def training_features(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:
     """Return the feature files that a model is trained on; `machine` is one of `trainings`.
 
-    Their order does not depend on the config. Raises AsdError if the recipe has another scope, or if only one of
-    recipe and dataset is that of a corpus.
+    Their order does not depend on the config. Raises AsdError if the recipe has another scope, for an unknown section,
+    or if only one of recipe and dataset is that of a corpus.
     """
     recipe = graph.recipe("models", model)
     where = f"{paths.model(model, dataset, machine)}"
     machine, section = paths.machine_and_section(machine)
     if (machine == ALL) != recipe.joint or bool(section) != _by_section(graph, recipe, dataset, machine):
         raise AsdError(f"{where}: its scope is {recipe.settings['scope']}: request that scope")
+    if section and section not in graph.all_datasets[dataset].machines[machine]:
+        known = ", ".join(graph.all_datasets[dataset].machines[machine])
+        raise AsdError(f"{where}: {machine} has no section {section}: request one of: {known}")
     if (dataset == CORPUS) != bool(recipe.corpus):
         meant = f"a corpus: request {CORPUS}" if recipe.corpus else "one dataset: request that dataset"
         raise AsdError(f"{where}: the model is trained on {meant}")

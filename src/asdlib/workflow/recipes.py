@@ -209,9 +209,11 @@ def merge(base: Any, change: Any) -> Any:
 
 
 def _check(registry: str, block: Settings, where: str) -> None:
-    """Raise AsdError for a recipe that its class does not accept, or that sets the seed."""
+    """Raise AsdError for a recipe that its class does not accept, sets the seed, or names noise that it ignores."""
     if "seed" in block:
         raise AsdError(f"{where}.seed: the config's `seeds` apply to every recipe: remove it")
+    if block.get("noise_from") and "noise" not in block:
+        raise AsdError(f"{where}.noise_from: is ignored without noise: pool: add this, or leave noise_from out")
     recipe_check.check(registry, block | GIVEN.get(registry, {}), RESERVED[registry], where)
 
 
