@@ -317,7 +317,8 @@ def test_a_table_can_share_the_rows_of_another(tmp_path):
         assert found.equals(clips)
         assert np.array_equal(array, values)
     tmp_path.joinpath("raw").rename(tmp_path / "moved")
-    with pytest.raises(AsdError, match=r"raw/fan.parquet"):
+    missing = r"separated/fan.parquet: .*/raw/fan.parquet, which has its rows, is missing: delete .*/separated/fan.parq"
+    with pytest.raises(AsdError, match=missing):
         ClipTable(view.path)
 
 
@@ -325,5 +326,17 @@ def test_rows_that_have_changed_are_not_shared(tmp_path):
     write(tmp_path / "fan.parquet")
     write_same_rows(tmp_path / "view.parquet", ClipTable(tmp_path / "fan.parquet"), {}, {})
     write(tmp_path / "fan.parquet", seed=1)
-    with pytest.raises(AsdError, match=r"view.parquet: .*fan.parquet has changed since: delete it and run again$"):
+    with pytest.raises(
+        AsdError, match=r"view.parquet: .*fan.parquet has changed since: delete .*view.parquet and run again$"
+    ):
         ClipTable(tmp_path / "view.parquet")
+
+
+def test_damaged_rows_are_said_of_the_table_that_has_them(tmp_path):
+    write(tmp_path / "fan.parquet")
+    write_same_rows(tmp_path / "view.parquet", ClipTable(tmp_path / "fan.parquet"), {}, {})
+    content = bytearray((tmp_path / "fan.parquet").read_bytes())
+    content[len(content) // 4] ^= 1
+    (tmp_path / "fan.parquet").write_bytes(content)
+    with pytest.raises(AsdError, match=r"^\S*/fan.parquet: is damaged"):
+        ClipTable(tmp_path / "view.parquet").load("values")

@@ -125,8 +125,9 @@ class ClipTable:
         self.notes: dict[str, Any] = json.loads(metadata[b"notes"])
         self.digest: str = metadata[b"digest"].decode()
         self._digests: list[dict[str, str]] = json.loads(metadata[b"groups"])
+        self._rows_in = self.path
         if SAME_ROWS in self.notes:
-            self._read_rows_of(ClipTable(Path(os.path.normpath(self.path.parent / self.notes[SAME_ROWS]["table"]))))
+            self._read_rows_of(Path(os.path.normpath(self.path.parent / self.notes[SAME_ROWS]["table"])))
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -155,15 +156,18 @@ class ClipTable:
         """Return (metadata, tensor of shape (clips, …)); peak memory is this array and a few row groups."""
         return load([self], tensor, *kinds)
 
-    def _read_rows_of(self, other: "ClipTable") -> None:
-        """Read the rows of the table that `same_rows` names; raise AsdError if it has been made again since."""
+    def _read_rows_of(self, path: Path) -> None:
+        """Read the rows of the table `path`; raise AsdError if it is missing or has been made again since."""
+        if not path.exists():  # no rule that reads this table makes the other one
+            raise AsdError(f"{self.path}: {path}, which has its rows, is missing: delete {self.path} and run again")
+        other = ClipTable(path)
         if other.digest != self.notes[SAME_ROWS]["digest"]:
-            raise AsdError(f"{self.path}: {other.path} has changed since: delete it and run again")
-        self._file, self._digests, self.digest = other._file, other._digests, other.digest
+            raise AsdError(f"{self.path}: {path} has changed since: delete {self.path} and run again")
+        self._file, self._digests, self.digest, self._rows_in = other._file, other._digests, other.digest, path
 
     def _read(self, groups: list[int], *tensors: str) -> pa.Table:
         """Return the metadata and tensors of row groups; raise AsdError if they do not have the stored digests."""
-        with one_line(self.path, "is damaged"):
+        with one_line(self._rows_in, "is damaged"):
             table = self._file.read_row_groups(groups, columns=[*CLIP_FIELDS.names, *tensors], use_threads=False)
         row = 0
         for group in groups:
@@ -171,7 +175,7 @@ class ClipTable:
             row += len(rows)
             found = {CLIPS: _digest(rows)} | {name: _digest(rows, name) for name in tensors}
             if any(self._digests[group][name] != digest for name, digest in found.items()):
-                raise AsdError(f"{self.path}: is damaged (rows do not match their digest): delete it and run again")
+                raise AsdError(f"{self._rows_in}: is damaged (rows do not match their digest): delete it and run again")
         return table
 
     def _groups(self, kinds: Sequence[str]) -> list[int]:
