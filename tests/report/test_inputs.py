@@ -85,6 +85,9 @@ def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
     assert learned["recorded"][0] == "dcase2025_dev"
     assert {"dcase2020_dev", "corpus"} < set(learned["recorded"])
     assert "demo_older" not in learned["recorded"]
+    here = {"augmentations": {"noise_everywhere": {"noise_from": ["demo"]}}}
+    noisy = Graph(merge(SHIPPED, {"override": here, "systems": ["system4"]}), ROOT)
+    assert set(inputs.report_settings(noisy)["recorded"]) == {*learned["recorded"], "demo"}
     assert all(used_by == ["system4"] for used_by in learned["recipes"]["checkpoints"].values())
     files = {path for variant in inputs.first_variants(shipped, "system4") for path in public_for(variant)}
     assert set(learned["recipes"]["checkpoints"]) == {Path(path).parent.name for path in files}

@@ -88,17 +88,18 @@ def report_settings(graph: Graph) -> dict[str, Any]:
     The step constructs the paths itself.
     """
     config = graph.config
-    corpora = _corpora(graph)
+    corpora, noise = _corpora(graph), _noise_datasets(graph)
+    others = [*corpora, *noise]
     declared = {name: config["datasets"][name] for name in graph.datasets if name in config["datasets"]}
     blocks = {
-        "datasets": declared | _changed(graph, "datasets", corpora),
+        "datasets": declared | _changed(graph, "datasets", others),
         "checkpoints": _changed(graph, "checkpoints", config["checkpoints"]),
     }
     return {
         "systems": [_system(graph, name) for name in config["systems"]],
         "datasets": {name: list(dataset.machines) for name, dataset in graph.datasets.items()},
         "recipes": _recipes(graph),
-        "recorded": list(dict.fromkeys([*graph.datasets, *corpora, *([CORPUS] if corpora else [])])),
+        "recorded": list(dict.fromkeys([*graph.datasets, *others, *([CORPUS] if corpora else [])])),
         "config": {name: config[name] for name in SHOWN_SETTINGS} | blocks,
     }
 
@@ -127,9 +128,9 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
 
 
 def _own_trainings(graph: Graph, model: Recipe) -> list[str]:
-    """Return `<dataset>/all`, `corpus/all` or `<dataset>/<machine>@<section>` of a model's trainings.
+    """Return `<dataset>/all`, `corpus/all`, `<dataset>/<machine>` or `<dataset>/<machine>@<section>` of each training.
 
-    Nothing is returned for a model of single machines.
+    Nothing is returned for the scope `machine`.
     """
     if not (model.joint or model.of_sections):
         return []
@@ -146,6 +147,13 @@ def _corpora(graph: Graph) -> list[str]:
     """Return the datasets in the corpora of the models of the run's systems."""
     named = [name for variant in _chosen(graph) for model in models_of(variant) for name in model.corpus]
     return list(dict.fromkeys(named))
+
+
+def _noise_datasets(graph: Graph) -> list[str]:
+    """Return the datasets whose noise the run's systems add to the recordings of others."""
+    used = {recipe for variant in _chosen(graph) for recipe in recipes_of(graph, variant)}
+    augmentations = sorted(key for registry, key in used if registry == "augmentations")
+    return [name for key in augmentations for name in graph.recipe("augmentations", key).noise_from]
 
 
 def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:

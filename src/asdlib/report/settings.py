@@ -46,9 +46,9 @@ class IllustrateSettings:
 class ShownSystem:
     """A system on the page.
 
-    `variants` are the names of all its variants. `separators` are keys; `models` are {key: <dataset>/all of each joint
-    training, nothing for models of single machines}; `early_stop` are the keys whose training keeps the weights of its
-    best epoch.
+    `variants` are the names of all its variants. `separators` are keys; `models` are {key: folders of its trainings,
+    below that of the key; nothing for the scope `machine`}; `early_stop` are the keys whose training keeps the weights
+    of its best epoch.
     """
 
     name: str
