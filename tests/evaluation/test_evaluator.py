@@ -267,6 +267,10 @@ def test_the_command_prints_the_figures_of_the_year(of_2020, capsys):
     assert "--year: the form of --truth tells the year" in capsys.readouterr().err
 
 
+def drop_last(path):
+    path.write_text("".join(lines(path)[:-1]))
+
+
 SOURCE_2021 = "truth/ground_truth_data/ground_truth_fan_section_00_source_test.csv"
 BROKEN_2021 = {
     "a domain is missing": (
@@ -288,6 +292,21 @@ BROKEN_2021 = {
     "scores of one domain": (
         lambda case: (case / "submission/anomaly_score_fan_section_00_target_test.csv").unlink(),
         r"anomaly_score_fan_section_00_target_test.csv: no such file: give scores and decisions",
+    ),
+    "a source clip without score": (
+        lambda case: drop_last(case / "submission/anomaly_score_fan_section_00_source_test.csv"),
+        r"score_fan_section_00_source_test.csv: section_\S+ is missing: .* each clip of \S+_source_test.csv$",
+    ),
+    "a target clip without decision": (
+        lambda case: drop_last(case / "submission/decision_result_fan_section_00_target_test.csv"),
+        r"result_fan_section_00_target_test.csv: section_\S+ is missing: .* each clip of \S+_target_test.csv$",
+    ),
+    "a clip in the file of the other domain": (
+        lambda case: (case / "submission/anomaly_score_fan_section_00_target_test.csv").write_text(
+            "".join(lines(case / "submission/anomaly_score_fan_section_00_target_test.csv"))
+            + lines(case / "submission/anomaly_score_fan_section_00_source_test.csv")[0]
+        ),
+        r"score_fan_section_00_target_test.csv: section_\S+ is not a clip of \S+_target_test.csv: remove the row$",
     ),
     "scores in two forms": (
         lambda case: (case / "submission/anomaly_score_fan_section_00_test.csv").write_text("a.wav,1\n"),
