@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the figures as a table in percent, or as JSON; without labels, only that the files are valid."""
     from asdlib.evaluation.evaluator import summarise
     from asdlib.evaluation.figures import OF_2020, definition_of
-    from asdlib.evaluation.jackknife import half_widths, leave_one_out_figures
+    from asdlib.evaluation.jackknife import official_ci95
     from asdlib.evaluation.truth_folders import read_sections
     from asdlib.submission.check import labelled
 
@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
         return
-    clips = [(s.labels, s.domains, s.scores) for s in sections]
-    half_width = half_widths(leave_one_out_figures(definition, clips))[-1]
+    half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections], definition)
     print(table(result))
     interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
     name = "mean of AUC and pAUC" if definition is OF_2020 else "official score"

@@ -28,12 +28,12 @@ def evaluator_ci95(labels: ArrayLike, scores: ArrayLike) -> float:
     return float(np.mean([_half_width(values) / (values.size - 1) for values in areas]))
 
 
-def official_ci95(sections: Sequence[Clips]) -> float:
-    """Return the half width of the 95 % jackknife interval of the official score over `sections`.
+def official_ci95(sections: Sequence[Clips], definition: Definition = SINCE_2022) -> float:
+    """Return the half width of the 95 % jackknife interval of the score of a definition over `sections`.
 
-    It is the last of `half_widths`. NaN if leaving a clip out leaves an AUC without clips.
+    NaN if leaving a clip out leaves an AUC without clips.
     """
-    return float(half_widths(leave_one_out_figures(SINCE_2022, sections))[-1])
+    return float(half_widths(leave_one_out_figures(definition, sections))[-1])
 
 
 def leave_one_out_figures(definition: Definition, sections: Sequence[Clips]) -> Floats:
