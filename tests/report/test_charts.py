@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asdlib.evaluation.metrics import section_metrics
+from asdlib.evaluation.figures import OF_2020, OF_2021, Definition
+from asdlib.evaluation.metrics import section_areas, section_metrics
 from asdlib.report.charts import Scores, histograms, roc_curves
 
 RNG = np.random.default_rng(0)
@@ -21,6 +22,17 @@ def test_roc_curves_say_the_official_metrics_areas() -> None:
     alt = roc_curves([SCORES])["alt"]
     assert f"both, source {100 * official.auc_source:.2f}" in alt
     assert f"both, target {100 * official.auc_target:.2f}" in alt
+
+
+@pytest.mark.parametrize("definition", [OF_2021, OF_2020], ids=lambda definition: definition.name)
+def test_roc_curves_compare_the_clips_of_their_year(definition: Definition) -> None:
+    scored = SCORES if definition.needs_domains else replace(SCORES, domains=[None] * 20)
+    labels = [int(label == "anomaly") for label in LABELS]
+    areas = section_areas(definition, labels, scored.domains, SCORES.scores)
+    alt = roc_curves([scored], definition)["alt"]
+    for name, area in zip(definition.columns, areas, strict=True):
+        if name.startswith("auc"):
+            assert f"both, {name.partition('_')[2] or 'all'} {100 * area:.2f}" in alt
 
 
 @pytest.mark.parametrize("lost", [

@@ -30,7 +30,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSetti
             own = row | {"variant": variant, "seed": seed, "domain": "source", "label": "", "attributes": ""}
             writer.writerows({**own, "clip": name, "anomaly_score": 0.5 + n} for n, name in enumerate(names))
     variants = [{"variant": name, "training_scores": {}, "separators": {}} for name in "ab"]
-    facts = {"system": "toy", "dataset": "here", "machine": "fan", "seed": 1, "sections": ["00"]}
+    facts = {"system": "toy", "dataset": "here", "machine": "fan", "year": None, "seed": 1, "sections": ["00"]}
     return typed(
         IllustrateSettings,
         facts | {"audio": "fan.parquet", "variants": variants, "maps": [], "clips": 1, "points": 10},

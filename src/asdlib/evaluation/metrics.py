@@ -101,11 +101,6 @@ def clips_of_area(area: Area, labels: ArrayLike, domains: ArrayLike) -> NDArray[
     return used
 
 
-def clips_of_auc(labels: ArrayLike, domains: ArrayLike, domain: str) -> NDArray[np.bool_]:
-    """Return a mask (N,) of the clips in AUC (`domain`): the normal clips of the domain and all anomalies."""
-    return clips_of_area(Area("", normal=domain), labels, domains)
-
-
 def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:
     """Return the decision metrics of some clips (the official ones are computed per domain).
 

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.metrics import DOMAINS, auc, clips_of_auc
+from asdlib.evaluation.figures import DOMAINS, SINCE_2022, Area, Definition
+from asdlib.evaluation.metrics import auc, clips_of_area
 from asdlib.report.images import (
     BLACK,
     BLUE,
@@ -49,43 +50,42 @@ class Scores:
     train_domains: list[str | None]
     threshold: float
 
-    @property
-    def has_truth(self) -> bool:
-        """Whether every test clip has a label and a domain, as ROC curves need."""
-        return None not in self.labels and None not in self.domains
-
 
 @styled
-def roc_curves(variants: Sequence[Scores]) -> Picture | None:
-    """Return the ROC curves of a section, one panel per domain and one line per variant; None without ground truth.
+def roc_curves(variants: Sequence[Scores], definition: Definition = SINCE_2022) -> Picture | None:
+    """Return the ROC curves of a section, one panel per AUC and one line per variant; None without ground truth.
 
-    As in the official metric, the normal clips of a domain are compared to the anomalies of both domains.
+    The curves compare the clips that the AUCs of the official definition compare.
     """
-    figure, panels = new_figure(len(DOMAINS), height=2.9)
+    compared = [area for area in definition.areas if not area.partial]
+    figure, panels = new_figure(len(compared), height=2.9)
     areas = []
-    for domain, axes in zip(DOMAINS, panels, strict=True):
+    for chosen, axes in zip(compared, panels, strict=True):
+        name = chosen.normal or "all"
         for number, variant in enumerate(variants):
             try:
-                labels, scores = _clips_of(variant, domain)
+                labels, scores = _clips_of(variant, chosen)
                 area = 100 * auc(labels, scores)
             except AsdError:
                 return None
             false, true, _ = roc_curve(labels, scores)
             style = {"color": LINES[number % len(LINES)], "linestyle": DASHES[number % len(DASHES)]}
             axes.plot(false, true, linewidth=1.6, label=f"{variant.variant}: {area:.2f}", **style)
-            areas.append(f"{variant.variant}, {domain} {area:.2f}")
+            areas.append(f"{variant.variant}, {name} {area:.2f}")
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-        axes.set(title=f"{domain} domain", xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+        title = f"{chosen.normal} domain" if chosen.normal else "all clips"
+        axes.set(title=title, xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
         axes.legend(title="AUC in percent", loc="lower right", handlelength=1.6, **OVER_LINES)
     return picture(figure, f"ROC curves. AUC in percent: {'; '.join(areas)}.")
 
 
-def _clips_of(variant: Scores, domain: str) -> tuple[np.ndarray, np.ndarray]:
-    if not variant.has_truth:
+def _clips_of(variant: Scores, area: Area) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels and scores that an area compares; raise AsdError if a label or a domain is unknown."""
+    if None in variant.labels:
         raise AsdError("no truth")
     labels = np.array([label == "anomaly" for label in variant.labels], dtype=int)
-    chosen = clips_of_auc(labels, variant.domains, domain)
-    return labels[chosen], variant.scores[chosen]
+    used = clips_of_area(area, labels, variant.domains)
+    return labels[used], variant.scores[used]
 
 
 @styled

@@ -39,6 +39,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
         "system": system,
         "dataset": dataset,
         "machine": machine,
+        "year": graph.datasets[dataset].year,
         "seed": graph.config["seeds"][0],
         "sections": sections,
         "audio": paths.audio(RAW, dataset, machine),

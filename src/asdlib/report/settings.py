@@ -33,6 +33,7 @@ class IllustrateSettings:
     system: str
     dataset: str
     machine: str
+    year: int | None  # of the challenge, which decides the official definition
     seed: int
     sections: list[str]
     audio: str

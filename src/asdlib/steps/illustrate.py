@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdlib.data.tables import ClipTable
+from asdlib.evaluation.figures import definition_of
 from asdlib.report.charts import Scores, histograms, roc_curves
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
@@ -34,7 +35,7 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         sections.append(
             {
                 "section": section,
-                "roc": roc_curves(list(scores.values())),
+                "roc": roc_curves(list(scores.values()), definition_of(settings.year)),
                 "histograms": [{"variant": name, "picture": histograms(one)} for name, one in scores.items()],
                 "maps": _maps(settings, section),
             }
