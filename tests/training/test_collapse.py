@@ -7,6 +7,7 @@ import torch
 from helpers.condition_clips import BANDS, condition_clips
 from torch import Tensor, nn
 
+from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
 from asdlib.training.collapse import effective_rank, warn_of_collapse
 
@@ -43,6 +44,16 @@ def test_embeddings_that_hardly_differ_are_warned_of(
     assert ("embedding: the training has collapsed: 22 clips" in caplog.text) is collapsed
     assert ("embedding: effective rank" in caplog.text) is not collapsed
     assert "mse" not in caplog.text
+
+
+def test_two_clips_are_no_collapse(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_collapse(Embedder(1e-3), condition_clips({("fan", "1", "source"): 2}))
+    assert caplog.text == ""
+
+
+def test_embeddings_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(AsdError, match=r"^training: the embedding of some clips is not finite: lower training.learn"):
+        warn_of_collapse(Embedder(float("inf")), CLIPS)
 
 
 def test_the_rank_counts_directions() -> None:

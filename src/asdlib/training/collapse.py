@@ -5,6 +5,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
+from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips, origins
 
 LEAST_RANK = 2.0
@@ -27,8 +28,16 @@ def effective_rank(embeddings: Tensor) -> float:
 
 @torch.no_grad()
 def warn_of_collapse(network: nn.Module, clips: Clips) -> None:
-    """Log the effective rank of each representation of the training clips, with a warning below 2."""
+    """Log the effective rank of each representation of the training clips, with a warning below 2.
+
+    Fewer than three clips or dimensions have no higher rank, and are no sign of a collapse. Raises AsdError if a
+    representation is not finite.
+    """
     for name, embeddings in _represented(network, clips).items():
+        if not embeddings.isfinite().all():
+            raise AsdError(f"training: the {name} of some clips is not finite: lower training.learning_rate")
+        if min(embeddings.shape) <= LEAST_RANK:
+            continue
         rank = effective_rank(embeddings)
         if rank < LEAST_RANK:
             _log.warning(
