@@ -4,19 +4,22 @@ import pyarrow as pa
 import torch
 
 from asdlib.data.tables import clip_rows
-from asdlib.examples.clips import Clips
+from asdlib.examples.clips import Clips, origins
 from asdlib.examples.whole_clips import WholeClips
 
 
 def clips() -> Clips:
-    common = {"section": "00", "split": "train", "label": "normal", "kind": "train", "frames": 5, "source_file": "x"}
+    common = {"section": "00", "split": "train", "label": "normal", "kind": "train", "frames": 5}
     rows = [
         {**common, "clip": "a", "domain": "source", "attributes": {"spd": "2", "m-n": "X"}},
         {**common, "clip": "b", "domain": "target", "attributes": {}},
-        {**common, "clip": "c", "domain": None, "attributes": {}},
+        {**common, "clip": "b_separated", "domain": None, "attributes": {}},
     ]
+    for row, machine in zip(rows, ("fan", "valve", "valve"), strict=True):
+        row["source_file"] = f"{machine}/train/x.wav"
     table = clip_rows(rows).append_column("machine", pa.array(["fan", "valve", "valve"]))
     table = table.append_column("dataset", pa.array(["toy"] * 3))
+    table = table.append_column("view_kind", pa.array(["raw", "raw", "separated"]))
     return Clips(table, torch.arange(30, dtype=torch.float16).view(3, 5, 2))
 
 
@@ -32,7 +35,8 @@ def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
 
 def test_a_recording_is_known_by_dataset_machine_and_file() -> None:
     examples = WholeClips(clips())
-    assert examples.recordings == [("toy", "fan", "x"), ("toy", "valve", "x"), ("toy", "valve", "x")]
+    assert examples.recordings == ["toy: fan/train/x.wav", "toy: valve/train/x.wav", "toy: valve/train/x.wav"]
+    assert examples.recordings == [origin.recording for origin in origins(clips().table)]
     assert examples.target.tolist() == [False, True, False]
 
 

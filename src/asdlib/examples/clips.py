@@ -11,7 +11,6 @@ from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
 
-Recording = tuple[str, str, str]  # dataset, machine and file
 COMMON = ("dataset", "machine", "view_kind")  # notes of a feature table that apply to all its clips
 
 
@@ -69,9 +68,9 @@ class Clips:
         return torch.tensor([domain == "target" for domain in self.column("domain")])
 
     @property
-    def recordings(self) -> list[Recording]:
-        """The recording that each clip is made of: the same for its separated and its remixed copies."""
-        return list(zip(*(self.column(name) for name in ("dataset", "machine", "source_file")), strict=True))
+    def recordings(self) -> list[str]:
+        """The name of the recording that each clip is made of: the same for its separated and its remixed copies."""
+        return _recordings(self.table)
 
     def column(self, name: str) -> list:
         """Return one column of the metadata."""
@@ -106,11 +105,17 @@ def with_notes(clips: pa.Table, notes: list[dict[str, Any]], counts: list[int]) 
 
 def origins(clips: pa.Table) -> list[Origin]:
     """Return the origins of clips, given their metadata with the columns of COMMON."""
-    columns = [clips.column(name).to_pylist() for name in (*COMMON, "section", "kind", "source_file")]
+    columns = [clips.column(name).to_pylist() for name in ("machine", "section", "view_kind", "kind")]
     return [
-        Origin(machine, section, view, f"{dataset}: {file}" if kind == "train" else None)
-        for dataset, machine, view, section, kind, file in zip(*columns, strict=True)
+        Origin(machine, section, view, recording if kind == "train" else None)
+        for machine, section, view, kind, recording in zip(*columns, _recordings(clips), strict=True)
     ]
+
+
+def _recordings(clips: pa.Table) -> list[str]:
+    """Return the dataset and file of each clip's recording as one name."""
+    datasets, files = (clips.column(name).to_pylist() for name in ("dataset", "source_file"))
+    return [f"{dataset}: {file}" for dataset, file in zip(datasets, files, strict=True)]
 
 
 def _of_section(clips: Clips, section: str) -> Clips:

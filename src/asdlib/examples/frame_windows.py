@@ -6,7 +6,7 @@ A clip shorter than a window is repeated to fill it, so that a window never cont
 import torch
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips, Recording
+from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.seeding import generator
 
 
@@ -42,7 +42,7 @@ class RandomWindows:
         return len(self._rows)
 
     @property
-    def recordings(self) -> list[Recording]:
+    def recordings(self) -> list[str]:
         """The recording that each window is taken from."""
         recordings = self._clips.recordings
         return [recordings[row] for row in self._rows.tolist()]

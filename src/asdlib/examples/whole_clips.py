@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips, Recording
+from asdlib.examples.clips import Batch, Clips
 
 
 class WholeClips:
@@ -18,7 +18,7 @@ class WholeClips:
         return len(self._clips.table)
 
     @property
-    def recordings(self) -> list[Recording]:
+    def recordings(self) -> list[str]:
         """The recording that each clip is made of."""
         return self._clips.recordings
 
