@@ -9,7 +9,7 @@ import pytest
 from helpers.page_reader import PageReader
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.score_table import SCORE_COLUMNS
+from asdlib.evaluation.score_table import score_columns
 from asdlib.report.settings import ReportSettings
 from asdlib.steps.report import report
 from asdlib.workflow.typed_settings import typed
@@ -51,11 +51,12 @@ def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
     return path
 
 
-def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
-    row = dict.fromkeys(SCORE_COLUMNS, "") | {"system": system, "variant": "a", "dataset": "here", "metric": "2022"}
+def put_scores(system: str, seeds: tuple[int, ...], metric: str) -> Path:
+    columns = score_columns([metric])
+    row = dict.fromkeys(columns, "") | {"system": system, "variant": "a", "dataset": "here", "metric": metric}
     path = Path(f"results/{system}/scores.csv")
     with path.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, SCORE_COLUMNS)
+        writer = csv.DictWriter(handle, columns)
         writer.writeheader()
         for seed in (*seeds, *(("mean", "sd") if len(seeds) > 1 else ())):
             own = {**row, "seed": seed, "recipe": f"centre-{seed}" if seed in seeds else ""}
@@ -63,7 +64,9 @@ def put_scores(system: str, seeds: tuple[int, ...]) -> Path:
     return path
 
 
-def make(seeds: tuple[int, ...] = (1,), damage: Callable[[str], str] = str, **parts: Path) -> PageReader:
+def make(
+    seeds: tuple[int, ...] = (1,), damage: Callable[[str], str] = str, metric: str = "2022", **parts: Path
+) -> PageReader:
     """Write the page of some systems, without costs, and read it; `damage` changes the text of their tables."""
     settings = {
         "systems": [{**SYSTEM, "name": name} for name in parts],
@@ -72,7 +75,7 @@ def make(seeds: tuple[int, ...] = (1,), damage: Callable[[str], str] = str, **pa
         "recorded": ["here"],
         "config": {"seeds": list(seeds), "report": {"clips": 1, "points": 10}},
     }
-    tables = [put_scores(name, seeds) for name in parts]
+    tables = [put_scores(name, seeds, metric) for name in parts]
     for path in tables:
         path.write_text(damage(path.read_text()))
     report(tables, list(parts.values()), Path("results/report.html"), typed(ReportSettings, settings))
@@ -96,6 +99,15 @@ def test_without_labels_histories_and_records_the_page_says_so() -> None:
     assert "No ROC curves of fan" in page.text
     assert "nothing was learnt or the file is gone: gain-123456, centre-123456." in " ".join(page.text.split())
     assert {row[1] for row in page.table("Cost by stage")} == {"0"}  # jobs with a record
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"), [("2022", "official score"), ("2021", "official score"), ("2020", "a-mean")]
+)
+def test_the_score_of_a_year_has_its_name(metric: str, score: str) -> None:
+    text = "".join(make(toy=put_part("toy", "a.wav", "raw"), metric=metric).text.split())
+    mean = "arithmetic" if metric == "2020" else "harmonic"
+    assert f"Allvariantsonhere,{mean}meanssystemvariant{score.replace(' ', '')}AUC" in text
 
 
 def test_a_clip_of_two_systems_is_on_the_page_once_with_all_its_views() -> None:

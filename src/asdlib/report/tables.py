@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import DEFINITIONS, TITLES, Definition
+from asdlib.evaluation.figures import DEFINITIONS, OF_2020, TITLES, Definition
 from asdlib.evaluation.score_table import KEYS, MEAN, METRIC, SD, bounds, read_score_table
 from asdlib.report.settings import ShownSystem
 from asdlib.workflow import paths
@@ -57,6 +57,11 @@ def definition(rows: pd.DataFrame, dataset: str) -> Definition:
 def titles(rows: pd.DataFrame, dataset: str) -> list[str]:
     """Return the heads of a dataset's figures in the order of `overview` and `full`: the score comes first."""
     return [TITLES[name] for name in _ordered(definition(rows, dataset))]
+
+
+def score_title(rows: pd.DataFrame, dataset: str) -> str:
+    """Return the head of the score in the row `all`; in 2020, systems were ranked by their ranks."""
+    return TITLES["amean"] if definition(rows, dataset) is OF_2020 else "official score"
 
 
 def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
         "name": name,
         "machines": machines,
         "figures": tables.titles(rows, name),
+        "score": tables.score_title(rows, name),
         "mean": tables.MEANS[tables.definition(rows, name).score],
         "overview": tables.overview(rows, name),
         "by_machine": tables.by_machine(rows, name),
