@@ -38,7 +38,11 @@ class Network(nn.Module):
         self.unused = nn.Linear(2, 2)
 
     def loss(self, batch: Batch) -> Tensor:
-        return (self.layers(batch.features) - batch.features).square().mean()
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        guess = self.layers(batch.features)
+        return {"distance": (guess - batch.features).square().mean(), "size": 0.5 * guess.square().mean()}
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
         return {"error": self.loss(batch)}

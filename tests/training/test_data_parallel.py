@@ -42,8 +42,9 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     torch.testing.assert_close(two.calibration["losses"], one.calibration["losses"], rtol=1e-4, atol=1e-6)
     assert two.calibration["seen"].tolist() == one.calibration["seen"].tolist()
     for first, second in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
-        for name in ("loss", "validation_loss", "error"):
+        for name in ("loss", "validation_loss", "error", "distance", "size"):
             assert float(second[name]) == pytest.approx(float(first[name]), rel=1e-4)
+        assert float(second["distance_gradient"]) + float(second["size_gradient"]) == pytest.approx(1)
     assert sorted(path.name for path in (tmp_path / "two").iterdir() if not path.name.startswith(".")) == [
         "model.safetensors", "training.csv",
     ]  # fmt: skip

@@ -326,6 +326,18 @@ REFUSED = {
         ("models", "plain"),
         "toy.yaml: models.plain.corpus: plain is trained per machine: use scope: all, or leave the corpus out",
     ),
+    "a negative number of held-out recordings": (
+        changed("models", "joint", "training", value={"epochs": 1, "validation": 0.1, "validation_recordings": -1}),
+        ("models", "joint"),
+        "toy.yaml: models.joint.training.validation_recordings: -1 is less than the minimum of 1: correct the value "
+        "(see workflow/schemas/system.schema.yaml)",
+    ),
+    "held-out recordings without a share": (
+        changed("models", "joint", "training", value={"epochs": 1, "validation_recordings": 5}),
+        ("models", "joint"),
+        "toy.yaml: models.joint.training: 'validation' is a dependency of 'validation_recordings': correct the value "
+        "(see workflow/schemas/system.schema.yaml)",
+    ),
     "own seed": (
         changed("models", "plain", "seed", value=1),
         ("models", "plain"),
