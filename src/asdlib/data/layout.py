@@ -18,7 +18,7 @@ from pathlib import Path
 
 from asdlib.data.attributes import Rows, read_attributes
 from asdlib.data.listing import MachineFiles, bare_name, machine_files, unused
-from asdlib.data.supplements import UnknownSupplement, read_name
+from asdlib.data.supplements import UnknownSupplementError, read_name
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
 
@@ -100,7 +100,7 @@ def parse_all(paths: Iterable[Path], machine: str, strict: bool, supplements: st
     for path in paths:
         try:
             clips.append(parse(path, machine, supplements))
-        except UnknownSupplement as error:
+        except UnknownSupplementError as error:
             if strict:
                 raise
             unknown.append(error)

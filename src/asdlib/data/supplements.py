@@ -20,8 +20,8 @@ _NAME = re.compile(rf"section_(?P<section>\d\d)_(?P<words>{_WORD}(_{_WORD})*)_\d
 _BARE = re.compile(r"section_(?P<section>\d\d)_(\d+)(_(?P<tail>.*))?", re.DOTALL)
 
 
-class UnknownSupplement(AsdError):
-    """The name of a supplement does not say its section, or does not say what it is a recording of."""
+class UnknownSupplementError(AsdError):
+    """Raised for a name that does not say the section of a supplement, or what it is a recording of."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Supplement:
 def read_name(path: Path, stated: str | None = None) -> Supplement:
     """Return what a supplement's name says; `stated` is the kind that the dataset's block states, which decides.
 
-    Raises UnknownSupplement for a name without a section, without a kind that is not stated, or of an anomaly: clean
-    sound is what separators train on.
+    Raises UnknownSupplementError for a name without a section, without a kind that is not stated, or of an anomaly:
+    clean sound is what separators train on.
     """
     match = _NAME.fullmatch(path.stem) or _BARE.fullmatch(path.stem)
     if not match:
-        raise UnknownSupplement(_problem(path))
+        raise UnknownSupplementError(_problem(path))
     words = (match.groupdict().get("words") or "").split("_")
     found = {KINDS[word] for word in words if word in KINDS}
     kind = stated or (found.pop() if len(found) == 1 else None)
     if not kind:
-        raise UnknownSupplement(_problem(path))
+        raise UnknownSupplementError(_problem(path))
     if "anomaly" in words:
-        raise UnknownSupplement(f"{path}: an anomaly among the supplements: move it to test/, or rename it")
+        raise UnknownSupplementError(f"{path}: an anomaly among the supplements: move it to test/, or rename it")
     usual = "source" if kind == "clean" else None  # clean sound is recorded in the source domain
     domain = next((word for word in words if word in ("source", "target")), usual)
     return Supplement(match["section"], kind, domain, match["tail"] or "")

@@ -8,7 +8,8 @@ A model is an `nn.Module` with the methods
 It can also have
 - `terms(batch) -> dict[str, Tensor]`: the weighted terms whose sum is the loss. The log of the training then has each
   term, and its share of the gradient,
-- `epoch_metrics() -> dict[str, float]`: figures of the epoch that has just ended, for the log of the training,
+- `epoch_metrics() -> dict[str, float]`: figures of the epoch that has just ended, for the log of the training; with
+  several devices they are of the first one's part,
 - `survey(clips) -> dict` and `grow(facts)`: `survey` returns facts about the training clips (JSON) on which the
   network's layers depend, or which it must remember; `grow` builds these layers. A restored network grows from the
   stored facts,
