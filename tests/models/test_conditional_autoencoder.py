@@ -130,7 +130,8 @@ def right_and_wrong(network: nn.Module) -> tuple[float, float]:
     examples = network.examples(clips)
     batch = examples.batch(torch.arange(len(examples)))
     wrong = replace(batch, labels=(batch.labels + 1) % len(network.names))
-    return float(network.loss(batch)), float(network.loss(wrong))
+    with torch.no_grad():
+        return float(network.loss(batch)), float(network.loss(wrong))
 
 
 @both
