@@ -116,7 +116,7 @@ def _spread(values: pd.Series) -> str:
 def _separators(folder: Path) -> list[list[str]]:
     """Return for one training of each separator its SI-SDR on validation mixtures, in dB, in the place of a loss."""
     found: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("results/separators/**/training.csv")):
+    for path in sorted(folder.glob("results/separators/**/metrics.csv")):
         name = path.parts[len(folder.parts) + 2].rpartition("-")[0]
         with path.open(encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
