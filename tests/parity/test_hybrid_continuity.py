@@ -10,7 +10,7 @@ from helpers.second_golden import Tensors, goldens, repeat
 from asdlib.losses.hybrid_continuity import (
     RESOLUTIONS,
     SLOPE_FRAMES,
-    hybrid_continuity_loss,
+    hybrid_continuity_terms,
     magnitudes,
     si_snr,
     slope,
@@ -77,8 +77,10 @@ def test_every_resolution(case: Golden) -> None:
 
 def test_the_whole_loss_and_its_gradient(case: Golden) -> None:
     estimate = case.io["estimate"].clone().requires_grad_()
-    loss = hybrid_continuity_loss(
-        estimate, case.io["target"], case.sizes["gamma"], False, resolutions(case), case.sizes["delta_win_length"]
+    loss = sum(
+        hybrid_continuity_terms(
+            estimate, case.io["target"], case.sizes["gamma"], False, resolutions(case), case.sizes["delta_win_length"]
+        ).values()
     )
     loss.backward()
     close(case, loss.detach()[None], "total")

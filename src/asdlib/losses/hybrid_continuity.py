@@ -24,18 +24,6 @@ class SpectralLoss(NamedTuple):
     log_magnitude: Tensor
 
 
-def hybrid_continuity_loss(
-    estimate: Tensor,
-    target: Tensor,
-    gamma: float = 1.0,
-    per_item: bool = False,
-    resolutions: Sequence[tuple[int, int, int]] = RESOLUTIONS,
-    slope_frames: int = SLOPE_FRAMES,
-) -> Tensor:
-    """Return the scalar −SI-SNR + gamma · (spectral convergence + log magnitude distance) of (B, samples)."""
-    return sum(hybrid_continuity_terms(estimate, target, gamma, per_item, resolutions, slope_frames).values())
-
-
 def hybrid_continuity_terms(
     estimate: Tensor,
     target: Tensor,
@@ -44,7 +32,9 @@ def hybrid_continuity_terms(
     resolutions: Sequence[tuple[int, int, int]] = RESOLUTIONS,
     slope_frames: int = SLOPE_FRAMES,
 ) -> dict[str, Tensor]:
-    """Return the two terms of the loss of (B, samples), `si_snr` and `spectral`, which add up to it.
+    """Return the terms of the scalar loss of (B, samples), which is their sum.
+
+    These are `si_snr`, −SI-SNR, and `spectral`, gamma · (spectral convergence + log magnitude distance).
 
     The loss is not scale-invariant: scale both signals to the level of their mixture first. With `per_item`, all items
     of a batch have the same weight; the official code computes norms over the whole batch, so that loud items dominate.
