@@ -70,6 +70,8 @@ TOYS = {
     "ssl_fusion": ({"pooling": "attention", "lora_rank": 0, "attention": 4, **SMALL, "patch_width": 8}, (40, 2, 128)),
 }
 
+CHOICES = ("frozen", "lora_rank", "pooling")  # entries of TOYS in which recipes of one kind differ by design
+
 SAMPLES = 160_000  # ten seconds, as config/config.yaml prepares clips
 
 
@@ -126,10 +128,25 @@ def whole(clips: Clips) -> Batch:
     return Batch(clips.features, clips.frames, clips.target, origins=origins(clips.table))
 
 
-def built(kind: str, clips: Clips) -> nn.Module:
-    """Return a toy model, built as `train_model` does: `survey` runs first if the model has it."""
+def toy_recipes() -> dict[str, tuple[str, dict]]:
+    """Return {name: (kind, arguments)} of all recipes at toy size, without those that differ in their size alone."""
+    found: dict[str, tuple[str, dict]] = {}
+    for name, block in all_recipes("models").items():
+        kind = block["kind"]
+        sizes = {key: value for key, value in toy_of(kind)[0].items() if key not in CHOICES or key not in block}
+        made = (kind, arguments("models", block) | sizes)
+        if made not in found.values():
+            found[name] = made
+    return found
+
+
+def built(kind: str, clips: Clips, given: dict | None = None) -> nn.Module:
+    """Return a toy model, built as `train_model` does: `survey` runs first if the model has it.
+
+    `given` are its arguments; those of `toy_of` if left out.
+    """
     torch.manual_seed(0)
-    model = MODELS[kind](**toy_of(kind)[0])
+    model = MODELS[kind](**(toy_of(kind)[0] if given is None else given))
     if hasattr(model, "survey"):
         model.grow(model.survey(clips))
     return model

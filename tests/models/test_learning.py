@@ -1,4 +1,4 @@
-"""Every model learns: its loss falls well below that of a predictor that has learned nothing."""
+"""The model of every recipe learns: its loss falls well below that of a predictor that has learned nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.model_toys import built, learnable_clips, toy_of
+from helpers.model_toys import built, learnable_clips, toy_of, toy_recipes
 from torch import nn
 
 from asdlib.models import MODELS
@@ -31,23 +31,31 @@ class Course:
 COURSES = {
     "acae": Course(steps=250),
     "audiomae_adaptation": Course(steps=35, scale=8.0, every=4),  # its clips have 1024 frames, whatever the toy's size
-    "audiomae_classifier": Course(scale=50.0, every=4),  # 40 of these frames are real
+    "audiomae_classifier": Course(steps=40, scale=50.0, every=4),  # 40 of these frames are real
     "beats_classifier": Course(scale=8.0),
     "dismae": Course(steps=150),
     "dual_branch_cnn": Course(steps=150, rate=0.003),
     "eat": Course(steps=100),
-    "ssl_fusion": Course(steps=150, scale=50.0, every=4),
+    "ssl_fusion": Course(steps=30, scale=50.0, every=4),
 }
 
 
-@pytest.mark.parametrize("kind", sorted(MODELS))
-def test_a_short_training_beats_the_trivial_predictor(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+RECIPES = toy_recipes()
+
+
+def test_every_kind_has_a_recipe() -> None:
+    assert {kind for kind, _ in RECIPES.values()} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_short_training_beats_the_trivial_predictor(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     from trivial_losses import trivial
 
+    kind, arguments = RECIPES[name]
     course = COURSES.get(kind, Course())
     clips = learnable_clips(toy_of(kind)[1], course.scale)
-    network = built(kind, clips)
+    network = built(kind, clips, arguments)
     examples = network.examples(clips)
     batch = examples.batch(torch.arange(0, len(examples), course.every))
     least = trivial(network, batch)
@@ -61,7 +69,7 @@ def test_a_short_training_beats_the_trivial_predictor(monkeypatch: pytest.Monkey
         if hasattr(network, "after_step"):
             network.after_step(step, course.steps)
     trained = settled_loss(network, batch, least.term)
-    print(f"{kind}: {least.predictor} {least.loss:.4g}, untrained {untrained:.4g}, trained {trained:.4g}")
+    print(f"{name}: {least.predictor} {least.loss:.4g}, untrained {untrained:.4g}, trained {trained:.4g}")
     assert untrained > course.left * least.loss  # otherwise the test could not fail
     assert trained < course.left * least.loss
 
