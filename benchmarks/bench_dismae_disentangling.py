@@ -1,7 +1,8 @@
 """What the two tokens of Audio DisMAE learn: `bench_dismae_disentangling.py RESULTS`, after a run of system 1.
 
 A small network is trained from excerpts of the clips in the feature tables in RESULTS/features, 1.1 s long so that it
-takes minutes. The table compares it with its initial weights, with the constants of the contrastive loss in units of
+takes minutes. `--full` trains the network of the recipe `dismae_tiny` from whole clips instead, which needs a GPU. The
+table compares it with its initial weights, with the constants of the contrastive loss in units of
 the variance and of the levels:
 - anchor: the contrastive loss of an anchor without weights, and its value at chance;
 - swap: how much a reconstruction changes if the variation token comes from another clip, relative to its error;
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import torch
+from gpu_recipes import full_recipe
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,16 +43,20 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--units", nargs="+", default=["variance", "level"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     paths = sorted((options.results / "features").glob("logmel_128_10ms-*/**/*.parquet"))
-    clips = _excerpts(load_clips(paths, "train"))
+    clips = load_clips(paths, "train")
+    clips = clips if options.full else _excerpts(clips)
+    arguments = full_recipe("models", "dismae_tiny").arguments | {"head_epochs": 1000} if options.full else SMALL
     print(f"{len(clips.table)} clips, {options.epochs} epochs")
     print(f"{'':22}{'anchor':>8}{'chance':>8}{'swap':>8}{'semantic':>10}{'variation':>10}{'head':>7}")
     for units in options.units:
         torch.manual_seed(0)
-        model = Dismae(**SMALL, contrast_units=units)
+        model = Dismae(**arguments | {"contrast_units": units})
         model.grow(model.survey(clips))
         initial = copy.deepcopy(model)
         _train(model, clips, options)
@@ -69,11 +75,13 @@ def _excerpts(clips: Clips) -> Clips:
 def _train(model: Dismae, clips: Clips, options: argparse.Namespace) -> None:
     settings = Training(
         epochs=options.epochs, batch_size=1, learning_rate=options.rate, optimizer="adamw", betas=[0.9, 0.95],
-        weight_decay=0.05, schedule="cosine", warmup_epochs=1, clip_norm=1.0,
+        weight_decay=0.05, schedule="cosine", warmup_epochs=1, clip_norm=1.0, precision="bf16",
+        steps_per_epoch=50 if options.full else None,  # there may be one round of the clips only
     )  # fmt: skip
     with TemporaryDirectory() as folder:
-        trainer = Trainer(settings, 0, torch.device("cpu"), Path(folder) / "training.ckpt", "benchmark")
-        trainer.train(model, model.examples(clips), len(clips.table))
+        trainer = Trainer(settings, 0, torch.device(options.device), Path(folder) / "training.ckpt", "benchmark")
+        trainer.train(model.to(options.device), model.examples(clips), len(clips.table))
+    model.cpu()
 
 
 @torch.no_grad()

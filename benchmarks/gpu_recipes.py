@@ -66,6 +66,11 @@ def recipes() -> list[tuple[str, str]]:
     return list(seen.values())
 
 
+def full_recipe(registry: str, name: str) -> Recipe:
+    """Return a recipe as config/systems has it."""
+    return _resolver(small=False).resolve(registry, name, seed=0)
+
+
 def case(registry: str, name: str, small: bool, clips: int = 504, **changes: Any) -> Case:
     """Return a recipe with `clips` artificial clips, at full or small size; `changes` replace single settings."""
     seconds = 2.0 if small else 10.0
