@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asdlib.errors import AsdError
-from asdlib.layers.masking import keep_smallest, removed, removed_lines, structured_keep
+from asdlib.layers.masking import keep_smallest, removed, removed_indices, removed_lines, structured_keep
 
 GRIDS = [
     (8, 63, 0.75), (8, 63, 0.65), (8, 63, 0.15), (63, 8, 0.75), (4, 4, 0.5), (2, 6, 0.5), (1, 10, 0.3), (5, 7, 0.0)
@@ -18,6 +18,12 @@ def grid(keep: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
 
 def drawn(rows: int, columns: int, ratio: float, batch: int = 50, seed: int = 3) -> torch.Tensor:
     return structured_keep(batch, rows, columns, ratio, torch.Generator().manual_seed(seed))
+
+
+def test_the_removed_patches_are_those_of_the_mask_in_its_order() -> None:
+    keep = drawn(8, 63, 0.75)
+    expected = removed(keep, 8 * 63).nonzero()[:, 1].view(len(keep), -1)
+    assert torch.equal(removed_indices(keep, 8 * 63), expected)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,17 @@
 """Tests of spectra against NumPy, of repeated short clips, and of means over real frames."""
 
 import numpy as np
+import pytest
 import torch
 
-from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, tiled, whole_frames, without_mean
+from asdlib.layers.spectra import (
+    inverse_stft,
+    magnitude_spectrogram,
+    magnitude_spectrum,
+    tiled,
+    whole_frames,
+    without_mean,
+)
 from asdlib.models.dual_branch_exchange import mixed
 
 NOISE = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
@@ -22,6 +30,15 @@ def test_the_spectrogram_is_numpys() -> None:
     assert ours.shape == (2, whole_frames(1000, 64, 32), 33)
     np.testing.assert_allclose(ours[1, 3], theirs, atol=1e-4)
     assert whole_frames(63, 64, 32) == 0
+
+
+@pytest.mark.parametrize(("hop", "samples", "off"), [(32, 1000, 0.0), (32, 990, 0.0), (16, 1000, 1e-6)])
+def test_the_inverse_stft_is_pytorchs(hop: int, samples: int, off: float) -> None:
+    window = torch.hann_window(64)
+    spectra = torch.stft(NOISE[:, :samples], 64, hop, window=window, return_complex=True)
+    spectra = spectra * torch.rand_like(spectra.real)  # no longer of any waveform
+    theirs = torch.istft(spectra, 64, hop, window=window, length=samples)
+    assert (inverse_stft(spectra.mT, window, hop, samples) - theirs).abs().max() <= off
 
 
 def test_the_spectrum_is_numpys_without_nyquist() -> None:

@@ -6,6 +6,7 @@ A kind without an entry in TOYS is as large as its first recipe in config/system
 import pytest
 import torch
 from helpers.registry_toys import recipe_arguments
+from helpers.waits import waits
 
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separation.separator import AFTER, BEFORE
@@ -58,6 +59,10 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str, separator) ->
     loss.backward()
     without = {name for name, p in separator.named_parameters() if p.grad is None or not p.grad.any()}
     assert without == UNREACHED.get(kind, set())
+
+
+def test_a_training_step_does_not_wait_for_the_device(separator) -> None:
+    assert waits(separator, Mixtures(noise(2, 1600), noise(2, 2, 1600))) == 0
 
 
 def test_loss_and_gradient_survive_autocast(separator) -> None:

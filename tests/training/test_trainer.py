@@ -141,6 +141,23 @@ def test_a_diverging_training_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("clip_norm", "message"), [(1.0, "the gradient is not finite in epoch 1"), (None, "the weights are not finite")]
+)
+def test_a_gradient_that_is_not_finite_is_refused_though_the_loss_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_norm: float | None, message: str
+) -> None:
+    whole = Toy.loss
+
+    def steep(network: Toy, batch: Batch) -> Tensor:  # the slope of a root at 0 is infinite
+        return whole(network, batch) + (0 * network.layers[0].weight).sum().sqrt()
+
+    monkeypatch.setattr(Toy, "loss", steep)
+    with pytest.raises(AsdError, match=f"training: {message}.*learning_rate"):
+        trained(tmp_path, settings=Training(epochs=1, batch_size=50, learning_rate=0.01, clip_norm=clip_norm))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"optimizer": "sgdx"}, "training.optimizer"),

@@ -48,3 +48,12 @@ def keep_smallest(noise: Tensor, count: int) -> Tensor:
 def removed(keep: Tensor, patches: int) -> Tensor:
     """Return a mask (B, patches) that is True for removed patches, from the indices `keep` (B, kept)."""
     return torch.ones(len(keep), patches, dtype=torch.bool, device=keep.device).scatter(1, keep, False)
+
+
+def removed_indices(keep: Tensor, patches: int) -> Tensor:
+    """Return the removed patches, ascending indices (B, patches - kept), from the indices `keep` (B, kept).
+
+    Their number is known from the shapes. `nonzero` or a boolean index would make the host wait for the device.
+    """
+    gone = removed(keep, patches).int()
+    return gone.argsort(dim=1, descending=True, stable=True)[:, : patches - keep.shape[1]]

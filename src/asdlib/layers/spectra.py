@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def tiled(waveforms: Tensor, samples: Tensor) -> Tensor:
@@ -33,3 +34,23 @@ def without_mean(magnitudes: Tensor, frames: Tensor) -> Tensor:
     real = torch.arange(magnitudes.shape[1], device=magnitudes.device) < frames[:, None]  # (B, frames)
     total = (magnitudes * real[:, :, None]).sum(1, keepdim=True)
     return magnitudes - total / frames[:, None, None]
+
+
+def inverse_stft(spectra: Tensor, window: Tensor, hop_length: int, samples: int) -> Tensor:
+    """Return waveforms (B, samples) of spectra (B, frames, bins), the inverse of a centred `torch.stft`.
+
+    `torch.istft` looks at the sum of the squared windows in every call, for which the host waits for the device. Here
+    the sum must not be 0, as with a Hann window that is at least twice as long as the hop.
+    """
+    frames = torch.fft.irfft(spectra, len(window)) * window
+    scale = window.square().expand(1, len(frames[0]), -1)
+    start = len(window) // 2
+    total, scale = (_overlapped(parts, hop_length)[:, start : start + samples] for parts in (frames, scale))
+    return functional.pad(total / scale, (0, samples - total.shape[1]))
+
+
+def _overlapped(frames: Tensor, hop_length: int) -> Tensor:
+    """Return the sum (B, samples) of frames (B, frames, length) at a distance of `hop_length` samples."""
+    count, length = frames.shape[1:]
+    size = (1, length + (count - 1) * hop_length)
+    return functional.fold(frames.mT, size, (1, length), stride=(1, hop_length))[:, 0, 0]

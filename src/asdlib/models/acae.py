@@ -22,6 +22,7 @@ from asdlib.examples.clip_statistics import band_scaling, training_statistics
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.losses.noisy_arcmix import NoisyArcMix
+from asdlib.runtime.devices import send
 
 _log = logging.getLogger(__name__)
 LABELS = {
@@ -166,7 +167,7 @@ class Acae(nn.Module):
         if not self.training:
             return torch.ones((), device=device), torch.arange(count, device=device)
         share = torch.distributions.Beta(self.mixup_alpha, self.mixup_alpha).sample()
-        return share.to(device), torch.randperm(count, device=device)
+        return send(share, device), torch.randperm(count, device=device)
 
 
 class AttentionBlock(nn.Module):

@@ -18,6 +18,7 @@ from asdlib.layers.adapters import load_part
 from asdlib.layers.encoders.audiomae import COLUMNS, PATCH, ROWS, normalised
 from asdlib.layers.patches import patchify
 from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
+from asdlib.runtime.devices import send
 from asdlib.weights.published.audiomae import read_audiomae
 
 DECODER = ("decoder_", "mask_token")  # prefixes of the names of its weights
@@ -62,10 +63,13 @@ class AudioMaeAdaptation(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean absolute error over the masked patches (eq. 1)."""
         spectrograms = normalised(batch.features, batch.frames)  # (B, 1024, 128)
-        masked = draw_rectangles(len(spectrograms), self.rows, self.columns).to(spectrograms.device)
-        visible = (~masked).nonzero()[:, 1].view(len(masked), -1)  # (B, kept): the same number in every clip
+        masked = draw_rectangles(len(spectrograms), self.rows, self.columns)
+        # (B, kept) and (B, masked), the same numbers in every clip; on the CPU, so that nothing waits for the device
+        visible, hidden = (
+            send(which.nonzero()[:, 1].view(len(masked), -1), spectrograms.device) for which in (~masked, masked)
+        )
         prediction = self.encoder.decode(self.encoder.encode(spectrograms, visible), visible)
-        return masked_error(prediction, patchify(spectrograms), masked, squared=False, per_patch_norm=False)
+        return masked_error(prediction, patchify(spectrograms), hidden, squared=False, per_patch_norm=False)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:

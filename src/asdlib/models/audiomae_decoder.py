@@ -162,8 +162,8 @@ def shift_mask(shift: int) -> Tensor:
     return torch.zeros(len(windows), WINDOW**2, WINDOW**2).masked_fill(windows[:, :, None] != windows[:, None], -100.0)
 
 
-def masked_error(prediction: Tensor, patches: Tensor, masked: Tensor, squared: bool, per_patch_norm: bool) -> Tensor:
-    """Return the mean error of the predicted pixels (B, 512, 256) over the masked patches (B, 512).
+def masked_error(prediction: Tensor, patches: Tensor, hidden: Tensor, squared: bool, per_patch_norm: bool) -> Tensor:
+    """Return the mean error of the predicted pixels (B, 512, 256) over the patches with indices `hidden` (B, masked).
 
     The public pre-training uses the squared error of patches that are normalised one by one. The report uses the
     absolute error without this normalisation (§2.1, eq. 1).
@@ -173,4 +173,4 @@ def masked_error(prediction: Tensor, patches: Tensor, masked: Tensor, squared: b
         patches = (patches - patches.mean(-1, keepdim=True)) / (variance + 1e-6).sqrt()
     difference = prediction - patches
     error = difference.square() if squared else difference.abs()
-    return error.mean(-1)[masked].mean()
+    return error.mean(-1).gather(1, hidden).mean()

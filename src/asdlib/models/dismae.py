@@ -6,7 +6,6 @@ anomalous if it is reconstructed badly, or if its semantic token is far from tho
 """
 
 import logging
-import math
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from asdlib.layers.patches import patchify
 from asdlib.layers.transformer import initialise
 from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
+from asdlib.runtime.devices import send
 
 DOMAINS = ("machine_type", "condition")
 UNITS = ("variance", "level")
@@ -169,7 +169,7 @@ class Dismae(DismaeNetwork):
         self.reweight_classifier.observe(semantic[:, 0], domain)
 
     def _draw(self, tokens: Tensor, ratio: float) -> Tensor:
-        return structured_keep(len(tokens), self.rows, self.columns, ratio).to(tokens.device)
+        return send(structured_keep(len(tokens), self.rows, self.columns, ratio), tokens.device)
 
     def _compile_once(self, device: torch.device) -> None:
         """Compile the blocks before the first step on CUDA; on a CPU, compiling takes longer than it saves."""
@@ -205,7 +205,7 @@ class Dismae(DismaeNetwork):
         for number in range(self.score_masks):
             draw = torch.Generator().manual_seed(number)
             keep, keep_variation = (
-                structured_keep(1, self.rows, self.columns, ratio, draw).to(tokens.device).expand(len(tokens), -1)
+                send(structured_keep(1, self.rows, self.columns, ratio, draw), tokens.device).expand(len(tokens), -1)
                 for ratio in (self.mask_ratio, self.variation_mask_ratio)
             )
             counted = removed(keep, patches.shape[1]) & real
@@ -230,7 +230,7 @@ class Dismae(DismaeNetwork):
                 f"dismae.bands: {self.bands}, but the features have {bands}: set it to the frontend's n_mels"
             )
         if frames > self.frames:
-            whole = math.ceil(frames / self.patch) * self.patch
+            whole = -(-frames // self.patch) * self.patch
             raise AsdError(f"dismae.frames: {self.frames}, but the features have {frames}: set it to {whole}")
 
     def _range(self) -> Tensor:

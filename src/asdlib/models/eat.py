@@ -18,8 +18,10 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.layers.encoders.eat import PATCH, EatDecoder, EatEncoder, load_exactly
+from asdlib.layers.masking import removed_indices
 from asdlib.layers.patches import place_tokens, take_tokens
 from asdlib.models.eat_block_masks import visible_blocks
+from asdlib.runtime.devices import send
 from asdlib.weights.published.eat import read_eat
 
 NOISE = 0.01  # standard deviation of the noise that the decoder gets for a masked patch
@@ -112,7 +114,7 @@ class Eat(nn.Module):
         """Return the terms of the loss, `frame` and the weighted `utterance`, for random masks and noise."""
         masks = len(batch.features) * self.clones
         device = batch.features.device
-        visible = visible_blocks(masks, *self.grid, self.mask_ratio).to(device)
+        visible = send(visible_blocks(masks, *self.grid, self.mask_ratio), device)
         noise = NOISE * torch.randn(masks, math.prod(self.grid), self.encoder.extra_tokens.shape[2], device=device)
         frame, utterance = self.losses(batch.features, visible, noise)
         if self.utterance_reduction == "mean":
@@ -129,9 +131,9 @@ class Eat(nn.Module):
         tokens = self.student(spectrograms, visible)
         prediction = self.decoder(place_tokens(noise.to(tokens.dtype), visible, tokens[:, 1:]))
         targets = self.targets(spectrograms).repeat_interleave(self.clones, dim=0)
-        masked = torch.ones(targets.shape[:2], dtype=torch.bool, device=visible.device).scatter_(1, visible, False)
+        hidden = removed_indices(visible, targets.shape[1])
         scale = math.sqrt(targets.shape[2])
-        frame = (prediction.float() - targets)[masked].square().sum() / scale / masked.sum()
+        frame = take_tokens(prediction.float() - targets, hidden).square().sum() / scale / hidden.numel()
         utterance = (tokens[:, 0].float() - targets.mean(1)).square().sum() / scale
         return frame, utterance
 

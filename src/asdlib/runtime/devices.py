@@ -1,6 +1,7 @@
-"""The choice of a job's device."""
+"""The choice of a job's device, and copies to it that the host does not wait for."""
 
 import torch
+from torch import Tensor
 
 from asdlib.errors import AsdError
 from asdlib.runtime.gpu_leases import claim
@@ -21,3 +22,12 @@ def choose_device(device: str, gpus: int) -> torch.device:
     if device == "cpu" or not available or gpus < 1:
         return torch.device("cpu")
     return torch.device("cuda", 0)
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device.
+
+    CUDA copies from pinned memory without the host waiting for it; before any other copy to a GPU, the host waits until
+    the GPU has done everything it was asked to do.
+    """
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

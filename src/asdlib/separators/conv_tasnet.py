@@ -4,7 +4,8 @@ Luo and Mesgarani, "Conv-TasNet: Surpassing Ideal Time–Frequency Magnitude Mas
 The network and the loss are those of asteroid.
 """
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from asdlib.errors import AsdError
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
@@ -75,7 +76,10 @@ class ConvTasNet(Separator):
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Return the estimated sources of mixtures (B, T), machine first, (B, sources, T), at an arbitrary level."""
-        return self.network(mixture).float()
+        encoded = self.network.forward_encoder(mixture[:, None])
+        masked = self.network.apply_masks(encoded, estimate_masks(self.network.masker, encoded))
+        decoded = self.network.forward_decoder(masked)
+        return functional.pad(decoded, (0, mixture.shape[1] - decoded.shape[2])).float()
 
     def loss(self, mixtures: Mixtures) -> Tensor:
         """Return the negative SI-SNR in dB, averaged over the sources (system3 §2.1)."""
@@ -89,6 +93,21 @@ class ConvTasNet(Separator):
     def separate(self, mixture: Tensor) -> Tensor:
         """Return the machine's sound in mixtures (B, T), with the same length and level."""
         return separate_clips(lambda clip: self(clip)[:, 0], mixture, self.window, self.overlap)
+
+
+def estimate_masks(masker: nn.Module, encoded: Tensor) -> Tensor:
+    """Return the masks (B, sources, filters, frames) that asteroid's masker gives for its input (B, filters, frames).
+
+    Its own `forward` begins the sum of the skip connections with a number that is copied to the device. Before such a
+    copy, the host waits until a GPU has done everything it was asked to do.
+    """
+    hidden, skipped = masker.bottleneck(encoded), []
+    for block in masker.TCN:
+        residual, skip = block(hidden) if masker.skip_chan else (block(hidden), None)
+        hidden = hidden + residual
+        skipped.append(skip)
+    scores = masker.mask_net(sum(skipped) if masker.skip_chan else hidden)
+    return masker.output_act(scores.unflatten(1, (masker.n_src, -1)))
 
 
 def _check_norm(norm: str, causal: bool) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
+from asdlib.layers.spectra import inverse_stft
 from asdlib.losses.hybrid_continuity import hybrid_continuity_terms
 from asdlib.separation.estimates import check_sources, separate_clips, separation_metrics, window_samples
 from asdlib.separation.levels import at_unit_level, level
@@ -75,10 +76,8 @@ class TFGridNet(Separator):
         for block in self.blocks:
             hidden = block(hidden)
         parts = self.deconv(hidden).float().unflatten(1, (-1, 2))  # (B, sources, re and im, frames, bins)
-        estimates = torch.complex(parts[:, :, 0], parts[:, :, 1]).mT  # (B, sources, bins, frames)
-        waveforms = torch.istft(
-            estimates.flatten(0, 1), self.n_fft, self.hop, window=self.hann, length=mixture.shape[1]
-        )
+        estimates = torch.complex(parts[:, :, 0], parts[:, :, 1])  # (B, sources, frames, bins)
+        waveforms = inverse_stft(estimates.flatten(0, 1), self.hann, self.hop, mixture.shape[1])
         return waveforms.unflatten(0, estimates.shape[:2]) * loudness[:, None]
 
     def loss(self, mixtures: Mixtures) -> Tensor:

@@ -1,11 +1,11 @@
 """Optimisers, learning rate schedules and early stopping."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.training.settings import Training
@@ -76,6 +76,17 @@ def refuse_unwatched(settings: Training, validation: Any) -> None:
     for key, asked in (("schedule", settings.schedule == "plateau"), ("early_stop", settings.early_stop)):
         if asked and not len(validation):
             raise AsdError(f"training.{key}: needs a validation loss: hold examples out (training.validation)")
+
+
+def refuse_diverged(loss: float, norms: Tensor, weights: Iterable[Tensor], epoch: int) -> None:
+    """Raise AsdError if an epoch's loss, the norm of a gradient or a weight is not finite."""
+    remedy = "lower training.learning_rate or set clip_norm"
+    if not math.isfinite(loss):
+        raise AsdError(f"training: the loss is {loss} in epoch {epoch + 1}: {remedy}")
+    if not norms.isfinite().all():
+        raise AsdError(f"training: the gradient is not finite in epoch {epoch + 1}: lower training.learning_rate")
+    if not torch.stack([weight.detach().sum() for weight in weights]).isfinite().all():
+        raise AsdError(f"training: the weights are not finite after epoch {epoch + 1}: {remedy}")
 
 
 def _plateaus(watched: Sequence[float | None], patience: int) -> int:

@@ -5,7 +5,6 @@ resumes after its last epoch and ends with the same weights as an uninterrupted 
 """
 
 import logging
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
     learning_rate,
+    refuse_diverged,
     refuse_unwatched,
     set_learning_rate,
     stopped,
@@ -154,6 +154,7 @@ class Trainer:
         start = time.monotonic()
         losses, log = torch.zeros(len(batches), device=self.fabric.device), TermLog()
         steps = -(-len(batches) // self.settings.accumulate)
+        norms = torch.zeros(steps, device=self.fabric.device)  # of the gradients, if they are clipped
         model.train()
         parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size)
         for index, (batch, weight) in enumerate(parts_of_batches):
@@ -172,13 +173,10 @@ class Trainer:
                 self.fabric.backward(loss / parts if parts > 1 else loss)
             losses[index] = loss.detach()
             if part == parts - 1:
-                self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
+                norms[step] = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
         state.losses = self.fabric.all_reduce(losses, reduce_op="mean").cpu()
         mean = float(state.losses.mean())
-        if not math.isfinite(mean):
-            raise AsdError(
-                f"training: the loss is {mean} in epoch {epoch + 1}: lower training.learning_rate or set clip_norm"
-            )
+        refuse_diverged(mean, norms, model.module.parameters(), epoch)
         seconds = time.monotonic() - start
         with self.fabric.autocast():
             watched, metrics = _watch(model, validation)
@@ -187,12 +185,18 @@ class Trainer:
         speed = round(clips * batches.examples / seconds, 1)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), log.columns(self.fabric), metrics)
 
-    def _step(self, model, optimizer, step: int, steps: int) -> None:
-        if self.settings.clip_norm is not None:
-            self.fabric.clip_gradients(model, optimizer, max_norm=self.settings.clip_norm)
+    def _step(self, model, optimizer, step: int, steps: int) -> Tensor | float:
+        """Take a step; return the norm of the gradient, 0 if it is not clipped.
+
+        The norm is not looked at here, because the host would wait for the device in every step.
+        """
+        most, norm = self.settings.clip_norm, 0.0
+        if most is not None:
+            norm = self.fabric.clip_gradients(model, optimizer, max_norm=most, error_if_nonfinite=False)
         optimizer.step()
         if hasattr(model.module, "after_step"):
             model.module.after_step(step, steps)
+        return norm
 
     def _show(self, state: State) -> None:
         last = state.epochs[-1]
