@@ -25,8 +25,10 @@ def clips() -> Clips:
 
 def test_a_batch_holds_the_chosen_clips_and_their_labels() -> None:
     batch = WholeClips(clips(), torch.tensor([0, 1, 0])).batch(torch.tensor([2, 1]))
-    assert batch.features.dtype == torch.float32
-    assert torch.equal(batch.features, clips().features[[2, 1]].float())
+    assert torch.equal(batch.features, clips().features[[2, 1]])
+    sent = batch.to(torch.device("cpu")).features
+    assert sent.dtype == torch.float32
+    assert torch.equal(sent, clips().features[[2, 1]].float())
     assert batch.labels.tolist() == [0, 1]
     assert batch.target.tolist() == [False, True]
     assert batch.frames.tolist() == [5, 5]

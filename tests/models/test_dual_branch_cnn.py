@@ -89,6 +89,7 @@ def test_classes_are_machine_section_domain_and_attributes() -> None:
 def test_examples_are_waveforms_of_the_rows_that_are_asked_for() -> None:
     given = clips()
     batch = built().examples(Clips(given.table, given.features.half())).batch(torch.tensor([3]))
+    batch = batch.to(torch.device("cpu"))
     assert batch.features.shape == (1, 512)
     assert batch.frames.tolist() == [15]
     torch.testing.assert_close(batch.features, given.features[3, :, -512:], rtol=1e-3, atol=1e-4)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from asdlib.data.tables import ClipTable, load
+from asdlib.runtime.devices import send
 
 COMMON = ("dataset", "machine", "view_kind")  # notes of a feature table that apply to all its clips
 
@@ -33,7 +34,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (B, …) of clips or of parts of them, with their frame counts, domains and labels."""
+    """Features (B, …) of clips or of parts of them, as stored, with their frame counts, domains and labels."""
 
     features: Tensor
     frames: Tensor  # (B,) number of real frames of each clip; the rest of a row is padding
@@ -42,9 +43,12 @@ class Batch:
     origins: list[Origin] | None = None  # of whole clips that are embedded
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
-        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
+        """Return the batch on a device, with float32 features.
+
+        Stored features are float16. They are sent as they are and converted on the device.
+        """
+        tensors = {name: send(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **tensors | {"features": tensors["features"].float()})
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Clips:
     def column(self, name: str) -> list:
         """Return one column of the metadata."""
         return self.table.column(name).to_pylist()
+
+
+def take(features: Tensor, *indices: Tensor) -> Tensor:
+    """Return `features[indices]`, also if the features are on a device and the indices are not."""
+    return features[tuple(send(index, features.device) for index in indices)]
 
 
 def load_clips(paths: list[Path], *kinds: str, scratch: Path | None = None, section: str | None = None) -> Clips:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, take
 
 
 class DomainRounds:
@@ -20,7 +20,7 @@ class DomainRounds:
 
     def __init__(self, clips: Clips, labels: Tensor, domains: int, size: int):
         """Draw rounds of `clips`; the last column of their `labels` (N, …) int64 is the domain."""
-        self._clips = clips
+        self.features = clips.features
         self._labels = labels
         self._frames, self._target = clips.frames, clips.target
         found = labels[:, -1].unique()
@@ -49,7 +49,7 @@ class DomainRounds:
     def batch(self, indices: Tensor) -> Batch:
         """Return the clips of the rounds with these indices, (rounds · domains · size, …)."""
         rows = self._rounds[indices].flatten()
-        return Batch(self._clips.features[rows], self._frames[rows], self._target[rows], self._labels[rows])
+        return Batch(take(self.features, rows), self._frames[rows], self._target[rows], self._labels[rows])
 
 
 def _shuffled(members: Tensor, count: int, draw: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ A clip shorter than a window is repeated to fill it, so that a window never cont
 import torch
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, take
 from asdlib.examples.seeding import generator
 
 
@@ -29,6 +29,7 @@ class RandomWindows:
     def __init__(self, clips: Clips, length: int, labels: Tensor | None = None):
         """Draw windows of `length` frames; `labels` (N,) are the classes of the clips, if the model uses them."""
         self._clips = clips
+        self.features = clips.features
         self._length = length
         self._labels = labels
         self._frames = clips.frames
@@ -57,6 +58,6 @@ class RandomWindows:
         """Return the windows with these indices, (B, length, bands), with the labels of their clips."""
         rows = self._rows[indices]
         inside = window_frames(self._starts[indices], self._frames[rows], self._length)
-        windows = self._clips.features[rows[:, None], inside].float()
+        windows = take(self.features, rows[:, None], inside)
         labels = None if self._labels is None else self._labels[rows]
         return Batch(windows, torch.full((len(rows),), self._length), self.target[indices], labels)

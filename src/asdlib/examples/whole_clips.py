@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, take
 
 
 class WholeClips:
@@ -10,6 +10,7 @@ class WholeClips:
 
     def __init__(self, clips: Clips, labels: Tensor | None = None):
         self._clips = clips
+        self.features = clips.features
         self._frames = clips.frames
         self.target = clips.target
         self._labels = labels
@@ -25,4 +26,4 @@ class WholeClips:
     def batch(self, indices: Tensor) -> Batch:
         """Return the clips with these indices; of memory-mapped features only theirs are read."""
         labels = None if self._labels is None else self._labels[indices]
-        return Batch(self._clips.features[indices].float(), self._frames[indices], self.target[indices], labels)
+        return Batch(take(self.features, indices), self._frames[indices], self.target[indices], labels)

@@ -15,6 +15,7 @@ from torch.nn import functional
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.dense import dense_layers
+from asdlib.runtime.devices import send
 
 _notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 
@@ -24,8 +25,8 @@ class FrameVectors:
 
     def __init__(self, clips: Clips, frames: int):
         count, rows, bands = clips.features.shape
-        features = clips.features.contiguous()
-        self._vectors = features.as_strided((count * rows - frames + 1, frames * bands), (bands, 1))
+        self.features = clips.features.contiguous()
+        self._vectors = (count * rows - frames + 1, frames * bands), (bands, 1)  # the size and strides of the views
         starts = (clips.frames - frames + 1).clamp_min(0)  # a clip shorter than `frames` has no vector
         inside = torch.arange(rows) < starts[:, None]  # (clips, frames): True where a vector of real frames starts
         self._starts = inside.flatten().nonzero().squeeze(1)
@@ -36,7 +37,8 @@ class FrameVectors:
 
     def batch(self, indices: Tensor) -> Batch:
         """Return the vectors of these indices, (B, frames · bands)."""
-        vectors = self._vectors.index_select(0, self._starts[indices]).float()
+        starts = send(self._starts[indices], self.features.device)
+        vectors = self.features.as_strided(*self._vectors).index_select(0, starts)
         return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
 
 

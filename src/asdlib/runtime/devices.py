@@ -25,9 +25,10 @@ def choose_device(device: str, gpus: int) -> torch.device:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of the CPU on a device.
+    """Return a tensor on a device.
 
     CUDA copies from pinned memory without the host waiting for it; before any other copy to a GPU, the host waits until
     the GPU has done everything it was asked to do.
     """
-    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+    crosses = device.type == "cuda" and tensor.device.type == "cpu"
+    return (tensor.pin_memory() if crosses else tensor).to(device, non_blocking=True)

@@ -91,6 +91,6 @@ def _by_section(
 def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
     unknown = torch.zeros(len(frames), dtype=torch.bool)  # a model does not see the domain of a clip that it embeds
-    batch = Batch(torch.from_numpy(features.astype(np.float32)), frames, unknown, origins=origins(table)).to(device)
+    batch = Batch(torch.tensor(features), frames, unknown, origins=origins(table)).to(device)
     with torch.inference_mode():
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

@@ -8,21 +8,26 @@ from torch import Tensor
 
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import generator
+from asdlib.training.feed import feed
 
 
 class Examples(Protocol):
     """What a model is trained on: clips, parts of clips, or mixtures.
 
     Some attributes are optional. `begin_epoch(epoch)` is called before each epoch, for examples that are redrawn.
-    `validation`, also Examples, is a validation set of their own. `regrouped = True` means that examples are made of
-    different clips in every epoch, so that none can be held out. `recordings`, a list, has the recording that each
-    example is made of, and `target` (N,) is True for examples of the target domain.
+    `features` (N, …) is what batches are cut from; the trainer may move it to the device. `validation`, also Examples,
+    is a validation set of their own. `regrouped = True` means that examples are made of different clips in every epoch,
+    so that none can be held out. `recordings`, a list, has the recording that each example is made of, and `target`
+    (N,) is True for examples of the target domain.
     """
 
     def __len__(self) -> int: ...
 
     def batch(self, indices: Tensor) -> Any:
-        """Return the examples of these indices as one batch, an object with a method `to(device)`."""
+        """Return the examples of these indices as one batch, a dataclass with a method `to(device)`.
+
+        It must not draw from a global random generator, because a thread may call it one batch ahead.
+        """
         ...
 
 
@@ -50,19 +55,18 @@ class Batches:
         return [len(piece) for piece in self._pieces]
 
     def __iter__(self) -> Iterator[Any]:
-        for piece in self._pieces:
-            yield self._examples.batch(piece).to(self._device)
+        return feed(self._examples, self._pieces, self._device)
 
     def parts(self, rank: int, world: int) -> Iterator[tuple[Any, float]]:
-        """Yield the part of every batch that belongs to process `rank` of `world`, and the weight of its mean loss.
+        """Return the part of every batch that is process `rank`'s of `world`, and the weight of its mean loss.
 
         The average of the weighted means over all processes is the mean of the whole batch. A process that gets no
         example of a short batch computes one with weight 0, because all processes must take every step together.
         """
-        for piece in self._pieces:
-            own = piece[rank::world]
-            chosen = own if len(own) else piece[:1]
-            yield self._examples.batch(chosen).to(self._device), len(own) * world / len(piece)
+        owned = [piece[rank::world] for piece in self._pieces]
+        chosen = [own if len(own) else piece[:1] for own, piece in zip(owned, self._pieces, strict=True)]
+        weights = [len(own) * world / len(piece) for own, piece in zip(owned, self._pieces, strict=True)]
+        return zip(feed(self._examples, chosen, self._device), weights, strict=True)
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, 
         for rows in torch.tensor([row for row in chosen.tolist() if machines[row] == machine]).split(size):
             unknown = torch.zeros(len(rows), dtype=torch.bool)
             known = origins(clips.table.take(rows.numpy()))
-            batch = Batch(clips.features[rows].float(), clips.frames[rows], unknown, origins=known).to(device)
+            batch = Batch(clips.features[rows], clips.frames[rows], unknown, origins=known).to(device)
             for name, array in network.embed(batch).items():
                 if name in REPRESENTATIONS:
                     found.setdefault(name, []).append(array.float().cpu())

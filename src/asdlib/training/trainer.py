@@ -17,6 +17,7 @@ from asdlib.examples.seeding import seed_everything
 from asdlib.training import batch_norm
 from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
+from asdlib.training.feed import keep_on_device
 from asdlib.training.history import Epoch, duration
 from asdlib.training.optimisation import (
     best_epoch,
@@ -80,6 +81,7 @@ class Trainer:
             if hasattr(network, method):
                 model.mark_forward_method(method)
         state = self._stored.resume(model, optimizer)
+        keep_on_device(examples, self.fabric.device)
         while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
             batches = self._begin(network, examples, chosen, len(state.epochs))
             state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
