@@ -140,19 +140,56 @@ def test_jobs_of_a_run_inside_an_allocation_have_a_gpu_each(job, tmp_path: Path)
 @pytest.mark.parametrize(
     ("gpus", "granted", "found"),
     [
-        (1, {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_GPUS": "4,5"}, 2),
+        (0, {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_GPUS": "4,5"}, 2),
+        (2, {"CUDA_VISIBLE_DEVICES": "0,1", "SLURM_JOB_GPUS": "4,5"}, 2),
         (0, {"CUDA_VISIBLE_DEVICES": "0", "SLURM_STEP_GPUS": "3"}, 1),
         (0, {"CUDA_VISIBLE_DEVICES": "MIG-5a", "SLURM_GPUS_ON_NODE": "1"}, 1),
         (0, {"CUDA_VISIBLE_DEVICES": "0,1"}, 0),
         (1, {"CUDA_VISIBLE_DEVICES": "", "SLURM_GPUS_ON_NODE": "0"}, 0),
         (1, {}, 1),
     ],
-    ids=["two", "by gres", "MIG", "variable of the login node", "none", "SLURM says nothing"],
+    ids=["two by gres", "two", "by gres", "MIG", "variable of the login node", "none", "SLURM says nothing"],
 )
 def test_a_job_of_slurm_counts_what_it_was_granted(job, gpus: int, granted: dict, found: int, tmp_path: Path) -> None:
     for _ in range(2):
         assert counts(job(gpus, SLURM_JOB_ID="7", ASDLIB_SLURM_JOB="7", **granted)) == found
     assert not list(tmp_path.iterdir())
+
+
+def test_jobs_of_one_group_in_an_allocation_of_slurm_have_a_gpu_each(job) -> None:
+    group = ALLOCATION | {"ASDLIB_SLURM_JOB": "7"}
+    assert {sees(job(1, **group)), sees(job(1, **group))} == {"0", "1"}
+    assert waits(job(1, **group))
+
+
+STARTS_A_JOB = """
+import os, subprocess, sys
+from asdlib.runtime import gpu_leases
+gpu_leases.claim(int(sys.argv[2]))
+if len(sys.argv) > 3:
+    os.environ["CUDA_VISIBLE_DEVICES"] = sys.argv[3]
+sys.exit(subprocess.run([sys.executable, "-c", sys.argv[1], "1"]).returncode)
+"""
+
+
+@pytest.mark.parametrize(
+    ("leased", "chosen", "seen"), [("1", [], "0"), ("2", ["1"], "1"), ("1", ["2"], "2")], ids=["own", "part", "other"]
+)
+def test_a_process_that_a_holder_starts_uses_its_lease(leased, chosen, seen, tmp_path: Path) -> None:
+    """It would wait for its parent, which waits for it. For a GPU that its parent does not hold it takes a lease."""
+    found = {"PYTHONPATH": str(SRC), "TMPDIR": str(tmp_path), "CUDA_VISIBLE_DEVICES": "0,1,2"}
+    command = [sys.executable, "-c", STARTS_A_JOB, JOB, leased, *chosen]
+    done = subprocess.run(command, env=found, input="\n", text=True, capture_output=True, timeout=20, check=True)
+    assert (done.stdout, done.stderr) == (f"{seen} 1\n", "")
+    locks = len(list(tmp_path.glob("*/*.lock")))
+    assert locks == int(leased) + (chosen == ["2"])
+
+
+@pytest.mark.parametrize("holder", ["1", "999999999", "", "0,1"])
+def test_a_lease_of_a_process_that_is_no_parent_does_not_count(job, holder: str, tmp_path: Path) -> None:
+    assert sees(job(1, CUDA_VISIBLE_DEVICES="0", ASDLIB_GPU_LEASE=f"{holder}:5,6")) == "0"
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], text=True, capture_output=True)
+    assert waits(job(1, CUDA_VISIBLE_DEVICES="0", ASDLIB_GPU_LEASE=f"{ended.stdout.strip()}:0"))
 
 
 def test_the_other_processes_of_a_training_use_the_lease_of_the_first(job) -> None:

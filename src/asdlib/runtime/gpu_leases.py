@@ -19,6 +19,7 @@ from asdlib.runtime.job_environment import is_first, is_slurm_job
 
 WAIT = 0.5  # s between two attempts to lock a GPU
 GRANTED = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "SLURM_GPUS_ON_NODE")  # set by SLURM for a job that was granted GPUs
+HOLDER = "ASDLIB_GPU_LEASE"  # of the processes that a holder starts: its number and its GPUs, as in 123:0,1
 _NAME = re.compile(r"\d+|(GPU|MIG)-.+")
 _held: list[IO[str]] = []  # kept open, so that the locks last as long as this process
 _log = logging.getLogger("asdlib.progress")
@@ -27,16 +28,45 @@ _log = logging.getLogger("asdlib.progress")
 def claim(gpus: int) -> int:
     """Return the number of GPUs that this job may use, if its rule asks for `gpus`.
 
-    A job that the workflow submitted to SLURM is alone in its allocation and has the GPUs that it was granted, however
-    they were asked for. Everywhere else, also in an allocation that the user made, jobs share the visible GPUs: this
-    one waits until enough of them are free and reserves them until its process ends.
+    A job that the workflow submitted to SLURM has the GPUs that it was granted, however they were asked for. If they
+    are more than its rule asks for, other jobs of its group may be there, too. Then, and everywhere else, also in an
+    allocation that the user made, jobs share the visible GPUs: this one waits until enough of them are free and
+    reserves them until its process ends. A process that a holder of a lease starts uses the holder's GPUs.
     """
+    visible = _visible()
     if is_slurm_job():
-        return len(_visible()) if any(map(os.environ.get, GRANTED)) else gpus
-    wanted = min(gpus, len(_visible()))
-    if wanted and not _held and is_first():  # the other processes of a training use the lease of its first
-        _lease(_visible(), wanted)
+        granted = len(visible) if any(map(os.environ.get, GRANTED)) else gpus
+        if not 0 < gpus < granted:
+            return granted
+    wanted = min(gpus, len(visible))
+    if wanted and not _held and is_first() and not _inherits(visible):
+        _lease(visible, wanted)  # the other processes of a training use the lease of its first
     return gpus
+
+
+def _inherits(visible: list[str]) -> bool:
+    """Return whether a process above this one holds a lease of all visible GPUs.
+
+    The variable alone proves nothing: a process may outlive the holder that started it.
+    """
+    holder, _, names = os.environ.get(HOLDER, "").partition(":")
+    if not set(visible) <= set(names.split(",")) or holder not in _ancestors():
+        return False
+    _log.info("using the GPUs %s, which are leased to process %s", names, holder)
+    return True
+
+
+def _ancestors() -> list[str]:
+    """Return the numbers of the processes above this one; none where the system does not list them."""
+    found, process = [], str(os.getpid())
+    while process != "0":
+        try:
+            status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+        except OSError:
+            break
+        process = status.partition("PPid:")[2].split()[0]
+        found.append(process)
+    return found
 
 
 def _lease(visible: list[str], gpus: int) -> None:
@@ -49,6 +79,7 @@ def _lease(visible: list[str], gpus: int) -> None:
         time.sleep(WAIT)
         taken = _take(folder, visible, gpus)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+    os.environ[HOLDER] = f"{os.getpid()}:{','.join(taken)}"
     _held.extend(taken.values())
 
 
