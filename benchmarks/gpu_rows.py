@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,7 +176,7 @@ def _clock(device: torch.device, work: Any) -> tuple[float, float]:
 
 
 def _fed(made: Case, device: torch.device) -> float:
-    """Return the seconds of a micro-batch in the real training loop, which sends every batch to the device."""
+    """Return the seconds of a micro-batch in the real training loop, which brings every batch to the device."""
     accumulate = made.training.accumulate
     steps = max(1, TIMED // accumulate)
     short = replace(
@@ -186,21 +187,15 @@ def _fed(made: Case, device: torch.device) -> float:
         trainer = Trainer(short, 0, device, Path(folder) / "training.ckpt", "check")
         if hasattr(made.network, "finish"):
             made.network.finish = lambda *_: {}
-        _, epochs = trainer.train(made.network, _Unwatched(made.examples), len(made.examples))
+        _, epochs = trainer.train(made.network, _unwatched(made.examples), len(made.examples))
     return epochs[-1].seconds / (steps * accumulate)
 
 
-class _Unwatched:
-    """Examples without a validation set of their own."""
-
-    def __init__(self, examples: Any):
-        self._examples = examples
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def batch(self, indices: Tensor) -> Any:
-        return self._examples.batch(indices)
+def _unwatched(examples: Any) -> Any:
+    """Return examples without their validation set."""
+    found = copy(examples)
+    vars(found).pop("validation", None)
+    return found
 
 
 def _embedding(made: Case, device: torch.device) -> float:
