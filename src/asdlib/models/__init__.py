@@ -10,6 +10,8 @@ It can also have
   term, and its share of the gradient,
 - `epoch_metrics() -> dict[str, float]`: figures of the epoch that has just ended, for the log of the training; with
   several devices they are of the first one's part,
+- `epoch_state()` and `restore_epoch(state)`, also of a layer: what an epoch has gathered besides weights and buffers,
+  such as what `epoch_metrics` needs (tensors, numbers, lists); a training can resume in the middle of an epoch,
 - `survey(clips) -> dict` and `grow(facts)`: `survey` returns facts about the training clips (JSON) on which the
   network's layers depend, or which it must remember; `grow` builds these layers. A restored network grows from the
   stored facts,
@@ -17,7 +19,7 @@ It can also have
 - `start_from_public(path)`: loads public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,
 - `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages. A training can resume after
-  any epoch, so the first must depend only on its arguments and the second must keep its state in buffers,
+  any step, so the first must depend only on its arguments and the second must keep its state in buffers,
 - `metrics(batch) -> dict[str, Tensor]`: figures of the validation examples for the log, in addition to the loss,
 - `for_machine(machine)`: called before `embed`, for a joint network that treats machines differently. The machine of a
   clip is known, its domain and attributes are not,

@@ -40,6 +40,14 @@ class DomainHead(nn.Sequential):
         self._seen.clear()
         return {"domain_head": loss, "domain_head_accuracy": accuracy}
 
+    def epoch_state(self) -> list[Tensor]:
+        """Return what `measured` needs of an epoch that is under way."""
+        return [one.cpu() for one in self._seen]
+
+    def restore_epoch(self, state: list[Tensor]) -> None:
+        """Continue an epoch whose state `epoch_state` returned."""
+        self._seen = [one.to(self[0].weight.device) for one in state]
+
     def observe(self, tokens: Tensor, domains: Tensor) -> None:
         """Store the gradient of the cross-entropy of one batch until the next `step`."""
         with torch.enable_grad():

@@ -57,15 +57,17 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         return feed(self._examples, self._pieces, self._device)
 
-    def parts(self, rank: int, world: int) -> Iterator[tuple[Any, float]]:
+    def parts(self, rank: int, world: int, start: int = 0) -> Iterator[tuple[Any, float]]:
         """Return the part of every batch that is process `rank`'s of `world`, and the weight of its mean loss.
 
+        The first `start` batches are left out, without being read.
         The average of the weighted means over all processes is the mean of the whole batch. A process that gets no
         example of a short batch computes one with weight 0, because all processes must take every step together.
         """
-        owned = [piece[rank::world] for piece in self._pieces]
-        chosen = [own if len(own) else piece[:1] for own, piece in zip(owned, self._pieces, strict=True)]
-        weights = [len(own) * world / len(piece) for own, piece in zip(owned, self._pieces, strict=True)]
+        pieces = self._pieces[start:]
+        owned = [piece[rank::world] for piece in pieces]
+        chosen = [own if len(own) else piece[:1] for own, piece in zip(owned, pieces, strict=True)]
+        weights = [len(own) * world / len(piece) for own, piece in zip(owned, pieces, strict=True)]
         return zip(feed(self._examples, chosen, self._device), weights, strict=True)
 
 

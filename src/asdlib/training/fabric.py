@@ -7,6 +7,11 @@ used here needs it, so it is hidden during the import.
 import sys
 from typing import Any
 
+import torch
+
+from asdlib.errors import AsdError
+from asdlib.training.settings import Training
+
 _hidden = "torchmetrics" not in sys.modules
 if _hidden:
     sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # an import now raises ModuleNotFoundError
@@ -19,7 +24,16 @@ from lightning_fabric.strategies import DDPStrategy  # noqa: E402
 if _hidden:
     del sys.modules["torchmetrics"]
 
-__all__ = ["Autocast", "DDPStrategy", "Fabric", "LightningEnvironment"]
+__all__ = ["Autocast", "DDPStrategy", "Fabric", "LightningEnvironment", "gathered", "refuse_devices"]
+
+
+def gathered(fabric: Fabric, own: Any) -> list[Any]:
+    """Return the objects of all processes, in their order; every process calls this."""
+    if fabric.world_size == 1:
+        return [own]
+    objects: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(objects, own)
+    return objects
 
 
 class Autocast(MixedPrecision):
@@ -35,3 +49,14 @@ class Autocast(MixedPrecision):
     def convert_input(self, data: Any) -> Any:
         """Return the input unchanged."""
         return data
+
+
+def refuse_devices(settings: Training, device: torch.device) -> None:
+    """Raise AsdError for more devices than the job has or than a batch has examples."""
+    if not 1 <= settings.devices <= settings.batch_size:
+        raise AsdError(
+            f"training.devices: {settings.devices}: give 1 to {settings.batch_size}, the examples of a batch"
+        )
+    if device.type == "cuda" and settings.devices > torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise AsdError(f"training.devices: {settings.devices}: the job has {found} GPU(s): give it more, or set fewer")

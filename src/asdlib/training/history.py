@@ -1,10 +1,15 @@
 """The log of a training: one row per epoch."""
 
 import csv
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from asdlib.data.files import atomic
+from asdlib.training.terms import describe
+
+_progress = logging.getLogger("asdlib.progress")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,3 +41,17 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"
+
+
+def show(epochs: list[Epoch], planned: int) -> None:
+    """Log the last epoch."""
+    last = epochs[-1]
+    left = (planned - last.epoch) * sum(epoch.seconds for epoch in epochs) / len(epochs)
+    watched = {} if last.validation_loss is None else {"validation": last.validation_loss, **last.metrics}
+    _progress.info(
+        "epoch %d/%d  loss %.4g%s  %.0f clips/s  %s left",
+        last.epoch, planned, last.loss, "".join(f"  {name} {value:.4g}" for name, value in watched.items()),
+        last.clips_per_second, duration(left),
+    )  # fmt: skip
+    if last.terms:
+        _log.info("epoch %d: %s", last.epoch, describe(last.terms))

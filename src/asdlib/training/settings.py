@@ -26,4 +26,5 @@ class Training:
     validation: float = 0.0  # share of the examples held out, unless they have a validation set of their own
     validation_recordings: int | None = None  # hold out that share of the source recordings, but at most so many
     devices: int = 1  # GPUs, or processes on a CPU; each computes its part of every batch's gradient
+    store_every: float | None = 15  # minutes in an epoch after which the state is stored; None: only between epochs
     precision: str = "float32"  # float32 or bf16 (autocast on CUDA; float32 on a CPU)

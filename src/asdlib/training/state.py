@@ -1,10 +1,12 @@
-"""The state of a training, stored after every epoch so that a killed training can be resumed."""
+"""The state of a training, stored after every epoch and within long ones, so that a killed training can be resumed."""
 
 import logging
 import os
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ class State:
     epochs: list[Epoch] = field(default_factory=list)
     losses: Tensor | None = None  # of the last epoch's batches
     best: dict[str, Tensor] | None = None  # the weights of the best epoch, if early stopping is on
+    under_way: list[dict[str, Any]] | None = None  # of the next epoch, what each process has computed
 
     @property
     def watched(self) -> list[float | None]:
@@ -47,9 +50,14 @@ class StoredState:
         self._path = Path(path)
         self._unused = self._path.with_name(f"{self._path.name}.unused")
         self._identity = identity
+        self._kept = time.monotonic()
+
+    def is_due(self, minutes: float | None) -> bool:
+        """Return whether so many minutes have passed since the state was last stored, or since the beginning."""
+        return minutes is not None and time.monotonic() - self._kept >= 60 * minutes
 
     def keep(self, model: nn.Module, optimizer: Optimizer, state: State) -> None:
-        """Write the state after an epoch."""
+        """Write the state, after an epoch or between two steps of one."""
         content = {
             "identity": self._identity,
             "model": model.state_dict(),
@@ -57,30 +65,46 @@ class StoredState:
             "epochs": [asdict(epoch) for epoch in state.epochs],
             "losses": state.losses,
             "best": state.best,
+            "under_way": state.under_way,
         }
         with atomic(self._path) as temporary:
             torch.save(content, temporary)
             _seal(temporary)
+        self._kept = time.monotonic()
 
-    def resume(self, model: nn.Module, optimizer: Optimizer) -> State:
+    def resume(self, model: nn.Module, optimizer: Optimizer, agree: Callable[[Any], Any] = lambda own: own) -> State:
         """Load the stored state, if there is one with the same identity; otherwise return an empty state.
 
         The file is whole if it has its digest. An error after that, such as too little memory, is not its fault. It is
-        raised, and the file stays.
+        raised, and the file stays. With several processes, `agree` returns what the first of them found, so that none
+        starts over alone.
         """
-        if not self._path.is_file():
-            return State()
-        problem = _damage(self._path)
+        content, problem = self._read()
+        resumed, problem = agree((content is not None, problem))
         if problem:
             return self._start_over(problem)
-        content = torch.load(self._path, map_location="cpu", weights_only=True)
-        if content["identity"] != self._identity:
-            return self._start_over("belongs to other settings, code or inputs")
+        if not resumed:
+            return State()
+        if content is None:
+            raise AsdError(f"{self._path}: one process of the training cannot read it: check the disk, then run again")
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
         epochs = [Epoch(**row) for row in content["epochs"]]
-        _log.info("resuming after epoch %d", len(epochs))
-        return State(epochs, content["losses"], content["best"])
+        state = State(epochs, content["losses"], content["best"], content["under_way"])
+        done = f" and {state.under_way[0]['done']} batches of the next" if state.under_way else ""
+        _log.info("resuming after epoch %d%s", len(epochs), done)
+        return state
+
+    def _read(self) -> tuple[dict[str, Any] | None, str | None]:
+        """Return the content of the file, and what is wrong with it; neither if there is no file."""
+        if not self._path.is_file():
+            return None, None
+        if problem := _damage(self._path):
+            return None, problem
+        content = torch.load(self._path, map_location="cpu", weights_only=True)
+        if content["identity"] != self._identity:
+            return None, "belongs to other settings, code or inputs"
+        return content, None
 
     def remove(self) -> None:
         """Remove the file, and the one that was not used."""

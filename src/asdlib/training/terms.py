@@ -56,6 +56,19 @@ class TermLog:
         for name, term in terms.items():
             self._sums[name] = self._sums.get(name, 0.0) + term.detach() * weight
 
+    def content(self) -> dict[str, Any]:
+        """Return what must be stored of an epoch that is under way."""
+        return {
+            "sums": {name: total.cpu() for name, total in self._sums.items()},
+            "shares": self._shares,
+            "batches": self._batches,
+        }
+
+    def restore(self, content: dict[str, Any], device: torch.device) -> None:
+        """Continue from what `content` returned."""
+        self._sums = {name: total.to(device) for name, total in content["sums"].items()}
+        self._shares, self._batches = content["shares"], content["batches"]
+
     def columns(self, fabric: Any) -> dict[str, float]:
         """Return the columns of the epoch's row: each term's mean, and its share as `<term>_gradient`."""
         sums = {name: float(fabric.all_reduce(total, reduce_op="mean")) for name, total in self._sums.items()}

@@ -1,11 +1,11 @@
 """The training loop, on Lightning Fabric.
 
-All randomness depends only on the seed and the epoch, and the state is stored after every epoch. A killed training
-resumes after its last epoch and ends with the same weights as an uninterrupted one.
+All randomness depends only on the seed and the epoch, and the state is stored after every epoch, within long ones, and
+when a signal ends the training. A killed training resumes at the step that was stored and ends with the same weights as
+an uninterrupted one.
 """
 
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
 from asdlib.training import batch_norm
 from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
-from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment
+from asdlib.training.epoch_so_far import EpochSoFar
+from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment, gathered, refuse_devices
 from asdlib.training.feed import keep_on_device
-from asdlib.training.history import Epoch, duration
+from asdlib.training.history import Epoch, show
+from asdlib.training.interruption import Interruption
 from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
@@ -30,9 +32,8 @@ from asdlib.training.optimisation import (
 )
 from asdlib.training.settings import Training
 from asdlib.training.state import State, StoredState
-from asdlib.training.terms import TermLog, describe, warn_of_idle_terms
+from asdlib.training.terms import warn_of_idle_terms
 
-_progress = logging.getLogger("asdlib.progress")
 _log = logging.getLogger(__name__)
 
 
@@ -47,8 +48,9 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self._stored = StoredState(store, identity)
+        self._interruption = Interruption()
         bf16 = settings.precision == "bf16" and device.type == "cuda"
-        _refuse_devices(settings, device)
+        refuse_devices(settings, device)
         self.fabric = Fabric(
             accelerator=device.type,
             devices=settings.devices,
@@ -80,16 +82,10 @@ class Trainer:
         for method in ("loss", "terms", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
-        state = self._stored.resume(model, optimizer)
+        state = self._stored.resume(model, optimizer, self.fabric.broadcast)
         keep_on_device(examples, self.fabric.device)
-        while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
-            batches = self._begin(network, examples, chosen, len(state.epochs))
-            state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips / len(chosen)))
-            if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
-                state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-            if self.fabric.is_global_zero:
-                self._show(state)
-                self._stored.keep(model, optimizer, state)
+        with self._interruption:
+            self._epochs(model, optimizer, examples, chosen, validation, state, clips / len(chosen))
         if state.best is not None:
             network.load_state_dict(state.best)
             _log.info(
@@ -101,6 +97,19 @@ class Trainer:
         warn_of_idle_terms([epoch.terms for epoch in state.epochs])
         final = self._begin(network, examples, chosen, len(state.epochs) - 1)
         return self._finish(network, final, validation, state), state.epochs
+
+    def _epochs(self, model, optimizer, examples: Examples, chosen: Tensor, validation: Batches, state, clips) -> None:
+        """Train until the last epoch; `clips` is the number of clips per example."""
+        while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
+            batches = self._begin(model.module, examples, chosen, len(state.epochs))
+            state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips))
+            if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
+                state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+            if self.fabric.is_global_zero:
+                show(state.epochs, self.settings.epochs)
+                self._stored.keep(model, optimizer, state)
+            if self._interruption.agree(self.fabric, due=False)[0]:
+                self._interruption.end(self.fabric)
 
     def _finish(self, network: nn.Module, training: Batches, validation: Batches, state: State) -> dict[str, Tensor]:
         """Settle the batch norms, then return what the network computes after its training."""
@@ -153,13 +162,14 @@ class Trainer:
         """Train on all batches once, then compute the validation loss; `clips` is the number of clips per example."""
         epoch = len(state.epochs)
         seed_everything(self.seed + self.fabric.global_rank, epoch)
-        start = time.monotonic()
-        losses, log = torch.zeros(len(batches), device=self.fabric.device), TermLog()
         steps = -(-len(batches) // self.settings.accumulate)
-        norms = torch.zeros(steps, device=self.fabric.device)  # of the gradients, if they are clipped
+        so_far = EpochSoFar(len(batches), steps, self.fabric.device)
         model.train()
-        parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size)
-        for index, (batch, weight) in enumerate(parts_of_batches):
+        if state.under_way:
+            so_far.restore(state.under_way[self.fabric.global_rank], model.module)
+            state.under_way = None
+        parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size, so_far.done)
+        for index, (batch, weight) in enumerate(parts_of_batches, so_far.done):
             step, part = divmod(index, self.settings.accumulate)
             if part == 0:
                 total = steps * self.settings.epochs
@@ -171,21 +181,36 @@ class Trainer:
                 with self.fabric.autocast():
                     terms = model.terms(batch) if hasattr(model.module, "terms") else {"loss": model.loss(batch)}
                     loss = sum(terms.values()) * weight
-                log.add(terms, weight, model.module.parameters())
+                so_far.log.add(terms, weight, model.module.parameters())
                 self.fabric.backward(loss / parts if parts > 1 else loss)
-            losses[index] = loss.detach()
+            so_far.add(loss.detach())
             if part == parts - 1:
-                norms[step] = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
-        state.losses = self.fabric.all_reduce(losses, reduce_op="mean").cpu()
+                norm = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
+                so_far.norms[step] = norm
+                self._between_steps(model, optimizer, state, so_far)
+        state.losses = self.fabric.all_reduce(so_far.losses, reduce_op="mean").cpu()
         mean = float(state.losses.mean())
-        refuse_diverged(mean, norms, model.module.parameters(), epoch)
-        seconds = time.monotonic() - start
+        refuse_diverged(mean, so_far.norms, model.module.parameters(), epoch)
+        seconds = so_far.seconds
         with self.fabric.autocast():
             watched, metrics = _watch(model, validation)
         if hasattr(network := model.module, "epoch_metrics"):
             metrics |= network.epoch_metrics()
         speed = round(clips * batches.examples / seconds, 1)
-        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), log.columns(self.fabric), metrics)
+        rate = learning_rate(self.settings, (epoch + 1) * steps - 1, steps * self.settings.epochs, state.watched)
+        return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), so_far.log.columns(self.fabric), metrics)
+
+    def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:
+        """Store the state within the epoch when it is time to; after a signal, store it and end the process."""
+        end, due = self._interruption.agree(self.fabric, self._stored.is_due(self.settings.store_every))
+        if not (end or due):
+            return
+        state.under_way = gathered(self.fabric, so_far.content(model.module))
+        if self.fabric.is_global_zero:
+            self._stored.keep(model, optimizer, state)
+        state.under_way = None
+        if end:
+            self._interruption.end(self.fabric)
 
     def _step(self, model, optimizer, step: int, steps: int) -> Tensor | float:
         """Take a step; return the norm of the gradient, 0 if it is not clipped.
@@ -199,29 +224,6 @@ class Trainer:
         if hasattr(model.module, "after_step"):
             model.module.after_step(step, steps)
         return norm
-
-    def _show(self, state: State) -> None:
-        last = state.epochs[-1]
-        left = (self.settings.epochs - last.epoch) * sum(e.seconds for e in state.epochs) / len(state.epochs)
-        watched = {} if last.validation_loss is None else {"validation": last.validation_loss, **last.metrics}
-        _progress.info(
-            "epoch %d/%d  loss %.4g%s  %.0f clips/s  %s left",
-            last.epoch, self.settings.epochs, last.loss, "".join(f"  {name} {x:.4g}" for name, x in watched.items()),
-            last.clips_per_second, duration(left),
-        )  # fmt: skip
-        if last.terms:
-            _log.info("epoch %d: %s", last.epoch, describe(last.terms))
-
-
-def _refuse_devices(settings: Training, device: torch.device) -> None:
-    """Raise AsdError for more devices than the job has or than a batch has examples."""
-    if not 1 <= settings.devices <= settings.batch_size:
-        raise AsdError(
-            f"training.devices: {settings.devices}: give 1 to {settings.batch_size}, the examples of a batch"
-        )
-    if device.type == "cuda" and settings.devices > torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise AsdError(f"training.devices: {settings.devices}: the job has {found} GPU(s): give it more, or set fewer")
 
 
 @torch.no_grad()
