@@ -1,8 +1,12 @@
-"""The script of a training on several devices: python data_parallel_job.py <folder> <devices>.
+"""The script of a training on several devices: python data_parallel_job.py <folder> <devices> [stop].
+
+With `stop`, the last process gets a SIGTERM in its seventh batch, in the first epoch.
 
 Every process runs this script from the beginning, as the processes of a job do.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,13 +22,17 @@ from asdlib.workflow.recipe import Recipe
 class Points:
     """53 random examples, so that no number of processes divides all batches evenly."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: bool = False) -> None:
+        self._left = 7 if stop else 0
         self.values = torch.randn(53, 4, generator=torch.Generator().manual_seed(3))
 
     def __len__(self) -> int:
         return len(self.values)
 
     def batch(self, indices: Tensor) -> Batch:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
         chosen = self.values[indices]
         return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
 
@@ -51,7 +59,7 @@ class Network(nn.Module):
         return {"losses": losses, "seen": torch.tensor([len(batch.features) for batch in training])}
 
 
-def main(folder: Path, devices: int) -> None:
+def main(folder: Path, devices: int, stop: bool) -> None:
     training = {
         "epochs": 3, "batch_size": 5, "accumulate": 2, "learning_rate": 0.01, "validation": 0.2, "clip_norm": 0.5,
         "schedule": "plateau", "early_stop": 2, "devices": devices,
@@ -59,8 +67,9 @@ def main(folder: Path, devices: int) -> None:
     settings = {"name": "points", "seed": 7, "training": training}
     weights = folder / "model.safetensors"
     job = Job(Recipe("models", settings), "code", [], weights, folder / "training.csv", torch.device("cpu"))
-    fit(job, lambda: Task(Network(), Points(), 53))
+    last = os.environ.get("LOCAL_RANK", "0") == str(devices - 1)
+    fit(job, lambda: Task(Network(), Points(stop and last), 53))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), "stop" in sys.argv)

@@ -20,14 +20,22 @@ JOB = """
 import signal, sys, time
 if "deaf" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def store(*_):
+    time.sleep(1.5)
+    open("stored", "w").close()
+    sys.exit(143)
+if "slow" in sys.argv:
+    signal.signal(signal.SIGTERM, store)
 print("ready", flush=True)
 time.sleep(60)
 """
 RUN = """
 import os, signal, subprocess, sys, threading
-from asdlib.runtime import lock, termination
+from asdlib.runtime import lock, orphans, termination
 signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
-termination.GRACE = 0.5
+termination.GRACE = orphans.GRACE = 0.5
+if "slow" in sys.argv:
+    orphans.GRACE = 20.0
 lock.clear_stale_locks()
 termination.end_on_signals()
 job = subprocess.Popen([sys.executable, f"{os.getcwd()}/workflow/scripts/score.py", *sys.argv[1:]])
@@ -100,6 +108,13 @@ def test_a_signal_ends_a_run_and_its_jobs(start, folder: Path, number: int, word
     assert run.stdout.read() == b""  # which ends when the job has ended
     assert run.stderr.read().startswith(signal.Signals(number).name.encode() + b": cancelling all jobs\n")
     assert (folder.parent / "cancelled").read_text() == "12\n"
+
+
+def test_a_job_that_ends_its_step_is_waited_for(start, folder: Path) -> None:
+    run = start("slow")
+    run.terminate()
+    assert run.wait(timeout=15) == 143
+    assert (folder / "stored").exists()
 
 
 def test_another_run_of_the_folder_keeps_its_jobs_in_the_queue(start, folder: Path) -> None:

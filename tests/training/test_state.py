@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from asdlib.errors import AsdError
 from asdlib.training.history import Epoch
 from asdlib.training.state import State, StoredState
 
@@ -89,6 +90,16 @@ def test_only_the_first_of_several_processes_renames_a_state(stored: Path, monke
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert resumed(stored, "other settings")[2] == State()
     assert stored.exists()
+
+
+def test_all_processes_do_what_the_first_one_found(stored: Path) -> None:
+    """Otherwise one would start over while the others resume, and they would wait for each other."""
+    network, optimizer = fresh()
+    assert StoredState(stored, "this").resume(network, optimizer, lambda own: (False, "is damaged")) == State()
+    assert not stored.exists()
+    assert StoredState(stored, "this").resume(network, optimizer, lambda own: (False, None)) == State()
+    with pytest.raises(AsdError, match=r"training\.ckpt: one process of the training cannot read it: check the disk"):
+        StoredState(stored, "this").resume(network, optimizer, lambda own: (True, None))
 
 
 SHORTAGES = (torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error"), MemoryError())

@@ -20,7 +20,7 @@ from asdlib.errors import AsdError
 from asdlib.runtime import lock
 from asdlib.runtime.guard import VARIABLE
 
-GRACE = 5.0  # s for a process to end after SIGTERM
+GRACE = 20.0  # s for a process to end after SIGTERM: a training ends its step and stores its state; SLURM gives it 30 s
 PROC = Path("/proc")
 _log = logging.getLogger(__name__)
 _SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py\Z")
@@ -58,11 +58,20 @@ def cancel(found: Orphans, folder: Path) -> None:
 
 def signal_children(number: signal.Signals) -> None:
     """Send a signal to all jobs that this process has started on this machine."""
+    for process in children():
+        with suppress(OSError):  # the process has ended
+            os.kill(process, number)
+
+
+def children() -> list[int]:
+    """Return the jobs that this process has started on this machine and that are alive."""
+    found = []
     for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):  # the process has ended
             process = int(entry.name)
             if any(map(_SCRIPT.search, _words(process))) and os.getpid() in _ancestors(process):
-                os.kill(process, number)
+                found.append(process)
+    return found
 
 
 def _processes(folder: Path) -> dict[int, str]:

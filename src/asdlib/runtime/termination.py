@@ -10,13 +10,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from asdlib.errors import AsdError
 from asdlib.runtime import lock, orphans
 
-GRACE = 5.0  # s for jobs to end and for Snakemake to tidy up
+GRACE = 5.0  # s for Snakemake to tidy up; jobs that end a training's step have until orphans.GRACE
 _log = logging.getLogger(__name__)
 _stopped = threading.Event()
 
@@ -60,7 +61,10 @@ def _stop(signum: int, frame: Any) -> None:
 
 
 def _leave(code: int) -> None:
-    """End this process without waiting for anything."""
+    """End this process; only jobs that are about to end are waited for."""
+    give_up = time.monotonic() + orphans.GRACE - GRACE
+    while orphans.children() and time.monotonic() < give_up:
+        time.sleep(0.1)
     orphans.signal_children(signal.SIGKILL)
     cancel_rest()
     os._exit(code)

@@ -66,8 +66,8 @@ class Task:
 def fit(job: Job, begin: Callable[[], Task]) -> None:
     """Train the network that `begin` returns and write its weights and log.
 
-    An interrupted training with the same identity resumes after its last epoch. The output is locked in the meantime:
-    a second writer, such as a new run while an old job is still alive, stops with an AsdError.
+    An interrupted training with the same identity resumes at the step that was stored last. The output is locked in the
+    meantime: a second writer, such as a new run while an old job is still alive, stops with an AsdError.
     """
     with locked(job.weights) if is_first() else nullcontext():
         seed = job.recipe.seed
