@@ -11,8 +11,16 @@ class AsdError(Exception):
     traceback.
     """
 
+    exit_code = 1  # of a job
+
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+class OutOfGpuMemory(AsdError):
+    """Too little GPU memory: another attempt would fail like this one, also with more memory of the host."""
+
+    exit_code = 3
 
 
 class LogFormatter(logging.Formatter):

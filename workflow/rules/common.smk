@@ -56,7 +56,9 @@ try:
     library_files = guard.library_files()
     if workflow.is_main_process:
         lock.clear_stale_locks()
-        logger.addFilter(failures.Shortener())
+        logger.addFilter(
+            failures.Shortener(lambda job: failures.give_up(workflow.dag, job))
+        )
     else:  # a job on a cluster
         job_environment.mark_slurm_job()
         guard.check_settings(settings_hash)

@@ -9,8 +9,10 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from asdlib.errors import printable
 
@@ -23,13 +25,18 @@ _STATUS = re.compile(r"SLURM status is: '(\w+)'")
 _END = re.compile(r"(returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$")
 _REFUSED = re.compile(r"InputFunctionException .*?^ *AsdError: (.+?)$", re.MULTILINE | re.DOTALL)
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
+_SAME_AGAIN = "out of GPU memory"  # what asdlib.runtime.gpu_memory says; through SLURM, exit codes of jobs are lost
 
 
 class Shortener(logging.Filter):
-    """A filter of Snakemake's logger that rewrites the records of failed jobs, and of targets that are refused."""
+    """A filter of Snakemake's logger that rewrites the records of failed jobs, and of targets that are refused.
 
-    def __init__(self) -> None:
+    `give_up` is called with the number of a job that would fail again, in each of the profile's `retries`.
+    """
+
+    def __init__(self, give_up: Callable[[int], None] = lambda job: None) -> None:
         super().__init__()
+        self._give_up = give_up
         self._before: dict[int, dict[str, int]] = {}  # {job: {log: modification time}} when the job was started
         self._local = threading.local()  # a job that fails on this machine is reported by one thread in two records
 
@@ -53,12 +60,24 @@ class Shortener(logging.Filter):
         written = [path for path in record.log if _modified(path) not in (0, before.get(path))]
         texts = {os.path.relpath(path): _tail(path) for path in written}
         record.log = list(texts)
+        if any(_SAME_AGAIN in error for text in texts.values() for error in _OWN.findall(text)):
+            self._give_up(record.jobid)
         job = record.aux.get("external_jobid")
         record.rule_msg = _cause(record.rule_msg or getattr(self._local, "end", ""), texts, job)
         record.input, record.shellcmd = [], None
         ends = {path: _end(text, slurm=path not in before) for path, text in texts.items()}
         record.aux = {f"end of {path}": lines for path, lines in ends.items() if lines}
         self._local.end = ""
+
+
+def give_up(dag: Any, number: int) -> None:
+    """Let the job with this number count as repeated often enough; called before Snakemake decides whether to.
+
+    Snakemake's own way to set the attempt would compute the job's resources anew, and give back more than it took.
+    """
+    for job in dag.jobs:
+        if dag.jobid(job) == number:
+            job._attempt = job.restart_times + 1
 
 
 def _cause(message: str, texts: dict[str, str], job: str | None) -> str:

@@ -32,8 +32,8 @@ progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     """Call `step` with the arguments in a job's file and redirect its output to `--log`.
 
-    Exits with code 1 after an error. An AsdError is written as one line to stderr and to the log; for any other
-    exception, the log also contains the traceback.
+    Exits with code 1 after an error, and 3 if the GPU's memory is too small. An AsdError is written as one line to
+    stderr and to the log; for any other exception, the log also contains the traceback.
     """
     parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
     parser.add_argument("job", type=Path, help="the file (JSON) that describes the job")
@@ -48,7 +48,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         guard.check_library()
         step(**arguments(step, options.job))
     except AsdError as error:
-        _fail(f"error: {error}", terminal)
+        _fail(f"error: {error}", terminal, code=error.exit_code)
     except Exception as error:
         _fail(f"error: {type(error).__name__}: {error}", terminal, error)
 
@@ -95,10 +95,10 @@ def _redirect(log: Path | None) -> int:
     return terminal
 
 
-def _fail(message: str, terminal: int, bug: Exception | None = None) -> NoReturn:
+def _fail(message: str, terminal: int, bug: Exception | None = None, code: int = 1) -> NoReturn:
     """Exit with a message on the terminal and in the log; on the terminal first, because the disk may be full."""
     message = printable(" ".join(message.splitlines()))
     if not os.path.samestat(os.fstat(terminal), os.fstat(2)):  # else the log is the terminal
         os.write(terminal, f"{message}\n".encode())
     logging.error("%s", message, exc_info=bug)
-    sys.exit(1)
+    sys.exit(code)

@@ -11,6 +11,7 @@ from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, origins, with_notes
 from asdlib.runtime.devices import choose_device
+from asdlib.runtime.gpu_memory import explained
 from asdlib.training.build import restore_model
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
@@ -42,20 +43,21 @@ def embed(
     checkpoint = next(iter(loaded.values()))
     refuse_short_clips(Recipe("models", checkpoint.recipe), features)
     table = ClipTable(features)
-    networks = {section: _network(one, table, processor) for section, one in loaded.items()}
-    groups = (
-        (clips, _by_section(networks, with_notes(clips, [table.notes], [len(clips)]), array, processor))
-        for clips, array in table.batches("features", "train", "test")
-    )
-    first_clips, first = next(groups)
-    samples = {section: _samples(one) for section, one in loaded.items()}
-    notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
-    shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
-    with writing(out, checkpoint.recipe, notes, **shapes) as written:
-        written.write(first_clips, **first)
-        for clips, representations in groups:
-            written.write(clips, **representations)
-    _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
+    with explained(Recipe("models", checkpoint.recipe), processor):
+        networks = {section: _network(one, table, processor) for section, one in loaded.items()}
+        groups = (
+            (clips, _by_section(networks, with_notes(clips, [table.notes], [len(clips)]), array, processor))
+            for clips, array in table.batches("features", "train", "test")
+        )
+        first_clips, first = next(groups)
+        samples = {section: _samples(one) for section, one in loaded.items()}
+        notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
+        shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
+        with writing(out, checkpoint.recipe, notes, **shapes) as written:
+            written.write(first_clips, **first)
+            for clips, representations in groups:
+                written.write(clips, **representations)
+        _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
 
 
 def _network(checkpoint: Checkpoint, table: ClipTable, processor: torch.device) -> torch.nn.Module:

@@ -9,10 +9,12 @@ import torch
 
 from asdlib.data.tables import ClipTable, write_same_rows, writing
 from asdlib.runtime.devices import choose_device
+from asdlib.runtime.gpu_memory import explained
 from asdlib.separation.separator import worse_than_mixtures
 from asdlib.training.build import restore_separator
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.workflow.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +37,13 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
         _log.warning("the clips pass unchanged: %s", unchanged)
         write_same_rows(out, table, recipe, notes)
         return
-    transform = _separation(checkpoint, choose_device(device, gpus))
+    processor = choose_device(device, gpus)
     with (
+        explained(Recipe("separators", checkpoint.recipe), processor),
         writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
         torch.inference_mode(),
     ):
+        transform = _separation(checkpoint, processor)
         for clips, mixtures in table.batches("audio"):
             separated = np.zeros_like(mixtures)
             # One clip at a time: ten seconds are enough to keep a processor busy.

@@ -13,6 +13,7 @@ from torch import nn
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.examples.clips import Clips
+from asdlib.runtime.gpu_memory import explained
 from asdlib.runtime.job_environment import is_first
 from asdlib.training.batches import Examples
 from asdlib.training.collapse import warn_of_collapse
@@ -69,7 +70,7 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
     An interrupted training with the same identity resumes at the step that was stored last. The output is locked in the
     meantime: a second writer, such as a new run while an old job is still alive, stops with an AsdError.
     """
-    with locked(job.weights) if is_first() else nullcontext():
+    with locked(job.weights) if is_first() else nullcontext(), explained(job.recipe, job.device, training=True):
         seed = job.recipe.seed
         store = job.weights.with_name("training.ckpt")
         trainer = Trainer(Training(**job.recipe.training), seed, job.device, store, job.identity)
