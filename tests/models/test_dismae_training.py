@@ -11,7 +11,9 @@ from helpers.killed_trainings import killed_after
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.transformer import Block
+from asdlib.models import dismae
 from asdlib.models.dismae import Dismae
+from asdlib.runtime import compiler
 from asdlib.training.settings import Training
 from asdlib.training.terms import gradient_shares
 from asdlib.training.trainer import Trainer
@@ -136,15 +138,33 @@ def test_blocks_are_compiled_once_on_cuda_if_asked(
 ) -> None:
     compiled = []
     monkeypatch.setattr(Block, "compile", lambda block, dynamic: compiled.append(block))
+    monkeypatch.setattr(dismae, "can_compile", lambda: True)
     model = built(clips(), compile=asked)
     for _ in range(2):
         model._compile_once(torch.device(device))
     assert len(compiled) == times * len(model.transformer_blocks)
 
 
+def test_a_node_that_cannot_compile_runs_the_network_as_it_is_and_says_so_once(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(Block, "compile", lambda block, dynamic: pytest.fail("compiled"))
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    compiler.can_compile.cache_clear()
+    model = built(clips(), compile=True)
+    for _ in range(2):
+        model._compile_once(torch.device("cuda"))
+    missing = "Triton and a C compiler (gcc or clang) and Python's headers (Python.h)"
+    (warning,) = caplog.messages
+    compiler.can_compile.cache_clear()
+    assert warning == f"compile: true: not compiled, only slower: this node lacks {missing}"
+
+
 def test_compiled_blocks_compute_what_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks are traced but run eagerly, because generating code for a CPU takes minutes."""
     compile = Block.compile
+    monkeypatch.setattr(dismae, "can_compile", lambda: True)
     monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="eager"))
     given = clips()
 
@@ -163,6 +183,7 @@ def test_the_gradient_of_each_term_is_measured_through_compiled_blocks(monkeypat
     """The compiler by default reuses buffers that a second backward pass needs."""
     monkeypatch.setattr(torch._functorch.config, "donated_buffer", True)
     compile = Block.compile
+    monkeypatch.setattr(dismae, "can_compile", lambda: True)
     monkeypatch.setattr(Block, "compile", lambda block, dynamic: compile(block, dynamic=dynamic, backend="aot_eager"))
     given = clips()
     model = built(given, compile=True)

@@ -231,7 +231,7 @@ def test_trainings_are_scaled_by_clips_and_epochs_or_steps(here, monkeypatch):
     plain = graph(monkeypatch)
     baseline = hours(plain).of(training(plain, "dense_ae"))
     assert baseline.cpu == pytest.approx(2.8 + 0.0098 * 1000 * 100)
-    assert baseline.gpu == pytest.approx(2.8 + 98)
+    assert baseline.gpu == pytest.approx(2.8 + 0.439 / (51_000 * 0.0012) * 1000 * 100)
     assert hours(plain).of(training(plain, "eat_2025", "all")).cpu == pytest.approx(2.8 + 12 * 160_000)
     short = graph(
         monkeypatch, files=(configfile(here, override={"models": {"dense_ae": {"training": {"epochs": 5}}}}),)
@@ -278,10 +278,10 @@ def test_what_a_feature_file_holds():
 # --- the costs ------------------------------------------------------------------------------------------------------
 
 KEYS = {
-    "separators": {"train", "clip", "speedup", "weights"},
+    "separators": {"train", "clip", "gflop", "share", "peak", "weights"},
     "augmentations": {"clip"},
     "frontends": {"clip"},
-    "models": {"train", "clip", "speedup", "weights", "values"},
+    "models": {"train", "clip", "gflop", "share", "peak", "weights", "values"},
 }
 
 
@@ -309,7 +309,7 @@ def test_every_cost_says_where_it_comes_from():
     sources = []
     for line in (ROOT / COSTS).read_text().splitlines():
         value, _, source = line.partition(" # ")
-        if line.startswith("#") or not re.search(r": [*\d]|: &\w+ \d", value):
+        if line.startswith("#") or not re.search(r": [*\d\[]|: &\w+ \d", value):
             continue
         assert re.search(r"^ours: |docs/\w+\.md", source), line
         sources.append(source)

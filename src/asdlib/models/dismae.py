@@ -20,6 +20,7 @@ from asdlib.layers.patches import patchify
 from asdlib.layers.transformer import initialise
 from asdlib.models.dismae_domain_head import DomainHead
 from asdlib.models.dismae_network import DismaeNetwork
+from asdlib.runtime.compiler import can_compile
 from asdlib.runtime.devices import send
 
 DOMAINS = ("machine_type", "condition")
@@ -173,7 +174,7 @@ class Dismae(DismaeNetwork):
 
     def _compile_once(self, device: torch.device) -> None:
         """Compile the blocks before the first step on CUDA; on a CPU, compiling takes longer than it saves."""
-        if self.compile_for_cuda and not self._compiled and device.type == "cuda":
+        if self.compile_for_cuda and not self._compiled and device.type == "cuda" and can_compile():
             torch._functorch.config.donated_buffer = False  # the trainer runs backward for each term of the loss
             for block in self.transformer_blocks:
                 block.compile(dynamic=True)  # encoders and decoder see different numbers of tokens

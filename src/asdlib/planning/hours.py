@@ -54,8 +54,9 @@ class Hours:
         cost = self._costs.of(recipe)
         if cost is None:
             return Time(start, start if job.gpus else 0.0, f"{registry}.{recipe.name}")
-        work = cost[name] * self._amount(job, recipe)
-        return Time(start + work, start + work / cost["speedup"] if job.gpus else 0.0)
+        amount = self._amount(job, recipe)
+        gpu = start + self._costs.on_gpu(cost, name) * amount if job.gpus else 0.0
+        return Time(start + cost[name] * amount, gpu)
 
     def _amount(self, job: Job, recipe: Recipe) -> float:
         """Return the number of units (clips, or seconds of mixture) that the cost of a job is multiplied by."""

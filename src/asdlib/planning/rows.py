@@ -20,9 +20,9 @@ SUPPLEMENTS = (
     "so it includes a separator for every machine with supplements."
 )
 HOURS = (
-    f"Hours are estimated from {COSTS}, which was measured on slow, shared CPUs. CPU h: hours of one thread if "
-    "everything runs on CPUs. GPU h: hours of one GPU for the jobs that ask for a GPU; an assumption that "
-    "does not use the measurements on a GPU yet. Separators may stop earlier."
+    f"Hours are estimated from {COSTS}. CPU h: hours of one thread of a slow, shared CPU if everything runs on CPUs. "
+    "GPU h: hours of one H100 for the jobs that ask for a GPU, from the operations of each network and the share of "
+    "the peak rate that it reached. Separators may stop earlier."
 )
 
 
