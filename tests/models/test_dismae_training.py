@@ -150,7 +150,6 @@ def test_a_node_that_cannot_compile_runs_the_network_as_it_is_and_says_so_once(m
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: "/nowhere")
-    monkeypatch.delenv("CC", raising=False)
     compiler.can_compile.cache_clear()
     model = built(clips(), compile=True)
     for _ in range(2):

@@ -128,7 +128,10 @@ rule train_separator:
     resources:
         gpu=lambda w: graph.gpus * graph.devices("separators", w.separator),
         mem_mb=lambda w, attempt: 16000 * attempt,
-        runtime=lambda w, attempt: 480 * attempt,
+        runtime=lambda w, input, attempt: limits.minutes(
+            "train_separator", w, input, 480
+        )
+        * attempt,
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
@@ -168,7 +171,8 @@ rule separate:
     resources:
         gpu=graph.gpus,
         mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=lambda w, attempt: 120 * attempt,
+        runtime=lambda w, input, attempt: limits.minutes("separate", w, input, 120)
+        * attempt,
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],

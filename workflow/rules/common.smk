@@ -4,8 +4,8 @@ All rules have three params. A change of `settings` or `code`, which decide the 
 the other arguments of the step. It is a function of the output, and Snakemake does not compare such params, so that a
 change runs nothing again. A value in `arguments` that does decide the result is therefore also a param of its own.
 
-The code that the rules call is in asdlib.workflow, asdlib.report.inputs and asdlib.submission.inputs, and is tested
-there.
+The code that the rules call is in asdlib.workflow, asdlib.planning.limits, asdlib.report.inputs and
+asdlib.submission.inputs, and is tested there.
 """
 
 import os
@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.planning.limits import Limits
 from asdlib.report import inputs as report_inputs
 from asdlib.runtime import (
     failures,
@@ -81,6 +82,9 @@ onerror:
 
 def one_of(names):
     return "|".join(map(re.escape, sorted(names))) or "(?!)"  # (?!) matches nothing
+
+
+limits = Limits(graph)
 
 
 def variant_of(w):

@@ -76,8 +76,10 @@ rule train_model:
     threads: lambda w: graph.config["threads"] * graph.devices("models", w.model)
     resources:
         gpu=lambda w: graph.gpus * graph.devices("models", w.model),
-        mem_mb=lambda w, attempt: 8000 * attempt,
-        runtime=lambda w, attempt: 480 * attempt,
+        # The features on top: in memory, or in the page cache, which SLURM counts as well.
+        mem_mb=lambda w, input, attempt: 8000 * attempt + round(input.size_mb),
+        runtime=lambda w, input, attempt: limits.minutes("train_model", w, input, 480)
+        * attempt,
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],
@@ -125,8 +127,10 @@ rule embed:
     threads: graph.config["threads"]
     resources:
         gpu=graph.gpus,
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=lambda w, attempt: 60 * attempt,
+        # The features on top: in memory, or in the page cache, which SLURM counts as well.
+        mem_mb=lambda w, input, attempt: 4000 * attempt + round(input.size_mb),
+        runtime=lambda w, input, attempt: limits.minutes("embed", w, input, 60)
+        * attempt,
     params:
         # Not {threads}, which depends on --cores: the number of threads changes the last digits of a sum.
         threads=graph.config["threads"],

@@ -23,6 +23,10 @@ class WholeClips:
         """The recording that each clip is made of."""
         return self._clips.recordings
 
+    def with_features(self, features: Tensor) -> "WholeClips":
+        """Return the same clips with other features (N, …), such as the outputs of a frozen network."""
+        return WholeClips(Clips(self._clips.table, features), self._labels)
+
     def batch(self, indices: Tensor) -> Batch:
         """Return the clips with these indices; of memory-mapped features only theirs are read."""
         labels = None if self._labels is None else self._labels[indices]

@@ -58,8 +58,14 @@ class AudioMaeClassifier(LabelClassifier):
 
     def embedding(self, batch: Batch) -> Tensor:
         """Return the normalised mean over time and frequency, (B, width)."""
-        tokens = self.encoder(normalised(batch.features, batch.frames))[:, 1:]  # (B, 512, width)
-        return self.fc_norm(tokens.mean(1))
+        return self.fc_norm(batch.features if batch.features.dim() == 2 else self._mean_token(batch))
+
+    def frozen_part(self, batch: Batch) -> Tensor | None:
+        """Return the mean tokens (B, width), which `embedding` accepts as features; None if they are trained."""
+        return None if any(weight.requires_grad for weight in self.encoder.parameters()) else self._mean_token(batch)
+
+    def _mean_token(self, batch: Batch) -> Tensor:
+        return self.encoder(normalised(batch.features, batch.frames))[:, 1:].mean(1)  # of 512 tokens
 
     def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
         plain = AudioMae(**self.sizes)  # the weights must be loaded before adapters wrap them

@@ -82,8 +82,7 @@ class Dismae(DismaeNetwork):
         self.contrast_units = contrast_units
         self.head_optimiser = {"rate": head_rate, "momentum": head_momentum, "weight_decay": head_weight_decay}
         self.head_epochs, self.head_every, self.head_until = head_epochs, head_every, head_until
-        self.score_masks = score_masks
-        self.compile_for_cuda = compile
+        self.score_masks, self.compile_for_cuda = score_masks, compile
         self._head_learns = self._compiled = False
 
     # --- before training: levels and domains -------------------------------------------------------------------

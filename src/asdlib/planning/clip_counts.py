@@ -18,18 +18,22 @@ ASSUMED = {"train": 1000, "test": 200, "supplemental": 100}  # per section, as i
 
 
 class ClipCounts:
-    """Counts clips by kind. `made` are the files that jobs will make; their present content is ignored."""
+    """Counts clips by kind. `made` are the files that jobs will make; their present content is ignored.
 
-    def __init__(self, graph: Graph, made: Collection[str]):
+    If not `thorough`, only folders are counted, because what reads tables and makes recordings is slow to import.
+    """
+
+    def __init__(self, graph: Graph, made: Collection[str], thorough: bool = True):
         self._graph = graph
         self._made = made
+        self._thorough = thorough
         self.origins: dict[str, set[tuple[str, str]]] = defaultdict(set)  # how: (dataset, machine)
 
     @cache  # noqa: B019 (one plan per process)
     def of(self, view: str, dataset: str, machine: str) -> Counter[str]:
         """Return how many clips of each kind one view of a machine has."""
         table = paths.audio(view, dataset, machine)
-        if self._stays(table):
+        if self._thorough and self._stays(table):
             self._note("counted in tables", view, dataset, machine)
             return in_table(Path(table))
         if view.startswith("augmented/"):
@@ -68,7 +72,7 @@ class ClipCounts:
         if self._stays(str(dataset.recordings(machine))):
             self._note("counted in folders", RAW, name, machine)
             return in_folder(dataset, machine, sections)
-        if not dataset.clips and (made := _made_by_source(dataset.source, machine)):
+        if self._thorough and not dataset.clips and (made := _made_by_source(dataset.source, machine)):
             self._note("as their source makes them", RAW, name, machine)
             return made
         self._note(DECLARED if dataset.clips else GUESSED, RAW, name, machine)

@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 import shutil
 import sysconfig
 from functools import cache
@@ -14,10 +13,9 @@ _log = logging.getLogger(__name__)
 @cache  # one warning per process
 def can_compile() -> bool:
     """Return whether this node has Triton, a C compiler and Python's headers; warn of what is missing."""
-    compilers = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang"]
     found = {
         "Triton": importlib.util.find_spec("triton") is not None,
-        f"a C compiler ({' or '.join(compilers)})": any(map(shutil.which, compilers)),
+        "a C compiler (gcc or clang)": any(map(shutil.which, ("gcc", "clang"))),
         "Python's headers (Python.h)": (Path(sysconfig.get_path("include")) / "Python.h").is_file(),
     }
     if missing := [name for name, there in found.items() if not there]:

@@ -17,6 +17,7 @@ from asdlib.runtime.gpu_memory import explained
 from asdlib.runtime.job_environment import is_first
 from asdlib.training.batches import Examples
 from asdlib.training.collapse import warn_of_collapse
+from asdlib.training.frozen import embedded_once
 from asdlib.training.history import write_history
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
@@ -77,7 +78,8 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
         first = trainer.launch()
         torch.manual_seed(seed)
         task = begin()
-        calibration, epochs = trainer.train(task.network, task.examples, task.clips)
+        examples = embedded_once(task.network, task.examples, trainer.fabric, trainer.settings.batch_size)
+        calibration, epochs = trainer.train(task.network, examples, task.clips)
         if not first:
             return
         if task.embedded is not None:
