@@ -9,8 +9,10 @@ from helpers.system4_models import AUDIOMAE, BEATS, FUSION, TUNED, begun, clips
 from torch import Tensor, nn
 
 from asdlib.training.frozen import embedded_once
+from asdlib.training.job import Job, Task, fit
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
+from asdlib.workflow.recipe import Recipe
 
 GIVEN = clips(("fan", "pump", "valve", "slider"))  # eight clips
 SETTINGS = Training(epochs=3, batch_size=4, learning_rate=0.01, validation=0.5)
@@ -81,3 +83,14 @@ def test_nothing_is_computed_backwards_below_the_first_adapter(settings: dict) -
     frozen = [name for name, weight in network.named_parameters() if not weight.requires_grad]
     assert all(network.get_parameter(name).grad is None for name in frozen)
     assert len(frozen) > 20
+
+
+def test_a_training_job_computes_frozen_outputs_once(tmp_path: Path) -> None:
+    training = {"epochs": 3, "batch_size": 4, "learning_rate": 0.01}
+    settings = {**AUDIOMAE, "frozen": True, "training": training, "seed": 1}
+    network, seen = begun(settings, GIVEN), []
+    network.encoder.register_forward_hook(lambda *passed: seen.append(len(passed[-1])))
+    files = tmp_path / "model.safetensors", tmp_path / "history.csv"
+    task = Task(network, network.examples(GIVEN), len(GIVEN.table), {"classes": network.classes})
+    fit(Job(Recipe("models", settings), "", [], *files, torch.device("cpu")), lambda: task)
+    assert sum(seen) == len(GIVEN.table)
