@@ -195,10 +195,11 @@ def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
     assert sizes(plain).of(job("download", **fan)) == 2 * 1300 * 320_000  # the archive is kept
     assert sizes(plain).of(job("prepare", **fan)) == 1300 * 160_000
     logmel, fbank = (key(plain, "frontends", name) for name in ("logmel_128", "fbank_eat"))
-    features = job("extract_features", frontend=logmel, view="raw", **fan)
-    assert sizes(plain).of(features) == 1200 * 313 * 128 * 4  # supplements have none
+    for part, clips in (("", 1200), ("/train", 1000)):  # supplements have none
+        features = job("extract_features", frontend=logmel, view="raw", part=part, **fan)
+        assert sizes(plain).of(features) == clips * 313 * 128 * 4
     mixed = f"augmented/{key(plain, 'augmentations', 'remix_10k')}"
-    assert sizes(plain).of(job("extract_features", frontend=fbank, view=mixed, **fan)) == 1429 * 1024 * 128 * 2
+    assert sizes(plain).of(job("extract_features", frontend=fbank, view=mixed, part="", **fan)) == 1429 * 1024 * 128 * 2
     model = key(plain, "models", "dense_ae")
     assert sizes(plain).of(job("embed", model=model, view="raw", **fan)) == 1200 * 3 * 4
     assert sizes(plain).of(job("tabulate", system="baseline")) == 0
@@ -272,6 +273,8 @@ def test_another_network_has_no_known_cost(here, monkeypatch):
 
 def test_what_a_feature_file_holds():
     assert parse_features("results/features/f-1/augmented/a-1/demo/fan.parquet") == ("augmented/a-1", "demo", "fan")
+    for view in ("raw", "separated/s-1"):
+        assert parse_features(f"results/features/f-1/{view}/demo/train/fan.parquet") == (view, "demo", "fan")
     assert parse_features("results/models/m-1/demo/all/model.safetensors") is None
 
 

@@ -24,6 +24,14 @@ def test_training_and_test_clips_have_features_and_supplements_have_none(audio: 
     assert ClipTable(out).clips().column("kind").to_pylist() == ["train"] * 3 + ["test"] * 2
 
 
+def test_features_for_training_alone_leave_test_clips_out(audio: Path) -> None:
+    whole, part = audio.with_name("features.parquet"), audio.with_name("train.parquet")
+    for out, alone in ((whole, False), (part, True)):
+        extract_features(audio, out, {**LEVELS, "sample_rate": RATE}, training_only=alone)
+    assert ClipTable(part).clips().column("kind").to_pylist() == ["train"] * 3
+    assert np.array_equal(ClipTable(part).load("features")[1], ClipTable(whole).load("features", "train")[1])
+
+
 def test_recordings_that_pass_unchanged_have_the_features_of_the_recordings(audio: Path) -> None:
     raw = ClipTable(audio)
     view = audio.parents[1] / "separated" / "fan.parquet"

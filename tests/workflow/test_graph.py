@@ -191,6 +191,21 @@ def test_system4_learns_this_year_s_machines_and_your_own_in_its_second_phase(ro
     assert [path.split("/")[-2:] for path in read[15:]] == [["toy", "fan.parquet"], ["toy", "pump.parquet"]]
 
 
+@pytest.mark.parametrize("data", ["dcase2025_dev", ["dcase2024_dev", "dcase2025_eval"]])
+def test_earlier_years_of_a_corpus_have_no_features_of_test_clips(data: str | list[str]) -> None:
+    """What a training reads does not depend on what is scored: else scoring another dataset would train it again."""
+    real = Graph({**CONFIG, "data": data}, ROOT)
+    corpora = {r.name: r.key for (registry, _), r in real.recipes_by_key.items() if registry == "models" and r.corpus}
+    read = {name: inputs.training_features(real, model, "corpus", "all") for name, model in corpora.items()}
+    assert read.keys() >= {"eat_all_years", "audiomae_adapted", "beats_phase1", "fusion_mean"}
+    for path in {path for paths_of_one in read.values() for path in paths_of_one}:
+        earlier = re.search(r"/dcase202[0-4]_", path) and "/augmented/" not in path  # augmented clips are for training
+        assert ("/train/" in path) == bool(earlier), path
+    assert sum("/train/" in path for path in read["eat_all_years"]) == 70
+    embedded = inputs.embedded_features(real, corpora["eat_all_years"], "raw", "dcase2024_dev", "fan")
+    assert embedded.endswith("/raw/dcase2024_dev/fan.parquet")
+
+
 def test_system4_adds_the_noise_of_2025_to_public_recordings_and_your_own_noise_to_yours(root: Path) -> None:
     real = Graph({**CONFIG, "data": "toy"}, ROOT)
     noisy = key(real, "augmentations", "noise_everywhere")

@@ -1,22 +1,27 @@
 """Extract features from audio.
 
 Needs    results/audio/<view>/<dataset>/<machine>.parquet
-Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet
+Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet,
+         results/features/<frontend>/<view>/<dataset>/train/<machine>.parquet (training clips alone)
 """
 
 
-# Compute a frontend's features of every training and test clip of a machine.
+# Compute a frontend's features of every training and test clip of a machine, or of its training clips alone.
 rule extract_features:
     input:
         paths.audio(),
     output:
         paths.features(),
     log:
-        paths.log("extract_features", "{frontend}", "{view}", "{dataset}", "{machine}"),
+        paths.log(
+            "extract_features", "{frontend}", "{view}", "{dataset}{part}", "{machine}"
+        ),
     benchmark:
         paths.benchmark(
-            "extract_features", "{frontend}", "{view}", "{dataset}", "{machine}"
+            "extract_features", "{frontend}", "{view}", "{dataset}{part}", "{machine}"
         )
+    wildcard_constraints:
+        part=f"({paths.TRAIN_PART})?",
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -28,7 +33,11 @@ rule extract_features:
             "extract_features", graph.recipe("frontends", w.frontend)
         ),
         arguments=lambda w, input, output: as_json(
-            {"audio": input[0], "out": output[0]}
+            {
+                "audio": input[0],
+                "out": output[0],
+                "training_only": bool(w.part),
+            }
         ),
     shell:
         command("extract_features")

@@ -67,7 +67,7 @@ class Hours:
         if job.rule == "augment":
             return self._clips(job, f"augmented/{recipe.key}")
         if job.rule == "extract_features":
-            return self._clips(job, job.wildcards["view"], "train", "test")
+            return self._clips(job, job.wildcards["view"], *kinds_of(job))
         if job.rule == "embed":
             return self._clips(job, job.wildcards["view"], "train", "test")
         return self._length * clips_seen(recipe.settings, training_clips(job, self._counts))
@@ -76,6 +76,11 @@ class Hours:
         """Return the number of a machine's clips of some kinds (by default all), in clips of 10 s."""
         counts = self._counts.of(view, job.wildcards["dataset"], job.wildcards["machine"])
         return self._length * sum(counts[kind] for kind in kinds or counts)
+
+
+def kinds_of(job: Job) -> tuple[str, ...]:
+    """Return the kinds of clips of which a job extracts features."""
+    return ("train",) if job.wildcards["part"] else ("train", "test")
 
 
 def separates(job: Job, recipe: Recipe, counts: ClipCounts) -> bool:

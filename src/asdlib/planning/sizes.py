@@ -7,7 +7,7 @@ from asdlib.data.listing import recordings, status
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
-from asdlib.planning.hours import separates, training_clips
+from asdlib.planning.hours import kinds_of, separates, training_clips
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.words import ALL, RAW
 
@@ -72,7 +72,7 @@ class Sizes:
         return self._audio(job, RAW) if separates(job, recipe, self._counts) else 0.0
 
     def _features(self, job: Job) -> float:
-        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["view"], "train", "test")
+        return self._feature(job.wildcards["frontend"]) * self._clips(job, job.wildcards["view"], *kinds_of(job))
 
     def _weights(self, registry: str, key: str) -> float:
         cost = self._costs.of(self._graph.recipe(registry, key))

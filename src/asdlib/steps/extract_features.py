@@ -18,16 +18,17 @@ KINDS = ("train", "test")
 _log = logging.getLogger(__name__)
 
 
-def extract_features(audio: Path, out: Path, settings: Settings) -> None:
+def extract_features(audio: Path, out: Path, settings: Settings, training_only: bool = False) -> None:
     """Write `out`: the features of the training and test clips in `audio`, in their order and the recipe's `dtype`.
 
-    Supplements have none: no model reads them.
+    Supplements have none: no model reads them. With `training_only`, test clips have none either.
 
     The column `frames` is the number of a clip's frames that are computed from real samples, not from padding. The step
     uses one thread and keeps only a few clips in memory, so that several machines can run side by side. Raises AsdError
     if the clips do not have the sampling rate of the frontend.
     """
     torch.set_num_threads(1)
+    kinds = KINDS[:1] if training_only else KINDS
     table = ClipTable(audio)
     recipe = Recipe("frontends", settings)
     frontend = FRONTENDS[recipe.kind](**recipe.arguments)
@@ -39,12 +40,12 @@ def extract_features(audio: Path, out: Path, settings: Settings) -> None:
     dtype = settings.get("dtype", "float32")
     notes = {"audio": table.digest, **_origin(table.recipe)}
     with writing(out, settings, notes, features=(dtype, frontend.shape(samples))) as written:
-        for clips, waveforms in table.batches("audio", *KINDS):
+        for clips, waveforms in table.batches("audio", *kinds):
             lengths = clips.column("samples").to_pylist()
             # Clip by clip: the spectrum of one clip fits into the processor's cache. This is twice as fast as a batch.
             features = np.stack([_transform(frontend, *pair) for pair in zip(waveforms, lengths, strict=True)])
             written.write(_with_frames(clips, frontend), features=features.astype(dtype, copy=False))
-    _log.info("%d clips, %s each", table.count(*KINDS), "×".join(map(str, frontend.shape(samples))))
+    _log.info("%d clips, %s each", table.count(*kinds), "×".join(map(str, frontend.shape(samples))))
 
 
 def _origin(recipe: Settings) -> dict[str, str]:

@@ -91,7 +91,8 @@ def training_features(graph: Graph, model: str, dataset: str, machine: str) -> l
         raise AsdError(f"{where}: the model is trained on {meant}")
     names = recipe.corpus if recipe.corpus else [dataset]
     machines = sorted((name, m) for name in names for m in (graph.machines(name) if recipe.joint else [machine]))
-    return [_features(recipe, view, *one) for one in machines for view in recipe.views]
+    parts = {name: paths.TRAIN_PART if name in _earlier(graph, recipe) else "" for name in names}
+    return [_features(recipe, view, *one, parts[one[0]]) for one in machines for view in recipe.views]
 
 
 def embedded_features(graph: Graph, model: str, view: str, dataset: str, machine: str) -> str:
@@ -209,5 +210,15 @@ def _noise(graph: Graph, origins: list[str], dataset: str, machine: str) -> list
     return [*others, *([paths.noise(dataset)] if graph.all_datasets[dataset].noise_pool else [])]
 
 
-def _features(model: Recipe, view: str, dataset: str, machine: str) -> str:
-    return paths.features(model.frontend.key, view, dataset, machine)
+def _earlier(graph: Graph, model: Recipe) -> set[str]:
+    """Return the datasets of a model's corpus that are of an earlier year than the newest: only training reads them.
+
+    This does not depend on what is scored, so that scoring another dataset trains nothing again.
+    """
+    years = {name: year for name in model.corpus if (year := graph.all_datasets[name].year)}
+    return {name for name, year in years.items() if year < max(years.values())}
+
+
+def _features(model: Recipe, view: str, dataset: str, machine: str, part: str = "") -> str:
+    """Return a feature file; an augmented view has training clips only, so its tables are whole."""
+    return paths.features(model.frontend.key, view, dataset, machine, "" if view.startswith("augmented/") else part)

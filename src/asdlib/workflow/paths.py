@@ -14,6 +14,7 @@ DOWNLOADS = "resources/downloads"
 REPORT = "results/report.html"
 SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
+TRAIN_PART = "/train"  # in the path of a table of features: of training clips alone
 COSTS = "resources/costs.yaml"
 PINS = "resources/zenodo.lock.json"
 # The files that `score` writes for a section: {prefix of the name: suffix of the name}.
@@ -85,10 +86,14 @@ def noise(dataset: str = "{dataset}") -> str:
 
 
 def features(
-    frontend: str = "{frontend}", view: str = "{view}", dataset: str = "{dataset}", machine: str = "{machine}"
+    frontend: str = "{frontend}",
+    view: str = "{view}",
+    dataset: str = "{dataset}",
+    machine: str = "{machine}",
+    part: str = "{part}",
 ) -> str:
-    """Return the table of a machine's features."""
-    return f"results/features/{frontend}/{view}/{dataset}/{machine}.parquet"
+    """Return the table of a machine's features; `part` is empty, or TRAIN_PART for those of training clips alone."""
+    return f"results/features/{frontend}/{view}/{dataset}{part}/{machine}.parquet"
 
 
 def parse_features(path: str) -> tuple[str, str, str] | None:
@@ -96,8 +101,8 @@ def parse_features(path: str) -> tuple[str, str, str] | None:
     parts = PurePosixPath(path).parts
     if parts[:2] != ("results", "features"):
         return None
-    *view, dataset, file = parts[3:]
-    return "/".join(view), dataset, file.removesuffix(".parquet")
+    view, rest = (parts[3:4], parts[4:]) if parts[3] == RAW else (parts[3:5], parts[5:])
+    return "/".join(view), rest[0], rest[-1].removesuffix(".parquet")
 
 
 # --- trained networks -----------------------------------------------------------------------------------------------
