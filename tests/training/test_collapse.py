@@ -15,12 +15,14 @@ CLIPS = condition_clips({("fan", "1", "source"): 12, ("pump", "2", "target"): 10
 
 
 class Embedder(nn.Module):
-    """Mean levels, after a linear layer; an error is no representation. It has to know the machine."""
+    """Mean levels, after a linear layer and an offset; an error is no representation. It has to know the machine."""
 
-    def __init__(self, scale: float):
+    def __init__(self, scale: float = 1.0, offset: float = 0.0, rank: int = 6):
         super().__init__()
         self.layer = nn.Linear(BANDS, 6)
+        self.layer.weight.data[rank:] = self.layer.weight.data[0]
         self.layer.weight.data *= scale
+        self.layer.bias.data += offset
         self.seen: list[str] = []
 
     def for_machine(self, machine: str) -> None:
@@ -32,12 +34,20 @@ class Embedder(nn.Module):
         return {"embedding": self.layer(centred), "mse": torch.ones(len(centred), 1)}
 
 
-@pytest.mark.parametrize(("scale", "collapsed"), [(1.0, False), (1e-3, True)])
+@pytest.mark.parametrize(
+    ("changes", "collapsed"),
+    [
+        ({}, False),
+        ({"offset": 5.0}, False),  # what all clips have in common is no collapse
+        ({"scale": 1e-3}, True),  # equal up to noise, whose rank is high
+        ({"rank": 1}, True),  # on a line
+    ],
+)
 def test_embeddings_that_hardly_differ_are_warned_of(
-    caplog: pytest.LogCaptureFixture, scale: float, collapsed: bool
+    caplog: pytest.LogCaptureFixture, changes: dict, collapsed: bool
 ) -> None:
     torch.manual_seed(0)
-    network = Embedder(scale)
+    network = Embedder(**changes)
     with caplog.at_level(logging.INFO, "asdlib.training"):
         warn_of_collapse(network, CLIPS)
     assert network.seen == ["fan", "pump"]
