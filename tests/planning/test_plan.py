@@ -274,7 +274,7 @@ def test_another_network_has_no_known_cost(here, monkeypatch):
 def test_what_a_feature_file_holds():
     assert parse_features("results/features/f-1/augmented/a-1/demo/fan.parquet") == ("augmented/a-1", "demo", "fan")
     for view in ("raw", "separated/s-1"):
-        assert parse_features(f"results/features/f-1/{view}/demo/train/fan.parquet") == (view, "demo", "fan")
+        assert parse_features(f"results/features/f-1/{view}/train/demo/fan.parquet") == (view, "demo", "fan")
     assert parse_features("results/models/m-1/demo/all/model.safetensors") is None
 
 

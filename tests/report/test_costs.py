@@ -85,7 +85,7 @@ def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(r
     written = eval(re.search(r"benchmark:\s+(paths\.\w+\([^()]*\))", body)[1], named)
     benchmark = written.removeprefix("results/benchmarks/")
     names = dict.fromkeys(re.findall(r"{(\w+)}", output + benchmark), "fan")
-    values = names | {"dataset": "here", "view": "separated/fan", "seeded": "/seed_1"}
+    values = names | {"dataset": "here", "view": "separated/fan", "seeded": "/seed_1", "part": "/train"}
     record(benchmark.format(**values), "1", "1", "1")
     put(output.format(**values) + ("/a.wav" if rule == "download" else ""), "1234")
     recipes = {stage.registry: {"fan": ["fan"]} for stage in STAGES.values() if stage.registry}

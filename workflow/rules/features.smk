@@ -2,7 +2,7 @@
 
 Needs    results/audio/<view>/<dataset>/<machine>.parquet
 Makes    results/features/<frontend>/<view>/<dataset>/<machine>.parquet,
-         results/features/<frontend>/<view>/<dataset>/train/<machine>.parquet (training clips alone)
+         results/features/<frontend>/<view>/train/<dataset>/<machine>.parquet (training clips alone)
 """
 
 
@@ -14,11 +14,11 @@ rule extract_features:
         paths.features(),
     log:
         paths.log(
-            "extract_features", "{frontend}", "{view}", "{dataset}{part}", "{machine}"
+            "extract_features", "{frontend}", "{view}{part}", "{dataset}", "{machine}"
         ),
     benchmark:
         paths.benchmark(
-            "extract_features", "{frontend}", "{view}", "{dataset}{part}", "{machine}"
+            "extract_features", "{frontend}", "{view}{part}", "{dataset}", "{machine}"
         )
     wildcard_constraints:
         part=f"({paths.TRAIN_PART})?",

@@ -34,11 +34,9 @@ STAGES = {
     "train_separator": Stage("separators", ("{key}", "{dataset}", "*"), _beside(paths.separator("{key}", machine="*"))),
     "separate": Stage("separators", ("{key}", "{dataset}", "*"), paths.audio("separated/{key}", machine="*")),
     "augment": Stage("augmentations", ("{key}", "{dataset}", "*"), paths.audio("augmented/{key}", machine="*")),
-    # Between key and dataset: the view. Below the dataset: `train`, if test clips have no features.
+    # Between key and dataset: the view.
     "extract_features": Stage(
-        "frontends",
-        ("{key}", "**", "{dataset}", "**", "*"),
-        paths.features("{key}", view="**", machine="*", part="/**"),
+        "frontends", ("{key}", "**", "{dataset}", "*"), paths.features("{key}", view="**", machine="*", part="")
     ),
     "fetch_checkpoint": Stage("checkpoints", ("{key}", "*"), paths.public_weights("{key}", "*")),
     "train_model": Stage("models", ("{key}", "{dataset}", "*"), _beside(paths.model("{key}", machine="*"))),

@@ -93,7 +93,7 @@ def features(
     part: str = "{part}",
 ) -> str:
     """Return the table of a machine's features; `part` is empty, or TRAIN_PART for those of training clips alone."""
-    return f"results/features/{frontend}/{view}/{dataset}{part}/{machine}.parquet"
+    return f"results/features/{frontend}/{view}{part}/{dataset}/{machine}.parquet"
 
 
 def parse_features(path: str) -> tuple[str, str, str] | None:
@@ -101,8 +101,8 @@ def parse_features(path: str) -> tuple[str, str, str] | None:
     parts = PurePosixPath(path).parts
     if parts[:2] != ("results", "features"):
         return None
-    view, rest = (parts[3:4], parts[4:]) if parts[3] == RAW else (parts[3:5], parts[5:])
-    return "/".join(view), rest[0], rest[-1].removesuffix(".parquet")
+    *view, dataset, file = parts[3:]
+    return "/".join(view).removesuffix(TRAIN_PART), dataset, file.removesuffix(".parquet")
 
 
 # --- trained networks -----------------------------------------------------------------------------------------------
