@@ -165,6 +165,19 @@ def test_a_separator_worse_than_its_mixtures_leaves_the_clips_as_they_are(
     assert unchanged.notes["separated"] is False
 
 
+def test_training_and_separating_state_their_precision(tables: dict[str, Path], monkeypatch) -> None:
+    """PyTorch allows TF32 in convolutions unless it is told otherwise."""
+    seen = []
+    whole = Gain.separate
+    monkeypatch.setattr(Gain, "separate", lambda *given: seen.append(torch.backends.cudnn.allow_tf32) or whole(*given))
+    model = trained(tables)
+    learned = len(seen)
+    separate(tables["fan"], model, tables["fan"].with_name("separated.parquet"), "cpu", 0, 1)
+    assert 0 < learned < len(seen)
+    assert not any(seen)
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_machine(tables["fan"].parent / "short" / "fan", seconds=0.3)
     audio = tables["fan"].with_name("short.parquet")

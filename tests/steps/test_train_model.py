@@ -1,5 +1,7 @@
 """What a training refuses before it starts: public weights without the pinned checksum, and too short clips."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ from helpers.condition_clips import BANDS, condition_clips
 from asdlib.backends.embeddings import read_embeddings
 from asdlib.data.tables import writing
 from asdlib.errors import AsdError
+from asdlib.steps import embed as embed_step
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
+from asdlib.training import job, trainer
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
 
@@ -41,6 +45,25 @@ def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> Non
             "cpu", 0, 1, str(tmp_path),
         )  # fmt: skip
     assert not out.exists()
+
+
+def test_embedding_and_what_a_model_finishes_with_are_in_float32(tmp_path: Path, monkeypatch) -> None:
+    """Also after a training in TF32: its calibration samples are compared with embeddings."""
+    asked = []
+
+    @contextmanager
+    def note(precision: str, *_: object) -> Iterator[None]:
+        asked.append(precision)
+        yield
+
+    for module in (embed_step, job, trainer):
+        monkeypatch.setattr(module, "computing", note)
+    monkeypatch.setitem(SETTINGS, "training", {**SETTINGS["training"], "precision": "tf32"})
+    features = two_sections(tmp_path / "both.parquet", "00")
+    model = trained(features, tmp_path / "model.safetensors", None)
+    assert asked == ["tf32", "float32"]
+    embed(features, model, tmp_path / "out.parquet", "cpu", 0, 1)
+    assert set(asked[2:]) == {"float32"}
 
 
 def two_sections(path: Path, *sections: str) -> Path:

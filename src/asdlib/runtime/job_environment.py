@@ -96,6 +96,11 @@ def is_slurm_job() -> bool:
     return SLURM_JOB in os.environ and os.environ[SLURM_JOB] == os.environ.get("SLURM_JOB_ID")
 
 
+def fix_cublas_workspace() -> None:
+    """Let cuBLAS add in the same order every time; it reads the variable when CUDA computes for the first time."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 def is_first() -> bool:
     """Return whether this is a job's first process; a training on several devices starts more (LOCAL_RANK)."""
     return os.environ.get("LOCAL_RANK", "0") == "0"

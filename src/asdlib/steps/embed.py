@@ -12,6 +12,7 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, origins, with_notes
 from asdlib.runtime.devices import choose_device
 from asdlib.runtime.gpu_memory import explained
+from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.build import restore_model
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
@@ -94,5 +95,5 @@ def _represent(network: torch.nn.Module, table, features: np.ndarray, device: to
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
     unknown = torch.zeros(len(frames), dtype=torch.bool)  # a model does not see the domain of a clip that it embeds
     batch = Batch(torch.tensor(features), frames, unknown, origins=origins(table)).to(device)
-    with torch.inference_mode():
+    with torch.inference_mode(), computing(EXACT, device):
         return {name: array.float().cpu().numpy() for name, array in network.embed(batch).items()}

@@ -11,6 +11,7 @@ from asdlib.data.tables import ClipTable, write_same_rows, writing
 from asdlib.runtime.devices import choose_device
 from asdlib.runtime.gpu_memory import explained
 from asdlib.separation.separator import worse_than_mixtures
+from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.build import restore_separator
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
@@ -42,6 +43,7 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
         explained(Recipe("separators", checkpoint.recipe), processor),
         writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
         torch.inference_mode(),
+        computing(EXACT, processor),
     ):
         transform = _separation(checkpoint, processor)
         for clips, mixtures in table.batches("audio"):

@@ -15,6 +15,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.examples.clips import Clips
 from asdlib.runtime.gpu_memory import explained
 from asdlib.runtime.job_environment import is_first
+from asdlib.training.arithmetic import computing
 from asdlib.training.batches import Examples
 from asdlib.training.collapse import warn_of_collapse
 from asdlib.training.frozen import embedded_once
@@ -71,10 +72,14 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
     An interrupted training with the same identity resumes at the step that was stored last. The output is locked in the
     meantime: a second writer, such as a new run while an old job is still alive, stops with an AsdError.
     """
-    with locked(job.weights) if is_first() else nullcontext(), explained(job.recipe, job.device, training=True):
-        seed = job.recipe.seed
+    settings, seed = Training(**job.recipe.training), job.recipe.seed
+    with (
+        locked(job.weights) if is_first() else nullcontext(),
+        explained(job.recipe, job.device, training=True),
+        computing(settings.precision, job.device, settings.deterministic),
+    ):
         store = job.weights.with_name("training.ckpt")
-        trainer = Trainer(Training(**job.recipe.training), seed, job.device, store, job.identity)
+        trainer = Trainer(settings, seed, job.device, store, job.identity)
         first = trainer.launch()
         torch.manual_seed(seed)
         task = begin()
