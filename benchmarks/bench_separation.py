@@ -3,8 +3,9 @@
     python benchmarks/bench_separation.py [--separator conv_tasnet] [--steps 2] [--batch 4] [--clips 2 40] [--threads 1]
 
 Sizes, mixtures and optimiser are those of config/systems; `--override` names a YAML file with a block `override` that
-changes them. A GPU is used if there is one, unless `--device cpu` is given. Every figure comes from a process of its
-own, so that its peak memory is its own. The first step is not measured, as a warm-up.
+changes them. A GPU is used if there is one, unless `--device cpu` is given; `--device cuda` fails without one. The step
+has the recipe's precision there. Every figure comes from a process of its own, so that its peak memory is its own. The
+first step is not measured, as a warm-up.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.separator import AFTER, BEFORE
 from asdlib.separation.settings import Pairs
 from asdlib.steps.separate import separate
+from asdlib.training.arithmetic import computing
 from asdlib.training.build import build_separator
 from asdlib.training.optimisation import build_optimizer
 from asdlib.training.settings import Training
@@ -42,11 +44,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--clips", type=int, nargs="+", default=[2, 40])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--override", type=Path)
     options = parser.parse_args()
     settings = resolved("separators", options.separator, options.override)
-    where = processor(choose_device(options.device, gpus=1), options.threads)
+    where = processor(options.device, options.threads)
     print(f"{machine()}, torch {torch.__version__}, {where}; {settings}")
     mixtures = f"{options.batch} mixtures of {settings['pairs']['segment']} s"
     drawn, wall, cpu, *found = alone(_train, settings, options)
@@ -67,16 +69,22 @@ def _train(settings: dict, options: argparse.Namespace) -> tuple[float, ...]:
     examples = MixturePairs(recordings[:20], recordings[20:], pairs, RATE, 0)
     device = choose_device(options.device, gpus=1)
     network = build_separator(Recipe("separators", settings)).to(device)
-    optimizer = build_optimizer(network, Training(**settings["training"]))
+    training = Training(**settings["training"])
+    optimizer = build_optimizer(network, training)
+    bf16 = training.precision == "bf16" and device.type == "cuda"
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        network.loss(examples.batch(torch.arange(options.batch)).to(device)).backward()
+        batch = examples.batch(torch.arange(options.batch)).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = network.loss(batch)
+        loss.backward()
         optimizer.step()
 
     drawn, _ = timed(lambda: examples.batch(torch.arange(options.batch)))
-    step()
-    wall, cpu = timed(lambda: [step() for _ in range(options.steps)])
+    with computing(training.precision, device):
+        step()
+        wall, cpu = timed(lambda: [step() for _ in range(options.steps)])
     return drawn / options.batch, wall / options.steps, cpu / options.steps, *peaks()
 
 

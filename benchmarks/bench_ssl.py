@@ -1,12 +1,13 @@
 """Benchmark of the models of systems 2 and 4: training and embedding, in clips per second and relative to the peak.
 
     python benchmarks/bench_ssl.py [--models beats_phase1 eat_10k_2025] [--batch 4] [--steps 2] [--threads 1]
-                                   [--precision float32]
+                                   [--precision bf16]
 
 The features of clips of 10 s are given, weights are random, and the optimiser takes a step after every batch. Sizes and
 optimiser are those of config/systems; `--override` names a YAML file with a block `override` that changes them. A GPU
-is used if there is one, unless `--device cpu` is given. Every figure comes from a process of its own, so that its peak
-memory is its own. The first step is not measured, as a warm-up.
+is used if there is one, unless `--device cpu` is given; `--device cuda` fails without one. There, networks train in the
+recipe's precision and embed in float32, unless `--precision` is given; on a CPU all is in float32. Every figure comes
+from a process of its own, so that its peak memory is its own. The first step is not measured, as a warm-up.
 
 The operations of matrix products and convolutions are counted. Their rate is compared to that of large matrix products
 in the same process and precision. On a CPU, which other processes may share, both rates are per second of processor
@@ -28,6 +29,7 @@ from asdlib.examples.clips import Batch
 from asdlib.frontends import FRONTENDS
 from asdlib.models import MODELS
 from asdlib.runtime.devices import choose_device
+from asdlib.training.arithmetic import EXACT, computing, shown
 from asdlib.training.optimisation import build_optimizer
 from asdlib.training.settings import Training
 from asdlib.workflow.arguments import arguments
@@ -38,7 +40,7 @@ RECIPES = [
     "audiomae_adapted", "audiomae_phase1", "audiomae_phase2", "beats_phase1", "beats_phase2", "fusion_attention",
     "fusion_mean", "eat_2025", "eat_10k_2025",
 ]  # fmt: skip
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 
 def main() -> None:
@@ -48,12 +50,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", choices=sorted(DTYPES), default="float32")
-    parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    parser.add_argument("--precision", choices=sorted(DTYPES))
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--override", type=Path)
     options = parser.parse_args()
-    where = processor(choose_device(options.device, gpus=1), options.threads)
-    print(f"{machine()}, torch {torch.__version__}, {where}, {options.precision}, {options.batch} clips per batch")
+    where = processor(options.device, options.threads)
+    print(f"{machine()}, torch {torch.__version__}, {where}, {options.batch} clips per batch")
     for name in options.models:
         settings = resolved("models", name, options.override)
         for what, work in (("training", _train), ("embedding", _embed)):
@@ -63,30 +65,33 @@ def main() -> None:
 def _train(settings: dict, options: argparse.Namespace) -> str:
     """Return a line about training steps."""
     network, batch = _prepared(settings, options)
-    optimizer = build_optimizer(network.train(), Training(**settings["training"]))
+    training = Training(**settings["training"])
+    optimizer = build_optimizer(network.train(), training)
+    precision = options.precision or shown(training.precision, batch.features.device)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with _autocast(batch, options):
+        with _autocast(batch, precision):
             loss = network.loss(batch)
         loss.backward()
         optimizer.step()
         if hasattr(network, "after_step"):
             network.after_step(0, 1)
 
-    return _described(step, batch, options)
+    return _described(step, batch, options, precision)
 
 
 def _embed(settings: dict, options: argparse.Namespace) -> str:
     """Return a line about embedding."""
     network, batch = _prepared(settings, options)
     network.eval()
+    precision = options.precision or EXACT
 
     def embed() -> None:
-        with torch.inference_mode(), _autocast(batch, options):
+        with torch.inference_mode(), _autocast(batch, precision):
             network.embed(batch)
 
-    return _described(embed, batch, options)
+    return _described(embed, batch, options, precision)
 
 
 def _prepared(settings: dict, options: argparse.Namespace) -> tuple[torch.nn.Module, Batch]:
@@ -104,27 +109,26 @@ def _prepared(settings: dict, options: argparse.Namespace) -> tuple[torch.nn.Mod
     return network.to(device), batch.to(device)
 
 
-def _autocast(batch: Batch, options: argparse.Namespace) -> torch.autocast:
-    return torch.autocast(batch.features.device.type, torch.bfloat16, enabled=options.precision == "bf16")
+def _autocast(batch: Batch, precision: str) -> torch.autocast:
+    return torch.autocast(batch.features.device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def _described(work: Callable[[], object], batch: Batch, options: argparse.Namespace) -> str:
+def _described(work: Callable[[], object], batch: Batch, options: argparse.Namespace, precision: str) -> str:
     """Run `work` on a batch and return a line with its speed, its share of the peak rate, and its memory."""
     device = batch.features.device
-    with (
-        FlopCounterMode(display=False) as counter,
-        sdpa_kernel(SDPBackend.MATH),
-    ):  # counts all operations
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # counts all operations
         work()
-    work()
-    wall, cpu = timed(lambda: [work() for _ in range(options.steps)])
+    with computing(precision, device):
+        work()
+        wall, cpu = timed(lambda: [work() for _ in range(options.steps)])
+        peak = matrix_peak(device, DTYPES[precision])
     size, gpu = peaks()
     clips = options.batch * options.steps
     operations = counter.get_total_flops() / options.batch  # per clip
-    rate, peak = clips * operations / busy(device, wall, cpu), matrix_peak(device, DTYPES[options.precision])
+    rate = clips * operations / busy(device, wall, cpu)
     return (
-        f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s per clip)  {operations / 1e9:.3g} GFLOP per clip, "
-        f"{rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  {memory(size, gpu)}"
+        f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s per clip)  {precision}, "
+        f"{operations / 1e9:.3g} GFLOP per clip, {rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  {memory(size, gpu)}"
     )
 
 

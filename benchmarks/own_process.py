@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from asdlib.runtime.devices import choose_device
+
 
 def alone(work: Callable, *arguments: Any) -> Any:
     """Return the result of a function that is called in a process of its own."""
@@ -36,9 +38,12 @@ def memory(size: float, gpu: float) -> str:
     return f"peak {size:.0f} MB" + (f", GPU {gpu:.0f} MB" if gpu else "")
 
 
-def processor(device: torch.device, threads: int) -> str:
-    """Return the name of the GPU, or the number of threads on the CPU."""
-    return torch.cuda.get_device_name() if device.type == "cuda" else f"{threads} threads"
+def processor(device: str, threads: int) -> str:
+    """Return the name of the GPU, or the number of threads on the CPU.
+
+    A process of its own asks for it: this one must not keep a lease of the only GPU, for which the next would wait.
+    """
+    return alone(_processor, device, threads)
 
 
 def busy(device: torch.device, wall: float, cpu: float) -> float:
@@ -52,6 +57,10 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     left @ right
     return 2 * side**3 / min(busy(device, *timed(lambda: left @ right)) for _ in range(5))
+
+
+def _processor(device: str, threads: int) -> str:
+    return torch.cuda.get_device_name() if choose_device(device, gpus=1).type == "cuda" else f"{threads} threads"
 
 
 def _wait() -> None:
