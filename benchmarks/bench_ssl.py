@@ -128,7 +128,8 @@ def _described(work: Callable[[], object], batch: Batch, options: argparse.Names
     rate = clips * operations / busy(device, wall, cpu)
     return (
         f"{clips / wall:10.2f} clips/s  ({cpu / clips:.2f} CPU s per clip)  {precision}, "
-        f"{operations / 1e9:.3g} GFLOP per clip, {rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  {memory(size, gpu)}"
+        f"{operations / 1e9:.3g} GFLOP per clip, {rate / 1e9:.0f} GFLOP/s: {rate / peak:.0%} of {peak / 1e9:.0f}  "
+        f"{memory(size, gpu)}"
     )
 
 

@@ -1,59 +1,101 @@
-"""Check the training of every recipe on this machine's GPU: results, speed, memory and resuming.
-
-A whole run takes about twelve minutes on an H100 (summed from two partial runs).
+"""Check the training of every recipe on this machine's GPU: results, speed, memory, resuming and sharing.
 
     python benchmarks/gpu_check.py [--recipes eat_2025 acae] [--rows compared timed] [--cpu]
 
-Every row runs in a process of its own and is PASS or FAIL; a FAIL makes the exit status 1. Networks are as large as in
-config/systems, weights are random, and clips are artificial. `--cpu` runs the same rows on the CPU at small sizes.
+Every row is PASS or FAIL; a FAIL makes the exit status 1. Rows are printed as they are done, so that a run that is
+stopped has shown what it found. Networks are as large as in config/systems, weights are random, and clips are
+artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run on an H100 with 16 cores has not been
+timed; from the rows of earlier runs we estimate six to eight minutes, of which `compared` and `timed` take most.
 
 Rows of the table `compared` show the relative errors of loss, gradient and embeddings against float32 on the CPU.
-Random numbers are drawn on the CPU in both, so that dropout and masks agree. Rows of the table `timed` show a step of
-one batch that is on the device already (`ms`; `host ms` until it is submitted), its waits for the device, the peak of
-memory, and the same step in the real training loop (`fed ms`).
+Random numbers are drawn on the CPU in both, so that dropout and masks agree. Only float32 and the precision in which
+the recipe trains can fail. Rows of the table `timed` show a step of one batch that is on the device already (`ms`;
+`host ms` until it is submitted), its waits for the device, the peak of memory, and the same step in the real training
+loop (`fed ms`). `graphed` and `compiled` time what could make steps faster. The other tables do the work of jobs:
+trainings that are killed, run out of memory, wait for the card of another one, or use two cards.
 """
 
 import argparse
+import os
 import platform
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
+import gpu_graphs
+import gpu_rows
+import gpu_sharing
+import gpu_speed
+import gpu_work
 import torch
 from gpu_recipes import recipes
-from gpu_rows import compared, timed
-from gpu_work import full_card, trained
 from own_process import matrix_peak
 
-TRAINED = "eat_10k_2025"  # trained in full size from files
 AT_ONCE = 4  # comparisons, whose time does not matter
-ROWS = ("machine", "compared", "timed", "trained", "full_card")
+PER_PROCESS = 6  # rows of small cost that share a process, because it takes seconds to start one
+MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_speed", "gpu_work"]
+MACHINE = (
+    "python", "torch", "card", "driver", "GiB", "cuDNN", "TF32 in matmul, cuDNN", "TFLOP/s bf16", "TFLOP/s float32",
+    "TFLOP/s tf32", "row s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns, its rows (name, function, arguments), and how they share processes."""
+
+    columns: Sequence[str]
+    rows: list[tuple[str, Callable[..., dict[str, Any]], tuple]]
+    at_once: int = 1
+    per_process: int = 1
 
 
 def main() -> None:
     """Run the rows and print one Markdown table per kind of row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", default=[name for _, name in recipes()])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--rows", nargs="+", choices=list(tables([], small=True)))
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
-    device = "cpu" if options.cpu else "cuda"
-    chosen = [(registry, name) for registry, name in recipes() if name in options.recipes]
     start = time.monotonic()
-    tables = {
-        "machine": [("this machine", described, (device,))],
-        "compared": [(name, compared, (registry, name, options.cpu, device)) for registry, name in chosen],
-        "timed": [(name, timed, (registry, name, options.cpu, device)) for registry, name in chosen],
-        "trained": [(TRAINED, trained, (TRAINED, options.cpu, device))],
-        "full_card": [] if options.cpu else [("resume on a full card", full_card, (options.cpu, device))],
-    }
-    failed = [_print(table, tables[table], AT_ONCE if table == "compared" else 1) for table in options.rows]
+    chosen = [(registry, name) for registry, name in recipes() if name in options.recipes]
+    found = tables(chosen, options.cpu)
+    failed = [_print(name, found[name]) for name in options.rows or found]
     print(f"\n{sum(failed)} rows failed; {time.monotonic() - start:.0f} s")
     sys.exit(any(failed))
+
+
+def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
+    """Return all tables for the chosen recipes, (registry, name); `small` is for the CPU."""
+    device = "cpu" if small else "cuda"
+    two = small or torch.cuda.device_count() > 1
+
+    def each(work: Callable, names: Sequence[str] | None = None) -> list:
+        of = [pair for pair in chosen if names is None or pair[1] in names]
+        return [(name, work, (registry, name, small, device)) for registry, name in of]
+
+    def one(name: str, work: Callable) -> list:
+        return [(name, work, (small, device))]
+
+    trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
+    without_memory = one("resumed on a full card", gpu_work.full_card) + one("on 3 %", gpu_work.small_card)
+    return {
+        "machine": Table(MACHINE, [("this machine", described, (device,))]),
+        "trained": Table(gpu_work.TRAINED_COLUMNS, trained),
+        "memory": Table(["row s"], [] if small else without_memory),
+        "leases": Table(["second starts after, s", "row s"], one("two jobs", gpu_sharing.leases)),
+        "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
+        "compared": Table([*gpu_rows.COLUMNS, "row s"], each(gpu_rows.compared), AT_ONCE, PER_PROCESS),
+        "timed": Table(gpu_speed.COLUMNS, each(gpu_speed.timed), 1, PER_PROCESS),
+        "graphed": Table(gpu_graphs.GRAPH_COLUMNS, each(gpu_graphs.graphed, gpu_graphs.GRAPHED)),
+        "compiled": Table(gpu_graphs.COMPILE_COLUMNS, each(gpu_graphs.compiled, gpu_graphs.COMPILED)),
+    }
 
 
 def described(device: str) -> dict[str, Any]:
@@ -61,6 +103,7 @@ def described(device: str) -> dict[str, Any]:
     row: dict[str, Any] = {"faults": [], "python": platform.python_version(), "torch": torch.__version__}
     if device == "cuda":
         row["card"] = torch.cuda.get_device_name()
+        row["driver"] = _driver()
         row["GiB"] = torch.cuda.get_device_properties(0).total_memory / 2**30
         row["cuDNN"] = torch.backends.cudnn.version()
         row["TF32 in matmul, cuDNN"] = f"{torch.backends.cuda.matmul.allow_tf32}, {torch.backends.cudnn.allow_tf32}"
@@ -72,31 +115,38 @@ def described(device: str) -> dict[str, Any]:
     return row
 
 
-def _print(table: str, rows: list[tuple[str, Callable, tuple]], at_once: int) -> int:
-    """Run the rows of a table, each in a process of its own, and print them; return how many failed."""
-    if not rows:
+def _driver() -> str:
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "unknown"
+
+
+def _print(name: str, table: Table) -> int:
+    """Run the rows of a table in other processes and print each when it is done; return how many failed."""
+    if not table.rows:
         return 0
+    print(f"\n## {name}\n\n| | {' | '.join(table.columns)} | |\n|---|{'---|' * len(table.columns)}---|", flush=True)
     context = get_context("forkserver")
-    context.set_forkserver_preload(["gpu_rows", "gpu_work"])
-    with ProcessPoolExecutor(at_once, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = [pool.submit(_row, work, given, at_once) for _, work, given in rows]
-        found = []
-        for (name, *_), future in zip(rows, futures, strict=True):
+    context.set_forkserver_preload(MODULES)
+    failed = 0
+    with ProcessPoolExecutor(table.at_once, mp_context=context, max_tasks_per_child=table.per_process) as pool:
+        names = {pool.submit(_row, work, given, table.at_once): label for label, work, given in table.rows}
+        for future in as_completed(names):
             try:
-                found.append((name, future.result()))
+                row = future.result()
             except Exception as error:
-                found.append((name, {"faults": [f"{type(error).__name__}: {error}"]}))
-            print(f"{table} {name}: {found[-1][1]}", file=sys.stderr, flush=True)
-    columns = list(dict.fromkeys(key for _, row in found for key in row if key != "faults"))
-    print(f"\n## {table}\n\n| | {' | '.join(columns)} | |\n|---|{'---|' * len(columns)}---|")
-    for name, row in found:
-        verdict = "; ".join(["FAIL", *row["faults"]]) if row["faults"] else "PASS"
-        print(f"| {name} | {' | '.join(_text(row.get(column, '')) for column in columns)} | {verdict} |")
-    return sum(bool(row["faults"]) for _, row in found)
+                row = {"faults": [f"{type(error).__name__}: {error}"]}
+            cells = " | ".join(_text(row.get(column, "")) for column in table.columns)
+            verdict = "; ".join(["FAIL", *row["faults"]]) if row["faults"] else "PASS"
+            print(f"| {names[future]} | {cells} | {verdict} |", flush=True)
+            failed += bool(row["faults"])
+    return failed
 
 
 def _row(work: Callable[..., dict[str, Any]], given: tuple, at_once: int) -> dict[str, Any]:
-    torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // at_once))  # a process runs several rows
     start = time.monotonic()
     try:
         return work(*given) | {"row s": time.monotonic() - start}

@@ -111,6 +111,16 @@ def artificial_clips(recipe: Recipe, count: int, seconds: float) -> Clips:
     return Clips(table, repeated)
 
 
+def embedded(made: Case, clips: Any) -> torch.Tensor:
+    """Return everything that the step `embed` or `separate` computes of clips, in one vector or as waveforms."""
+    if made.recipe.registry == "separators":
+        return made.network.separate(clips)
+    if hasattr(made.network, "for_machine"):
+        made.network.for_machine("machine_0")
+    found = made.network.embed(clips)
+    return torch.cat([found[name].float().flatten() for name in sorted(found)])
+
+
 @cache
 def _resolver(small: bool) -> Recipes:
     changes: dict[str, Any] = {}

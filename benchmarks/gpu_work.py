@@ -2,76 +2,145 @@
 
 import csv
 import os
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from gpu_recipes import MACHINES, RATE, artificial_clips, case
+from own_process import alone
 from safetensors.torch import load_file
 
 from asdlib.data.tables import CLIP_FIELDS, ClipTable, writing
+from asdlib.errors import AsdError
+from asdlib.runtime.devices import choose_device
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
 from asdlib.training.state import StoredState
 from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.recipes import merge
 
 EPOCHS = 3
 CLIPS = 1050  # of all machines
+TRAINED = "eat_10k_2025"  # trained in full size from files
+MORE_APART = 2  # times as far as two unbroken trainings on a GPU, whose sums vary; on the CPU none may differ
 FREE = 1 << 30  # bytes that another program leaves on a full card
+SHARE = 0.03  # of a card, which is too little for the training
+TRAINED_COLUMNS = (
+    "losses", "clips/s", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart",
+    "row s",
+)  # fmt: skip
 
 
 def trained(name: str, small: bool, device: str) -> dict[str, Any]:
-    """Train a recipe from feature tables, embed a machine's clips, and compare a resumed training with it."""
+    """Train a recipe from feature tables, embed a machine's clips, and compare other trainings with it.
+
+    Every training has a process of its own, as in the workflow: a process keeps the lease of its GPU until it ends.
+    """
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        recipe, tables = _tables(name, small, folder)
-        epochs = _train(recipe, tables, folder / "whole", device)
-        embed(tables[0], folder / "whole" / "model.safetensors", folder / "out.parquet", device, 1, 2)
-        (vectors, *_) = (array for _, array in ClipTable(folder / "out.parquet").batches("embedding"))
+        recipe, tables = tables_of(name, small, folder)
+        epochs = alone(train, recipe, tables, folder / "whole", device)
+        vectors = alone(_embed, tables[0], folder / "whole" / "model.safetensors", folder / "out.parquet", device)
+        alone(train, recipe, tables, folder / "again", device)
+        strict = Recipe(recipe.registry, merge(recipe.settings, {"training": {"deterministic": True}}))
+        fixed, refused = _deterministic(strict, tables, folder, device)
         _train_and_kill(recipe, tables, folder / "resumed", device)
         faults = [] if (folder / "resumed" / "training.ckpt").is_file() else ["a killed training left no state"]
-        resumed = _train(recipe, tables, folder / "resumed", device)
-        apart = _apart(folder / "whole", folder / "resumed")
+        resumed = alone(train, recipe, tables, folder / "resumed", device)
+        again, resumed_apart = (apart(folder / "whole", folder / other) for other in ("again", "resumed"))
     losses = [float(row["loss"]) for row in epochs]
     if not losses[-1] < losses[0]:
         faults.append(f"the loss does not fall: {losses}")
-    if not torch.isfinite(torch.from_numpy(vectors.copy())).all():
+    if not np.isfinite(vectors).all():
         faults.append("embeddings are not finite")
+    if fixed:
+        faults.append(f"deterministic trainings are {fixed:.1e} apart")
+    if resumed_apart > MORE_APART * again:
+        faults.append(f"weights are {resumed_apart:.1e} apart after resuming, {again:.1e} after two unbroken trainings")
     if device == "cpu" and [row["loss"] for row in resumed] != [row["loss"] for row in epochs]:
         faults.append("the resumed training has other losses")
     return {
         "faults": faults,
         "losses": " ".join(f"{loss:.4g}" for loss in losses),
         "clips/s": float(epochs[-1]["clips_per_second"]),
-        "resumed: weights apart": f"{apart:.1e}",
+        "trained again: weights apart": f"{again:.1e}",
+        "deterministic: weights apart": refused or f"{fixed:.1e}",
+        "resumed: weights apart": f"{resumed_apart:.1e}",
     }
 
 
 def full_card(small: bool, device: str) -> dict[str, Any]:
-    """Resume a training on a card that another program has filled: the error is raised, and the state is kept."""
+    """Resume a training on a card that another program has filled: one clear error, and the state is kept."""
+    return _without_memory(small, device, _fill)
+
+
+def small_card(small: bool, device: str) -> dict[str, Any]:
+    """Resume a training that may use a few per cent of the card: one clear error, and the state is kept."""
+    return _without_memory(small, device, _limit)
+
+
+def _without_memory(small: bool, device: str, take: Callable[[], Any]) -> dict[str, Any]:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        recipe, tables = _tables("eat_10k_2025", small, folder)
+        recipe, tables = tables_of(TRAINED, small, folder)
         _train_and_kill(recipe, tables, folder / "resumed", device)
         store = folder / "resumed" / "training.ckpt"
         before = store.read_bytes()
-        free, _ = torch.cuda.mem_get_info()
-        taken = torch.empty(max(0, free - FREE), dtype=torch.uint8, device=device)
-        try:
-            _train(recipe, tables, folder / "resumed", device)
-            faults = ["no error on a full card"]
-        except Exception as error:
-            found = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
-            faults = [] if "out of memory" in str(error) else [found]
-        del taken
+        found = alone(_train_without_memory, recipe, tables, folder / "resumed", device, take)
+        faults = [found] if found else []
         if not store.is_file() or store.read_bytes() != before:
             faults.append("the stored state was overwritten")
     return {"faults": faults}
 
 
-def _tables(name: str, small: bool, folder: Path) -> tuple[Recipe, list[Path]]:
+def _train_without_memory(
+    recipe: Recipe, tables: list[Path], folder: Path, device: str, take: Callable[[], Any]
+) -> str | None:
+    """Return what is wrong with the error of a training after `take` has taken the card's memory."""
+    choose_device(device, gpus=1)  # before CUDA is used
+    taken = take()
+    try:
+        train(recipe, tables, folder, device)
+    except AsdError as error:
+        return None if "memory" in str(error) else f"another error: {error}"
+    except Exception as error:
+        return f"not one clear line: {type(error).__name__}: {' '.join(str(error).split())[:100]}"
+    finally:
+        del taken
+    return "no error without memory"
+
+
+def _fill() -> torch.Tensor:
+    free, _ = torch.cuda.mem_get_info()
+    return torch.empty(max(0, free - FREE), dtype=torch.uint8, device="cuda")
+
+
+def _limit() -> None:
+    torch.cuda.set_per_process_memory_fraction(SHARE)
+
+
+def _deterministic(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> tuple[float, str]:
+    """Return how far two deterministic trainings are apart, or why there are none."""
+    folders = [folder / f"deterministic_{number}" for number in range(2)]
+    try:
+        for one in folders:
+            alone(train, recipe, tables, one, device)
+    except AsdError as error:
+        return 0.0, str(error)
+    return apart(*folders), ""
+
+
+def _embed(features: Path, weights: Path, out: Path, device: str) -> np.ndarray:
+    """Return the embeddings of the first clips, computed by the step `embed`."""
+    embed(features, weights, out, device, 1, 2)
+    return next(array for _, array in ClipTable(out).batches("embedding")).copy()
+
+
+def tables_of(name: str, small: bool, folder: Path) -> tuple[Recipe, list[Path]]:
     """Write one feature table per machine; return the recipe, with few epochs, and the tables."""
     recipe = case("models", name, small, clips=112, training={"epochs": EPOCHS, "warmup_epochs": 1}).recipe
     clips = artificial_clips(recipe, 112 if small else CLIPS, 2.0 if small else 10.0)
@@ -88,13 +157,12 @@ def _tables(name: str, small: bool, folder: Path) -> tuple[Recipe, list[Path]]:
     return recipe, paths
 
 
-def _train(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> list[dict[str, str]]:
+def train(recipe: Recipe, tables: list[Path], folder: Path, device: str, gpus: int = 1) -> list[dict[str, str]]:
     """Train as the workflow does; return the rows of the training's log."""
     folder.mkdir(exist_ok=True)
     history = folder / "history.csv"
-    train_model(
-        tables, [], [], [], folder / "model.safetensors", history, recipe.settings, "check", device, 1, 2, str(folder)
-    )
+    out = folder / "model.safetensors"
+    train_model(tables, [], [], [], out, history, recipe.settings, "check", device, gpus, 2, str(folder))
     with history.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
@@ -114,10 +182,10 @@ def _die_after_an_epoch(recipe: Recipe, tables: list[Path], folder: Path, device
         os._exit(9)
 
     StoredState.keep = once
-    _train(recipe, tables, folder, device)
+    train(recipe, tables, folder, device)
 
 
-def _apart(first: Path, second: Path) -> float:
+def apart(first: Path, second: Path) -> float:
     """Return the relative difference of two networks' weights."""
     one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
     difference = sum(float((one[name].double() - other[name].double()).square().sum()) for name in one)

@@ -51,9 +51,9 @@ def busy(device: torch.device, wall: float, cpu: float) -> float:
     return wall if device.type == "cuda" else cpu
 
 
-def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+def matrix_peak(device: torch.device, dtype: torch.dtype, side: int | None = None) -> float:
     """Return the floating point operations per second of large square matrix products, the practical peak rate."""
-    side = 8192 if device.type == "cuda" else 2048
+    side = side or (8192 if device.type == "cuda" else 2048)
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     left @ right
     return 2 * side**3 / min(busy(device, *timed(lambda: left @ right)) for _ in range(5))

@@ -1,6 +1,9 @@
 """The check for a GPU, on the CPU: it compares what it says, and it can fail."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -21,8 +24,70 @@ def test_a_recipe_agrees_with_itself_and_a_limit_that_is_exceeded_is_a_fault(mon
     assert row["faults"] == []
     assert row["float32"] == "0e+00 / 0e+00 / 0e+00"
     assert row["bf16"] != row["float32"]
-    monkeypatch.setitem(gpu_rows.LIMITS, "bf16", (0.0, 0.0, 0.0))
-    assert len(gpu_rows.compared("models", "eat_10k_2025", True, "cpu")["faults"]) == 3
+    for name in gpu_rows.PRECISIONS:
+        monkeypatch.setitem(gpu_rows.LIMITS, name, (-1.0, -1.0, -1.0))
+    faults = gpu_rows.compared("models", "eat_10k_2025", True, "cpu")["faults"]
+    judged = [fault.partition(":")[0] for fault in faults]
+    assert judged == [
+        "loss in float32", "gradient in float32", "embedding in float32", "loss in bf16", "gradient in bf16"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("registry", "name"), [("models", "dense_ae"), ("models", "eat_10k_2025"), ("separators", "conv_tasnet")]
+)
+def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that holds recordings out, with which the shortened training would refuse to start."""
+    import gpu_speed
+
+    monkeypatch.setattr(gpu_speed, "TIMED", 1)
+    row = gpu_speed.timed(registry, name, True, "cpu")
+    assert row.pop("faults") == []
+    assert set(row) | {"row s"} == set(gpu_speed.COLUMNS)
+    assert min(row["ms"], row["fed ms"], row["embed ms a clip"]) > 0
+
+
+def test_two_jobs_do_not_share_a_card_and_the_check_would_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_sharing
+
+    monkeypatch.setattr(gpu_sharing, "get_context", lambda _: Jobs)
+    for spans, faults in (([(0.0, 2.0), (2.5, 4.5)], 0), ([(0.0, 2.0), (1.0, 3.0)], 1)):
+        Jobs.spans = spans
+        assert len(gpu_sharing.leases(True, "cpu")["faults"]) == faults
+
+
+class Jobs:
+    """Processes that do nothing, and the times that they would have reported."""
+
+    spans: ClassVar[list[tuple[float, float]]] = []
+
+    @staticmethod
+    def Queue() -> SimpleNamespace:
+        waiting = list(Jobs.spans)
+        return SimpleNamespace(get=lambda timeout: waiting.pop())
+
+    @staticmethod
+    def Process(target, args) -> SimpleNamespace:
+        return SimpleNamespace(start=lambda: None, join=lambda: None)
+
+
+def test_rows_are_printed_one_by_one_and_a_failure_counts(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_check
+
+    monkeypatch.setattr(gpu_check, "ProcessPoolExecutor", lambda at_once, **_: ThreadPoolExecutor(at_once))
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+
+    table = gpu_check.Table(["row s"], [(name, divided, (number,)) for name, number in (("good", 1), ("bad", 0))])
+    assert gpu_check._print("toy", table) == 1
+    printed = capsys.readouterr().out
+    good, bad = printed.splitlines()[-2:]
+    assert good.startswith("| good | ")
+    assert good.endswith(" | PASS |")
+    assert bad == "| bad |  | FAIL; ZeroDivisionError: division by zero |"
+
+
+def divided(number: int) -> dict:
+    return {"faults": [], "quotient": 1 / number}
 
 
 def test_every_trained_recipe_is_checked() -> None:

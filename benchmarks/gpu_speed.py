@@ -1,0 +1,173 @@
+"""The checks of `gpu_check.py` that concern the speed of one recipe: steps, memory, waits, graphs and compilation."""
+
+import gc
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from gpu_recipes import Case, case, embedded
+from own_process import matrix_peak
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from asdlib.training.arithmetic import EXACT, computing
+from asdlib.training.optimisation import build_optimizer
+from asdlib.training.trainer import Trainer
+
+COLUMNS = (
+    "precision", "ms", "host ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "embed ms a clip", "row s"
+)  # fmt: skip
+WARM_UP, TIMED = 3, 10  # micro-batches
+CLIPS = 32  # embedded at once, or separated one by one
+
+
+def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
+    """Return the speed, memory and synchronisations of training micro-batches of the recipe's size, and of `embed`."""
+    place = torch.device(device)
+    _empty(place)
+    made = case(registry, name, small, clips=112 if small else 504)
+    made.network.to(place)
+    with computing(made.training.precision, place):
+        row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
+        row["fed ms"] = 1000 * _fed(made, place)
+    with computing(EXACT, place):
+        row["embed ms a clip"] = 1000 * _embedding(made, place, 2 if small else CLIPS)
+    return row
+
+
+def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
+    """Return the figures of a step whose batch is on the device already."""
+    training = made.training
+    step = training_step(made, place)
+    for number in range(WARM_UP):
+        step(number)
+    wall, _ = clock(place, lambda: [step(number) for number in range(TIMED)])
+    _, host = clock(place, lambda: step(0))  # of one step, because a full queue would stop the host
+    memory = _peak(place)
+    waits = _synchronisations(place, lambda: step(0))
+    few = min(2, training.batch_size)
+    operations = _operations(lambda: made.network.loss(made.batches(1, place, few)[0]).backward()) / few
+    peak = _matrix_peak(device=place.type, precision=training.precision, side=256 if small else None)
+    return {
+        "ms": 1000 * wall / TIMED,
+        "host ms": 1000 * host,
+        "of peak": f"{operations * training.batch_size * TIMED / wall / peak:.0%}",
+        "GiB": memory,
+        "examples/s": training.batch_size * TIMED / wall,
+        "waits": sum(waits.values()),
+        "where": ", ".join(f"{where} × {count}" for where, count in waits.most_common()),
+    }
+
+
+@cache
+def _matrix_peak(device: str, precision: str, side: int | None) -> float:
+    return matrix_peak(torch.device(device), torch.bfloat16 if precision == "bf16" else torch.float32, side)
+
+
+def training_step(made: Case, place: torch.device) -> Callable[[int], None]:
+    """Return a function that trains on one of three batches; its argument is the number of the step."""
+    network, training = made.network.train(), made.training
+    optimizer = build_optimizer(network, training)
+    batches = made.batches(3, place)
+
+    def step(number: int) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(place.type, torch.bfloat16, enabled=training.precision == "bf16"):
+            loss = network.loss(batches[number % len(batches)])
+        loss.backward()
+        if training.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), training.clip_norm)
+        optimizer.step()
+        if hasattr(network, "after_step"):
+            network.after_step(number, 1000)
+
+    return step
+
+
+def _operations(work: Any) -> int:
+    """Return the floating point operations of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # which shows all operations
+        work()
+    return counter.get_total_flops()
+
+
+def clock(device: torch.device, work: Any) -> tuple[float, float]:
+    """Return the seconds until work is done, and the seconds until it has been submitted."""
+    _wait(device)
+    start = time.perf_counter()
+    work()
+    submitted = time.perf_counter() - start
+    _wait(device)
+    return time.perf_counter() - start, submitted
+
+
+def _fed(made: Case, device: torch.device) -> float:
+    """Return the seconds of a micro-batch in the real training loop, which brings every batch to the device."""
+    accumulate = made.training.accumulate
+    steps = max(1, TIMED // accumulate)
+    short = replace(
+        made.training, epochs=2, steps_per_epoch=steps, validation=0.0, validation_recordings=None,
+        schedule="constant", early_stop=None, warmup_epochs=0.0,
+    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        trainer = Trainer(short, 0, device, Path(folder) / "training.ckpt", "check")
+        if hasattr(made.network, "finish"):
+            made.network.finish = lambda *_: {}
+        _, epochs = trainer.train(made.network, _unwatched(made.examples), len(made.examples))
+    return epochs[-1].seconds / (steps * accumulate)
+
+
+def _unwatched(examples: Any) -> Any:
+    """Return examples without their validation set."""
+    found = copy(examples)
+    vars(found).pop("validation", None)
+    return found
+
+
+def _embedding(made: Case, device: torch.device, count: int) -> float:
+    """Return the seconds of embedding one clip of a batch, or of separating one clip, as the steps do."""
+    made.network.eval()
+    clips = made.clips(count).to(device)
+    parts = clips.split(1) if made.recipe.registry == "separators" else [clips]
+    with torch.inference_mode():
+        embedded(made, parts[0])
+        return clock(device, lambda: [embedded(made, part) for part in parts])[0] / count
+
+
+def _synchronisations(device: torch.device, work: Any) -> Counter:
+    """Return where, and how often, work waits for the device."""
+    if device.type != "cuda":
+        return Counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        work()
+        torch.cuda.set_sync_debug_mode("default")
+    here = "cuda/__init__.py"  # the call above itself
+    places = [one for one in caught if "synchron" in str(one.message) and not one.filename.endswith(here)]
+    return Counter(f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}" for one in places)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _empty(device: torch.device) -> None:
+    """Free what the row before has left, and count the peak of memory anew."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak(device: torch.device) -> float:
+    return torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else 0.0
