@@ -1,0 +1,180 @@
+"""Take recipes through training and embedding on a pretended CUDA device: drive.py <recipe> …
+
+Fake tensors on `cuda:0` have no values, but PyTorch refuses to mix them with tensors on the CPU, as on a real card.
+Prints a JSON line per recipe: what was refused, and where the host would have waited for the device.
+"""
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from gpu_recipes import Case, case, embedded, recipes
+from torch import Tensor, nn
+from torch._subclasses import fake_tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from asdlib.models import audiomae_adaptation
+from asdlib.models.audiomae_adaptation import draw_rectangles
+from asdlib.training.optimisation import build_optimizer
+
+GPU = torch.device("cuda", 0)
+SOURCES = "/src/asdlib/"
+WAITS = {
+    "_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_dim",
+    "repeat_interleave",
+}  # fmt: skip
+
+
+class Waits(TorchDispatchMode):
+    """Counts the operations that make the host wait for the device, by the line of the library."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter = Counter()
+        self.unmasked = 0  # patches of a clip that AudioMAE's adaptation sees
+
+    def note(self, operation: str) -> None:
+        lines = [f for f in traceback.extract_stack() if SOURCES in f.filename]
+        where = f"{lines[-1].filename.split(SOURCES)[1]} {lines[-1].name}" if lines else "PyTorch"
+        self.found[f"{where}: {operation}"] += 1
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name = str(func).split(".")[1]
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        if any(one.device.type == "cuda" for one in given):
+            by_mask = name.startswith("index") and any(one.dtype == torch.bool for one in given[1:])
+            if name in WAITS or by_mask:
+                self.note(f"{name} with a mask" if by_mask else name)
+        if name == "nonzero" and given[0].dim() == 2:  # of a mask: the number of its entries is a value
+            return torch.empty(len(given[0]) * self.unmasked, 2, dtype=torch.int64, device=given[0].device)
+        out = func(*args, **(kwargs or {}))
+        if name in ("_to_copy", "copy_") and given[-1].device != out.device:
+            self.note(f"copy from {given[-1].device.type} to {out.device.type}")
+        return True if name == "equal" else out
+
+
+@contextlib.contextmanager
+def pretended(frames: list[int]) -> Iterator[tuple[FakeTensorMode, Waits]]:
+    """Run a block with fake tensors; `frames` is what every list of lengths contains."""
+    fake_tensor.init_gpu_context = lambda device: None
+    torch.distributions.Distribution.set_default_validate_args(False)
+    waits = Waits()
+
+    def tolist(self: Tensor) -> list[int]:
+        if self.device.type == "cuda":
+            waits.note("tolist")
+        return (frames * len(self))[: len(self)]
+
+    def truth(self: Tensor) -> bool:
+        if self.device.type == "cuda":
+            waits.note("bool")
+        return False
+
+    FakeTensor.tolist, FakeTensor.__bool__ = tolist, truth
+
+    def istft(*given: Any, **options: Any) -> Tensor:
+        waits.note("istft")
+        return _istft(*given, **options)
+
+    nn.LSTM.forward, torch.istft = _lstm, istft
+    with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()) as mode:
+        yield mode, waits
+
+
+def moved(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
+    """Replace the tensors of a network by fake ones on the device; shared ones stay shared."""
+    known: dict[int, Tensor] = {}
+
+    def fake(given: Tensor) -> Tensor:
+        if id(given) not in known:
+            new = mode.from_tensor(given.detach()).to(GPU)
+            known[id(given)] = nn.Parameter(new, given.requires_grad) if isinstance(given, nn.Parameter) else new
+        return known[id(given)]
+
+    for module in network.modules():
+        for tensors in (module._parameters, module._buffers):
+            tensors.update({name: fake(one) for name, one in tensors.items() if one is not None})
+    return network
+
+
+def checked(made: Case, misplaced: bool = False) -> dict[str, Any]:
+    """Train one step and embed clips; with `misplaced`, a parameter stays on the CPU."""
+    network, training = made.network.train(), made.training
+    batch, clips = made.batches(1, torch.device("cpu"))[0], made.clips(2)
+    frames = [clips.shape[-1]] if isinstance(clips, Tensor) else [int(clips.frames[0])]
+    row: dict[str, Any] = {}
+    visible = 0
+    if made.recipe.kind == "audiomae_adaptation":  # the sides of the rectangles are values, which fake tensors lack
+        masked = draw_rectangles(training.batch_size, network.rows, network.columns)
+        audiomae_adaptation.draw_rectangles = lambda *_: masked
+        visible = int((~masked[0]).sum())
+    with pretended(frames) as (mode, waits):
+        moved(network, mode)
+        waits.unmasked = visible
+        if misplaced:
+            owner = next(one for one in network.modules() if one._parameters)
+            name = next(iter(owner._parameters))
+            owner._parameters[name] = nn.Parameter(owner._parameters[name].to("cpu"))
+        optimizer = build_optimizer(network, training)
+        batch, clips = batch.to(GPU), clips.to(GPU)
+        with waits, torch.autocast("cuda", torch.bfloat16, enabled=training.precision == "bf16"):
+            loss = network.loss(batch)
+        with waits:
+            loss.backward()
+            optimizer.step()
+            if hasattr(network, "after_step"):
+                network.after_step(0, 10)
+        row["training"] = dict(waits.found)
+        waits.found.clear()
+        network.eval()
+        with torch.inference_mode(), waits:
+            found = embedded(made, clips)
+        row["embedding"] = dict(waits.found)
+        row["devices"] = sorted({str(loss.device), str(found.device)})
+    return row
+
+
+def _lstm(self: nn.LSTM, given: Tensor, _: None = None) -> tuple[Tensor, None]:
+    """An LSTM's shapes and devices: cuDNN's has no fake version."""
+    found = []
+    for suffix in ("", "_reverse")[: 2 if self.bidirectional else 1]:
+        weights = [getattr(self, f"{name}_l0{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        gates = nn.functional.linear(given, weights[0], weights[2])
+        hidden = gates.unflatten(-1, (4, -1)).tanh().sum(-2)
+        found.append(hidden + 0 * (nn.functional.linear(hidden, weights[1], weights[3])).sum())
+    return torch.cat(found, -1), None
+
+
+def _istft(given: Tensor, n_fft: int, hop_length: int, *_: Any, window: Tensor, length: int, **__: Any) -> Tensor:
+    """The shapes and devices of `torch.istft`, without the check that reads its window's sum."""
+    frames = torch.fft.irfft(given.mT, n_fft) * window
+    size = (1, n_fft + hop_length * (frames.shape[1] - 1))
+    return nn.functional.fold(frames.mT, size, (1, n_fft), stride=(1, hop_length))[:, 0, 0, n_fft // 2 :][:, :length]
+
+
+def main(names: list[str]) -> None:
+    for registry, name in recipes():
+        if name in names or "misplaced:" + name in names:
+            start = time.monotonic()
+            try:
+                row = checked(case(registry, name, small=True, clips=56), name not in names)
+            except Exception as error:
+                lines = [f for f in traceback.extract_tb(error.__traceback__) if SOURCES in f.filename]
+                where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
+                row = {"error": f"{type(error).__name__} in {where}: {' '.join(str(error).split())[:300]}"}
+            print(json.dumps({"name": name, "s": round(time.monotonic() - start, 1), **row}), flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1:])
