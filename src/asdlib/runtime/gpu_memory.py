@@ -17,8 +17,8 @@ from asdlib.workflow.recipe import Recipe
 PEAKS = {
     "sepreformer": 11.0, "conv_tasnet": 8.2, "tfgridnet": 5.4, "dense_ae": 0.1, "dismae_base": 23.7,
     "dismae_tiny": 4.5, "eat_2025": 17.8, "eat_10k_2025": 6.7, "conditional_ae": 1.7, "conditional_ae_256": 3.4,
-    "conditional_dense_ae": 0.1, "audiomae_adapted": 24.2, "audiomae_phase1": 1.2, "beats_phase1": 10.0,
-    "beats_phase2": 7.1,
+    "conditional_dense_ae": 0.1, "audiomae_adapted": 24.2, "audiomae_phase1": 11.9, "audiomae_phase2": 8.96,
+    "beats_phase1": 10.0, "beats_phase2": 7.1, "fusion_attention": 11.6,
 }  # fmt: skip
 _SHORTAGE = re.compile(
     r"CUDA( driver)? error: out of memory|CUDA out of memory|Cuda failure 2|INSUFFICIENT_RESOURCES"
