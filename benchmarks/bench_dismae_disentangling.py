@@ -47,7 +47,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--units", nargs="+", default=["variance", "level"])
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    if options.device == "cpu":
+        torch.set_num_threads(1)
     paths = sorted((options.results / "features").glob("logmel_128_10ms-*/**/*.parquet"))
     clips = load_clips(paths, "train")
     clips = clips if options.full else _excerpts(clips)
