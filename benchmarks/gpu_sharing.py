@@ -46,7 +46,7 @@ def parallel(small: bool, device: str) -> dict[str, Any]:
             changed = {"training": {"devices": devices, "batch_size": 16, "epochs": 1}}
             (folder / "settings.json").write_text(json.dumps(merge(recipe.settings, changed)), encoding="utf-8")
             command = [sys.executable, __file__, str(folder), str(tables[0]), str(devices), device]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+            done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=180)
             if done.returncode:
                 return {"faults": [f"on {devices} devices: {(done.stderr.strip().splitlines() or [''])[-1][:200]}"]}
         distance = apart(folder / "1", folder / "2")

@@ -1,8 +1,8 @@
 """What PyTorch needs in order to compile networks for a GPU: Triton, and what builds Triton's launchers."""
 
-import importlib.util
 import logging
 import shutil
+import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 def can_compile() -> bool:
     """Return whether this node has Triton, a C compiler and Python's headers; warn of what is missing."""
     found = {
-        "Triton": importlib.util.find_spec("triton") is not None,
+        "Triton": any((Path(folder) / "triton").is_dir() for folder in sys.path),
         "a C compiler (gcc or clang)": any(map(shutil.which, ("gcc", "clang"))),
         "Python's headers (Python.h)": (Path(sysconfig.get_path("include")) / "Python.h").is_file(),
     }
