@@ -17,7 +17,7 @@ class AsdError(Exception):
         return printable(super().__str__())
 
 
-class OutOfGpuMemory(AsdError):
+class OutOfGpuMemoryError(AsdError):
     """Too little GPU memory: another attempt would fail like this one, also with more memory of the host."""
 
     exit_code = 3

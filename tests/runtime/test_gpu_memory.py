@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers.registry_toys import ROOT, all_recipes
 
-from asdlib.errors import OutOfGpuMemory
+from asdlib.errors import OutOfGpuMemoryError
 from asdlib.runtime.gpu_memory import PEAKS, explained, is_shortage
 from asdlib.steps import command
 from asdlib.training.job import Job, Task, fit
@@ -64,7 +64,7 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 24 * 2**30))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 20 * 2**30)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "RTX 4090")
-    with pytest.raises(OutOfGpuMemory) as raised, explained(recipe(name), CUDA, training=True):
+    with pytest.raises(OutOfGpuMemoryError) as raised, explained(recipe(name), CUDA, training=True):
         raise SHORTAGES[0]
     assert str(raised.value) == (
         f"{name}: out of GPU memory (RTX 4090 with 24.0 GiB, of which this job has 20.0 GiB and 1.0 GiB are free; "
@@ -75,7 +75,7 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
 
 def test_the_line_comes_also_when_cuda_no_longer_answers() -> None:
     said = r"^eat_2025: out of GPU memory: end what .* or use another GPU, or the CPU"
-    with pytest.raises(OutOfGpuMemory, match=said), explained(recipe("eat_2025"), CUDA):
+    with pytest.raises(OutOfGpuMemoryError, match=said), explained(recipe("eat_2025"), CUDA):
         raise SHORTAGES[1]
 
 
@@ -94,7 +94,9 @@ def test_a_training_says_so(tmp_path: Path) -> None:
     block = {"name": "toy", "seed": 1, "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.1}}
     weights = tmp_path / "model.safetensors"
     job = Job(Recipe("models", block), "code", [], weights, tmp_path / "training.csv", torch.device("cpu"))
-    with pytest.raises(OutOfGpuMemory, match=r"^toy: out of GPU memory: .* set training.batch_size: 4 with accumul"):
+    with pytest.raises(
+        OutOfGpuMemoryError, match=r"^toy: out of GPU memory: .* set training.batch_size: 4 with accumul"
+    ):
         fit(job, begin)
     assert not weights.exists()
 

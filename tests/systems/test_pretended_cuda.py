@@ -70,3 +70,8 @@ def test_recipes_train_and_embed_on_the_device_and_wait_only_where_it_is_known(
 
 def test_a_tensor_that_is_left_on_the_cpu_is_found(device: dict[str, str]) -> None:
     assert "two different devices cpu, cuda:0" in driven(device, "misplaced:eat_10k_2025")["eat_10k_2025"]["error"]
+
+
+def test_a_step_that_waits_for_the_device_is_found(device: dict[str, str]) -> None:
+    found = driven(device, "waiting:dense_ae")["dense_ae"]["training"]
+    assert found == {"PyTorch: copy from cpu to cuda": 1, "PyTorch: nonzero": 1}

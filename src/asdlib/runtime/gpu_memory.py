@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-from asdlib.errors import OutOfGpuMemory
+from asdlib.errors import OutOfGpuMemoryError
 from asdlib.workflow.recipe import Recipe
 
 # GiB that trainings took on an H100 at the recipe's own batch size, as in docs/benchmarks.md; others are not measured.
@@ -35,7 +35,7 @@ def is_shortage(error: BaseException) -> bool:
 
 @contextmanager
 def explained(recipe: Recipe, device: torch.device, training: bool = False) -> Iterator[None]:
-    """Raise OutOfGpuMemory for what the block raises for too little memory; say what to change in the recipe."""
+    """Raise OutOfGpuMemoryError for what the block raises for too little memory; say what to change in the recipe."""
     try:
         yield
     except RuntimeError as error:
@@ -45,7 +45,7 @@ def explained(recipe: Recipe, device: torch.device, training: bool = False) -> I
         figures = [_card(device), f"its training took {peak} GiB on an H100" if peak else ""]
         found = "; ".join(filter(None, figures))
         change = _knob(recipe) if training else "use another GPU, or the CPU (device: cpu)"
-        raise OutOfGpuMemory(
+        raise OutOfGpuMemoryError(
             f"{recipe.name}: out of GPU memory{f' ({found})' if found else ''}: "
             f"end what else uses the GPU (see nvidia-smi), or {change}"
         ) from error

@@ -1,4 +1,4 @@
-"""Take recipes through training and embedding on a pretended CUDA device: drive.py <recipe> …
+"""Take recipes through training and embedding on a pretended CUDA device: drive.py [<fault>:]<recipe> …
 
 Fake tensors on `cuda:0` have no values, but PyTorch refuses to mix them with tensors on the CPU, as on a real card.
 Prints a JSON line per recipe: what was refused, and where the host would have waited for the device.
@@ -85,11 +85,7 @@ def pretended(frames: list[int]) -> Iterator[tuple[FakeTensorMode, Waits]]:
     FakeTensor.tolist, FakeTensor.__bool__ = tolist, truth
     Tensor.pin_memory = lambda self: self  # fake tensors have no such memory
 
-    def istft(*given: Any, **options: Any) -> Tensor:
-        waits.note("istft")
-        return _istft(*given, **options)
-
-    nn.LSTM.forward, torch.istft = _lstm, istft
+    nn.LSTM.forward = _lstm
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()) as mode:
         yield mode, waits
 
@@ -110,8 +106,11 @@ def moved(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
     return network
 
 
-def checked(made: Case, misplaced: bool = False) -> dict[str, Any]:
-    """Train one step and embed clips; with `misplaced`, a parameter stays on the CPU."""
+def checked(made: Case, fault: str) -> dict[str, Any]:
+    """Train one step and embed clips.
+
+    With the fault "misplaced", a parameter stays on the CPU; with "waiting", the step waits for the device twice.
+    """
     network, training = made.network.train(), made.training
     batch, clips = made.batches(1, torch.device("cpu"))[0], made.clips(2)
     frames = [clips.shape[-1]] if isinstance(clips, Tensor) else [int(clips.frames[0])]
@@ -124,7 +123,7 @@ def checked(made: Case, misplaced: bool = False) -> dict[str, Any]:
     with pretended(frames) as (mode, waits):
         moved(network, mode)
         waits.unmasked = visible
-        if misplaced:
+        if fault == "misplaced":
             owner = next(one for one in network.modules() if one._parameters)
             name = next(iter(owner._parameters))
             owner._parameters[name] = nn.Parameter(owner._parameters[name].to("cpu"))
@@ -133,6 +132,9 @@ def checked(made: Case, misplaced: bool = False) -> dict[str, Any]:
         with waits, torch.autocast("cuda", torch.bfloat16, enabled=training.precision == "bf16"):
             loss = network.loss(batch)
         with waits:
+            if fault == "waiting":
+                torch.zeros(1).to(loss.device)
+                loss.reshape(1).nonzero()
             loss.backward()
             optimizer.step()
             if hasattr(network, "after_step"):
@@ -158,19 +160,13 @@ def _lstm(self: nn.LSTM, given: Tensor, _: None = None) -> tuple[Tensor, None]:
     return torch.cat(found, -1), None
 
 
-def _istft(given: Tensor, n_fft: int, hop_length: int, *_: Any, window: Tensor, length: int, **__: Any) -> Tensor:
-    """The shapes and devices of `torch.istft`, without the check that reads its window's sum."""
-    frames = torch.fft.irfft(given.mT, n_fft) * window
-    size = (1, n_fft + hop_length * (frames.shape[1] - 1))
-    return nn.functional.fold(frames.mT, size, (1, n_fft), stride=(1, hop_length))[:, 0, 0, n_fft // 2 :][:, :length]
-
-
 def main(names: list[str]) -> None:
+    faults = {name.rpartition(":")[2]: name.rpartition(":")[0] for name in names}
     for registry, name in recipes():
-        if name in names or "misplaced:" + name in names:
+        if name in faults:
             start = time.monotonic()
             try:
-                row = checked(case(registry, name, small=True, clips=56), name not in names)
+                row = checked(case(registry, name, small=True, clips=56), faults[name])
             except Exception as error:
                 lines = [f for f in traceback.extract_tb(error.__traceback__) if SOURCES in f.filename]
                 where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
