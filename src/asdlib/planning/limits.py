@@ -11,7 +11,7 @@ from asdlib.planning.hours import Hours
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS
 
-MARGIN = 1.5  # for slower nodes; a training that is ended by its limit continues after its last stored epoch
+MARGIN = 1.5  # for slower nodes; a training that is ended by its limit continues where it was stored
 
 
 class Limits:

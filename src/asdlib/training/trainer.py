@@ -2,7 +2,7 @@
 
 All randomness depends only on the seed and the epoch, and the state is stored after every epoch, within long ones, and
 when a signal ends the training. A killed training resumes at the step that was stored and ends with the same weights as
-an uninterrupted one: on a CPU to the last bit, on a GPU as far as two uninterrupted ones agree.
+an uninterrupted one: on a CPU to the last bit, on a GPU up to the varying order of sums.
 """
 
 import logging
