@@ -32,6 +32,8 @@ class AudioMaeAdaptation(nn.Module):
     16.
     """
 
+    divisible = True  # a mean over clips (asdlib.training.micro_batches)
+
     def __init__(
         self,
         mask_bins: list[int],

@@ -101,6 +101,11 @@ class Eat(nn.Module):
             _log.warning("%s: has no teacher: it starts as a copy of the student", path)
             self.teacher.load_state_dict(self.encoder.state_dict())
 
+    @property
+    def divisible(self) -> bool:
+        """Whether the loss is a mean over clips (asdlib.training.micro_batches)."""
+        return self.utterance_reduction == "mean"
+
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips without labels."""
         refuse_shape(clips, self.shape)

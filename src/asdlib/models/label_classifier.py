@@ -22,6 +22,8 @@ class LabelClassifier(nn.Module):
     `embedding(batch) -> (B, width)` and pass its `width` to the constructor.
     """
 
+    divisible = True  # a mean over clips (asdlib.training.micro_batches)
+
     def __init__(self, width: int, labels: str):
         if labels not in LABELS:
             raise AsdError(f"models: labels: {labels!r}: use one of: {', '.join(LABELS)}")

@@ -71,5 +71,8 @@ def _knob(recipe: Recipe) -> str:
         return f"lower round_clips ({recipe.settings['round_clips']})"
     if size < 2:
         return "use a GPU with more memory"
-    halved = f"set training.batch_size: {size // 2} with accumulate: {parts * 2}"
-    return f"{halved}, or shorten pairs.segment" if recipe.registry == "separators" else halved
+    if "micro_batch" in training:
+        change = "set training.micro_batch to a small number"
+    else:
+        change = f"set training.batch_size: {size // 2} with accumulate: {parts * 2}"
+    return f"{change}, or shorten pairs.segment" if recipe.registry == "separators" else change

@@ -26,6 +26,8 @@ class ConvTasNet(Separator):
     `network` is asteroid's own model, so that weights published for it can be loaded with `network.load_state_dict`.
     """
 
+    divisible = True  # a mean over mixtures (asdlib.training.micro_batches)
+
     def __init__(
         self,
         n_filters: int = 512,

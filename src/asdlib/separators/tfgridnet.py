@@ -80,6 +80,11 @@ class TFGridNet(Separator):
         waveforms = inverse_stft(estimates.flatten(0, 1), self.hann, self.hop, mixture.shape[1])
         return waveforms.unflatten(0, estimates.shape[:2]) * loudness[:, None]
 
+    @property
+    def divisible(self) -> bool:
+        """Whether the loss is a mean over mixtures (asdlib.training.micro_batches)."""
+        return self.per_item
+
     def loss(self, mixtures: Mixtures) -> Tensor:
         """Return the hybrid continuity loss at unit mixture level, summed over the sources (system4 §2.5.1)."""
         return sum(self.terms(mixtures).values())

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 def initial_share(network: nn.Module) -> float:
     """Return the largest share that initial values have in a running statistic of the network; 0 without any."""
-    return max((_left(layer) for layer in _layers(network)), default=0.0)
+    return max((_left(layer) for layer in layers_of(network)), default=0.0)
 
 
 @torch.no_grad()
@@ -33,7 +33,7 @@ def settle(network: nn.Module, batches: Iterable[Batch]) -> None:
     share = initial_share(network)
     if share <= MOST_INITIAL:
         return
-    layers = _layers(network)
+    layers = layers_of(network)
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
@@ -50,7 +50,8 @@ def settle(network: nn.Module, batches: Iterable[Batch]) -> None:
     )  # fmt: skip
 
 
-def _layers(network: nn.Module) -> list[_BatchNorm]:
+def layers_of(network: nn.Module) -> list[_BatchNorm]:
+    """Return the batch norms of a network that keep running statistics."""
     return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
 
 

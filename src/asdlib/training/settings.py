@@ -8,13 +8,14 @@ class Training:
     """How a network is trained; the default is Adam with a constant learning rate in float32."""
 
     epochs: int
-    batch_size: int  # examples per micro-batch; the model defines what an example is
+    batch_size: int  # examples of a batch; the model defines what an example is
     learning_rate: float
     optimizer: str = "adam"  # adam or adamw
     betas: list[float] | None = None  # of Adam; None: 0.9 and 0.999
     eps: float = 1e-8  # of Adam
     weight_decay: float = 0.0
-    accumulate: int = 1  # number of micro-batches whose gradients are averaged for one step
+    accumulate: int = 1  # number of batches whose gradients are averaged for one step
+    micro_batch: int | str | None = None  # examples of a batch computed at a time; auto: as many as fit; None: all
     steps_per_epoch: int | None = None  # None: each example once; otherwise drawn from successive permutations
     schedule: str = "constant"  # constant, cosine (down to `final_learning_rate`) or plateau
     final_learning_rate: float = 0.0

@@ -44,17 +44,20 @@ class TermLog:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._shares: dict[str, float] = {}
-        self._batches = 0
+        self._batches = 0.0
 
-    def add(self, terms: dict[str, Tensor], weight: float, weights: Iterable[Tensor]) -> None:
-        """Add the terms of a batch, before its backward pass. The first batch gives the shares of the gradient."""
+    def add(self, terms: dict[str, Tensor], weight: float, weights: Iterable[Tensor], share: float = 1.0) -> None:
+        """Add the terms of a batch, or of a part with that share of it, before the backward pass.
+
+        The first one gives the shares of the gradient.
+        """
         if len(terms) < 2:
             return
         if not self._batches:
             self._shares = gradient_shares(terms, weights)
-        self._batches += 1
+        self._batches += share
         for name, term in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + term.detach() * weight
+            self._sums[name] = self._sums.get(name, 0.0) + term.detach() * (weight * share)
 
     def content(self) -> dict[str, Any]:
         """Return what must be stored of an epoch that is under way."""

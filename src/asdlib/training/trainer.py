@@ -22,6 +22,7 @@ from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvir
 from asdlib.training.feed import keep_on_device
 from asdlib.training.history import Epoch, show
 from asdlib.training.interruption import Interruption
+from asdlib.training.micro_batches import AUTO, largest_part, parts, refuse_indivisible
 from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
@@ -33,7 +34,8 @@ from asdlib.training.optimisation import (
 )
 from asdlib.training.settings import Training
 from asdlib.training.state import State, StoredState
-from asdlib.training.terms import warn_of_idle_terms
+from asdlib.training.terms import TermLog, warn_of_idle_terms
+from asdlib.training.watching import watched_loss
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Trainer:
         self.seed = seed
         self._stored = StoredState(store, identity)
         self._interruption = Interruption()
+        self._part = settings.micro_batch  # the most examples that are computed at a time; None: whole batches
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         refuse_devices(settings, device)
         self.fabric = Fabric(
@@ -78,13 +81,16 @@ class Trainer:
         """
         chosen, validation = self._parts(examples)
         refuse_unwatched(self.settings, validation)
+        refuse_indivisible(self.settings, network)
+        keep_on_device(examples, self.fabric.device)
+        if self.settings.micro_batch == AUTO:
+            self._part = largest_part(self.fabric, network, self._begin(network, examples, chosen, 0))
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
         for method in ("loss", "terms", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
         state = self._stored.resume(model, optimizer, self.fabric.broadcast)
-        keep_on_device(examples, self.fabric.device)
         with self._interruption:
             self._epochs(model, optimizer, examples, chosen, validation, state, clips / len(chosen))
         if state.best is not None:
@@ -170,23 +176,18 @@ class Trainer:
         if state.under_way:
             so_far.restore(state.under_way[self.fabric.global_rank], model.module)
             state.under_way = None
-        parts_of_batches = batches.parts(self.fabric.global_rank, self.fabric.world_size, so_far.done)
-        for index, (batch, weight) in enumerate(parts_of_batches, so_far.done):
-            step, part = divmod(index, self.settings.accumulate)
-            if part == 0:
+        own = batches.parts(self.fabric.global_rank, self.fabric.world_size, so_far.done)
+        for index, (batch, weight) in enumerate(own, so_far.done):
+            step, number = divmod(index, self.settings.accumulate)
+            if number == 0:
                 total = steps * self.settings.epochs
                 rate = learning_rate(self.settings, epoch * steps + step, total, state.watched)
                 set_learning_rate(optimizer, rate)
                 optimizer.zero_grad(set_to_none=True)
-                parts = min(self.settings.accumulate, len(batches) - index)
-            with self.fabric.no_backward_sync(model, enabled=part < parts - 1):
-                with self.fabric.autocast():
-                    terms = model.terms(batch) if hasattr(model.module, "terms") else {"loss": model.loss(batch)}
-                    loss = sum(terms.values()) * weight
-                so_far.log.add(terms, weight, model.module.parameters())
-                self.fabric.backward(loss / parts if parts > 1 else loss)
-            so_far.add(loss.detach())
-            if part == parts - 1:
+                count = min(self.settings.accumulate, len(batches) - index)
+            last = number == count - 1
+            so_far.add(self._gradient(model, batch, weight, count, last, so_far.log))
+            if last:
                 norm = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
                 so_far.norms[step] = norm
                 self._between_steps(model, optimizer, state, so_far)
@@ -195,12 +196,26 @@ class Trainer:
         refuse_diverged(mean, so_far.norms, model.module.parameters(), epoch)
         seconds = so_far.seconds
         with self.fabric.autocast():
-            watched, metrics = _watch(model, validation)
+            watched, metrics = watched_loss(model, validation)
         if hasattr(network := model.module, "epoch_metrics"):
             metrics |= network.epoch_metrics()
         speed = round(clips * batches.examples / seconds, 1)
         rate = learning_rate(self.settings, (epoch + 1) * steps - 1, steps * self.settings.epochs, state.watched)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), so_far.log.columns(self.fabric), metrics)
+
+    def _gradient(self, model, batch: Any, weight: float, count: int, last: bool, log: TermLog) -> Tensor:
+        """Add the gradient of one of a step's `count` batches; return its loss, which has this weight."""
+        losses = []
+        pieces = list(parts(batch, self._part))
+        for index, (piece, share) in enumerate(pieces, 1):
+            with self.fabric.no_backward_sync(model, enabled=not last or index < len(pieces)):
+                with self.fabric.autocast():
+                    terms = model.terms(piece) if hasattr(model.module, "terms") else {"loss": model.loss(piece)}
+                    loss = sum(terms.values()) * (weight * share)
+                log.add(terms, weight, model.module.parameters(), share)
+                self.fabric.backward(loss / count if count > 1 else loss)
+            losses.append(loss.detach())
+        return sum(losses)
 
     def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:
         """Store the state within the epoch when it is time to; after a signal, store it and end the process."""
@@ -226,21 +241,3 @@ class Trainer:
         if hasattr(model.module, "after_step"):
             model.module.after_step(step, steps)
         return norm
-
-
-@torch.no_grad()
-def _watch(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
-    """Return the mean loss of the validation examples and the means of the network's own metrics."""
-    if not len(batches):
-        return None, {}
-    model.eval()
-    measured = []
-    for batch in batches:
-        loss = model.loss(batch)
-        measured.append({"": loss} | (model.metrics(batch) if hasattr(model.module, "metrics") else {}))
-    weights = torch.tensor(batches.sizes, dtype=torch.float64) / batches.examples
-    means = {
-        name: float((torch.stack([row[name] for row in measured]).double().cpu() * weights).sum())
-        for name in measured[0]
-    }
-    return means.pop(""), means

@@ -1,0 +1,210 @@
+"""Batches computed in parts: the same gradient, and parts that fit into the memory."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.model_toys import built, toy_clips, toy_of
+from torch import Tensor, nn
+
+from asdlib.errors import AsdError
+from asdlib.examples.clips import Batch
+from asdlib.models import MODELS, audiomae_adaptation
+from asdlib.separation.mixtures import Mixtures
+from asdlib.separators import SEPARATORS
+from asdlib.training.micro_batches import fitting, parts, refuse_indivisible
+from asdlib.training.settings import Training
+from asdlib.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+SETTINGS = Training(epochs=2, batch_size=8, accumulate=2, learning_rate=0.01, clip_norm=1.0)
+DIVISIBLE = {"audiomae_adaptation", "audiomae_classifier", "beats_classifier", "ssl_fusion"}
+SMALL = {
+    "conv_tasnet": {"n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1},
+    "tfgridnet": {
+        "n_fft": 128, "hop": 64, "blocks": 1, "channels": 8, "lstm_hidden": 8, "heads": 2, "attention_size": 65,
+        "per_item": True,
+    },
+}  # fmt: skip
+
+
+class Points:
+    """29 random examples, so that the last batch is shorter."""
+
+    def __init__(self) -> None:
+        self.values = torch.randn(29, 4, generator=torch.Generator().manual_seed(3))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batch(self, indices: Tensor) -> Batch:
+        chosen = self.values[indices]
+        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
+
+
+class Network(nn.Module):
+    """A network whose loss of more than `most` examples is out of memory, as on a GPU."""
+
+    divisible = True
+
+    def __init__(self, most: int = 100) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.most = most
+        self.sizes: list[int] = []
+
+    def loss(self, batch: Batch) -> Tensor:
+        return sum(self.terms(batch).values())
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        self.sizes.append(len(batch.features))
+        guess = self.layers(batch.features)
+        if len(batch.features) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return {"distance": (guess - batch.features).square().mean(), "size": 0.5 * guess.square().mean()}
+
+
+def trained(folder: Path, network: Network, micro_batch: int | str | None) -> tuple[Network, list]:
+    settings = Training(**{**vars(SETTINGS), "micro_batch": micro_batch})
+    _, epochs = Trainer(settings, 7, CPU, folder / "training.ckpt", "this").train(network, Points(), clips=29)
+    return network, epochs
+
+
+@pytest.mark.parametrize("micro_batch", [3, "auto"])
+def test_a_training_in_parts_ends_with_the_same_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, micro_batch: int | str
+) -> None:
+    caplog.set_level(logging.WARNING)
+    whole, expected = trained(tmp_path / "whole", Network(), None)
+    divided, epochs = trained(tmp_path / "parts", Network(most=3), micro_batch)
+    for name, weights in whole.state_dict().items():
+        torch.testing.assert_close(divided.state_dict()[name], weights, rtol=1e-5, atol=1e-7)
+    for one, other in zip(epochs, expected, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-5)
+        distances = [{name: epoch.terms[name] for name in ("distance", "size")} for epoch in (one, other)]
+        assert distances[0] == pytest.approx(distances[1], rel=1e-5)
+    tried = [8, 4, 2] if micro_batch == "auto" else []
+    assert divided.sizes[: len(tried)] == tried
+    assert max(divided.sizes[len(tried) :]) == (2 if tried else 3)
+    assert ("a batch of 8: it is computed in parts of up to 2" in caplog.text) == bool(tried)
+
+
+def test_a_batch_that_fits_stays_whole(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    network, _ = trained(tmp_path, Network(), "auto")
+    assert set(network.sizes) == {8, 5}
+    assert not caplog.text
+
+
+def test_an_example_that_does_not_fit_is_a_shortage(tmp_path: Path) -> None:
+    network = Network(most=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(tmp_path, network, "auto")
+    assert network.sizes == [8, 4, 2, 1]
+
+
+def test_other_errors_of_the_trial_are_raised() -> None:
+    def compute(part: Batch) -> Tensor:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        fitting(Network(), Points().batch(torch.arange(4)), compute, CPU)
+
+
+@pytest.mark.parametrize("free", [0.05, 0.5])
+def test_a_trial_must_leave_room_for_the_optimiser(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
+    for name in ("reset_peak_memory_stats", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 2**30)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free * 2**30), 24 * 2**30))
+    network, batch = Network(), Points().batch(torch.arange(4))
+    if free > 0.1:
+        assert fitting(network, batch, network.loss, torch.device("cuda", 0)) == 4
+    else:
+        with pytest.raises(torch.OutOfMemoryError, match="optimiser"):
+            fitting(network, batch, network.loss, torch.device("cuda", 0))
+
+
+def test_parts_are_of_about_equal_size() -> None:
+    batch = Points().batch(torch.arange(10))
+    found = list(parts(batch, 4))
+    assert [len(part.features) for part, _ in found] == [4, 3, 3]
+    assert sum(share for _, share in found) == pytest.approx(1)
+    assert torch.equal(torch.cat([part.features for part, _ in found]), batch.features)
+
+
+def loss_and_parts(network: nn.Module, batch: Batch | Mixtures) -> tuple[float, float]:
+    """Return the loss of a batch, and the mean of those of its parts."""
+    network.eval()
+    with torch.no_grad():
+        return float(network.loss(batch)), float(sum(share * network.loss(part) for part, share in parts(batch, 3)))
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_divisible_models_have_a_mean_over_clips(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    clips = toy_clips(toy_of(kind)[1])
+    network = built(kind, clips)
+    assert getattr(network, "divisible", False) == (kind in DIVISIBLE)
+    if kind in DIVISIBLE:
+        mask = audiomae_adaptation.draw_rectangles(1, (16, 40), (4, 8))
+        monkeypatch.setattr(audiomae_adaptation, "draw_rectangles", lambda count, *_: mask.expand(count, -1))
+        whole, divided = loss_and_parts(network, network.examples(clips).batch(torch.arange(8)))
+        assert divided == pytest.approx(whole, rel=1e-5)
+
+
+def test_eat_is_divisible_with_the_mean_over_clones(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, shape = toy_of("eat")
+    clips = toy_clips(shape)
+    for reduction in ("mean", "sum"):
+        network = built("eat", clips, sizes | {"utterance_reduction": reduction})
+        assert network.divisible == (reduction == "mean")
+        batch = network.examples(clips).batch(torch.arange(8))
+        mask = torch.arange(4).expand(len(batch.features) * 2, -1)
+        monkeypatch.setattr("asdlib.models.eat.visible_blocks", lambda masks, *_, mask=mask: mask[:masks])
+        monkeypatch.setattr("asdlib.models.eat.NOISE", 0.0)
+        whole, divided = loss_and_parts(network, batch)
+        assert (divided == pytest.approx(whole, rel=1e-5)) == (reduction == "mean")
+
+
+@pytest.mark.parametrize("kind", sorted(SEPARATORS))
+def test_divisible_separators_have_a_mean_over_mixtures(kind: str) -> None:
+    torch.manual_seed(0)
+    network = SEPARATORS[kind](**SMALL.get(kind, {}))
+    assert getattr(network, "divisible", False) == (kind in SMALL)
+    if kind not in SMALL:
+        return
+    sources = torch.randn(5, 2, 1600) * torch.logspace(-2, 0, 5)[:, None, None]
+    whole, divided = loss_and_parts(network, Mixtures(sources.sum(1), sources))
+    assert divided == pytest.approx(whole, rel=1e-4)
+
+
+def test_norms_over_the_whole_batch_are_not_divisible() -> None:
+    assert not SEPARATORS["tfgridnet"](**{**SMALL["tfgridnet"], "per_item": False}).divisible
+
+
+class WithBatchNorm(Network):
+    """Each example's output depends on the others of the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+
+
+@pytest.mark.parametrize(
+    ("network", "micro_batch", "said"),
+    [
+        (nn.Linear(4, 4), "auto", "needs the whole batch"),
+        (WithBatchNorm(), 4, "needs the whole batch"),
+        (Network(), 0, "give auto, or a number"),
+        (Network(), "half", "give auto, or a number"),
+    ],
+)
+def test_what_cannot_be_divided_is_refused(network: nn.Module, micro_batch: int | str, said: str) -> None:
+    with pytest.raises(AsdError, match=said):
+        refuse_indivisible(Training(**{**vars(SETTINGS), "micro_batch": micro_batch}), network)
+
+
+def test_nothing_is_refused_where_nothing_is_divided() -> None:
+    refuse_indivisible(SETTINGS, nn.BatchNorm1d(4))
