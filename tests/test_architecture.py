@@ -209,9 +209,9 @@ def test_tables_and_metrics_work_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("registry", ["models", "separators", "frontends", "augmentations"])
+@pytest.mark.parametrize("registry", ["models", "separators", "frontends", "augmentations", "backends"])
 def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str) -> None:
-    slow = ["sklearn", "asteroid", "peft", "lightning_fabric", "huggingface_hub", "matplotlib"]
+    slow = ["sklearn", "librosa", "asteroid", "peft", "lightning_fabric", "huggingface_hub", "matplotlib"]
     code = f"import sys, asdlib.{registry}; print([name for name in {slow} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     assert run.stdout.strip() == "[]"

@@ -4,13 +4,15 @@ Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
 """
 
 import logging
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
 
 SMALLEST = 1e-6  # lower bound of the standard deviations that scores are divided by
 ENOUGH = 3  # clips of a domain: the two distances of two clips are equal and have no spread
@@ -50,6 +52,8 @@ class NearestNeighbours:
 
         Raises AsdError if no domain has two clips, or if a representation is not finite.
         """
+        from sklearn.neighbors import NearestNeighbors  # takes a second, and other backends do without it
+
         self._refuse_bad_arguments()
         vectors = self._vectors(train)
         domains = np.array([str(domain) for domain in train.domains])
@@ -85,7 +89,7 @@ class NearestNeighbours:
         ]
         return np.stack(means, axis=1)
 
-    def _left_out(self, index: NearestNeighbors) -> np.ndarray:
+    def _left_out(self, index: "NearestNeighbors") -> np.ndarray:
         """Return the mean distances of a domain's training clips to its other clips; infinite for a single clip."""
         others = index.n_samples_fit_ - 1
         return index.kneighbors(None, min(self.neighbours, others))[0].mean(1) if others else np.array([np.inf])

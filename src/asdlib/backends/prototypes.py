@@ -4,7 +4,6 @@ import logging
 from typing import Self
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError
@@ -54,6 +53,8 @@ class Prototypes:
         if self._too_few(source):
             _log.warning("%d source clips for %d centroids: each clip is a prototype", len(source), self.centroids)
             return source
+        from sklearn.cluster import KMeans  # takes a second, and other backends do without it
+
         return KMeans(self.centroids, n_init=RUNS, random_state=0).fit(source).cluster_centers_
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:

@@ -9,8 +9,6 @@ import logging
 from typing import Self
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.mixture import BayesianGaussianMixture
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.evolving_mixture import (
@@ -92,6 +90,9 @@ class TopicMixture:
         return np.array([max(distance(mixture, self.baseline_), 0.0) for mixture in mixtures])  # but for rounding
 
     def _fit_baseline(self, embeddings: np.ndarray) -> None:
+        from sklearn.decomposition import PCA  # takes a second, and other backends do without it
+        from sklearn.mixture import BayesianGaussianMixture
+
         size = self._size(*embeddings.shape)
         self.reduction_ = PCA(size, whiten=True, svd_solver="full").fit(embeddings)
         fitted = BayesianGaussianMixture(

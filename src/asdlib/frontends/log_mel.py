@@ -5,9 +5,10 @@ area normalisation. The mel power or magnitude is given in dB; mean and variance
 """
 
 import torch
-from librosa.filters import mel
 from torch import Tensor
 from torch.nn import functional
+
+from asdlib.frontends.mel import mel_filters
 
 FLOOR = 2.220446049250313e-16  # the machine epsilon of float64: digital silence is -156.5 dB
 
@@ -32,8 +33,7 @@ class LogMel:
         self.sample_rate = sample_rate
         self.floor = floor
         self._window = torch.hann_window(n_fft, periodic=True)
-        filters = mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
-        self._filters = torch.from_numpy(filters)  # (n_mels, n_fft / 2 + 1)
+        self._filters = torch.from_numpy(mel_filters(sample_rate, n_fft, n_mels))  # (n_mels, n_fft / 2 + 1)
 
     def shape(self, samples: int) -> tuple[int, int]:
         """Return (frames, n_mels) of a clip."""
