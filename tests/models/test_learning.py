@@ -75,7 +75,7 @@ def test_a_short_training_beats_the_trivial_predictor(monkeypatch: pytest.Monkey
             trained = settled_loss(network, batch, least.term)
             if trained < course.left * least.loss:
                 break
-    print(f"{name}: {least.predictor} {least.loss:.4g}, untrained {untrained:.4g}, {trained:.4g} after {step + 1} steps")
+    print(f"{name}: {least.predictor} {least.loss:.4g}, untrained {untrained:.4g}, step {step + 1} {trained:.4g}")
     assert untrained > course.left * least.loss  # otherwise the test could not fail
     assert trained < course.left * least.loss
 

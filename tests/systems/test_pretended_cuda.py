@@ -1,7 +1,7 @@
-"""Every trained recipe on a pretended CUDA device: nothing is left on the CPU, and waits for the device are known.
+"""Every trained recipe at full size on a pretended CUDA device: places, waits for the device, and memory are known.
 
 `tests/helpers/pretended_cuda` is a CUDA runtime that computes nothing, for PyTorch's fake tensors. It shows tensors on
-the wrong device and operations that make the host wait; not the kernels themselves.
+the wrong device, operations that make the host wait, and the memory of tensors; not the kernels themselves.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.markdown_tables import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where the host waits for the device when two clips are embedded. No recipe waits in a training step.
@@ -21,6 +22,8 @@ EMBEDDING = {
     **dict.fromkeys(("conditional_ae", "unconditional_ae", "conditional_ae_256", "conditional_dense_ae"), LENGTHS),
 }
 PRETENDED = ROOT / "tests" / "helpers" / "pretended_cuda"
+BUDGETS = "| recipe | budget, GiB |"  # the beginning of a table of docs/benchmarks.md
+FAULTS = ("misplaced:eat_10k_2025", "waiting:dense_ae")
 HEADERS = [Path(folder) / "nvidia" / "cu13" / "include" for folder in sys.path]
 
 
@@ -42,36 +45,51 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }  # fmt: skip
 
 
-def driven(device: dict[str, str], *names: str) -> dict[str, dict]:
-    """Return what was found, by recipe; two processes share the recipes."""
+@pytest.fixture(scope="module")
+def found(device: dict[str, str]) -> dict[str, dict]:
+    """Return what was found, by recipe, also of two with a fault; two processes share the recipes."""
     command = [sys.executable, "-W", "ignore", str(PRETENDED / "drive.py")]
+    names = (*recipe_names(), *FAULTS)
     halves = [
         subprocess.Popen([*command, *names[start::2]], env=device, stdout=subprocess.PIPE, text=True)
-        for start in range(min(2, len(names)))
+        for start in range(2)
     ]
     lines = "".join(half.communicate()[0] for half in halves).splitlines()
     return {row["name"]: row for row in map(json.loads, lines)}
 
 
-def test_recipes_train_and_embed_on_the_device_and_wait_only_where_it_is_known(
-    device: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    from gpu_recipes import recipes
-
-    names = [name for _, name in recipes()]
-    found = driven(device, *names)
-    assert {name: row["error"] for name, row in found.items() if "error" in row} == {}
-    assert set(found) == set(names)
-    assert {place for row in found.values() for place in row["devices"]} == {"cuda:0"}
-    assert {name: row["training"] for name, row in found.items() if row["training"]} == {}
-    assert {name: row["embedding"] for name, row in found.items() if row["embedding"]} == EMBEDDING
+def recipe_names() -> list[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        from gpu_recipes import recipes
+    return [name for _, name in recipes()]
 
 
-def test_a_tensor_that_is_left_on_the_cpu_is_found(device: dict[str, str]) -> None:
-    assert "two different devices cpu, cuda:0" in driven(device, "misplaced:eat_10k_2025")["eat_10k_2025"]["error"]
+def budgets() -> dict[str, float]:
+    """Return the GiB that a training step of each recipe may take, as docs/benchmarks.md says."""
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    (table,) = tables(text[text.index(BUDGETS) :].split("\n\n")[0])
+    return {row[0]: float(row[1]) for row in table[1:]}
 
 
-def test_a_step_that_waits_for_the_device_is_found(device: dict[str, str]) -> None:
-    found = driven(device, "waiting:dense_ae")["dense_ae"]["training"]
-    assert found == {"PyTorch: copy from cpu to cuda": 1, "PyTorch: nonzero": 1}
+def test_recipes_train_and_embed_on_the_device_and_wait_only_where_it_is_known(found: dict[str, dict]) -> None:
+    rows = {name: found[name] for name in recipe_names()}
+    assert {name: row["error"] for name, row in rows.items() if "error" in row} == {}
+    assert {place for row in rows.values() for place in row["devices"]} == {"cuda:0"}
+    assert {name: row["training"] for name, row in rows.items() if row["training"]} == {}
+    assert {name: row["embedding"] for name, row in rows.items() if row["embedding"]} == EMBEDDING
+
+
+def test_a_step_stays_within_the_documented_memory_and_comes_near_to_it(found: dict[str, dict]) -> None:
+    taken, most = {name: found[name]["GiB"] for name in recipe_names()}, budgets()
+    assert taken.keys() == most.keys()
+    assert {name: (taken[name], most[name]) for name in taken if taken[name] > most[name]} == {}
+    assert {name: (taken[name], most[name]) for name in taken if most[name] > max(1.15 * taken[name], 0.1)} == {}
+
+
+def test_a_tensor_that_is_left_on_the_cpu_is_found(found: dict[str, dict]) -> None:
+    assert "two different devices cpu, cuda:0" in found["misplaced:eat_10k_2025"]["error"]
+
+
+def test_a_step_that_waits_for_the_device_is_found(found: dict[str, dict]) -> None:
+    assert found["waiting:dense_ae"]["training"] == {"PyTorch: copy from cpu to cuda": 1, "PyTorch: nonzero": 1}

@@ -1,7 +1,8 @@
 """Take recipes through training and embedding on a pretended CUDA device: drive.py [<fault>:]<recipe> …
 
 Fake tensors on `cuda:0` have no values, but PyTorch refuses to mix them with tensors on the CPU, as on a real card.
-Prints a JSON line per recipe: what was refused, and where the host would have waited for the device.
+Prints a JSON line per recipe: what was refused, where the host would have waited for the device, and the memory that a
+step takes at the most. A recipe has its full size, with a fault a small one.
 """
 
 import contextlib
@@ -9,13 +10,15 @@ import json
 import sys
 import time
 import traceback
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gpu_recipes
 import torch
-from gpu_recipes import Case, case, embedded, recipes
+from gpu_recipes import DISTINCT, Case, case, embedded, recipes
 from torch import Tensor, nn
 from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -28,6 +31,7 @@ from asdlib.models.audiomae_adaptation import draw_rectangles
 from asdlib.training.optimisation import build_optimizer
 
 GPU = torch.device("cuda", 0)
+CLIPS = 96  # as many as the largest batch of clips, or a round of DisMAE
 SOURCES = "/src/asdlib/"
 WAITS = {
     "_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_dim",
@@ -36,12 +40,34 @@ WAITS = {
 PINNED = "runtime/devices.py send"  # copies from pinned memory, for which the host does not wait
 
 
+class Memory:
+    """The bytes of the tensors that live on the device, now and at the most."""
+
+    def __init__(self) -> None:
+        self.live = self.peak = 0
+        self._known: dict[int, Any] = {}
+
+    def note(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if tensor.device.type != "cuda" or key in self._known or not isinstance(size, int):
+            return  # not an int: the size depends on values, which fake tensors lack
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        self._known[key] = weakref.ref(storage, lambda _: self._freed(key, size))
+
+    def _freed(self, key: int, size: int) -> None:
+        del self._known[key]
+        self.live -= size
+
+
 class Waits(TorchDispatchMode):
     """Counts the operations that make the host wait for the device, by the line of the library."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: Counter = Counter()
+        self.memory = Memory()
         self.unmasked = 0  # patches of a clip that AudioMAE's adaptation sees
 
     def note(self, operation: str) -> None:
@@ -62,6 +88,9 @@ class Waits(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         if name in ("_to_copy", "copy_") and given[-1].device != out.device:
             self.note(f"copy from {given[-1].device.type} to {out.device.type}")
+        for one in tree_leaves(out):
+            if isinstance(one, Tensor):
+                self.memory.note(one)
         return True if name == "equal" else out
 
 
@@ -113,15 +142,20 @@ def checked(made: Case, fault: str) -> dict[str, Any]:
     """
     network, training = made.network.train(), made.training
     batch, clips = made.batches(1, torch.device("cpu"))[0], made.clips(2)
+    if isinstance(clips, Tensor):
+        clips = clips[:, : network.window]  # where several windows begin is a value
     frames = [clips.shape[-1]] if isinstance(clips, Tensor) else [int(clips.frames[0])]
     row: dict[str, Any] = {}
     visible = 0
     if made.recipe.kind == "audiomae_adaptation":  # the sides of the rectangles are values, which fake tensors lack
-        masked = draw_rectangles(training.batch_size, network.rows, network.columns)
+        smallest = [(sides[0], sides[0]) for sides in (network.rows, network.columns)]  # it takes the most memory
+        masked = draw_rectangles(training.batch_size, *smallest)
         audiomae_adaptation.draw_rectangles = lambda *_: masked
         visible = int((~masked[0]).sum())
     with pretended(frames) as (mode, waits):
         moved(network, mode)
+        for one in (*network.parameters(), *network.buffers()):
+            waits.memory.note(one)
         waits.unmasked = visible
         if fault == "misplaced":
             owner = next(one for one in network.modules() if one._parameters)
@@ -140,6 +174,7 @@ def checked(made: Case, fault: str) -> dict[str, Any]:
             if hasattr(network, "after_step"):
                 network.after_step(0, 10)
         row["training"] = dict(waits.found)
+        row["GiB"] = waits.memory.peak / 2**30
         waits.found.clear()
         network.eval()
         with torch.inference_mode(), waits:
@@ -161,17 +196,19 @@ def _lstm(self: nn.LSTM, given: Tensor, _: None = None) -> tuple[Tensor, None]:
 
 
 def main(names: list[str]) -> None:
-    faults = {name.rpartition(":")[2]: name.rpartition(":")[0] for name in names}
-    for registry, name in recipes():
-        if name in faults:
-            start = time.monotonic()
-            try:
-                row = checked(case(registry, name, small=True, clips=56), faults[name])
-            except Exception as error:
-                lines = [f for f in traceback.extract_tb(error.__traceback__) if SOURCES in f.filename]
-                where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
-                row = {"error": f"{type(error).__name__} in {where}: {' '.join(str(error).split())[:300]}"}
-            print(json.dumps({"name": name, "s": round(time.monotonic() - start, 1), **row}), flush=True)
+    gpu_recipes.DISTINCT = 14  # values of features do not matter, and making them takes long
+    registries = {name: registry for registry, name in recipes()}
+    for given in names:
+        fault, _, name = given.rpartition(":")
+        start = time.monotonic()
+        try:
+            made = case(registries[name], name, small=bool(fault), clips=DISTINCT if fault else CLIPS)
+            row = checked(made, fault)
+        except Exception as error:
+            lines = [f for f in traceback.extract_tb(error.__traceback__) if SOURCES in f.filename]
+            where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
+            row = {"error": f"{type(error).__name__} in {where}: {' '.join(str(error).split())[:300]}"}
+        print(json.dumps({"name": given, "s": round(time.monotonic() - start, 1), **row}), flush=True)
 
 
 if __name__ == "__main__":
