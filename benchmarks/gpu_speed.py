@@ -23,9 +23,11 @@ from asdlib.training.optimisation import build_optimizer
 from asdlib.training.trainer import Trainer
 
 COLUMNS = (
-    "precision", "ms", "host ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "embed ms a clip", "row s"
+    "precision", "ms", "host ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle", "embed ms a clip",
+    "row s",
 )  # fmt: skip
 WARM_UP, TIMED = 3, 10  # micro-batches
+FULL = 10.0  # seconds of a clip at full size
 CLIPS = 32  # embedded at once, or separated one by one
 
 
@@ -38,6 +40,7 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     with computing(made.training.precision, place):
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         row["fed ms"] = 1000 * _fed(made, place)
+        row["idle"] = f"{max(0.0, 1 - row['ms'] / row['fed ms']):.0%}"
     with computing(EXACT, place):
         row["embed ms a clip"] = 1000 * _embedding(made, place, 2 if small else CLIPS)
     return row
@@ -53,8 +56,7 @@ def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
     _, host = clock(place, lambda: step(0))  # of one step, because a full queue would stop the host
     memory = _peak(place)
     waits = _synchronisations(place, lambda: step(0))
-    few = min(2, training.batch_size)
-    operations = _operations(lambda: made.network.loss(made.batches(1, place, few)[0]).backward()) / few
+    operations = operations_of_an_example(made, place)
     peak = _matrix_peak(device=place.type, precision=training.precision, side=256 if small else None)
     return {
         "ms": 1000 * wall / TIMED,
@@ -90,6 +92,19 @@ def training_step(made: Case, place: torch.device) -> Callable[[int], None]:
             network.after_step(number, 1000)
 
     return step
+
+
+def operations_of_an_example(made: Case, place: torch.device) -> float:
+    """Return the floating point operations of the loss and the gradient of an example, counted on few clips.
+
+    An example of a recipe with `round_clips` is a whole round: it is counted with two clips of each domain.
+    """
+    name, clips = made.recipe.name, made.recipe.settings.get("round_clips")
+    counted = case(made.recipe.registry, name, made.seconds < FULL, clips=112, round_clips=2) if clips else made
+    network = counted.network.to(place).train()
+    few = min(2, counted.training.batch_size)
+    found = _operations(lambda: network.loss(counted.batches(1, place, few)[0]).backward()) / few
+    return found * (clips or 1) / (2 if clips else 1)
 
 
 def _operations(work: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from gpu_recipes import MACHINES, RATE, artificial_clips, case
-from own_process import alone
+from own_process import alone, die_with_parent
 from safetensors.torch import load_file
 
 from asdlib.data.tables import CLIP_FIELDS, ClipTable, writing
@@ -175,6 +175,7 @@ def _train_and_kill(*training: Any) -> None:
 
 
 def _die_after_an_epoch(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> None:
+    die_with_parent()
     keep = StoredState.keep
 
     def once(self: StoredState, *given: Any) -> None:

@@ -1,9 +1,16 @@
 """The check for a GPU, on the CPU: it compares what it says, and it can fail."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -123,3 +130,52 @@ def test_draws_are_those_of_float32(draw, dtype: torch.dtype) -> None:
             found.append(draw(torch.ones(8, dtype=one)))
     assert len(found[0].unique()) > 1
     torch.testing.assert_close(found[1].float(), found[0].to(dtype).float())
+
+
+def test_operations_counted_on_two_clips_of_a_domain_are_those_of_the_whole_round() -> None:
+    from gpu_recipes import case
+    from gpu_speed import _operations, operations_of_an_example
+
+    made = case("models", "dismae_tiny", True, clips=112)
+    assert made.recipe.settings["round_clips"] > 2
+    network = made.network.train()
+    whole = _operations(lambda: network.loss(made.batches(1, torch.device("cpu"), 1)[0]).backward())
+    assert operations_of_an_example(made, torch.device("cpu")) == pytest.approx(whole, rel=0.01)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_a_check_started_ends_with_it(tmp_path: Path, stays: bool) -> None:
+    """Also when the check is killed: otherwise its children would keep the GPU. Without the call they go on."""
+    die = "" if stays else "import own_process; own_process.die_with_parent();"
+    child = f"import os, time; {die} open('started', 'w').write(str(os.getpid())); time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")])}
+    started = subprocess.Popen([sys.executable, "-c", parent], cwd=tmp_path, env=environment)
+    number = waited_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text())
+    started.kill()
+    started.wait()
+    try:
+        if stays:
+            time.sleep(0.5)
+            assert alive(number)
+        else:
+            waited_for(lambda: not alive(number))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int(number), signal.SIGKILL)
+
+
+def alive(number: str) -> bool:
+    """Return whether a process runs, and is not only waiting for someone to ask how it ended."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def waited_for(condition: Callable[[], Any]) -> Any:
+    give_up = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    return found
