@@ -115,6 +115,7 @@ def _leaves_room(network: nn.Module, device: torch.device) -> bool:
     """Return whether a GPU still has memory for the optimiser's state and for batches that take somewhat more."""
     if device.type != "cuda":
         return True
-    moments = MOMENTS * sum(weight.numel() * weight.element_size() for weight in network.parameters())
+    learned = [weight for weight in network.parameters() if weight.requires_grad]
+    moments = MOMENTS * sum(weight.numel() * weight.element_size() for weight in learned)
     free, _ = torch.cuda.mem_get_info(device)
     return free >= moments + SPARE * torch.cuda.max_memory_allocated(device)
