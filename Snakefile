@@ -1,9 +1,9 @@
 """Rebuild five DCASE 2025 Task 2 reports and the official baseline from raw recordings.
 
-    snakemake results/baseline/scores.csv --cores 8 --resources gpu=2
-    snakemake results/baseline/scores.csv --cores 8 --config data=path/to/recordings
+    snakemake --cores 8 --resources gpu=2 results/system3/scores.csv
+    snakemake --cores 8 --config data=path/to/recordings results/baseline/scores.csv
 
-The target comes first, because `--resources` and `--config` take all words that follow them.
+Targets may stand anywhere: src/snakemake_logger_plugin_asdlib puts them before options that would take them for values.
 """
 
 import sys

@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers.markdown_tables import tables
+from snakemake.cli import get_argument_parser
 
 from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.reported import load_reported, recomputed_overall
 from asdlib.workflow.words import ALL
+from snakemake_logger_plugin_asdlib.options import read_options
+from snakemake_logger_plugin_asdlib.order import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("config/*.md"))]
 PAGES += sorted(ROOT.glob("resources/*/README.md"))
 WITH_COMMANDS = [*PAGES, ROOT / "Snakefile", *sorted(ROOT.glob("config/*.yaml")), *sorted(ROOT.glob("profiles/*/*"))]
-SWALLOWING = {"--resources", "--config", "--configfile", "--set-resources", "--set-threads", "--quiet", "-q"}
+OPTIONS = read_options()
 CONTENTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("config/systems/*.yaml"))}
 REPORTED = [system for system, content in CONTENTS.items() if "report" in content]  # only these need a page and figures
 
@@ -117,40 +120,32 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
-def swallowed(words: list[str]) -> list[str]:
-    """Return the words that an option takes although they are not values of it."""
-    taken, option = [], None
-    for word in words:
-        if word.startswith("-"):
-            option = word
-        elif option in SWALLOWING:
-            fits = word.endswith(".yaml") if option == "--configfile" else re.match(r"[a-z_]+=", word)
-            taken += [] if fits else [word]
-    return taken
-
-
 def test_the_documents_show_commands():
     assert len(commands()) > 15
 
 
+def is_goal(word: str) -> bool:
+    return word.startswith("results/") or word in ("submission", "report")
+
+
 @pytest.mark.parametrize(("page", "command"), commands())
-def test_a_target_stands_before_options_that_swallow_words(page, command):
+def test_snakemake_reads_the_target_of_a_command(page, command, monkeypatch, tmp_path):
+    """The target comes last, as in the README; the plugin and Snakemake's own parser find it there."""
     words = shlex.split(command)[1:]
-    assert not swallowed(words), f"{page}: {command}"
-    targets = [
-        index for index, word in enumerate(words) if word.startswith("results/") or word in ("submission", "report")
-    ]
-    assert targets in ([], [0]), f"{page}: {command}"
+    targets = [word for word in words if is_goal(word)]
+    assert words[len(words) - len(targets) :] == targets, f"{page}: {command}"
+    monkeypatch.chdir(tmp_path)  # the config files of the examples do not exist
+    for index, word in enumerate(words):
+        if word == "--configfile":
+            for path in (Path(name) for name in words[index + 1 :] if name.endswith(".yaml")):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    read = in_order(["-s", str(ROOT / "Snakefile"), *words], OPTIONS)
+    assert set(get_argument_parser().parse_args(read).targets) == set(targets), f"{page}: {command}"
     for option, value in pairwise(words):
         if option == "--workflow-profile":
             copied = re.search(rf"^ *cp -r (\S+) {re.escape(value)}$", (ROOT / page).read_text(), re.MULTILINE)
             assert (ROOT / (copied[1] if copied else value) / "config.yaml").is_file(), f"{page}: {command}"
-
-
-def test_a_swallowed_target_is_noticed():
-    assert swallowed(shlex.split("--cores 8 --resources gpu=2 results/baseline/scores.csv"))
-    assert swallowed(shlex.split("--configfile mine.yaml results/baseline/scores.csv"))
-    assert not swallowed(shlex.split("results/baseline/scores.csv --config data=a b=c --cores 8"))
 
 
 # --- config keys ---------------------------------------------------------------------------------------------------

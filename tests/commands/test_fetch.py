@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from helpers.checkout import ROOT
-from test_docs import swallowed
 
 from asdlib.cli import main
 from asdlib.commands.fetch import text
@@ -13,6 +12,8 @@ from asdlib.planning import downloads as planned
 from asdlib.planning import dry_run
 from asdlib.planning.downloads import NOTHING, Amount, Download
 from asdlib.planning.dry_run import Job
+from snakemake_logger_plugin_asdlib.options import read_options
+from snakemake_logger_plugin_asdlib.order import in_order
 
 FAN = Job("download", (), ("resources/downloads/recordings/dcase2025_dev/fan",),
           {"dataset": "dcase2025_dev", "machine": "fan"}, 0)  # fmt: skip
@@ -46,7 +47,7 @@ def test_the_download_rules_of_the_systems_are_run(called, capsys, given: str, t
     expected = f"{targets} {UNTIL} {options}"
     assert capsys.readouterr().out.endswith(f"\n\nsnakemake {expected}\n")
     assert called["words"] == [sys.executable, "-P", "-m", "snakemake", *expected.split()]
-    assert not swallowed(called["words"][4:])
+    assert in_order(called["words"][4:], read_options()) == called["words"][4:]
     assert called["asked"][0][0] == targets.split()
 
 

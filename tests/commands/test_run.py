@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from helpers.checkout import ROOT
-from test_docs import swallowed
 
 from asdlib.cli import main
+from snakemake_logger_plugin_asdlib.options import read_options
+from snakemake_logger_plugin_asdlib.order import in_order
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
     assert capsys.readouterr().out == f"snakemake {expected}\n"
     assert called[:4] == [sys.executable, "-P", "-m", "snakemake"]
     assert called[4:] == expected.replace("'", "").split()
-    assert not swallowed(called[4:])
+    assert in_order(called[4:], read_options()) == called[4:]
     assert "profiles/slurm" not in called or (ROOT / "profiles/slurm/config.yaml").is_file()
 
 

@@ -1,4 +1,4 @@
-"""Snakemake command lines. Targets come first, because `--config` takes all words that follow it."""
+"""Snakemake command lines. Targets come first: in any Snakemake, `--config` takes all words that follow it."""
 
 import shlex
 from collections.abc import Sequence

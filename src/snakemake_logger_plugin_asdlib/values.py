@@ -1,0 +1,54 @@
+"""What the words of an option can be: its values, targets that it has swallowed, or neither."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from snakemake_logger_plugin_asdlib.options import Option
+from snakemake_logger_plugin_asdlib.targets import GOALS, Workflow
+
+_ENDINGS = {"configfile": (".yaml", ".yml", ".json"), "report": (".html", ".zip")}
+_KEY = re.compile(r"[a-zA-Z_][\w-]*\w$")  # of --config, as Snakemake requires it
+
+
+class WrongWordError(Exception):
+    """A word of the command line that is neither a value of its option nor a target. The message is one line."""
+
+
+def is_swallowed(option: Option, word: str, workflow: Workflow) -> bool:
+    """Return whether a word that an option has taken is a target.
+
+    The rules `report`, … are targets for options whose values cannot be names.
+    """
+    if "=" in word or word in option.choices:
+        return False
+    if option.dest in _ENDINGS:
+        if word.endswith(_ENDINGS[option.dest]) and (option.dest == "report" or Path(word).is_file()):
+            return False
+        return workflow.makes(word) or (word in GOALS and not Path(word).exists())
+    if option.nargs not in ("?", "*", "+") or option.values in ("FILE", "TESTPATH"):
+        return False
+    return workflow.makes(word) or (word in GOALS and bool(option.assigns or option.choices))
+
+
+def check(option: Option, words: Sequence[str], workflow: Workflow) -> None:
+    """Raise WrongWordError for a word on which Snakemake would stop with a traceback that does not name it."""
+    name = option.names[0]
+    if option.assigns:
+        for word in (word for word in words if "=" not in word):
+            advice = f"did you mean {workflow.table(word)}?" if word in workflow.systems else "correct or remove it"
+            raise WrongWordError(f"{name}: {word}: is neither {option.values} nor a target of this workflow: {advice}")
+    for word in words:
+        if option.dest == "configfile" and not Path(word).exists():
+            raise WrongWordError(f"{name}: {word}: there is no such file: correct the path")
+        if option.dest == "config" and not _KEY.match(word.partition("=")[0]):
+            raise WrongWordError(f"{name}: {word}: is not a setting of the config: {_advice(word)}")
+
+
+def _advice(entry: str) -> str:
+    """Return how an entry such as `prepare.downmix=true` is written."""
+    key, _, value = entry.partition("=")
+    first, *inner = key.split(".")
+    if not inner or not _KEY.match(first):
+        return "correct it"
+    return f"write '{first}={''.join(f'{{{part}: ' for part in inner)}{value}{'}' * len(inner)}'"
