@@ -24,9 +24,9 @@ from asdlib.cli import main
 from asdlib.commands import new_clips
 from asdlib.commands.new_clips import Scores
 from asdlib.commands.scoring_target import ScoringTarget, needed_to_score
+from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
-from asdlib.data.layout import Clip
 from asdlib.scoring.fitted_variant import FittedVariant
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph

@@ -166,11 +166,12 @@ def test_duplicates_are_refused(tmp_path, twin):
 
 
 def test_what_is_not_used_is_said_in_one_line(tmp_path, caplog):
-    others = ["train/a.flac", "train/b.FLAC", "test/old/a.wav", "val/a.wav", "train/.DS_Store", "notes.csv", "README"]
+    others = ["train/a.m4a", "train/b.M4A", "test/old/a.wav", "val/a.wav", "train/.DS_Store", "notes.csv", "README"]
     folder = machine(tmp_path, TRAIN.replace("spd_1", "noAttribute"), TEST, *others)
     assert len(scan(folder, "fan")) == 2
     (record,) = caplog.records
-    said = "6 entries are not used: notes.csv, 2 × folder, 2 × .flac, 1 × without an ending"
+    how = "convert what is to be used: ffmpeg -i a.m4a a.wav"
+    said = f"6 entries are not used: notes.csv, 2 × folder, 2 × .m4a, 1 × without an ending; {how}"
     assert record.getMessage() == f"{folder}: {said}"
     assert record.name == "asdlib.notice", "which steps also show on stderr"
 
@@ -367,10 +368,32 @@ def test_ground_truth_completes_anonymous_test_clips(tmp_path):
         scan(folder, "fan")
 
 
+def test_a_truth_of_some_clips_labels_those(tmp_path, caplog):
+    names = ["train/section_00_source_train_normal_0000.wav", "test/section_00_0000.wav", "test/section_00_0001.wav"]
+    folder = machine(tmp_path, *names, ground_truth="file_name,label,domain,attributes\n")
+    with pytest.raises(AsdError, match=r"ground_truth\.csv: has no rows: complete or remove the file"):
+        scan(folder, "fan")
+    with (folder / "ground_truth.csv").open("a") as handle:
+        handle.write("section_00_0001.wav,anomaly,,\n")
+    assert [clip.label for clip in scan(folder, "fan")] == ["normal", None, "anomaly"]
+    said = "has no row for section_00_0000.wav: scored, but without a label for the figures"
+    assert [record.getMessage() for record in caplog.records] == [f"{folder}/ground_truth.csv: {said}"]
+
+
+def test_folders_in_capitals_and_all_formats_are_read(tmp_path):
+    flac = TEST.replace("test/", "Test/").replace(".wav", ".FLAC")
+    folder = machine(tmp_path, TRAIN.replace("train/", "Train/"), flac, attributes_00=HEADER + ROW)
+    assert [clip.source_file.split("/")[1] for clip in scan(folder, "fan")] == ["train", "test"]
+    assert scan(folder, "fan")[1].label == "anomaly"
+
+
 def test_recordings_of_another_format_are_said_also_if_there_are_no_others(tmp_path, caplog):
     with pytest.raises(AsdError, match="machine fan has no train clips"):
-        scan(machine(tmp_path, TRAIN.replace(".wav", ".flac"), TEST), "fan")
-    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}: 1 entry is not used: 1 × .flac"]
+        scan(machine(tmp_path, TRAIN.replace(".wav", ".wma"), TEST), "fan")
+    name = TRAIN.removeprefix("train/").removesuffix(".wav")
+    how = f"convert what is to be used: ffmpeg -i {name}.wma {name}.wav"
+    said = f"{tmp_path}: 1 entry is not used: 1 × .wma; {how}"
+    assert [record.getMessage() for record in caplog.records] == [said]
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])

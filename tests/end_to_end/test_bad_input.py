@@ -210,11 +210,11 @@ RECORDINGS = {
     ),
     "ground truth without any row": (
         anonymous("file_name,label,domain,attributes\n"),
-        "FAN/ground_truth.csv: has no row for section_00_0000.wav: complete or remove the file",
+        "FAN/ground_truth.csv: has no rows: complete or remove the file",
     ),
     "ground truth without a row": (
         anonymous("file_name,label,domain,attributes\nx.wav,normal,source,\n"),
-        "FAN/ground_truth.csv: has no row for section_00_0000.wav: complete or remove the file",
+        "FAN/ground_truth.csv: has no row for section_00_0000.wav, but one for x, which is no clip: correct it",
     ),
     "ground truth with a wrong word": (
         anonymous("file_name,label,domain,attributes\nx.wav,good,source,\n"),

@@ -15,6 +15,8 @@ PREPARE = {
     "downmix": False,
     "allow_silent": False,
     "strict": True,
+    "layout": "challenge",
+    "test_share": 0.0,
     "supplements": None,
     "sections": ["00"],
     "recordings": None,

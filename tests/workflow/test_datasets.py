@@ -23,7 +23,7 @@ DECLARED = {
 
 
 def config(data, **declared) -> dict:
-    return {"data": data, "datasets": DECLARED | declared, "noise_pool": None}
+    return {"data": data, "datasets": DECLARED | declared, "noise_pool": None, "test_share": 0.2}
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -77,6 +77,7 @@ def test_machines_are_the_folders_with_recordings(folder):
         "old/source_test/a.wav",
         "c/test/a.wav",
         "d/train/a.wav",
+        "d/train/b.wav",
     )
     assert list(select(config(str(folder)))["mine"].machines) == ["a", "b", "c", "d", "old"]
 
@@ -148,7 +149,7 @@ def test_bad_choices_are_refused_in_one_line(folder, tmp_path, data, block, prob
 
 
 def test_sections_are_those_of_recordings_alone(folder):
-    touch(folder, "a/test/section_05_notes.txt", "a/test/section_06_0000.flac", "a/test/section_07_0000.WAV")
+    touch(folder, "a/test/section_05_notes.txt", "a/test/section_06_0000.txt", "a/test/section_07_0000.WAV")
     assert select(config(str(folder)))["mine"].machines["a"] == ("07",)
 
 
@@ -183,7 +184,7 @@ def test_the_fingerprint_follows_recordings_and_tables_and_nothing_else(tmp_path
     clip = next((machine / "train").iterdir())
     first = fingerprint(machine)
     assert fingerprint(shutil.copytree(machine, tmp_path / "moved")) == first, "moved"
-    touch(machine, "README.md", ".DS_Store", "train/.hidden", "notes/a.wav", "train/a.flac", "notes.csv")
+    touch(machine, "README.md", ".DS_Store", "train/.hidden", "notes/a.wav", "train/a.m4a", "notes.csv")
     assert fingerprint(machine) == first
 
     def changed() -> bool:

@@ -57,6 +57,7 @@ try:
     library_files = guard.library_files()
     if workflow.is_main_process:
         lock.clear_stale_locks()
+        graph.say_how_data_is_understood()
         logger.addFilter(
             failures.Shortener(lambda job: failures.give_up(workflow.dag, job))
         )

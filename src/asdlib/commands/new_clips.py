@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import read_clip, write_audio
 from asdlib.data.clip_format import ClipFormat
-from asdlib.data.layout import Clip
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from asdlib.data.clip import Clip
 from asdlib.data.clip_format import ClipFormat
-from asdlib.data.layout import Clip
 from asdlib.data.listing import encodable
 from asdlib.data.recordings import read_wav
 from asdlib.data.tables import ROWS, clip_rows, writing

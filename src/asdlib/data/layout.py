@@ -13,16 +13,16 @@ import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from asdlib.data.attributes import Rows, read_attributes
-from asdlib.data.listing import MachineFiles, bare_name, machine_files, unused
+from asdlib.data.clip import KINDS, UNPRINTABLE, Clip
+from asdlib.data.listing import MachineFiles, machine_files, unused
 from asdlib.data.supplements import UnknownSupplementError, read_name
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
 
-KINDS = ("train", "test", "clean", "noise")
 NO_ATTRIBUTE = "noAttribute"
 
 _SECTION = r"section_(?P<section>\d\d)"
@@ -36,38 +36,8 @@ _NAMES = [
     re.compile(rf"{_SECTION}(_(?P<split>test))?_{_NUMBER}"),
     re.compile(rf"({_LABEL}_)?id_(?P<section>\d\d)_{_NUMBER}"),
 ]
-_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, bytes outside UTF-8, line breaks
 _log = logging.getLogger(__name__)
 _notice = logging.getLogger("asdlib.notice")  # also shown on stderr
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A recording and its metadata; `domain` and `label` are None if unknown."""
-
-    path: Path
-    source_file: str  # <machine>/<folder>/<name>.wav
-    section: str
-    kind: str  # train, test, clean or noise
-    domain: str | None
-    label: str | None
-    tail: str = ""  # the attributes as written in the file name
-    attributes: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The file's name without its extension."""
-        return self.path.stem
-
-    @property
-    def bare(self) -> str:
-        """The name by which rows of tables are matched."""
-        return bare_name(self.path.name)
-
-    @property
-    def split(self) -> str:
-        """The split of the challenge: train, test or supplemental."""
-        return self.kind if self.kind in ("train", "test") else "supplemental"
 
 
 def scan(folder: Path, machine: str, strict: bool = True, supplements: str | None = None) -> list[Clip]:
@@ -114,8 +84,8 @@ def parse(path: Path, machine: str, supplements: str | None = None) -> Clip:
 
     `supplements` is the kind, clean or noise, of the machine's supplements, if the dataset's block states it.
     """
-    subfolder = path.parent.name
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in path.name):
+    subfolder = path.parent.name.lower()
+    if any(unicodedata.category(character) in UNPRINTABLE for character in path.name):
         raise AsdError(f"{path}: its name has control characters or bytes outside UTF-8: rename it")
     return (
         _supplement(path, machine, supplements) if subfolder == "supplemental" else _recording(path, subfolder, machine)
@@ -171,14 +141,27 @@ def _with_truth(clips: list[Clip], files: MachineFiles) -> list[Clip]:
     if path is None:
         return clips
     truth = load_truth(path)
-    return [_labelled(clip, truth, path) for clip in clips]
+    _refuse_wrong_names(path, clips, truth)
+    return [_labelled(clip, truth) for clip in clips]
 
 
-def _labelled(clip: Clip, truth: dict[str, Truth], path: Path) -> Clip:
-    if clip.kind != "test" or clip.label is not None:
+def _refuse_wrong_names(path: Path, clips: list[Clip], truth: dict[str, Truth]) -> None:
+    """Raise AsdError if clips without labels have no row while rows have no clip; without such rows, say so only."""
+    without = [clip.path.name for clip in clips if clip.kind == "test" and not clip.label and clip.bare not in truth]
+    if not without:
+        return
+    strays = truth.keys() - {clip.bare for clip in clips if clip.kind == "test"}
+    if strays:
+        raise AsdError(f"{path}: has no row for {without[0]}, but one for {min(strays)}, which is no clip: correct it")
+    if not truth:
+        raise AsdError(f"{path}: has no rows: complete or remove the file")
+    said = "scored, but without a label for the figures"
+    _notice.warning("%s: has no row for %s%s: %s", path, without[0], _more(without), said)
+
+
+def _labelled(clip: Clip, truth: dict[str, Truth]) -> Clip:
+    if clip.kind != "test" or clip.label is not None or clip.bare not in truth:
         return clip
-    if clip.bare not in truth:
-        raise AsdError(f"{path}: has no row for {clip.path.name}: complete or remove the file")
     known = truth[clip.bare]
     return replace(clip, label=known.label, domain=known.domain or clip.domain)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import unicodedata
 from collections import Counter
@@ -13,7 +14,23 @@ from asdlib.errors import AsdError
 
 FOLDERS = ("train", "test", "source_test", "target_test", "supplemental")
 TRUTH_FILE = "ground_truth.csv"
+# Endings of recordings, and their formats: what libsndfile reads.
+FORMATS = {
+    ".wav": "WAV",
+    ".rf64": "WAV",
+    ".flac": "FLAC",
+    ".ogg": "OGG",
+    ".oga": "OGG",
+    ".opus": "OGG",
+    ".mp3": "MP3",
+    ".aiff": "AIFF",
+    ".aif": "AIFF",
+    ".w64": "W64",
+    ".caf": "CAF",
+}
+_OTHER_FORMATS = (".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".avi", ".ape", ".wv")
 TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
+_AUDIO = re.compile(rf"({'|'.join(map(re.escape, FORMATS))})\Z", re.IGNORECASE)
 _SHOWN = 5  # names of tables, and kinds of files, in a message
 _TABLE = re.compile(r"attributes_.+\.csv|ground_truth\.csv", re.IGNORECASE)
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
@@ -54,7 +71,7 @@ def entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
 
 
 def recordings(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
-    """Return the recordings in a folder: what ends in `.wav`, in upper or lower case, and is not a folder.
+    """Return the recordings in a folder: what ends as a key of FORMATS, in any case, and is not a folder.
 
     What has such a name and is a pipe or a broken link is refused when it is read.
     """
@@ -67,7 +84,7 @@ def recordings_and_others(folder: str | Path | os.DirEntry) -> tuple[list[os.Dir
     for entry in entries(folder):
         if is_folder(entry):
             others.append(f"{entry.name}/")
-        elif entry.name.lower().endswith(".wav"):
+        elif _AUDIO.search(entry.name):
             found.append(entry)
         else:
             others.append(entry.name)
@@ -98,7 +115,7 @@ def machine_files(folder: str | Path | os.DirEntry) -> MachineFiles:
     """Return the recordings and tables of a machine, and the names of everything else in its folder."""
     found = MachineFiles({}, {}, [])
     for entry in entries(folder):
-        if entry.name in FOLDERS and is_folder(entry):
+        if entry.name.lower() in FOLDERS and is_folder(entry):
             own, others = recordings_and_others(entry)
             found.recordings.update({f"{entry.name}/{inner.name}": inner for inner in own})
             found.unused.extend(f"{entry.name}/{name}" for name in others)
@@ -107,6 +124,12 @@ def machine_files(folder: str | Path | os.DirEntry) -> MachineFiles:
         else:
             found.unused.append(f"{entry.name}/" if is_folder(entry) else entry.name)
     return found
+
+
+def recordings_to_test(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
+    """Return the recordings in the test folders of a machine."""
+    tests = [entry for entry in entries(folder) if entry.name.lower() in TEST_FOLDERS and is_folder(entry)]
+    return [recording for test in tests for recording in recordings(test)]
 
 
 def unused(names: Sequence[str]) -> str:
@@ -119,7 +142,9 @@ def unused(names: Sequence[str]) -> str:
     others = Counter("folder" if name.endswith("/") else _ending(name) for name in names if name not in tables)
     counted = [f"{number} × {kind}" for kind, number in others.most_common()]
     head = "1 entry is" if len(names) == 1 else f"{len(names)} entries are"
-    return f"{head} not used: {', '.join([*_first(tables), *_first(counted)])}"
+    said = f"{head} not used: {', '.join([*_first(tables), *_first(counted)])}"
+    convertible = next((name for name in names if _ending(name) in _OTHER_FORMATS), None)
+    return f"{said}; {conversion(convertible)}" if convertible else said
 
 
 def status(entry: os.DirEntry) -> os.stat_result:
@@ -131,16 +156,28 @@ def status(entry: os.DirEntry) -> os.stat_result:
 
 
 def bare_name(name: str) -> str:
-    """Return the form in which names of clips are compared: without folders (with / or \\) and `.wav`, in NFC.
+    """Return the form in which names of clips are compared: without folders (with / or \\) and ending, in NFC.
 
     Some systems store names with accents decomposed (NFD).
     """
-    return unicodedata.normalize("NFC", re.sub(r"\.wav\Z", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE))
+    return unicodedata.normalize("NFC", _AUDIO.sub("", re.split(r"[/\\]", name)[-1]))
 
 
 def encodable(name: str) -> str:
     """Return a name as tables can hold it: bytes outside UTF-8 are escaped."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def conversion(name: str) -> str:
+    """Return a phrase with the command that converts a file which libsndfile does not read."""
+    path = PurePosixPath(name)
+    return f"convert what is to be used: ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.wav')}"
+
+
+def refuse_unreadable_format(path: Path) -> None:
+    """Raise AsdError for a file whose ending is not that of a format that is read."""
+    if not _AUDIO.search(path.name):
+        raise AsdError(f"{path}: is not in a format that is read ({', '.join(FORMATS)}): {conversion(path.name)}")
 
 
 def refuse_special(path: Path) -> None:

@@ -30,12 +30,12 @@ def read_text(path: Path) -> str:
         raise AsdError(f"{path}, line {line}: the byte 0x{byte:02x} is not UTF-8: save the file as UTF-8") from error
 
 
-def read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line, cells) for every row of a CSV file, read as `read_text` does; a row may end on a later line.
 
     Raises csv.Error for text that is not CSV.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
     yield from ((reader.line_num, row) for row in reader)
 
 

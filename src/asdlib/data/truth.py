@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.files import atomic
-from asdlib.data.listing import TEST_FOLDERS, TRUTH_FILE, bare_name, recordings, refuse_special
+from asdlib.data.listing import TRUTH_FILE, bare_name, recordings_to_test, refuse_special
 from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
@@ -127,9 +127,7 @@ def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None)
 
 def clip_names(folder: Path) -> list[str]:
     """Return the sorted file names of the test clips in a machine's folder."""
-    return sorted(
-        entry.name for name in TEST_FOLDERS if (folder / name).is_dir() for entry in recordings(folder / name)
-    )
+    return sorted(entry.name for entry in recordings_to_test(folder)) if folder.is_dir() else []
 
 
 def load_truth(path: Path) -> dict[str, Truth]:

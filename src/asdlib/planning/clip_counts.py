@@ -88,6 +88,8 @@ def in_table(path: Path) -> Counter[str]:
 
 def in_folder(dataset: Dataset, machine: str, sections: Collection[str]) -> Counter[str]:
     """Count a machine's recordings of some sections."""
+    if machine in dataset.own:
+        return Counter(clip.kind for clip in dataset.own[machine].clips if clip.section in sections)
     files = map(Path, machine_files(dataset.recordings(machine)).recordings.values())
     clips = parse_all(files, machine, not dataset.official, dataset.supplements.get(machine))
     return Counter(clip.kind for clip in clips if clip.section in sections)

@@ -4,9 +4,12 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
-from asdlib.data.layout import Clip, scan
+from asdlib.data.layout import scan
+from asdlib.data.layouts.folders import CHALLENGE
+from asdlib.data.layouts.machine_clips import read_clips
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
@@ -19,16 +22,22 @@ class PrepareSettings(ClipFormat):
     sections: list[str]
     recordings: str | None  # a fingerprint of the files in a user's folder
     strict: bool  # whether wrong attributes and unknown supplements are errors; official archives may have them
+    layout: str  # of the machine's folder, or that it is a table
+    test_share: float  # of normal recordings, in a layout without test clips
     supplements: str | None  # the kind of the machine's supplements if the dataset's block states it: clean or noise
 
 
 def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: PrepareSettings) -> None:
     """Write `out`: int16 audio with the length and sampling rate of the clip format, and the metadata of each clip.
 
-    Shorter recordings are padded with zeros at the end; longer ones are cut. The log has the number of both. Raises
-    AsdError for a section without training or test clips.
+    `recordings` is the machine's folder, or a table that has its recordings among others. Shorter recordings are padded
+    with zeros at the end; longer ones are cut. The log has the number of both. Raises AsdError for a section without
+    training or test clips.
     """
-    found = scan(recordings, machine, settings.strict, settings.supplements)
+    if settings.layout == CHALLENGE:
+        found = scan(recordings, machine, settings.strict, settings.supplements)
+    else:
+        found = read_clips(recordings, machine, settings.layout, settings.test_share)
     clips = _wanted(found, recordings, machine, settings.sections)
     recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
     cut, padded = write_audio(clips, out, recipe, settings)

@@ -3,15 +3,28 @@
 import hashlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, machine_files, recordings, status
+from asdlib.data.layouts.folders import CHALLENGE
+from asdlib.data.layouts.table import is_table
+from asdlib.data.listing import (
+    TEST_FOLDERS,
+    entries,
+    is_file,
+    is_folder,
+    machine_files,
+    recordings,
+    recordings_to_test,
+    status,
+)
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
+from asdlib.workflow.own_machines import OwnMachine, in_folder, in_table
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import ALL, CORPUS, NAME, SCORED
+from asdlib.workflow.words import CORPUS, NAME, SCORED
 
 _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 
@@ -29,6 +42,9 @@ class Dataset:
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
     clips: dict[str, int] | None = None  # declared numbers of clips per section, used only by `asdlib plan`
     supplements: dict[str, str] = field(default_factory=dict)  # machine → clean or noise, where the block states it
+    own: dict[str, OwnMachine] = field(default_factory=dict)  # machines in a table or another layout
+    understood: tuple[str, ...] = ()  # how that table or layout was understood, to be printed
+    test_share: float = 0.0
 
     @property
     def official(self) -> bool:
@@ -44,11 +60,22 @@ class Dataset:
         """Return the folder that contains a machine's train, test and supplemental folders."""
         return self.by_hand(machine) or Path(paths.recordings(self.name, machine))
 
+    def layout(self, machine: str) -> str:
+        """Return the layout of a machine's recordings."""
+        return self.own[machine].layout if machine in self.own else CHALLENGE
+
+    def fingerprint(self, machine: str) -> str | None:
+        """Return a fingerprint of a user's recordings of a machine and of what is known about them; None of others."""
+        by_hand = self.by_hand(machine)
+        return self.own[machine].fingerprint() if machine in self.own else by_hand and fingerprint(by_hand)
+
     def by_hand(self, machine: str) -> Path | None:
         """Return the folder of recordings that the user provides for a machine; None if a job fetches them.
 
         Raises AsdError if the place for the user's recordings is taken by something else.
         """
+        if machine in self.own:
+            return self.own[machine].place
         if self.folder:
             return self.folder / machine
         place = Path(paths.own_recordings(self.name, machine))
@@ -60,11 +87,11 @@ class Dataset:
 
 
 def select(config: dict[str, Any]) -> dict[str, Dataset]:
-    """Return the datasets in `config["data"]`: names of declared datasets, or folders in the DCASE layout."""
+    """Return the datasets in `config["data"]`: names of declared datasets, folders, or tables of clips."""
     asked = config["data"] if isinstance(config["data"], list) else [config["data"]]
     chosen: dict[str, Dataset] = {}
     for entry in asked:
-        dataset = _declared(entry, config) if entry in config["datasets"] else _from_folder(entry, config)
+        dataset = _declared(entry, config) if entry in config["datasets"] else _from_path(entry, config)
         if dataset.name in chosen:
             raise AsdError(f"config: data: two datasets are named {dataset.name}: rename a folder, or list it once")
         chosen[dataset.name] = dataset
@@ -102,7 +129,7 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
     where = f"config: datasets.{name}"
     pool = _noise_pool(block, config, where)
     if "folder" in block:
-        dataset = _read_folder(name, _path(block["folder"]), f"{where}.folder", block, pool)
+        dataset = _read(name, _path(block["folder"]), f"{where}.folder", {**config, **block}, pool)
     else:
         sections, truth = _declared_sections(name, block, block["machines"]), block.get("ground_truth")
         dataset = Dataset(name, sections, None, block["source"], block.get("year"), truth, pool, block.get("clips"))
@@ -145,59 +172,73 @@ def _declared_sections(name: str, block: dict[str, Any], machines: list[str]) ->
     return {machine: tuple(per_machine[machine]) for machine in machines}
 
 
-def _from_folder(entry: str, config: dict[str, Any]) -> Dataset:
-    folder = _path(entry)
-    if not entry or not is_folder(folder):
+def _from_path(entry: str, config: dict[str, Any]) -> Dataset:
+    path = _path(entry)
+    table = is_table(path) and is_file(path)
+    if not entry or not (table or is_folder(path)):
         names = ", ".join(sorted(config["datasets"]))
         raise AsdError(
-            f"config: data: {entry!r} is neither a folder nor a declared dataset: use a path, or one of: {names}"
+            f"config: data: {entry!r} is neither a folder nor a declared dataset nor a table of clips: use a path, or "
+            f"one of: {names}"
         )
-    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
+    name, what = (whole.stem, "file") if table else (whole.name, "folder")
     if not re.fullmatch(NAME, name):
         allowed = "up to 100 letters, digits and ._+-"
-        raise AsdError(f"config: data: {entry}: a dataset is named after its folder: use {allowed}")
+        raise AsdError(f"config: data: {entry}: a dataset is named after its {what}: use {allowed}")
     if name in (CORPUS, SCORED):
-        raise AsdError(f"config: data: {entry}: {name} is a reserved name: rename the folder")
+        raise AsdError(f"config: data: {entry}: {name} is a reserved name: rename the {what}")
     if name in config["datasets"]:
         raise AsdError(
-            f"config: data: {entry}: {name} is a declared dataset: rename the folder, or declare it under datasets"
+            f"config: data: {entry}: {name} is a declared dataset: rename the {what}, or declare it under datasets"
         )
-    return _read_folder(name, folder, "config: data", {}, _noise_pool({}, config, "config: data"))
+    block = {key: value for key, value in config.items() if key == "test_share"}
+    return _read(name, path, "config: data", block, _noise_pool({}, config, "config: data"))
 
 
-def _read_folder(name: str, folder: Path, where: str, block: dict[str, Any], pool: Path | None) -> Dataset:
-    if not is_folder(folder):
-        raise AsdError(f"{where}: {folder} is not a folder: correct the path")
-    asked = block.get("machines")
-    found = [entry.name for entry in entries(folder) if asked is None or entry.name in asked if _is_machine(entry)]
-    machines = found if asked is None else asked
-    if not machines:
-        raise AsdError(
-            f"{where}: {folder} contains no machine: expected <machine>/train/*.wav and <machine>/test/*.wav"
-        )
-    for machine in machines:
-        if machine not in found:
-            raise AsdError(
-                f"{where}: {folder / machine} has neither train nor test: add recordings, or remove the machine"
-            )
-        if not re.fullmatch(NAME, machine) or machine == ALL:
-            allowed = "up to 100 letters, digits and ._+- (not 'all')"
-            raise AsdError(f"{where}: {folder / machine}: not a usable machine name: use {allowed}")
+def _read(name: str, path: Path, where: str, block: dict[str, Any], pool: Path | None) -> Dataset:
+    """Return the dataset of a folder or a table; `block` has the keys of the dataset's block, and `test_share`."""
+    share = block["test_share"]
+    if is_table(path) and is_file(path):
+        found, said = in_table(path, where, share)
+    elif is_folder(path):
+        found, said = in_folder(path, where, name, share, block.get("machines"))
+    else:
+        raise AsdError(f"{where}: {path} is not a folder: correct the path")
+    machines = _chosen(found, path, where, block.get("machines"))
+    own = {machine: one for machine in machines if (one := found[machine])}
     if "sections" in block:
         sections = _declared_sections(name, block, machines)
     else:
-        sections = {machine: _sections(folder / machine) for machine in machines}
-    return Dataset(name, sections, folder, None, block.get("year"), None, pool)
-
-
-def _is_machine(folder: os.DirEntry | Path) -> bool:
-    return is_folder(folder) and any(
-        entry.name in ("train", *TEST_FOLDERS) and is_folder(entry) for entry in entries(folder)
+        sections = {
+            machine: own[machine].sections if machine in own else _sections(path / machine) for machine in machines
+        }
+    return Dataset(
+        name, sections, path, None, block.get("year"), None, pool, own=own, understood=tuple(said), test_share=share
     )
+
+
+def _chosen(found: Collection[str], path: Path, where: str, asked: list[str] | None) -> list[str]:
+    """Return the machines that are asked for, or all. Raises AsdError if there is none, or one is missing."""
+    machines = list(found) if asked is None else asked
+    if not machines:
+        raise AsdError(f"{where}: {path} contains no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
+    for machine in machines:
+        if machine not in found and is_table(path):
+            raise AsdError(f"{where}: {path}: has no machine {machine}: use one of: {', '.join(found)}")
+        if machine not in found:
+            raise AsdError(
+                f"{where}: {path / machine} has neither train nor test: add recordings, or remove the machine"
+            )
+    return machines
+
+
+def _is_machine(folder: Path) -> bool:
+    splits = ("train", *TEST_FOLDERS)
+    return is_folder(folder) and any(entry.name.lower() in splits and is_folder(entry) for entry in entries(folder))
 
 
 def _sections(machine: Path) -> tuple[str, ...]:
     """Return the sections (in 2020: machine IDs) in the names of the test clips; 00 if the names have none."""
-    names = [entry.name for test in TEST_FOLDERS if (machine / test).is_dir() for entry in recordings(machine / test)]
-    found = {match.group(1) for name in names if (match := _SECTION.match(name))}
+    found = {match.group(1) for entry in recordings_to_test(machine) if (match := _SECTION.match(entry.name))}
     return tuple(sorted(found)) or ("00",)

@@ -4,11 +4,12 @@ The rules use it through `inputs` (the files that a stage reads), `settings` (th
 `stage_code` (hashes of its code). Nothing here is specific to a report.
 """
 
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, printable
 from asdlib.workflow import datasets, recipe_check, yaml_files
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.recipe import Recipe, canonical
@@ -131,6 +132,12 @@ class Graph:
     def fetched(self) -> list[str]:
         """Return the datasets whose recordings are downloaded or synthesised by a job."""
         return [dataset.name for dataset in self.all_datasets.values() if dataset.source]
+
+    def say_how_data_is_understood(self) -> None:
+        """Print how tables and layouts of the user's own are understood, so that nothing is assumed in silence."""
+        for dataset in self.datasets.values():
+            for phrase in dataset.understood:
+                print(printable(phrase), file=sys.stderr)
 
     def _refuse_unknown_systems(self) -> None:
         for system in self.config["systems"]:

@@ -27,12 +27,13 @@ def download(graph: Graph, dataset: str) -> Settings:
 def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
     """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings."""
     chosen = graph.all_datasets[dataset]
-    by_hand = chosen.by_hand(machine)
     return {
         **graph.config["prepare"],
         "sections": list(chosen.machines[machine]),
-        "recordings": datasets.fingerprint(by_hand) if by_hand else None,
+        "recordings": chosen.fingerprint(machine),
         "strict": not chosen.official,
+        "layout": chosen.layout(machine),
+        "test_share": chosen.test_share if machine in chosen.own else 0.0,
         "supplements": chosen.supplements.get(machine),
     }
 

@@ -1,0 +1,107 @@
+"""Machines in a table of clips or in a layout of folders that is not the challenge's."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from asdlib.data.clip import Clip
+from asdlib.data.layouts.folders import CHALLENGE, FLAT, FORMS, MVTEC, is_flat_folder, layout_of, read_folder
+from asdlib.data.layouts.machine_clips import TABLE, clips_of
+from asdlib.data.layouts.table import read_table
+from asdlib.data.listing import entries, is_folder
+from asdlib.errors import AsdError
+from asdlib.workflow.words import ALL, NAME
+
+
+@dataclass(frozen=True)
+class OwnMachine:
+    """The recordings of a machine; `place` is the machine's folder, or the table."""
+
+    layout: str
+    place: Path
+    clips: tuple[Clip, ...]
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of the test clips, sorted."""
+        return tuple(sorted({clip.section for clip in self.clips if clip.kind == "test"}))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The number of recordings of each kind."""
+        return Counter(clip.kind for clip in self.clips)
+
+    def fingerprint(self) -> str:
+        """Return a fingerprint of what is known about the recordings, of their sizes and modification times."""
+        digest = hashlib.sha256()
+        for clip in self.clips:
+            found = clip.path.stat()
+            known = (clip.source_file, clip.section, clip.kind, clip.domain, clip.label, clip.attributes)
+            digest.update(f"{known}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        return digest.hexdigest()[:16]
+
+
+Machines = dict[str, OwnMachine | None]  # None: in the layout of the challenge
+
+
+def in_table(path: Path, where: str, test_share: float) -> tuple[Machines, list[str]]:
+    """Return the machines of a table, and phrases that say how it was understood."""
+    found = read_table(path)
+    said, machines = [f"{path}: {phrase}" for phrase in found.understood], {}
+    for machine in found.machines:
+        _refuse_unusable(machine, path, where)
+        clips, more = clips_of(found.of(machine), path, test_share)
+        machines[machine] = OwnMachine(TABLE, path, tuple(clips))
+        said += [f"{path}: {phrase}" for phrase in more]
+    return machines, [*said, *_summary(machines)]
+
+
+def in_folder(
+    folder: Path, where: str, name: str, test_share: float, asked: Collection[str] | None
+) -> tuple[Machines, list[str]]:
+    """Return the machines in a folder, and phrases that say how its layout was understood, if not the challenge's.
+
+    A folder that is itself a machine in another layout is one machine with the `name` of the dataset. Of folders that
+    are not `asked` for, nothing is read.
+    """
+    folders = [entry for entry in entries(folder) if asked is None or entry.name in asked]
+    places = {entry.name: Path(entry) for entry in folders if is_folder(entry)}
+    layouts = {machine: layout for machine, place in places.items() if (layout := layout_of(place))}
+    if not layouts and (own := _of_one_machine(folder)):
+        places, layouts = {name: folder}, {name: own}
+    said, machines = [], {}
+    for machine, layout in layouts.items():
+        _refuse_unusable(machine, folder, where)
+        machines[machine] = None
+        if layout != CHALLENGE:
+            clips, more = clips_of(list(read_folder(places[machine], machine, layout)), places[machine], test_share)
+            machines[machine] = OwnMachine(layout, places[machine], tuple(clips))
+            said += [f"{folder}: {phrase}" for phrase in more]
+    used = sorted({one.layout for one in machines.values() if one})
+    known = [f"{folder}: layout {layout} ({FORMS[layout]}); every clip is of the source domain" for layout in used]
+    return machines, [*known, *said, *_summary(machines)]
+
+
+def _of_one_machine(folder: Path) -> str | None:
+    """Return the layout of a folder that is a machine itself; one of the challenge must be in a folder of machines."""
+    layout = layout_of(folder)
+    if layout is None and is_flat_folder(folder):
+        return FLAT
+    return layout if layout in (FLAT, MVTEC) else None
+
+
+def _refuse_unusable(machine: str, path: Path, where: str) -> None:
+    if not re.fullmatch(NAME, machine) or machine == ALL:
+        allowed = "up to 100 letters, digits and ._+- (not 'all')"
+        raise AsdError(f"{where}: {path / machine}: not a usable machine name: use {allowed}")
+
+
+def _summary(machines: Machines) -> list[str]:
+    return [
+        f"{machine}: {', '.join(f'{number} {kind}' for kind, number in one.counts.items())}"
+        for machine, one in machines.items()
+        if one
+    ]

@@ -1,0 +1,107 @@
+"""Layouts of folders: how they are recognised, and what the names of folders say."""
+
+from pathlib import Path
+
+import pytest
+
+from asdlib.data.layouts.folders import is_flat_folder, layout_of, read_folder
+from asdlib.data.layouts.machine_clips import read_clips
+from asdlib.errors import AsdError
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+CHALLENGE = "section_00_source_train_normal_0000_noAttribute.wav"
+LAYOUTS = {
+    "challenge": ("challenge", f"train/{CHALLENGE}", "test/section_00_0000.wav"),
+    "challenge in capitals": ("challenge", f"Train/{CHALLENGE}", "Test/section_00_0000.wav"),
+    "challenge with one wrong name": ("challenge", f"train/{CHALLENGE}", "train/my.wav", "test/my.wav"),
+    "challenge of 2020": ("challenge", "train/normal_id_00_00000000.wav", "test/a.wav"),
+    "challenge of 2021": ("challenge", "train/a.wav", "source_test/a.wav"),
+    "without training clips": ("challenge", "test/a.wav"),
+    "mimii": ("mimii", "id_00/normal/0.wav", "id_00/abnormal/0.wav"),
+    "mvtec": ("mvtec", "train/good/0.wav", "test/good/0.wav", "test/squeaky/0.wav"),
+    "names of one's own": ("mvtec", "train/0.wav", "test/1.flac"),
+    "flat": ("flat", "normal/0.wav", "judge/0.wav"),
+    "an empty normal folder": (None, "normal/0.txt", "judge/0.wav"),
+    "something else": (None, "a/0.wav", "b/0.wav"),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts_are_recognised(tmp_path, case):
+    layout, *names = case
+    assert layout_of(touch(tmp_path, *names)) == layout
+
+
+def test_a_folder_of_recordings_alone(tmp_path):
+    assert is_flat_folder(touch(tmp_path, "a.wav", "notes.txt"))
+    assert not is_flat_folder(touch(tmp_path, "inner/a.wav"))
+
+
+def known(folder: Path, layout: str) -> list[tuple]:
+    return [
+        (clip.source_file.removeprefix("fan/"), clip.section, clip.label, clip.attributes)
+        for clip in read_clips(folder, "fan", layout, 0.2)
+    ]
+
+
+def test_mimii(tmp_path):
+    normal = [f"id_{unit}/normal/{number:08d}.wav" for unit in ("00", "02") for number in range(5)]
+    touch(tmp_path, *normal, "id_00/abnormal/00000000.wav", "id_02/abnormal/00000000.wav", "README", "other/a.wav")
+    clips = known(tmp_path, "mimii")
+    assert [row[0] for row in clips if row[0].startswith("test")] == [
+        "test/id_00__abnormal__00000000.wav",
+        "test/id_00__normal__00000004.wav",
+        "test/id_02__abnormal__00000000.wav",
+        "test/id_02__normal__00000004.wav",
+    ]
+    assert {row[1] for row in clips} == {"00", "02"}
+    assert sum(row[2] == "normal" for row in clips) == 10
+
+
+def test_mvtec(tmp_path):
+    names = ["train/good/0.wav", "train/1.wav", "test/good/2.wav", "test/bad/3.wav", "test/Squeaky/4.wav"]
+    touch(tmp_path, *names, "test/5.wav", "test/new/6.wav", "noise/7.wav")
+    assert known(tmp_path, "mvtec") == [
+        ("train/train__1.wav", "00", "normal", {}),
+        ("train/train__good__0.wav", "00", "normal", {}),
+        ("test/test__5.wav", "00", None, {}),
+        ("test/test__Squeaky__4.wav", "00", "anomaly", {"anomaly": "Squeaky"}),
+        ("test/test__bad__3.wav", "00", "anomaly", {}),
+        ("test/test__good__2.wav", "00", "normal", {}),
+        ("test/test__new__6.wav", "00", None, {}),
+        ("supplemental/noise__7.wav", "00", None, {}),
+    ]
+    with pytest.raises(AsdError, match=r"train/squeaky: is in train/ and not named as normal \(.*\): move or rename"):
+        list(read_folder(touch(tmp_path, "train/squeaky/0.wav"), "fan", "mvtec"))
+
+
+def test_flat(tmp_path):
+    touch(tmp_path, *(f"normal/rec{number}.wav" for number in range(4)), "abnormal/a.wav", "tuesday/b.wav")
+    clips = known(tmp_path, "flat")
+    assert [row[0] for row in clips] == [
+        "train/normal__rec0.wav",
+        "train/normal__rec1.wav",
+        "train/normal__rec2.wav",
+        "test/abnormal__a.wav",
+        "test/normal__rec3.wav",
+        "test/tuesday__b.wav",
+    ]
+    assert [row[2] for row in clips] == ["normal"] * 3 + ["anomaly", "normal", None]
+
+
+def test_pieces_of_a_recording_are_held_out_together(tmp_path):
+    names = [f"rec{number}_{piece:03d}.wav" for number in ("A", "B", "C", "D") for piece in range(5)]
+    held = [row[0] for row in known(touch(tmp_path, *names), "flat") if row[0].startswith("test")]
+    assert held == [f"test/recD_{piece:03d}.wav" for piece in range(5)]
+
+
+def test_names_are_ordered_as_people_do(tmp_path):
+    held = [row[0] for row in known(touch(tmp_path, "9.wav", "10.wav", "8.wav"), "flat") if row[0].startswith("test")]
+    assert held == ["test/10.wav"]

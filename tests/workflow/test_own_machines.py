@@ -1,0 +1,121 @@
+"""Datasets in tables and in layouts of the user's own: their machines, sections, fingerprints and what is printed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.toy_recordings import PREPARE, make_machine, sound, write_wav
+
+from asdlib.data.tables import ClipTable
+from asdlib.errors import AsdError
+from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.workflow.datasets import Dataset, select
+from asdlib.workflow.typed_settings import typed
+
+
+def config(data, **declared) -> dict:
+    return {"data": data, "datasets": declared, "noise_pool": None, "test_share": 0.25}
+
+
+def write(folder: Path, *names: str) -> Path:
+    rng = np.random.default_rng(0)
+    for name in names:
+        write_wav(folder / name, sound(rng, 0.1))
+    return folder
+
+
+def one(data, **declared) -> Dataset:
+    (chosen,) = select(config(str(data), **declared)).values()
+    return chosen
+
+
+MIMII = [f"{machine}/id_0{unit}/normal/{number}.wav" for machine in ("fan", "pump") for unit in (0, 2)
+         for number in range(4)]  # fmt: skip
+
+
+def test_mimii(tmp_path):
+    chosen = one(write(tmp_path / "mimii", *MIMII, "fan/id_00/abnormal/0.wav"))
+    assert chosen.machines == {"fan": ("00", "02"), "pump": ("00", "02")}
+    assert chosen.recordings("fan") == tmp_path / "mimii" / "fan"
+    assert chosen.understood[0] == (
+        f"{tmp_path}/mimii: layout mimii (<machine>/id_<NN>/{{normal,abnormal}}); every clip is of the source domain"
+    )
+    held = "1 of 4 normal recordings are held out as test clips (test_share), the last in the order of names"
+    assert f"{tmp_path}/mimii: fan, section 00: {held}" in chosen.understood
+    assert chosen.understood[-2:] == ("fan: 6 train, 3 test", "pump: 6 train, 2 test")
+
+
+def test_a_folder_that_is_a_machine_itself(tmp_path):
+    chosen = one(write(tmp_path / "pump", "normal/a.wav", "normal/b.wav", "judge/c.wav"))
+    assert (chosen.machines, chosen.layout("pump")) == ({"pump": ("00",)}, "flat")
+    assert one(write(tmp_path / "all_of_it", "a.wav", "b.wav")).machines == {"all_of_it": ("00",)}
+    assert one(write(tmp_path / "drill", "train/a.wav", "test/b.wav")).machines == {"drill": ("00",)}
+
+
+def test_layouts_may_stand_side_by_side(tmp_path):
+    make_machine(tmp_path / "mixed" / "fan", train=1, target=1, test=1, seconds=0.1)
+    write(tmp_path / "mixed", "pump/train/good/a.wav", "pump/test/good/b.wav", "pump/test/squeaky/c.wav")
+    chosen = one(tmp_path / "mixed")
+    assert {machine: chosen.layout(machine) for machine in chosen.machines} == {"fan": "challenge", "pump": "mvtec"}
+    assert None not in {chosen.fingerprint("fan"), chosen.fingerprint("pump")}
+
+
+def test_the_challenge_s_layout_says_nothing(tmp_path):
+    make_machine(tmp_path / "mine" / "fan", train=1, target=1, test=1, seconds=0.1)
+    assert one(tmp_path / "mine").understood == ()
+
+
+def test_a_block_chooses_machines_and_share(tmp_path):
+    write(tmp_path / "mimii", *MIMII, "broken/train/squeaky/a.wav", "broken/train/a.wav")
+    block = {"folder": str(tmp_path / "mimii"), "machines": ["pump"], "test_share": 0.5}
+    chosen = one("own", own=block)
+    assert chosen.machines == {"pump": ("00", "02")}
+    assert chosen.own["pump"].counts == {"train": 4, "test": 4}
+
+
+@pytest.fixture
+def table(tmp_path):
+    write(tmp_path / "wavs", *(f"{machine}_{number}.wav" for machine in ("fan", "pump") for number in range(4)))
+    rows = [f"wavs/{machine}_{number}.wav,{machine},{number % 2}" for machine in ("fan", "pump") for number in range(4)]
+    path = tmp_path / "plant.csv"
+    path.write_text("\n".join(["file,machine,speed", *rows, ""]))
+    return path
+
+
+def test_a_table(table):
+    chosen = one(table)
+    assert (chosen.name, chosen.machines) == ("plant", {"fan": ("00",), "pump": ("00",)})
+    assert chosen.recordings("fan") == table
+    assert one("own", own={"folder": str(table), "machines": ["fan"]}).machines == {"fan": ("00",)}
+    with pytest.raises(AsdError, match=r"datasets\.own\.folder: .*plant\.csv: has no machine valve: use one of: fan,"):
+        one("own", own={"folder": str(table), "machines": ["valve"]})
+    table.write_text(table.read_text().replace(",fan,", ",a fan,"))
+    with pytest.raises(AsdError, match="a fan: not a usable machine name"):
+        one(table)
+
+
+def test_a_change_of_the_table_or_a_file_concerns_the_machines_of_those_rows(table):
+    before = {machine: one(table).fingerprint(machine) for machine in ("fan", "pump")}
+    os.utime(table)
+    assert {machine: one(table).fingerprint(machine) for machine in before} == before
+    table.write_text(table.read_text().replace("fan_0.wav,fan,0", "fan_0.wav,fan,7"))
+    after = {machine: one(table).fingerprint(machine) for machine in before}
+    assert (after["fan"] != before["fan"], after["pump"]) == (True, before["pump"])
+    os.utime(table.parent / "wavs" / "pump_0.wav", ns=(0, 1))
+    assert (one(table).fingerprint("fan"), one(table).fingerprint("pump") == before["pump"]) == (after["fan"], False)
+
+
+@pytest.mark.parametrize("form", ["table", "folder"])
+def test_prepare_makes_the_clips_that_were_counted(table, tmp_path, form):
+    data = table if form == "table" else write(tmp_path / "mimii", *MIMII)
+    chosen = one(data)
+    for machine, sections in chosen.machines.items():
+        own = {"layout": chosen.layout(machine), "test_share": chosen.test_share, "sections": list(sections)}
+        out = tmp_path / f"{machine}.parquet"
+        prepare(chosen.recordings(machine), "own", machine, out, typed(PrepareSettings, PREPARE | own))
+        clips = ClipTable(out).clips()
+        assert [clip.source_file for clip in chosen.own[machine].clips] == clips.column("source_file").to_pylist()
+        assert set(clips.column("domain").to_pylist()) == {"source"}
+    if form == "table":
+        assert clips.column("attributes").to_pylist()[0] == [("speed", "0")]
