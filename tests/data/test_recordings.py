@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asdlib.data.recordings import read_wav
+from asdlib.data.recordings import read_audio, read_pieces
 from asdlib.errors import AsdError
 
 RATE = 16000
@@ -41,6 +41,7 @@ WHOLE = {
     "streamed by an old arecord": riff(length=0x7FFFFF00),
     "streamed, size rounded up": riff(length=0x80000024),
     "half a sample at the end": riff(SAMPLES.tobytes() + b"\1"),
+    "RF64 without the sizes that make it one": riff(kind=b"RF64"),
     "RIFF length of 0": riff()[:4] + b"\0\0\0\0" + riff()[8:],
 }
 
@@ -49,7 +50,7 @@ WHOLE = {
 def test_16_bit_mono_comes_back_as_recorded(tmp_path, content):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
-    samples = read_wav(path, RATE)
+    samples = read_audio(path, RATE)
     assert samples.dtype == np.int16
     np.testing.assert_array_equal(samples, SAMPLES)
 
@@ -58,22 +59,22 @@ def test_16_bit_mono_comes_back_as_recorded(tmp_path, content):
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX"])
 def test_finer_formats_are_rounded_to_16_bits(tmp_path, subtype, kind):
     soundfile.write(tmp_path / "a.wav", SAMPLES / 32768 + 0.3 / 32768, RATE, subtype=subtype, format=kind)
-    np.testing.assert_array_equal(read_wav(tmp_path / "a.wav", RATE), SAMPLES)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), SAMPLES)
 
 
 def test_wave_format_extensible_of_16_bits(tmp_path):
     soundfile.write(tmp_path / "a.wav", SAMPLES, RATE, format="WAVEX", subtype="PCM_16")
-    np.testing.assert_array_equal(read_wav(tmp_path / "a.wav", RATE), SAMPLES)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), SAMPLES)
 
 
 def test_8_bits_of_odd_length(tmp_path):
     soundfile.write(tmp_path / "a.wav", SAMPLES[:999] / 32768, RATE, subtype="PCM_U8")
-    assert np.abs(read_wav(tmp_path / "a.wav", RATE).astype(int) - SAMPLES[:999]).max() < 256
+    assert np.abs(read_audio(tmp_path / "a.wav", RATE).astype(int) - SAMPLES[:999]).max() < 256
 
 
 def test_full_scale_does_not_wrap(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([1.0, -1.0, 0.5]), RATE, subtype="FLOAT")
-    np.testing.assert_array_equal(read_wav(tmp_path / "a.wav", RATE), [32767, -32768, 16384])
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), [32767, -32768, 16384])
 
 
 FLOAT = struct.pack("<HHIIHH", 3, 1, RATE, 4 * RATE, 4, 32)
@@ -91,8 +92,7 @@ DAMAGED = {
     "cut behind the data": (riff() + chunk(b"abcdefgh")[:-4], "header states 32000 bytes of audio, but 32012 follow"),
     "nothing streamed": (riff(b"", length=0xFFFFFFFF), "contains no samples"),
     "no samples": (riff(b""), "contains no samples"),
-    "RF64": (riff(kind=b"RF64"), "of type RF64: convert it to plain RIFF WAV"),
-    "RIFX": (riff(kind=b"RIFX"), "of type RIFX: convert it to plain RIFF WAV"),
+    "RIFX with sizes of RIFF": (riff(kind=b"RIFX"), r"is truncated \(no audio data\)"),
     "no format": (b"RIFF\x28\0\0\0WAVEdata\4\0\0\0abcd", "cannot be read as WAV"),
     "no channels": (riff(fmt=struct.pack("<HHIIHH", 1, 0, RATE, 2 * RATE, 2, 16)), "cannot be read as WAV"),
     "MP3 inside": (riff(fmt=struct.pack("<HHIIHH", 0x55, 1, RATE, 4000, 1, 0)), "cannot be read as WAV"),
@@ -107,7 +107,7 @@ def test_damaged_files_are_refused_in_one_line(tmp_path, content, problem):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(AsdError, match=problem) as error:
-        read_wav(path, RATE)
+        read_audio(path, RATE)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
 
@@ -119,29 +119,87 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.wav").write_bytes(riff())
     monkeypatch.setattr(Path, "open", refuse)  # chmod would not stop root
     with pytest.raises(AsdError, match=r"a\.wav: cannot be read \(Permission denied\): check the file"):
-        read_wav(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
+
+
+FORMATS = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None),
+           "aiff": ("AIFF", "PCM_16"), "aif": ("AIFF", "PCM_24"), "w64": ("W64", "PCM_16"), "caf": ("CAF", "PCM_16"),
+           "rf64": ("RF64", "PCM_16"), "wav": ("RF64", "PCM_16")}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_other_formats_are_read_and_their_damage_is_found(tmp_path, ending):
+    kind, subtype = FORMATS[ending]
+    path = tmp_path / f"a.{ending.upper()}"
+    soundfile.write(path, SAMPLES / 32768, RATE, format=kind, subtype=subtype)
+    found = read_audio(path, RATE)
+    if subtype and subtype.startswith("PCM"):
+        np.testing.assert_array_equal(found, SAMPLES)
+    else:
+        assert abs(len(found) - len(SAMPLES)) < 3000
+        assert 0.5 < found.std() / SAMPLES.std() < 2
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) * 6 // 10], whole[: len(whole) // 30]):
+        path.write_bytes(content)
+        with pytest.raises(AsdError, match=r"is truncated|cannot be read as|contains no samples"):
+            read_audio(path, RATE)
+    path.write_bytes(b"no sound at all")
+    with pytest.raises(AsdError, match=r"is not an? \w+ file: replace or remove it"):
+        read_audio(path, RATE)
+
+
+def test_what_is_to_be_changed_is_told_together(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros((100, 2)), 48000)
+    said = (
+        "a.flac: has 2 channels, expected 1 and is sampled at 48000 Hz, expected 16000: convert it, or set prepare: "
+        "{downmix: true, resample: true}"
+    )
+    with pytest.raises(AsdError) as error:
+        read_audio(tmp_path / "a.flac", RATE)
+    assert str(error.value) == f"{tmp_path}/{said}"
+
+
+def test_one_of_several_channels(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.stack([SAMPLES, np.zeros_like(SAMPLES), SAMPLES // 2], axis=1), RATE)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE, channel=2), SAMPLES // 2)
+    assert not read_audio(tmp_path / "a.wav", RATE, downmix=True, channel=1).any(), "silence, and no error"
+    with pytest.raises(AsdError, match=r"has 3 channels, the last is 2: correct prepare\.channel \(3\)"):
+        read_audio(tmp_path / "a.wav", RATE, channel=3)
+    soundfile.write(tmp_path / "a.wav", SAMPLES, RATE)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE, channel=2), SAMPLES)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100, 8000])
+def test_pieces_are_those_of_the_whole_recording(tmp_path, rate):
+    rng = np.random.default_rng(1)
+    soundfile.write(tmp_path / "a.flac", 0.1 * rng.standard_normal((rate * 47 // 2, 2)), rate)
+    how = {"resample": True, "downmix": True}
+    pieces = list(read_pieces(tmp_path / "a.flac", 3 * RATE, RATE, **how))
+    assert [len(piece) for piece in pieces[:-1]] == [3 * RATE] * 7
+    whole = read_audio(tmp_path / "a.flac", RATE, **how).astype(int)
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1, err_msg="no seams")
 
 
 def test_a_missing_file_is_refused(tmp_path):
     (tmp_path / "a.wav").symlink_to(tmp_path / "gone.wav")
     with pytest.raises(AsdError, match=r"a\.wav: cannot be read \(No such file"):
-        read_wav(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.wav")
     with pytest.raises(AsdError, match=r"a\.wav: is a named pipe, not a file: replace or remove it"):
-        read_wav(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
     (tmp_path / "b.wav").symlink_to("/dev/zero")
     with pytest.raises(AsdError, match=r"b\.wav: is a device, not a file: replace or remove it"):
-        read_wav(tmp_path / "b.wav", RATE)
+        read_audio(tmp_path / "b.wav", RATE)
     with pytest.raises(AsdError, match=r"is a folder, not a file"):
-        read_wav(tmp_path, RATE)
+        read_audio(tmp_path, RATE)
     (tmp_path / "c.wav").symlink_to("c.wav")
     with pytest.raises(AsdError, match=r"c\.wav: cannot be read \(Too many levels of symbolic links\): check"):
-        read_wav(tmp_path / "c.wav", RATE)
+        read_audio(tmp_path / "c.wav", RATE)
     with pytest.raises(AsdError, match=r"^a\\x00\.wav: is not a file name"):
-        read_wav(Path("a\0.wav"), RATE)
+        read_audio(Path("a\0.wav"), RATE)
 
 
 def tone(rate: int, frequency: float = 1000.0, seconds: float = 1.0) -> np.ndarray:
@@ -153,8 +211,8 @@ def test_resampling_keeps_pitch_level_and_length(tmp_path, rate):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(rate), rate)
     with pytest.raises(AsdError, match=rf"at {rate} Hz, expected 16000: convert it, or set prepare\.resample: true"):
-        read_wav(path, RATE)
-    samples = read_wav(path, RATE, resample=True)
+        read_audio(path, RATE)
+    samples = read_audio(path, RATE, resample=True)
     assert len(samples) == RATE
     spectrum = np.abs(np.fft.rfft(samples / 32768)) / (RATE / 2)  # bins of 1 Hz; a sine's amplitude
     assert spectrum.argmax() == 1000
@@ -165,7 +223,7 @@ def test_resampling_keeps_pitch_level_and_length(tmp_path, rate):
 
 def test_nothing_is_folded_down(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(48000, 9500.0), 48000)
-    samples = read_wav(tmp_path / "a.wav", RATE, resample=True)
+    samples = read_audio(tmp_path / "a.wav", RATE, resample=True)
     assert np.abs(samples[1000:-1000]).max() < 0.5 * 32768 * 1e-3, "9.5 kHz would fold down to 6.5 kHz"
 
 
@@ -175,8 +233,8 @@ def test_down_mixing_averages_the_channels(tmp_path, subtype):
     both = np.stack([np.full(100, 0.5), np.full(100, -0.25)], axis=1)
     soundfile.write(path, both, RATE, subtype=subtype)
     with pytest.raises(AsdError, match=r"has 2 channels, expected 1: convert it, or set prepare\.downmix: true"):
-        read_wav(path, RATE)
-    np.testing.assert_array_equal(read_wav(path, RATE, downmix=True), np.full(100, 4096))
+        read_audio(path, RATE)
+    np.testing.assert_array_equal(read_audio(path, RATE, downmix=True), np.full(100, 4096))
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
@@ -184,16 +242,16 @@ def test_channels_that_cancel_each_other_are_not_called_silent(tmp_path, subtype
     path = tmp_path / "a.wav"
     soundfile.write(path, np.stack([tone(RATE), -tone(RATE)], axis=1), RATE, subtype=subtype)
     with pytest.raises(AsdError, match=r"a\.wav: its channels cancel each other when they are averaged: convert it to"):
-        read_wav(path, RATE, downmix=True)
+        read_audio(path, RATE, downmix=True)
     soundfile.write(path, np.zeros((100, 2)), RATE, subtype=subtype)
-    assert not read_wav(path, RATE, downmix=True).any()
+    assert not read_audio(path, RATE, downmix=True).any()
 
 
 def test_down_mixing_and_resampling_together(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([tone(32000), tone(32000)], axis=1), 32000)
     with pytest.raises(AsdError, match="channels"):
-        read_wav(tmp_path / "a.wav", RATE, resample=True)
+        read_audio(tmp_path / "a.wav", RATE, resample=True)
     with pytest.raises(AsdError, match="sampled"):
-        read_wav(tmp_path / "a.wav", RATE, downmix=True)
-    samples = read_wav(tmp_path / "a.wav", RATE, resample=True, downmix=True)
+        read_audio(tmp_path / "a.wav", RATE, downmix=True)
+    samples = read_audio(tmp_path / "a.wav", RATE, resample=True, downmix=True)
     np.testing.assert_allclose(samples[4000:-4000] / 32768, tone(RATE)[4000:-4000], atol=1e-3)

@@ -95,9 +95,9 @@ RECORDINGS = {
         content(TEST, lambda data: b"a,b,c\n" * 99),
         f"FAN/{TEST}: is not a WAV file: replace or remove it",
     ),
-    "clip in RF64": (
-        content(TEST, lambda data: b"RF64" + data[4:]),
-        f"FAN/{TEST}: is a WAV file of type RF64: convert it to plain RIFF WAV",
+    "clip of another format than its ending": (
+        content(TEST, lambda data: b"fLaC" + data[4:]),
+        f"FAN/{TEST}: is not a WAV file: replace or remove it",
     ),
     "clip in an unknown code": (
         content(TEST, lambda data: data[:20] + b"\x99\x99" + data[22:]),

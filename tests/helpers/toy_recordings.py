@@ -13,6 +13,8 @@ PREPARE = {
     "seconds": 0.1,
     "resample": False,
     "downmix": False,
+    "channel": None,
+    "longer": "cut",
     "allow_silent": False,
     "strict": True,
     "layout": "challenge",

@@ -19,7 +19,7 @@ from torch import Tensor
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.thresholds import gamma_quantile
-from asdlib.data.recordings import read_wav
+from asdlib.data.recordings import read_audio
 from asdlib.examples.clips import Batch
 from asdlib.frontends.log_mel import LogMel
 from asdlib.models.dense_autoencoder import DenseAutoencoder
@@ -70,7 +70,7 @@ class Baseline:
         with wave.open(str(path)) as recording:
             rate = recording.getframerate()
         frontend = LogMel(given["n_fft"], given["hop_length"], given["n_mels"], given["power"], rate)
-        samples = read_wav(path, rate)
+        samples = read_audio(path, rate)
         return frontend(torch.from_numpy(samples.astype(np.float32) / 32768.0)[None])[0]
 
     def embedded(self, name: str) -> dict[str, np.ndarray]:

@@ -166,3 +166,22 @@ def test_official_archives_may_have_untidy_attributes(machine, prepared):
     with pytest.raises(AsdError, match=r"attributes_00\.csv: is missing"):
         prepared(machine)
     assert column(prepared(machine, strict=False), "attributes") == [[]] * 9
+
+
+def test_long_recordings_are_split_or_refused(machine, prepared):
+    rng = np.random.default_rng(2)
+    name = "test/section_00_source_test_normal_0099_noAttribute.wav"
+    long = sound(rng, 0.35)
+    write_wav(machine / name, long)
+    with pytest.raises(AsdError, match=r"0099_.*: lasts 0\.35 s, a clip 0\.1 s: set prepare\.longer: split"):
+        prepared(machine, longer="refuse")
+    clips, audio = prepared(machine, longer="split").load("audio", "test")
+    stem = f"fan/{name.removesuffix('.wav')}"
+    found = {
+        name: row for name, row in zip(clips.column("source_file").to_pylist(), audio, strict=True) if stem in name
+    }
+    assert list(found) == [f"{stem}@{start}.wav" for start in ("00000.000", "00000.100", "00000.200", "00000.250")]
+    whole = soundfile.read(machine / name, dtype="int16")[0]
+    for start, samples in zip((0, 1600, 3200, 4000), found.values(), strict=True):
+        np.testing.assert_array_equal(samples, whole[start : start + 1600])
+    assert len(clips) == 4 + 4, "recordings of a clip's length keep their names"

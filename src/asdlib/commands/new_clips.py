@@ -13,13 +13,13 @@ import numpy as np
 
 from asdlib.commands.scoring_target import ScoringTarget
 from asdlib.data.clip import Clip
-from asdlib.data.clip_audio import read_clip, write_audio
+from asdlib.data.clip_audio import Written, read_clip, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
 from asdlib.runtime.cleanup import temporary_folder
-from asdlib.scoring.fitted_variant import fit_variant, read_views
+from asdlib.scoring.fitted_variant import file_names, fit_variant, read_views
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
@@ -42,7 +42,8 @@ class Scores:
 
     `percentile` (N,) is the share of the `n_train` normal training clips, in percent, that score lower;
     `threshold_percentile` is that of the threshold. `cut` and `padded` count the clips that were longer or shorter than
-    the config says. `clips` (N,) are the recordings that were scored, `refused` are the messages about the others.
+    the config says. `clips` (N,) are the recordings that were scored, or the clips that they were split into; `refused`
+    are the messages about the others.
     """
 
     clips: list[Path]
@@ -67,7 +68,7 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     usable, refused = _sorted_out(graph, target, recordings)
     with temporary_folder("asdlib-score") as folder:
         pipeline = _Pipeline(graph, target, folder)
-        cut, padded = pipeline.prepare(usable)
+        written = pipeline.prepare(usable)
         made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
         clips, views = read_views(made, "test", target.section)
     stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
@@ -77,8 +78,8 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     n_train = len(fitted.train_score)
     lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
     *percentiles, at_threshold = 100 * lower / n_train
-    figures = scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, cut, padded
-    return Scores([clip.path for clip in usable], refused, *figures)
+    figures = scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, written.cut, written.padded
+    return Scores(_names(usable, written, file_names(clips)), refused, *figures)
 
 
 class _Pipeline:
@@ -90,8 +91,8 @@ class _Pipeline:
         self._folder = folder
         self._processor = {"device": graph.config["device"], "gpus": graph.gpus, "threads": graph.config["threads"]}
 
-    def prepare(self, clips: Sequence[Clip]) -> tuple[int, int]:
-        """Store the clips; return how many were cut and how many padded."""
+    def prepare(self, clips: Sequence[Clip]) -> Written:
+        """Store the clips; return how many each recording has, and how many were cut or padded."""
         wanted = self._graph.config["prepare"]
         recipe = {"dataset": self._target.dataset, "machine": self._target.machine, **wanted}
         return write_audio(clips, self._path("audio", RAW), recipe, typed(ClipFormat, wanted))
@@ -147,6 +148,13 @@ def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
         more = f" ({len(refused)} recordings, none can be scored)" if len(refused) > 1 else ""
         raise AsdError(f"{refused[0]}{more}")
     return usable, refused
+
+
+def _names(recordings: Sequence[Clip], written: Written, clips: list[str]) -> list[Path]:
+    """Return the paths of recordings, and for the clips of one that was split, the names that they have."""
+    numbers = zip(recordings, written.pieces, strict=True)
+    origins = [(recording.path, number > 1) for recording, number in numbers for _ in range(number)]
+    return [path.with_name(clip) if split else path for (path, split), clip in zip(origins, clips, strict=True)]
 
 
 def _refuse_short(path: Path, frames: int, model: Recipe) -> None:

@@ -1,8 +1,10 @@
 """The clip format that all steps after `prepare` read: the config's block `prepare`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SHORTEST = 0.128  # seconds of sound that every model here can score: five frames of the baseline's log-mel
+
+CUT, SPLIT, REFUSE = "cut", "split", "refuse"  # recordings that are longer than a clip
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class ClipFormat:
     resample: bool  # convert recordings at another rate instead of refusing them
     downmix: bool  # average the channels of recordings that are not mono
     allow_silent: bool  # accept clips of digital silence
+    channel: int | None = field(default=None, kw_only=True)  # use this channel (from 0) of recordings that are not mono
+    longer: str = field(default=CUT, kw_only=True)  # what is done with recordings that are longer than a clip
 
     @property
     def samples(self) -> int:

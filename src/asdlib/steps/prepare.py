@@ -40,16 +40,18 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: P
         found = read_clips(recordings, machine, settings.layout, settings.test_share)
     clips = _wanted(found, recordings, machine, settings.sections)
     recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
-    cut, padded = write_audio(clips, out, recipe, settings)
+    written = write_audio(clips, out, recipe, settings)
     _log.info(
         "%s/%s: %d clips, %d cut and %d padded to %g s",
         dataset,
         machine,
-        len(clips),
-        cut,
-        padded,
+        written.clips,
+        written.cut,
+        written.padded,
         settings.seconds,
     )
+    if split := sum(number > 1 for number in written.pieces):
+        _log.info("%s/%s: %d recordings split into several clips", dataset, machine, split)
 
 
 def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[str]) -> list[Clip]:
