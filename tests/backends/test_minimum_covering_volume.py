@@ -48,6 +48,19 @@ def test_the_farthest_normal_clip_lies_on_the_sphere_of_all() -> None:
     assert not (backend.train_score_ > backend.threshold_).any()
 
 
+def test_left_out_scores_are_distances_to_the_centre_of_the_others() -> None:
+    domains = ["source"] * 4 + ["target"] * 3 + ["other"]
+    clips = np.random.default_rng(0).standard_normal((8, 3))
+    for centres in ("one", "domains"):
+        backend = MinimumCoveringVolume(centres=centres).fit(Embeddings({"latent": clips}, domains, [{}] * 8))
+        for clip in range(8):
+            rest = [other for other in range(8) if other != clip]
+            train = Embeddings({"latent": clips[rest]}, [domains[other] for other in rest], [{}] * 7)
+            fitted = MinimumCoveringVolume(centres=centres).fit(train)
+            again = fitted.anomaly_score(Embeddings({"latent": clips[[clip]]}))
+            np.testing.assert_allclose(backend.left_out_score_[clip], again[0], atol=1e-12)
+
+
 def test_a_clip_without_direction_is_finite() -> None:
     assert np.isfinite(score([0.0, 0.0, 0.0])).all()
 

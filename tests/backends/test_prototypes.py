@@ -8,7 +8,7 @@ from helpers.refusals import refused
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.prototypes import Prototypes
-from asdlib.backends.thresholds import safe_gamma_quantile
+from asdlib.backends.thresholds import left_out_quantile
 
 RNG = np.random.default_rng(5)
 CENTRES = np.eye(8)[:4] * 3
@@ -58,18 +58,35 @@ def test_a_target_training_clip_is_not_its_own_prototype() -> None:
 def test_a_source_training_clip_that_is_a_prototype_is_not_its_own() -> None:
     """Otherwise all scores of a small training set, and the decision threshold, would be 0."""
     vectors = RNG.standard_normal((9, 5))
-    backend = Prototypes("embedding", centroids=16).fit(embeddings(vectors, 2))
+    given = embeddings(vectors, 2)
+    backend = Prototypes("embedding", centroids=16).fit(given)
     expected = [
         min(cosine_distance(vectors[clip], vectors[other]) for other in range(9) if other != clip) for clip in range(9)
     ]
     np.testing.assert_allclose(backend.train_score_, expected)
-    assert safe_gamma_quantile(backend.train_score_, 0.9) > 0.05
+    assert left_out_quantile(backend.left_out_score_, given.domains, 0.9) > 0.05
 
 
 def test_enough_source_clips_are_compared_with_the_centroids_of_all() -> None:
     given = embeddings(RNG.standard_normal((20, 4)), 0)
     backend = Prototypes("embedding", centroids=2).fit(given)
     np.testing.assert_array_equal(backend.train_score_, backend.anomaly_score(given))
+
+
+def test_left_out_clips_do_not_belong_to_their_centroids() -> None:
+    """As when the centroids of the same clusters are those of the other clips; a cluster of one has no centroid."""
+    vectors = np.concatenate([np.array([[0, 0, 9.0, 0]]), np.repeat(np.eye(4)[:2] * 3, 5, axis=0)])
+    vectors = vectors + 0.2 * RNG.standard_normal(vectors.shape)
+    given = embeddings(np.concatenate([vectors, [[0, 0, 0, 5.0], [0, 0, 1.0, 5.0]]]), 2)
+    backend = Prototypes("embedding", centroids=3).fit(given)
+    clips, clusters = given["embedding"], [[0], [1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+    expected = []
+    for clip in range(13):
+        means = [np.mean([clips[m] for m in own if m != clip], axis=0) for own in clusters if own != [clip]]
+        others = [*means, *(clips[target] for target in (11, 12) if target != clip)]
+        expected.append(min(cosine_distance(clips[clip], other) for other in others))
+    np.testing.assert_allclose(backend.left_out_score_, expected)
+    assert (backend.left_out_score_[:11] > backend.train_score_[:11]).all()
 
 
 def test_clips_without_a_domain_count_as_source() -> None:

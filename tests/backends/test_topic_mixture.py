@@ -77,6 +77,32 @@ def test_the_baseline_is_fitted_to_the_model_set_alone() -> None:
     assert again.threshold_ > backend.threshold_
 
 
+def test_every_clip_is_scored_by_a_mixture_of_others() -> None:
+    """A clip far from all others changes no mixture that scores it; the part of the threshold set is scored as ever."""
+    backend = fitted()
+    np.testing.assert_allclose(
+        backend.left_out_score_[backend.held_out_], backend.train_score_[backend.held_out_], rtol=1e-9
+    )
+    far = clips()
+    far[7] += 50
+    again = TopicMixture(dimensions=4).fit(train(far))
+    assert again.left_out_score_[7] > 10 * np.median(again.left_out_score_)
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_of_few_clips_each_is_left_out_alone(count: int) -> None:
+    few = clips(count=count)
+    backend = TopicMixture(dimensions=4).fit(train(few))
+    assert not backend.held_out_.any()
+    for clip in range(count):
+        without = TopicMixture(dimensions=4)
+        without._fit_baseline(np.delete(few, clip, axis=0))
+        score = without.anomaly_score(Embeddings({"embedding": few[[clip]]}))
+        np.testing.assert_allclose(backend.left_out_score_[clip], score[0])
+    normal = backend.left_out_score_
+    assert backend.threshold_ == pytest.approx(normal.mean() + 3 * normal.std())
+
+
 def test_the_same_clips_give_the_same_scores() -> None:
     np.testing.assert_array_equal(fitted().train_score_, fitted().train_score_)
 
@@ -144,8 +170,8 @@ def test_ten_target_clips_of_a_thousand_keep_their_component(seed: int) -> None:
 
 
 def test_too_few_clips_are_refused() -> None:
-    with pytest.raises(AsdError, match="topic_mixture: 4 training clips are too few to split"):
-        TopicMixture().fit(train(clips(count=4)))
+    with pytest.raises(AsdError, match="topic_mixture: 2 training clips are too few to leave one out"):
+        TopicMixture().fit(train(clips(count=2)))
 
 
 @pytest.mark.parametrize(

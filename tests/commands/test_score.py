@@ -28,6 +28,7 @@ from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.scoring.fitted_variant import FittedVariant
+from asdlib.workflow import settings
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 
@@ -237,6 +238,25 @@ def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
     assert empty == ""
     assert notes[0].startswith("baseline mse, recordings/fan section 00. Percentile: the share of the 20 ")
     assert notes[1] == "lower, in percent; 90.0 % of them score below the threshold."
+
+
+def test_another_quantile_fits_the_threshold_anew(asked: list[str], monkeypatch, capsys) -> None:
+    """Also instead of a published one; the models are those of the run."""
+    seen = []
+
+    def decisions(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:
+        seen.append(settings.score(graph, target.variant, "recordings", "00")["decision"])
+        return made(graph, target, recordings)
+
+    made = new_clips.score_clips
+    monkeypatch.setattr(new_clips, "score_clips", decisions)
+    score("b.wav", "a.wav", "--config", "threshold=published")
+    score("b.wav", "a.wav", "--config", "threshold=published", "--quantile", "0.99")
+    assert seen == [{"threshold": "published", "quantile": 0.9}, {"threshold": "fitted", "quantile": 0.99}]
+    for wrong in ("1", "0", "90", "nan", "much"):
+        with pytest.raises(SystemExit):
+            score("b.wav", "--quantile", wrong)
+        assert "--quantile" in capsys.readouterr().err
 
 
 def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:

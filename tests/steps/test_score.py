@@ -8,7 +8,7 @@ import pytest
 
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
-from asdlib.backends.thresholds import gamma_quantile, safe_gamma_quantile
+from asdlib.backends.thresholds import gamma_quantile, left_out_quantile
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.scoring.score_files import read_decisions, read_scores
@@ -55,8 +55,9 @@ def embeddings(
     return path
 
 
-def settings(*branches: tuple[dict, int], section: str = "00") -> ScoreSettings:
-    return ScoreSettings([BranchSettings(*branch) for branch in branches], "mean", Decision(0.9), section)
+def settings(*branches: tuple[dict, int], section: str = "00", threshold: str = "fitted") -> ScoreSettings:
+    decision = Decision(threshold, 0.8)
+    return ScoreSettings([BranchSettings(*branch) for branch in branches], "mean", decision, section)
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,8 @@ PLAIN = {"kind": "plain", "name": "plain", "weight": 1.0}
 OWN = {"kind": "smallest_distance", "name": "own", "representation": "value", "quantile": 0.9}
 
 
-def test_a_lone_backends_own_threshold_decides(tmp_path: Path) -> None:
-    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((OWN, 1)))
+def test_a_lone_backends_published_threshold_decides(tmp_path: Path) -> None:
+    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((OWN, 1), threshold="published"))
     threshold = gamma_quantile(np.array(CALIBRATION), 0.9)
     scores = read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv")
     decisions = read_decisions(tmp_path / "decision_result_fan_section_00_test.csv")
@@ -83,11 +84,31 @@ def test_a_lone_backends_own_threshold_decides(tmp_path: Path) -> None:
     assert training["clips"] == expected
 
 
-def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path) -> None:
-    score([embeddings(tmp_path / "e.parquet", offset=-2.0)], "fan", tmp_path, settings((PLAIN, 1)))
-    threshold = safe_gamma_quantile(np.arange(1, 7) - 2.0, 0.9)
+@pytest.mark.parametrize(("backend", "threshold"), [(PLAIN, "fitted"), (PLAIN, "published"), (OWN, "fitted")])
+def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path, backend: dict, threshold: str) -> None:
+    """Also instead of a published one, which batches of the training may have put anywhere."""
+    path = embeddings(tmp_path / "e.parquet", offset=-2.0, kinds=("train",))
+    score([path], "fan", tmp_path, settings((backend, 1), threshold=threshold))
     decisions = read_decisions(tmp_path / "decision_result_fan_section_00_test.csv")
-    assert list(decisions.values()) == [int(value - 2 > threshold) for value in (1, 2, 3, 4)]
+    assert list(decisions.values()) == [0, 0, 0, 0]  # of 1 … 4, where the sixth of -1 … 4 is the threshold
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert training["threshold"] == left_out_quantile(np.arange(1, 7) - 2.0, ["source"] * 6, 0.8) == 4.0
+
+
+class LeavesOut(Plain):
+    """A backend whose scores of clips that it was fitted to are low."""
+
+    def fit(self, train: Embeddings) -> "LeavesOut":
+        self.left_out_score_ = 10 + self.anomaly_score(train)
+        return super().fit(train)
+
+
+def test_left_out_scores_are_those_of_the_threshold_and_the_table(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(BACKENDS, "plain", LeavesOut)
+    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((PLAIN, 1)))
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert training["threshold"] == 16.0
+    assert [clip["score"] for clip in training["clips"]] == [11.0, 12.0, 13.0, 14.0, 15.0, 16.0]
 
 
 def test_views_are_averaged_first_and_branches_then(tmp_path: Path) -> None:
@@ -98,7 +119,7 @@ def test_views_are_averaged_first_and_branches_then(tmp_path: Path) -> None:
     assert list(scores.values()) == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in (1, 2, 3, 4)]
     training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
     assert [clip["score"] for clip in training["clips"]] == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in range(1, 7)]
-    assert training["threshold"] == gamma_quantile(np.array([clip["score"] for clip in training["clips"]]), 0.9)
+    assert training["threshold"] == max(clip["score"] for clip in training["clips"])
 
 
 def test_each_section_is_scored_from_its_own_clips(tmp_path: Path) -> None:

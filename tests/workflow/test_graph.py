@@ -291,9 +291,24 @@ def test_a_variant_reads_its_branches_embeddings_in_order(root: Path) -> None:
         f"results/embeddings/{joint}/raw/toy/pump.parquet",
         f"results/embeddings/{tuned}/separated/{gain}/toy/pump.parquet",
     ]
-    scored = settings.score(both, "01")
+    scored = settings.score(toy, both, "toy", "01")
     assert [(b["backend"]["name"], b["views"]) for b in scored["branches"]] == [("toy_distance", 1)] * 2
-    assert (scored["section"], scored["fusion"], scored["decision"]) == ("01", "mean", {"quantile": 0.9})
+    assert (scored["section"], scored["fusion"], scored["decision"]) == (
+        "01",
+        "mean",
+        {"threshold": "fitted", "quantile": 0.9},
+    )
+
+
+def test_decisions_on_the_challenge_s_recordings_are_the_published_ones(root: Path) -> None:
+    """The run says otherwise for all, or sets another quantile."""
+    chosen = {}
+    for kind in ("auto", "fitted", "published"):
+        toy = graph(root, data=["toy", "dcase2025_eval"], threshold=kind, quantile=0.99)
+        both = toy.variant("toy", "both", "")
+        chosen[kind] = [settings.decision(toy, both, name)["threshold"] for name in ("toy", "dcase2025_eval")]
+        assert settings.decision(toy, both, "toy")["quantile"] == 0.99
+    assert chosen == {"auto": ["fitted", "published"], "fitted": ["fitted"] * 2, "published": ["published"] * 2}
 
 
 def test_score_files_of_one_seed_and_of_several(root: Path) -> None:
@@ -448,7 +463,7 @@ def test_settings_survive_the_job_s_file(root: Path) -> None:
     """A rule writes them as JSON (`as_json`), and a step reads them."""
     toy = graph(root, data=["toy", "dcase2025_eval"], ground_truth=True, seeds=[1, 2])
     every = [recipe.settings for recipe in toy.recipes_by_key.values()]
-    every += [settings.score(variant, "00") for variant in toy.variants.values()]
+    every += [settings.score(toy, variant, "toy", "00") for variant in toy.variants.values()]
     every += [settings.prepare(toy, "toy", "fan"), settings.download(toy, "dcase2025_eval")]
     every += [settings.tabulate(toy, "toy")]
     for one in every:
@@ -459,7 +474,7 @@ def test_settings_are_those_that_the_steps_declare() -> None:
     """What a rule passes as `settings` has exactly the keys and types of the dataclass in its step."""
     real = Graph({**CONFIG, "data": ["demo", "dcase2025_dev"]}, ROOT)
     typed(PrepareSettings, settings.prepare(real, "demo", "fan"))
-    typed(ScoreSettings, settings.score(real.variant("system3", "1", ""), "00"))
+    typed(ScoreSettings, settings.score(real, real.variant("system3", "1", ""), "demo", "00"))
     typed(TableSettings, settings.tabulate(real, "system4"))
     typed(Network, real.config["download"])
     for block in real.config["checkpoints"].values():

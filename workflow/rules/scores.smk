@@ -36,7 +36,9 @@ rule score:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        settings=lambda w: as_json(settings.score(variant_of(w), w.section)),
+        settings=lambda w: as_json(
+            settings.score(graph, variant_of(w), w.dataset, w.section)
+        ),
         code=lambda w: stage_code.of_score(variant_of(w)),
         arguments=lambda w, input, output: as_json(
             {

@@ -1,8 +1,9 @@
 """The registry of backends, by the `kind` of a recipe.
 
 A backend turns representations of clips into anomaly scores. `fit(train) -> self` learns from normal training clips and
-sets attributes whose names end in `_`: `train_score_` (N,), and `threshold_` if the method defines a decision threshold
-of its own. `anomaly_score(test) -> (N,)` returns one score per clip; a higher score is more anomalous.
+sets attributes whose names end in `_`: `train_score_` (N,); `left_out_score_` (N,), the scores of the training clips by
+a backend fitted to the others, if they differ; and `threshold_` if the method defines a decision threshold of its own.
+`anomaly_score(test) -> (N,)` returns one score per clip; a higher score is more anomalous.
 """
 
 from asdlib.backends.density_softmax import DensitySoftmax

@@ -18,7 +18,8 @@ class Prototypes:
     A clip without a domain counts as source. If there are at most `centroids` source clips, each is a prototype.
 
     Attributes after `fit`: `prototypes_`, (P, dimensions), the target clips last; `train_score_`, the scores of the
-    training clips. A clip that is a prototype is not compared to itself, since its score would be 0.
+    training clips, where a clip that is a prototype is not compared to itself, since its score would be 0;
+    `left_out_score_`, where a clip does not belong to its centroid either.
     """
 
     def __init__(self, representation: str, centroids: int = 16):
@@ -40,11 +41,27 @@ class Prototypes:
         distances = self._distances(vectors)
         distances[itself, np.arange(len(self.prototypes_) - len(itself), len(self.prototypes_))] = np.inf
         self.train_score_ = distances.min(axis=1)
+        self.left_out_score_ = self._left_out(vectors, target, distances)
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""
         return self._distances(np.asarray(test[self.representation], dtype=np.float64)).min(axis=1)
+
+    def _left_out(self, vectors: np.ndarray, target: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """Return the scores of the training clips, where each source clip is taken out of the mean of its cluster.
+
+        The other clips keep their clusters: fitting k-means again without each clip would take hours.
+        """
+        left_out = distances.copy()
+        source = np.flatnonzero(~target)
+        if not self._too_few(vectors[source]):
+            for centroid in range(self.centroids):
+                members = source[self._clusters == centroid]
+                others = (vectors[members].sum(0) - vectors[members]) / max(len(members) - 1, 1)
+                own = 1 - (_unit(vectors[members]) * _unit(others)).sum(1)
+                left_out[members, centroid] = np.maximum(own, 0) if len(members) > 1 else np.inf
+        return left_out.min(axis=1)
 
     def _too_few(self, source: np.ndarray) -> bool:
         return len(source) <= self.centroids
@@ -55,7 +72,9 @@ class Prototypes:
             return source
         from sklearn.cluster import KMeans  # takes a second, and other backends do without it
 
-        return KMeans(self.centroids, n_init=RUNS, random_state=0).fit(source).cluster_centers_
+        found = KMeans(self.centroids, n_init=RUNS, random_state=0).fit(source)
+        self._clusters = found.labels_
+        return found.cluster_centers_
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Return the cosine distances of vectors (N, dimensions) to the prototypes, (N, P)."""

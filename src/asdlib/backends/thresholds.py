@@ -1,13 +1,14 @@
 """Decision thresholds from the scores of normal clips."""
 
 import logging
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 from asdlib.errors import AsdError
 
-Fit = tuple[float, float, float]  # shape, location and scale
 _log = logging.getLogger(__name__)
 
 
@@ -21,45 +22,44 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     sample = np.asarray(sample, dtype=np.float64)
     if np.ptp(sample) == 0:
         return _only(sample)
-    return _best([_fit(sample)], sample, quantile)
+    try:
+        shape, location, scale = stats.gamma.fit(sample)
+    except stats.FitError:
+        shape = location = scale = math.nan
+    if not np.isfinite([shape, location, scale]).all():
+        raise AsdError(f"backend: no gamma distribution fits {len(sample)} normal scores: add training clips")
+    return float(stats.gamma.ppf(quantile, shape, loc=location, scale=scale))
 
 
-def safe_gamma_quantile(sample: np.ndarray, quantile: float) -> float:
-    """Return the gamma quantile from the better of two fits, SciPy's own and one that starts at the sample's moments.
+def left_out_quantile(scores: np.ndarray, domains: Sequence[str | None], quantile: float) -> float:
+    """Return the lowest left-out score that a new normal clip stays below with the probability `quantile`.
 
-    From its default start, SciPy's search can end far from a skewed sample, with a quantile that most of the sample
-    exceeds. The better fit is the one with the smaller Kolmogorov-Smirnov distance to the sample. The likelihood is no
-    criterion, because it is unbounded where the density is infinite at the location. If all scores are equal, their
-    value is the threshold, and a warning is logged.
+    The clip is as likely to be of one domain as of another: with ten target clips among a thousand, an ordinary
+    quantile would lie below all of them. In a domain of n clips, k of which have at most this score, the probability is
+    k / (n + 1), because the new clip could be anywhere among them (as in conformal prediction). The scores must be of
+    clips that the detector was not fitted to; no distribution is assumed. If there are too few clips for the quantile,
+    the highest score is returned, and a warning is logged. It is also logged if all scores are equal.
     """
-    sample = np.asarray(sample, dtype=np.float64)
-    spread = np.ptp(sample)
-    if spread == 0:
-        return _only(sample)
-    location = sample.min() - 0.1 * spread
-    mean, variance = sample.mean() - location, sample.var()
-    fits = [_fit(sample), _fit(sample, mean**2 / variance, loc=location, scale=variance / mean)]
-    return _best(fits, sample, quantile)
+    scores = np.asarray(scores, dtype=np.float64)
+    if np.ptp(scores) == 0:
+        return _only(scores)
+    names = np.array([str(domain) for domain in domains])
+    groups = {name: np.sort(scores[names == name]) for name in np.unique(names)}
+    candidates = np.unique(scores)
+    shares = [np.searchsorted(group, candidates, "right") / (len(group) + 1) for group in groups.values()]
+    reached = np.mean(shares, axis=0)
+    enough = np.flatnonzero(reached >= quantile - 1e-9)  # rounding: 9 / 10 is not always 0.9
+    if len(enough):
+        return float(candidates[enough[0]])
+    counts = ", ".join(f"{len(group)} {name}" for name, group in groups.items())
+    _log.warning(
+        "%d training clips (%s) are too few for the quantile %g: the threshold is their highest score, which a new "
+        "normal clip exceeds with a probability of about %.2f",
+        len(scores), counts, quantile, 1 - reached[-1],
+    )  # fmt: skip
+    return float(candidates[-1])
 
 
 def _only(sample: np.ndarray) -> float:
     _log.warning("all %d scores behind the threshold are the same: any higher one is anomalous", len(sample))
     return float(sample[0])
-
-
-def _fit(sample: np.ndarray, *shape: float, **start: float) -> Fit | None:
-    """Return a gamma distribution (shape, location, scale) fitted from a start, None if the search fails."""
-    try:
-        fit = stats.gamma.fit(sample, *shape, **start)
-    except stats.FitError:
-        return None
-    return fit if np.isfinite(fit).all() else None
-
-
-def _best(fits: list[Fit | None], sample: np.ndarray, quantile: float) -> float:
-    """Return the quantile of the fit with the smallest Kolmogorov-Smirnov distance to the sample."""
-    found = [fit for fit in fits if fit is not None]
-    if not found:
-        raise AsdError(f"backend: no gamma distribution fits {len(sample)} normal scores: add training clips")
-    shape, location, scale = min(found, key=lambda fit: stats.kstest(sample, "gamma", args=fit).statistic)
-    return float(stats.gamma.ppf(quantile, shape, loc=location, scale=scale))

@@ -33,7 +33,9 @@ class TopicMixture:
     `dimensions` is the number of whitened principal components; a small model set uses fewer. `components` is the
     largest number of components of the Dirichlet process; components with less than `smallest_weight` are dropped.
     `threshold_share` is the share of the training clips that is held out for the threshold, which is their mean score
-    plus `deviations` standard deviations. `covariance` is diag or full, `responsibilities` gaussian or student_t.
+    plus `deviations` standard deviations; if there are too few clips to hold out two, the baseline is fitted to all of
+    them, and the threshold to the scores of each clip when it alone is left out.
+    `covariance` is diag or full, `responsibilities` gaussian or student_t.
 
     `divergence` is components or mixture. With components, every component of the baseline counts as `strength`
     vectors, and the score is the sum of the divergences of matching components: weights have no part in it. With
@@ -41,7 +43,8 @@ class TopicMixture:
     components then change more than heavy ones, so that any clip near a light component scores high.
 
     Attributes after `fit`: `held_out_`, (N,), True for the threshold set; `reduction_`, the whitened principal
-    components; `baseline_`, a `Mixture`; `train_score_`; `threshold_`.
+    components; `baseline_`, a `Mixture`; `train_score_`; `threshold_`; `left_out_score_`, the scores of the training
+    clips by mixtures of other clips: of as many parts as the held-out share allows, each scored by the rest.
     """
 
     def __init__(
@@ -71,13 +74,25 @@ class TopicMixture:
     def fit(self, train: Embeddings) -> Self:
         """Learn the baseline mixture from the model set and the threshold from the rest of the training clips."""
         self._refuse_unknown_words()
-        self.held_out_ = _held_out(train.domains, self.threshold_share)
+        parts = _parts(train.domains, self.threshold_share)
+        alone = parts.max() == len(parts) - 1  # each clip is a part
+        self.held_out_ = np.zeros(len(parts), bool) if alone else parts == 0
         embeddings = train[self.representation].astype(np.float64)
+        self.left_out_score_ = self._left_out(embeddings, parts)
         self._fit_baseline(embeddings[~self.held_out_])
+        self._warn_of_few(embeddings[~self.held_out_])
         self.train_score_ = self.anomaly_score(train)
-        normal = self.train_score_[self.held_out_]
+        normal = self.left_out_score_ if alone else self.train_score_[self.held_out_]
         self.threshold_ = float(normal.mean() + self.deviations * normal.std())
         return self
+
+    def _left_out(self, embeddings: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """Return the scores of the clips of each part by a mixture of all others."""
+        scores = np.empty(len(parts))
+        for part in range(parts.max() + 1):
+            self._fit_baseline(embeddings[parts != part])
+            scores[parts == part] = self.anomaly_score(Embeddings({self.representation: embeddings[parts == part]}))
+        return scores
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""
@@ -116,13 +131,15 @@ class TopicMixture:
 
     def _size(self, clips: int, width: int) -> int:
         """Return the number of dimensions to which the embeddings (clips, width) of the model set are reduced."""
-        size = max(1, min(self.dimensions, clips // CLIPS_PER_DIMENSION, width))
+        return max(1, min(self.dimensions, clips // CLIPS_PER_DIMENSION, width))
+
+    def _warn_of_few(self, embeddings: np.ndarray) -> None:
+        size = self._size(*embeddings.shape)
         if size < self.dimensions:
             _log.warning(
                 "topic_mixture: %d dimensions instead of %d: the model set has %d clips of %d values, and a dimension "
-                "needs %d clips", size, self.dimensions, clips, width, CLIPS_PER_DIMENSION,
+                "needs %d clips", size, self.dimensions, *embeddings.shape, CLIPS_PER_DIMENSION,
             )  # fmt: skip
-        return size
 
     def _shares(self, vectors: np.ndarray) -> np.ndarray:
         """Return the responsibilities of the baseline's components for vectors (N, D), (N, K)."""
@@ -147,14 +164,22 @@ def _sum_of_divergences(new: Mixture, baseline: Mixture) -> float:
     return float(component_divergences(new, baseline).sum())
 
 
-def _held_out(domains: list[str | None], share: float) -> np.ndarray:
-    """Return the threshold set, (N,) bool: a random `share` of the clips of every domain."""
-    chosen = np.zeros(len(domains), bool)
+def _parts(domains: list[str | None], share: float) -> np.ndarray:
+    """Return the part of each clip, (N,): every part has about a `share` of the clips of every domain, at random.
+
+    The parts have one clip each if part 0, the threshold set, would have fewer than two clips, or the rest would.
+    Raises AsdError if not even two clips are left when one is taken out.
+    """
+    parts = np.empty(len(domains), dtype=np.int64)
     rng = np.random.default_rng(RANDOM_STATE)
     names = np.array([domain or "" for domain in domains])
     for domain in np.unique(names):
         rows = rng.permutation(np.flatnonzero(names == domain))
-        chosen[rows[: round(share * len(rows))]] = True
-    if chosen.sum() < 2 or (~chosen).sum() < 2:
-        raise AsdError(f"topic_mixture: {len(domains)} training clips are too few to split: add some")
-    return chosen
+        held_out = round(share * len(rows))
+        others = np.arange(len(rows) - held_out)
+        parts[rows] = [*np.zeros(held_out, int), *(1 + others % max(1, round(1 / share) - 1))]
+    if min((parts == 0).sum(), (parts > 0).sum()) >= 2:
+        return np.unique(parts, return_inverse=True)[1]
+    if len(parts) < 3:
+        raise AsdError(f"topic_mixture: {len(domains)} training clips are too few to leave one out: add some")
+    return np.arange(len(parts))

@@ -72,7 +72,7 @@ def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
         made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
         clips, views = read_views(made, "test", target.section)
     stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
-    chosen = typed(ScoreSettings, settings.score(target.variant, target.section))
+    chosen = typed(ScoreSettings, settings.score(graph, target.variant, target.dataset, target.section))
     fitted = fit_variant(stored, chosen)
     scores = fitted.anomaly_score(clips, views)
     n_train = len(fitted.train_score)

@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--section", metavar="NN", help="required if the machine has several")
     parser.add_argument("--seed", help="required if the config has several")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: that of the config")
+    quantile = "share of the normal clips that shall stay below the threshold: it is fitted anew to the training clips"
+    parser.add_argument("--quantile", type=_share, metavar="Q", help=f"{quantile}; default: that of the config")
     printed = parser.add_mutually_exclusive_group()
     printed.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     printed.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -62,6 +64,8 @@ def run(args: argparse.Namespace) -> None:
     config = read_config(args.configfile, args.config)
     if args.device:
         config["device"] = args.device
+    if args.quantile:
+        config |= {"threshold": "fitted", "quantile": args.quantile}
     graph = Graph(config, Path())
     target = _target(graph, args)
     _refuse_missing(graph, target, args)
@@ -84,6 +88,14 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.flush()
         number = f"{len(scores.refused)} of {len(clips)} recordings"
         raise AsdError(f"{number} have no score (see above): replace them, or leave them out")
+
+
+def _share(text: str) -> float:
+    """Return a number between 0 and 1, both excluded."""
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1: give a share such as 0.99")
+    return share
 
 
 def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":

@@ -1,5 +1,6 @@
 """The backends of a variant, fitted to one section's normal training clips."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,21 @@ import pyarrow as pa
 
 from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
-from asdlib.backends.thresholds import safe_gamma_quantile
+from asdlib.backends.thresholds import left_out_quantile
 from asdlib.errors import AsdError
 from asdlib.scoring.settings import Decision, ScoreSettings
 from asdlib.workflow.recipe import Recipe
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FittedVariant:
     """Fitted backends, branch by branch and view by view, and the scores of the training clips.
 
-    `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores. A clip whose score exceeds
-    `threshold` is called anomalous.
+    `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores, each by backends that were
+    not fitted to that clip, as far as the backends can leave it out. A clip whose score exceeds `threshold` is called
+    anomalous.
     """
 
     branches: list[list[Any]]
@@ -42,9 +46,9 @@ class FittedVariant:
 def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     """Fit the backends of a variant to one section's training clips.
 
-    `paths` are the files of embeddings, branch by branch and view by view. If the variant has a single backend and
-    that backend defines a threshold, the threshold is used. Otherwise it is a quantile of a gamma distribution fitted
-    to the training clips' own scores.
+    `paths` are the files of embeddings, branch by branch and view by view. If the threshold shall be the published one,
+    and the variant has a single backend that defines one, it is used. Otherwise it is fitted to the scores of the
+    training clips (`left_out_quantile`).
 
     Raises AsdError for a section without training clips, for files that hold different clips, and for a score that is
     not finite.
@@ -54,9 +58,9 @@ def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     branches = [
         [_backend(branch.backend).fit(next(trains)) for _ in range(branch.views)] for branch in settings.branches
     ]
-    scores = _mean([[backend.train_score_ for backend in backends] for backends in branches])
+    scores = _mean([[_left_out(backend) for backend in backends] for backends in branches])
     train_score = _finite(scores, clips)
-    return FittedVariant(branches, clips, train_score, _threshold(branches, train_score, settings.decision))
+    return FittedVariant(branches, clips, train_score, _threshold(branches, clips, train_score, settings.decision))
 
 
 def read_views(paths: list[Path], kind: str, section: str) -> tuple[pa.Table, list[Embeddings]]:
@@ -99,9 +103,15 @@ def _finite(scores: np.ndarray, clips: pa.Table) -> np.ndarray:
     return scores
 
 
-def _threshold(branches: list[list[Any]], train_score: np.ndarray, decision: Decision) -> float:
+def _left_out(backend: Any) -> np.ndarray:
+    return getattr(backend, "left_out_score_", backend.train_score_)
+
+
+def _threshold(branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, decision: Decision) -> float:
     backends = [backend for views in branches for backend in views]
-    own = getattr(backends[0], "threshold_", None)
-    if len(backends) == 1 and own is not None:
-        return float(own)
-    return safe_gamma_quantile(train_score, decision.quantile)
+    if decision.threshold == "published":
+        own = getattr(backends[0], "threshold_", None)
+        if len(backends) == 1 and own is not None:
+            return float(own)
+        _log.info("the method publishes no threshold: it is fitted to the scores of the training clips")
+    return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile)

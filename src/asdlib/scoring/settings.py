@@ -14,8 +14,9 @@ class BranchSettings:
 
 @dataclass(frozen=True)
 class Decision:
-    """The threshold if no backend defines one: a quantile of the fitted gamma distribution."""
+    """The threshold: `published`, the backend's own if it defines one, or `fitted`, a quantile of left-out scores."""
 
+    threshold: str
     quantile: float
 
 

@@ -63,14 +63,25 @@ def public_pins(graph: Graph, recipe: Recipe) -> list[str]:
     return [pin] if pin else []
 
 
-def score(variant: Variant, section: str) -> Settings:
-    """Return the settings of `score`: the backends of a variant, and the fusion of their scores."""
+def score(graph: Graph, variant: Variant, dataset: str, section: str) -> Settings:
+    """Return the settings of `score`: the backends of a variant, the fusion of their scores, and the threshold."""
     return {
         "branches": [{"backend": branch.backend.settings, "views": len(branch.views)} for branch in variant.branches],
         "fusion": variant.fusion,
-        "decision": variant.decision,
+        "decision": decision(graph, variant, dataset),
         "section": section,
     }
+
+
+def decision(graph: Graph, variant: Variant, dataset: str) -> Settings:
+    """Return how a variant's threshold for a dataset is chosen, and the quantile of a fitted one.
+
+    Decisions on the challenge's own recordings stay comparable with those of the published methods.
+    """
+    chosen = graph.config["threshold"]
+    if chosen == "auto":
+        chosen = "published" if graph.all_datasets[dataset].official else "fitted"
+    return {"threshold": chosen, "quantile": graph.config["quantile"] or variant.decision["quantile"]}
 
 
 def tabulate(graph: Graph, system: str) -> Settings:
