@@ -25,7 +25,7 @@ from asdlib.commands import new_clips
 from asdlib.commands.new_clips import Scores
 from asdlib.commands.scoring_target import ScoringTarget, needed_to_score
 from asdlib.data.clip import Clip
-from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_audio import Written, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.scoring.fitted_variant import FittedVariant
 from asdlib.workflow import settings
@@ -308,12 +308,13 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
 
     def prepare(pipeline, clips):
         stored.extend(clips)
-        return 0, 0
+        return Written([1] * len(clips), cut=0, padded=0)
 
     monkeypatch.setattr(new_clips._Pipeline, "prepare", prepare)
     monkeypatch.setattr(new_clips._Pipeline, "embeddings", lambda *_: None)
     monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
     monkeypatch.setattr(new_clips, "read_views", lambda *_: (None, None))
+    monkeypatch.setattr(new_clips, "file_names", lambda _: ["a.wav", "b.wav"])
     fitted = FittedVariant([], None, np.arange(4.0), 2.5)
     monkeypatch.setattr(FittedVariant, "anomaly_score", lambda *_: np.array([1.0, 3.0]))
     monkeypatch.setattr(new_clips, "fit_variant", lambda *_: fitted)
