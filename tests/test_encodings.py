@@ -81,7 +81,12 @@ def test_a_sign_that_the_terminal_lacks_is_an_escape(monkeypatch, encoding: str,
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_fails_on_an_ascii_terminal(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setattr(COMMANDS[command], "run", lambda args: print("– \udcff ü"))
-    options = {"evaluate": "--scores a --truth b", "score": "a.wav --system a --machine b", "table": "a"}
+    options = {
+        "evaluate": "--scores a --truth b",
+        "score": "a.wav --system a --machine b",
+        "table": "a",
+        "completion": "bash",
+    }
     words = options.get(command, "").split()
     assert printed(monkeypatch, "ascii", command, *words) == "\\u2013 \\udcff \\xfc\n"
 

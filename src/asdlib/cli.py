@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import evaluate, fetch, orphans, plan, run, score, systems, table
+from asdlib.commands import completion, evaluate, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.text_streams import escape_unknown
+from asdlib.workflow.project import version
 
 COMMANDS = {
+    "completion": completion,
     "evaluate": evaluate,
     "fetch": fetch,
+    "info": info,
     "orphans": orphans,
     "plan": plan,
     "run": run,
@@ -46,11 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser with one sub-command for each entry of `COMMANDS`."""
     parser = argparse.ArgumentParser(prog="asdlib", description="Anomalous sound detection: DCASE Task 2.")
+    parser.add_argument("--version", action="version", version=f"asdlib {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.HELP, description=f"{command.HELP}.")
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, parser=parser)
     return parser
 
 

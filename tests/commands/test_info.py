@@ -1,0 +1,53 @@
+"""`asdlib info` and `asdlib --version`: what a report of a problem should contain."""
+
+import json
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from asdlib.cli import main
+from asdlib.commands import info
+from asdlib.workflow import project
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_version_stands_in_one_place(capsys: pytest.CaptureFixture) -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"asdlib {stated}\n"
+
+
+def test_every_dependency_is_listed_with_its_version(capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {"asdlib", "machine", "programs", "packages"}
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert list(found["packages"]) == stated
+    assert found["packages"]["numpy"].startswith(version("numpy"))
+    assert found["asdlib"]["version"] == project.version()
+
+
+def test_another_version_than_the_pinned_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    pins = project.pins() | {"numpy": "0.1", "torch": version("torch").partition("+")[0]}
+    monkeypatch.setattr(project, "pins", lambda: pins)
+    monkeypatch.setattr(project, "dependencies", lambda: ["numpy", "torch", "missing-package"])
+    main(["info"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == [
+        f"  numpy            {version('numpy')} (constraints.txt: 0.1)",
+        f"  torch            {version('torch')}",
+        "  missing-package  not installed",
+    ]
+
+
+def test_a_program_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert info._answer("false") == info._answer("no-such-program") == ""
+    monkeypatch.setattr(info, "_PATIENCE", 0.1)
+    assert info._answer("sleep", "5") == ""
