@@ -20,7 +20,7 @@ from snakemake_logger_plugin_asdlib.options import read_options
 from snakemake_logger_plugin_asdlib.order import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("config/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("config/*.md"))]
 PAGES += sorted(ROOT.glob("resources/*/README.md"))
 WITH_COMMANDS = [*PAGES, ROOT / "Snakefile", *sorted(ROOT.glob("config/*.yaml")), *sorted(ROOT.glob("profiles/*/*"))]
 OPTIONS = read_options()
@@ -296,6 +296,20 @@ def test_the_baseline_page_has_every_section_that_its_config_cites():
     assert {section.lower().replace(" ", "-") for section in cited} <= anchors(ROOT / "docs/baseline.md")
 
 
+def test_the_files_for_a_public_host_can_be_read():
+    files = [*ROOT.glob(".github/*/*.yml"), ROOT / ".snakemake-workflow-catalog.yml"]
+    content = {path.name: yaml.safe_load(path.read_text()) for path in files}
+    assert {"tests.yml", "bug.yml", "report.yml", "config.yml", ".snakemake-workflow-catalog.yml"} == set(content)
+    (job,) = content["tests.yml"]["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make test"]
+    assert "index" not in (ROOT / ".github/workflows/tests.yml").read_text()
+    for form in (content["bug.yml"], content["report.yml"]):
+        assert {"name", "description", "body"} <= set(form)
+        assert all("label" in block["attributes"] for block in form["body"] if block["type"] != "markdown")
+    assert "asdlib info" in (ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text()
+    assert content[".snakemake-workflow-catalog.yml"]["usage"]["software-stack-deployment"]["conda"] is True
+
+
 def test_reported_figures_are_of_systems_that_name_a_report():
     assert {path.stem for path in ROOT.glob("resources/reported/*.csv")} == set(REPORTED)
 
@@ -304,7 +318,7 @@ def test_the_citation_names_the_reports():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["license"] == project["license"]  # tests/commands/test_info.py has the version
     cited = {entry["title"].lower() for entry in citation["references"] if entry["type"] == "report"}
     assert cited == {CONTENTS[system]["report"].lower() for system in REPORTED if system != "baseline"}
     for entry in citation["references"]:

@@ -1,11 +1,14 @@
 """`asdlib info` and `asdlib --version`: what a report of a problem should contain."""
 
 import json
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 from asdlib.cli import main
 from asdlib.commands import info
@@ -51,3 +54,17 @@ def test_a_program_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch) -> No
     assert info._answer("false") == info._answer("no-such-program") == ""
     monkeypatch.setattr(info, "_PATIENCE", 0.1)
     assert info._answer("sleep", "5") == ""
+
+
+def test_nothing_else_states_the_version() -> None:
+    """The changelog has it as a heading; a second place would be forgotten."""
+    stated = project.version()
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert f"\n## {stated} " in (ROOT / "CHANGELOG.md").read_text()
+    assert [path for path in (ROOT / "src").rglob("*.py") if f'"{stated}"' in path.read_text()] == []
+
+
+def test_info_imports_nothing_heavy() -> None:
+    code = "import asdlib.cli, sys; asdlib.cli.main(['info']); print({'numpy', 'torch'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert done.stdout.endswith("\nset()\n")
