@@ -33,6 +33,8 @@ SETTINGS = PrepareSettings(
     sections=["00"],
     recordings=None,
     strict=True,
+    layout="challenge",
+    test_share=0.2,
     supplements=None,
 )
 

@@ -58,7 +58,10 @@ def test_the_shipped_config_is_good(root):
 
 
 SCHEMA = r" \(see workflow/schemas/config\.schema\.yaml\)"
-PREPARE = {"sample_rate": 16000, "seconds": 10, "resample": False, "downmix": False, "allow_silent": False}
+PREPARE = {
+    "sample_rate": 16000, "seconds": 10, "longer": "cut", "resample": False, "downmix": False, "channel": None,
+    "allow_silent": False,
+}  # fmt: skip
 ZENODO = {"kind": "zenodo", "archives": []}
 # case: keys of the config, and the message; ROOT stands for a temporary folder
 KEYS = {

@@ -26,7 +26,10 @@ CONFIGS = {
     "unknown key": (["sytems=[baseline]"], "config: sytems: unknown key: use one of: .*"),
     "wrong type": (["systems=baseline"], "config: systems: 'baseline' is not of type 'array': correct the value.*"),
     "no seeds": (["seeds=[]"], r"config: seeds: \[\] should be non-empty: correct the value.*"),
-    "wrong path": (["data=gone"], "config: data: 'gone' is neither a folder nor a declared dataset: use a path, .*"),
+    "wrong path": (
+        ["data=gone"],
+        "config: data: 'gone' is neither a folder nor a declared dataset nor a table of clips: use a path, .*",
+    ),
     "empty folder": (["data=results"], "config: data: results contains no machine: expected <machine>/train/.*"),
 }
 
