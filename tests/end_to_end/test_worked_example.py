@@ -21,7 +21,8 @@ CLASS = "src/asdlib/backends/scaled_distance.py"
 REGISTRY = "src/asdlib/backends/__init__.py"
 SYSTEM = "config/systems/scaled.yaml"
 TEST = "tests/backends/test_scaled_distance.py"
-BESIDE = ("tests", "docs", "README.md", "CITATION.cff", "constraints.txt")  # what the tests read beside the workflow
+# What the tests read beside the workflow.
+BESIDE = ("tests", "docs", "README.md", "CHANGELOG.md", "CITATION.cff", "constraints.txt")
 TRIGGERED = {  # by test file: tests without the new name that see the new entries
     TEST: (),
     "tests/backends/test_backends.py": ("toys_are_of_backends",),
