@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.model_toys import built, toy_clips, toy_of
+from helpers.points import Points
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
@@ -27,20 +28,6 @@ SMALL = {
         "per_item": True,
     },
 }  # fmt: skip
-
-
-class Points:
-    """29 random examples, so that the last batch is shorter."""
-
-    def __init__(self) -> None:
-        self.values = torch.randn(29, 4, generator=torch.Generator().manual_seed(3))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def batch(self, indices: Tensor) -> Batch:
-        chosen = self.values[indices]
-        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
 
 
 class Network(nn.Module):
@@ -68,7 +55,9 @@ class Network(nn.Module):
 
 def trained(folder: Path, network: Network, micro_batch: int | str | None) -> tuple[Network, list]:
     settings = Training(**{**vars(SETTINGS), "micro_batch": micro_batch})
-    _, epochs = Trainer(settings, 7, CPU, folder / "training.ckpt", "this").train(network, Points(), clips=29)
+    _, epochs = Trainer(settings, 7, CPU, folder / "training.ckpt", "this").train(
+        network, Points(29), clips=29
+    )  # the last batch is shorter
     return network, epochs
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.killed_trainings import killed_after
+from helpers.points import Points
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
@@ -20,20 +21,6 @@ from asdlib.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SETTINGS = Training(epochs=4, batch_size=8, learning_rate=0.01, validation=0.2, clip_norm=1.0)
-
-
-class Points:
-    """Examples on a noisy line."""
-
-    def __init__(self, count: int = 50):
-        self.values = torch.randn(count, 4, generator=torch.Generator().manual_seed(3))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def batch(self, indices: Tensor) -> Batch:
-        chosen = self.values[indices]
-        return Batch(chosen, torch.ones(len(chosen)), torch.zeros(len(chosen), dtype=torch.bool))
 
 
 class Toy(nn.Module):

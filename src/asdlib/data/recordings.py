@@ -29,10 +29,7 @@ def read_audio(
     """
     with _opened(path, sample_rate, resample, downmix, channel) as file:
         samples = _decode(path, file, -1)
-        if not len(samples):
-            raise AsdError(f"{path}: contains no samples: replace or remove the file")
-        if format_of(path) == "MP3" and file.frames - len(samples) > _MP3_FRAME:
-            raise AsdError(f"{path}: is truncated ({file.frames - len(samples)} samples short): copy it again")
+        _refuse_short(path, file, len(samples))
         mono = _mono(samples, channel)
         if file.samplerate != sample_rate:
             import librosa  # takes a second, and most runs resample nothing
@@ -68,10 +65,7 @@ def read_pieces(
             while len(rest) > length:
                 yield rest[:length]
                 rest = rest[length:]
-        if not read:
-            raise AsdError(f"{path}: contains no samples: replace or remove the file")
-        if format_of(path) == "MP3" and file.frames - read > _MP3_FRAME:
-            raise AsdError(f"{path}: is truncated ({file.frames - read} samples short): copy it again")
+        _refuse_short(path, file, read)
         rest = np.concatenate([rest, convert(np.zeros(0, np.int16), last=True)])
     if channel is None:
         _refuse_cancelled(path, kept or bool(rest.any()), heard)
@@ -111,6 +105,14 @@ def _refuse_form(
     if found:
         setting = f"prepare.{remedies[0]}" if len(remedies) == 1 else f"prepare: {{{', '.join(remedies)}}}"
         raise AsdError(f"{path}: {' and '.join(found)}: convert it, or set {setting}")
+
+
+def _refuse_short(path: Path, file: soundfile.SoundFile, read: int) -> None:
+    """Raise AsdError if no sample was read, or fewer than an MP3 file states, which has no size to compare with."""
+    if not read:
+        raise AsdError(f"{path}: contains no samples: replace or remove the file")
+    if format_of(path) == "MP3" and file.frames - read > _MP3_FRAME:
+        raise AsdError(f"{path}: is truncated ({file.frames - read} samples short): copy it again")
 
 
 def _decode(path: Path, file: soundfile.SoundFile, frames: int) -> np.ndarray:
