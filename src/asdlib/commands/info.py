@@ -1,9 +1,9 @@
 """`asdlib info`: what a report of a problem should contain."""
 
 import argparse
-import importlib.util
 import json
 import os
+import pkgutil
 import platform
 import shutil
 import subprocess
@@ -46,7 +46,8 @@ def text(found: dict[str, dict[str, str]]) -> str:
 
 
 def _asdlib() -> dict[str, str]:
-    plugin = "found" if importlib.util.find_spec(PLUGIN) else "not found: targets must stand before the options"
+    installed_modules = {module.name for module in pkgutil.iter_modules()}  # where Snakemake looks for plugins
+    plugin = "found" if PLUGIN in installed_modules else "not found: targets must stand before the options"
     return {
         "version": project.version(),
         "commit": _answer("git", "-C", str(project.ROOT), "describe", "--always", "--dirty") or "unknown",
