@@ -1,11 +1,13 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both install what they need into .venv once.
+# `make docs` writes the documentation as a site to site/; its own packages are installed into .venv only then.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+WITH_DOCS := .venv/.docs_installed
 
-.PHONY: demo test format clean
+.PHONY: demo test docs format clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet rules
@@ -18,16 +20,23 @@ test: $(INSTALLED)
 	$(BIN)/snakemake --lint --cores 1
 	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
 
+docs: $(WITH_DOCS)
+	$(BIN)/mkdocs build --strict
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
 clean:
-	rm -rf .venv .snakemake results
+	rm -rf .venv .snakemake results site
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "asdlib needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(WITH_DOCS): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
