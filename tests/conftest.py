@@ -1,6 +1,7 @@
 """Settings and fixtures that tests of several folders share."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ import pytest
 # Must be set before torch is imported. Pytest runs one process per core; with more threads than cores, a training took
 # 128 s instead of 17 s.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell starts a background job, and nohup a program, with some signals ignored, and all children inherit that. The
+# tests of what a signal does would then wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ library of its checkout, as a Snakemake started by hand does.
 Run as a script, it is the server: it reads calls from standard input, one JSON object per line, and answers each one.
 """
 
+import importlib
 import json
 import os
 import select
@@ -18,6 +19,17 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT = 600  # s of one call
+IMPORTED = (
+    "jsonschema",
+    "smart_open",
+    "snakemake.api",
+    "snakemake.cli",
+    "snakemake.dag",
+    "snakemake.executors.local",
+    "snakemake.profiles",
+    "snakemake.report.html_reporter",
+    "snakemake.workflow",
+)  # Snakemake itself imports most of them when a call needs them, thus in each fork
 
 
 def run_snakemake(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> int:
@@ -70,11 +82,7 @@ def _become(call: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    import snakemake.api
-    import snakemake.cli
-    import snakemake.dag
-    import snakemake.executors.local
-    import snakemake.workflow
-
+    for module in IMPORTED:
+        importlib.import_module(module)
     _serve()
-    snakemake.cli.main()
+    importlib.import_module("snakemake.cli").main()

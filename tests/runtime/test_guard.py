@@ -8,7 +8,7 @@ import pytest
 from helpers.refusals import refused
 
 from asdlib.runtime import guard
-from asdlib.workflow import code_hash
+from asdlib.workflow import code_hash, code_text
 
 FILES = {
     "__init__.py": "",
@@ -20,8 +20,7 @@ RULES = 'rule a:\n    output:\n        "a",  # the one\n    shell:\n        "tou
 
 def forget() -> None:
     """Clear the caches, so that files are read again as in another process."""
-    code_hash.normalised.cache_clear()
-    code_hash._tree.cache_clear()
+    code_text.code_of.cache_clear()
 
 
 @pytest.fixture

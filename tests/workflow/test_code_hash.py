@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asdlib.errors import AsdError
-from asdlib.workflow import code_hash
+from asdlib.workflow import code_hash, code_text
 from asdlib.workflow.code_hash import (
     DICTIONARIES,
     REGISTRY_FOLDERS,
@@ -63,8 +63,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for name in ("_registry", "_path", "_tree", "_imports", "_text", "_linked", "normalised"):
+    for name in ("_registry", "_path", "_imports", "_linked"):
         getattr(code_hash, name).cache_clear()
+    code_text.code_of.cache_clear()
+    code_text.tree_of.cache_clear()
 
 
 def _edit(path: Path, old: str, new: str) -> None:

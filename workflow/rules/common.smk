@@ -24,7 +24,14 @@ from asdlib.runtime import (
     text_streams,
 )
 from asdlib.submission import inputs as submission_inputs
-from asdlib.workflow import inputs, paths, settings, stage_code, yaml_files
+from asdlib.workflow import (
+    code_text,
+    inputs,
+    paths,
+    settings,
+    stage_code,
+    yaml_files,
+)
 from asdlib.workflow.config import with_paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json, command
@@ -42,6 +49,7 @@ try:
         [*workflow.configfiles, workflow.sourcecache.runtime_cache_path],
     )
     job_environment.provide_folders(Path(".snakemake/cache"))
+    code_text.keep_in(Path(".snakemake/asdlib_code.json"))
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.
         yaml_files.read_yaml(path)

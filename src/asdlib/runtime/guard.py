@@ -15,6 +15,7 @@ from typing import Any
 
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
+from asdlib.workflow.code_text import code_of
 
 VARIABLE = "ASDLIB_RUN"  # <settings>-<source files>-<code without comments>
 ADVICE = "changed while the run is under way: restore it, or start the run again"
@@ -61,11 +62,12 @@ def _sources() -> dict[str, Path]:
     return {str(path.relative_to(code_hash.PACKAGE)): path for path in found}
 
 
-def _code(path: Path) -> str:
+def _code(path: Path) -> list[Any]:
     try:
-        return code_hash.normalised(path)
+        code = code_of(path)
     except SyntaxError:  # the file is being edited
-        return path.read_text(encoding="utf-8", errors="replace")
+        return [path.read_text(encoding="utf-8", errors="replace")]
+    return [code.text, code.imported]
 
 
 def _tokens(path: Path) -> list[str]:

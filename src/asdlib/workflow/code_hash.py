@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.workflow.code_text import code_of, tree_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
 DICTIONARIES = {
@@ -60,7 +61,7 @@ def registry_class(registry: str, kind: str) -> ast.ClassDef:
 
 def class_tree(module: str, name: str) -> ast.ClassDef:
     """Return the syntax tree of a class of asdlib."""
-    for node in _tree(_path(module)).body:
+    for node in tree_of(_path(module)).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return node
     raise AsdError(f"{module}: has no class {name}: define it there")
@@ -74,7 +75,7 @@ def kinds(registry: str) -> list[str]:
 @cache
 def _registry(registry: str) -> dict[str, tuple[str, str]]:
     """Return {kind: (module, class)} of a registry, read from the imports and the dictionary in its file."""
-    tree = _tree(PACKAGE / REGISTRY_FOLDERS.get(registry, registry) / "__init__.py")
+    tree = tree_of(PACKAGE / REGISTRY_FOLDERS.get(registry, registry) / "__init__.py")
     origin = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in tree.body
@@ -107,78 +108,31 @@ def _path(module: str) -> Path | None:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    """Return a file's syntax tree without docstrings (a tree has no comments)."""
-    tree = ast.parse(path.read_bytes(), str(path))
-    for node in ast.walk(tree):
-        has_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if has_docstring and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]  # the tree is never compiled, so an empty body is harmless
-    return tree
-
-
-@cache
 def _imports(module: str) -> frozenset[str]:
     """Return the modules of asdlib that a module imports, including parent packages."""
     found = set()
-    for node in ast.walk(_tree(_path(module))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "asdlib":  # importing a.b.c runs a and a.b as well
-                prefixes = (".".join(parts[: i + 1]) for i in range(len(parts)))
-                found.update(prefix for prefix in prefixes if _path(prefix))
+    for name in code_of(_path(module)).imported:
+        parts = name.split(".")
+        if parts[0] == "asdlib":  # importing a.b.c runs a and a.b as well
+            prefixes = (".".join(parts[: i + 1]) for i in range(len(parts)))
+            found.update(prefix for prefix in prefixes if _path(prefix))
     return frozenset(found)
-
-
-@cache
-def normalised(path: Path) -> str:
-    """Return a file's code as text; files with the same syntax tree give the same text."""
-    return ast.unparse(_tree(path))
 
 
 @cache
 def _linked(module: str) -> str:
     """Return a hash of a module's text and of the texts of the modules from which it imports names."""
+    code = code_of(_path(module))
     links = {
-        f"{alias.name} {_digest(_text(_origin(node.module, alias.name)))}"
-        for node in _own_imports(_tree(_path(module)))
-        for alias in node.names
-        if node.module not in _registry_packages()
+        f"{name} {_digest(_text(_origin(origin, name)))}"
+        for origin, name in code.own
+        if origin not in _registry_packages()
     }
-    return _digest("\0".join([_text(module), *sorted(links)]))
+    return _digest("\0".join([code.text, *sorted(links)]))
 
 
-@cache
 def _text(module: str) -> str:
-    """Return a module's code as text, without the paths of its imports from asdlib."""
-    tree = _tree(_path(module))
-    addresses = {node: node.module for node in _own_imports(tree)}
-    for node in addresses:
-        node.module = "asdlib"
-    try:
-        first = sorted(
-            ast.unparse(ast.ImportFrom("asdlib", [alias], 0))
-            for node in tree.body
-            if node in addresses
-            for alias in node.names
-        )
-        rest = ast.unparse(ast.Module([node for node in tree.body if node not in addresses], []))
-    finally:
-        for node, module_name in addresses.items():
-            node.module = module_name
-    return "\n".join([*first, rest]).strip()
-
-
-def _own_imports(tree: ast.Module) -> list[ast.ImportFrom]:
-    """Return the statements `from asdlib… import …` of a module, including those inside functions."""
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level)
-    return [node for node in found if node.module.split(".")[0] == "asdlib"]
+    return code_of(_path(module)).text
 
 
 def _origin(module: str, name: str) -> str:
