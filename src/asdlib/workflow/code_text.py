@@ -76,7 +76,9 @@ def _save(path: Path, known: set[str]) -> None:
     part = path.with_name(f"{path.name}-{os.getpid()}.part")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"parser": _PARSER, "files": {name: asdict(_kept[name]) for name in _kept}}))
+        part.write_bytes(
+            json.dumps({"parser": _PARSER, "files": {name: asdict(_kept[name]) for name in _kept}}).encode()
+        )
         part.replace(path)
 
 
