@@ -23,6 +23,10 @@ class OutOfGpuMemoryError(AsdError):
     exit_code = 3
 
 
+class TooFewClipsError(AsdError):
+    """A method cannot be fitted to so few training clips of a machine; other machines and methods are not concerned."""
+
+
 class LogFormatter(logging.Formatter):
     """Formats messages with `printable`; only tracebacks and Python's own warnings have several lines."""
 

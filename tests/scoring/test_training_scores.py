@@ -5,14 +5,37 @@ from pathlib import Path
 import pytest
 
 from asdlib.errors import AsdError
-from asdlib.scoring.training_scores import TrainingScores, read_training_scores, write_training_scores
+from asdlib.scoring.training_scores import (
+    TrainingScores,
+    read_refusal,
+    read_training_scores,
+    write_refusal,
+    write_training_scores,
+)
 
-CONTENT = TrainingScores(0.5, ["a.wav", "b.wav"], ["source", None], [0.25, 1.0])
+CONTENT = TrainingScores(0.5, 0.9, ["a.wav", "b.wav"], ["source", None], [0.25, 1.0])
 
 
 def test_a_round_trip(tmp_path: Path) -> None:
     write_training_scores(tmp_path / "scores.json", CONTENT)
     assert read_training_scores(tmp_path / "scores.json") == CONTENT
+
+
+def test_a_refusal_is_read_and_is_no_scores(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    write_training_scores(path, CONTENT)
+    assert read_refusal(path) is None
+    write_refusal(path, "too few: add some")
+    assert read_refusal(path) == "too few: add some"
+    with pytest.raises(AsdError, match="is not a file of training scores"):
+        read_training_scores(path)
+
+
+@pytest.mark.parametrize("text", ["\0" * 40, "[]", "1", '{"refused": "cut'])
+def test_a_damaged_file_is_no_refusal(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(AsdError, match=r"is not a file of training scores \(.*\): delete it and run again$"):
+        read_refusal(tmp_path / "scores.json")
 
 
 def test_every_cut_off_file_is_refused(tmp_path: Path) -> None:
@@ -25,10 +48,11 @@ def test_every_cut_off_file_is_refused(tmp_path: Path) -> None:
             read_training_scores(path)
 
 
-NO_NUMBER = '{"threshold": "x", "clips": []}'
+NO_NUMBER = '{"threshold": "x", "quantile": 0.9, "clips": []}'
+NO_QUANTILE = '{"threshold": 1, "clips": []}'
 
 
-@pytest.mark.parametrize("text", ["\0" * 40, "[]", "{}", '{"threshold": 1, "clips": [{}]}', NO_NUMBER])
+@pytest.mark.parametrize("text", ["\0" * 40, "[]", "{}", '{"threshold": 1, "clips": [{}]}', NO_NUMBER, NO_QUANTILE])
 def test_other_content_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(AsdError, match=r"is not a file of training scores \(.*\): delete it and run again$"):

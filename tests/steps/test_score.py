@@ -10,9 +10,10 @@ from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import gamma_quantile, left_out_quantile
 from asdlib.data.tables import clip_rows, writing
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.scoring.score_files import read_decisions, read_scores
 from asdlib.scoring.settings import BranchSettings, Decision, ScoreSettings
+from asdlib.scoring.training_scores import read_refusal
 from asdlib.steps.score import score
 
 CALIBRATION = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
@@ -93,6 +94,45 @@ def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path, backen
     assert list(decisions.values()) == [0, 0, 0, 0]  # of 1 … 4, where the sixth of -1 … 4 is the threshold
     training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
     assert training["threshold"] == left_out_quantile(np.arange(1, 7) - 2.0, ["source"] * 6, 0.8) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("backend", "threshold", "quantile"),
+    [(OWN, "published", 0.9), (OWN, "fitted", 0.8), (PLAIN, "fitted", 0.8), (PLAIN, "published", 0.8)],
+)
+def test_the_quantile_is_that_of_the_threshold(tmp_path: Path, backend: dict, threshold: str, quantile: float) -> None:
+    """That of the method if the method's threshold is used, and otherwise that of the config."""
+    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((backend, 1), threshold=threshold))
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert training["quantile"] == quantile
+
+
+class Refuses(Plain):
+    """A backend that needs more clips, or that has another complaint."""
+
+    complaint: AsdError = TooFewClipsError("refuses: 6 training clips are too few: add some")
+
+    def fit(self, train: Embeddings) -> "Refuses":
+        raise self.complaint
+
+
+def test_too_few_training_clips_leave_files_that_say_so(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setitem(BACKENDS, "plain", Refuses)
+    score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((PLAIN, 1)))
+    told = "refuses: 6 training clips are too few: add some"
+    assert read_refusal(tmp_path / "training_score_fan_section_00_train.json") == told
+    for kind in ("anomaly_score", "decision_result"):
+        assert not (tmp_path / f"{kind}_fan_section_00_test.csv").read_bytes()
+    assert caplog.messages == [f"fan, section 00: not scored (column note of scores.csv): {told}"]
+
+
+def test_other_complaints_are_errors(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(BACKENDS, "plain", Refuses)
+    monkeypatch.setattr(Refuses, "complaint", AsdError("refuses: a setting is wrong: correct it"))
+    path = embeddings(tmp_path / "e.parquet")
+    with pytest.raises(AsdError, match="a setting is wrong"):
+        score([path], "fan", tmp_path, settings((PLAIN, 1)))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 class LeavesOut(Plain):

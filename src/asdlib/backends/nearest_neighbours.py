@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from asdlib.backends.embeddings import Embeddings
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -50,7 +50,7 @@ class NearestNeighbours:
     def fit(self, train: Embeddings) -> Self:
         """Store the training clips of every domain and learn μ and σ of their distances.
 
-        Raises AsdError if no domain has two clips, or if a representation is not finite.
+        Raises TooFewClipsError if no domain has two clips, and AsdError if a representation is not finite.
         """
         from sklearn.neighbors import NearestNeighbors  # takes a second, and other backends do without it
 
@@ -59,7 +59,7 @@ class NearestNeighbours:
         domains = np.array([str(domain) for domain in train.domains])
         self.domains_, counts = np.unique(domains, return_counts=True)
         if counts.max() < 2:
-            raise AsdError("backend nearest_neighbours: no domain has two training clips: add training clips")
+            raise TooFewClipsError("backend nearest_neighbours: no domain has two training clips: add training clips")
         self._members = [
             NearestNeighbors(metric=self.metric).fit(vectors[domains == domain]) for domain in self.domains_
         ]

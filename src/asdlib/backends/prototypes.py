@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from asdlib.backends.embeddings import Embeddings
-from asdlib.errors import AsdError
+from asdlib.errors import TooFewClipsError
 
 RUNS = 10  # of k-means, from different starts; the best is kept
 _log = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ class Prototypes:
         self.centroids = centroids
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn the prototypes; raise AsdError if there are no source clips or there is only one training clip."""
+        """Learn the prototypes; raise TooFewClipsError without source clips, and if there is only one training clip."""
         vectors = np.asarray(train[self.representation], dtype=np.float64)
         target = np.array([domain == "target" for domain in train.domains])
         if target.all():
-            raise AsdError("backend prototypes: there is no training clip of the source domain: add some")
+            raise TooFewClipsError("backend prototypes: there is no training clip of the source domain: add some")
         if len(vectors) == 1:
-            raise AsdError("backend prototypes: there is only one training clip: add some")
+            raise TooFewClipsError("backend prototypes: there is only one training clip: add some")
         itself = np.flatnonzero(target)  # the clips that are prototypes themselves
         if self._too_few(vectors[~target]):
             itself = np.concatenate([np.flatnonzero(~target), itself])

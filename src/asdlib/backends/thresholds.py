@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from asdlib.errors import AsdError
+from asdlib.errors import TooFewClipsError
 
 _log = logging.getLogger(__name__)
 
@@ -16,8 +16,8 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     """Return the quantile of a three-parameter gamma distribution fitted to a sample of scores.
 
     The fit is that of `scipy.stats.gamma.fit` (maximum likelihood) with a free location (docs/baseline.md, Decision
-    threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raise AsdError if no
-    distribution is found.
+    threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raise TooFewClipsError
+    if no distribution is found.
     """
     sample = np.asarray(sample, dtype=np.float64)
     if np.ptp(sample) == 0:
@@ -27,7 +27,7 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     except stats.FitError:
         shape = location = scale = math.nan
     if not np.isfinite([shape, location, scale]).all():
-        raise AsdError(f"backend: no gamma distribution fits {len(sample)} normal scores: add training clips")
+        raise TooFewClipsError(f"backend: no gamma distribution fits {len(sample)} normal scores: add training clips")
     return float(stats.gamma.ppf(quantile, shape, loc=location, scale=scale))
 
 

@@ -19,7 +19,7 @@ from asdlib.backends.evolving_mixture import (
     mixture_divergence,
     student_shares,
 )
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
 
 RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's initialisation
 REGULARISATION = 1e-3  # ours: added to variances; small compared to 1, their value after whitening
@@ -168,7 +168,7 @@ def _parts(domains: list[str | None], share: float) -> np.ndarray:
     """Return the part of each clip, (N,): every part has about a `share` of the clips of every domain, at random.
 
     The parts have one clip each if part 0, the threshold set, would have fewer than two clips, or the rest would.
-    Raises AsdError if not even two clips are left when one is taken out.
+    Raises TooFewClipsError if not even two clips are left when one is taken out.
     """
     parts = np.empty(len(domains), dtype=np.int64)
     rng = np.random.default_rng(RANDOM_STATE)
@@ -181,5 +181,5 @@ def _parts(domains: list[str | None], share: float) -> np.ndarray:
     if min((parts == 0).sum(), (parts > 0).sum()) >= 2:
         return np.unique(parts, return_inverse=True)[1]
     if len(parts) < 3:
-        raise AsdError(f"topic_mixture: {len(domains)} training clips are too few to leave one out: add some")
+        raise TooFewClipsError(f"topic_mixture: {len(domains)} training clips are too few to leave one out: add some")
     return np.arange(len(parts))

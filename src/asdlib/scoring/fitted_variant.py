@@ -25,13 +25,14 @@ class FittedVariant:
 
     `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores, each by backends that were
     not fitted to that clip, as far as the backends can leave it out. A clip whose score exceeds `threshold` is called
-    anomalous.
+    anomalous; the share `quantile` of the normal clips shall stay below it.
     """
 
     branches: list[list[Any]]
     clips: pa.Table
     train_score: np.ndarray
     threshold: float
+    quantile: float
 
     def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings]) -> np.ndarray:
         """Return one score per clip, (N,), for clips and embeddings as `read_views` returns them.
@@ -60,7 +61,7 @@ def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     ]
     scores = _mean([[_left_out(backend) for backend in backends] for backends in branches])
     train_score = _finite(scores, clips)
-    return FittedVariant(branches, clips, train_score, _threshold(branches, clips, train_score, settings.decision))
+    return FittedVariant(branches, clips, train_score, *_threshold(branches, clips, train_score, settings.decision))
 
 
 def read_views(paths: list[Path], kind: str, section: str) -> tuple[pa.Table, list[Embeddings]]:
@@ -107,11 +108,14 @@ def _left_out(backend: Any) -> np.ndarray:
     return getattr(backend, "left_out_score_", backend.train_score_)
 
 
-def _threshold(branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, decision: Decision) -> float:
+def _threshold(
+    branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, decision: Decision
+) -> tuple[float, float]:
+    """Return the threshold and its quantile: that of the config, or of the method that publishes the threshold."""
     backends = [backend for views in branches for backend in views]
     if decision.threshold == "published":
         own = getattr(backends[0], "threshold_", None)
         if len(backends) == 1 and own is not None:
-            return float(own)
+            return float(own), getattr(backends[0], "quantile", decision.quantile)
         _log.info("the method publishes no threshold: it is fitted to the scores of the training clips")
-    return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile)
+    return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile), decision.quantile
