@@ -58,22 +58,44 @@ def test_the_table_of_scores_has_ours_beside_reported(tmp_path: Path, capsys: py
             "reported_auc_source": 70.0,
             "auc_source_low": 62.6,
             "auc_source_high": 79.9,
+            "mean_of": "auc_source auc_target pauc",
+            "false_alarms": 20.0,
+            "promised": 10.0,
+            "recall": 75.0,
         },
-        {"machine": "all", "section": "", "hmean": 100.0},
+        {"machine": "all", "section": "", "hmean": 100.0, "false_alarms": 20.01, "promised": 10.0},
     ]
     pd.DataFrame([known | row for row in rows]).reindex(columns=SCORE_COLUMNS).to_csv(path, index=False)
     assert main(["table", str(path), str(path)]) == 0
-    head, fan, overall, *again, empty, note = capsys.readouterr().out.splitlines()
-    assert (
-        head == "system  variant  dataset  machine  section  seed             AUC source  AUC target   pAUC      h-mean"
-    )
-    assert (
-        fan == "toy     a        here     fan      00       1     71.23 (63-80) / 70.00       - / -  - / -       - / -"
+    head, fan, overall, *again, empty, note, rates = capsys.readouterr().out.splitlines()
+    assert (head, fan) == (
+        "system  variant  dataset  machine  section  seed             AUC source  AUC target   pAUC      h-mean  "
+        "false alarms  recall",
+        "toy     a        here     fan      00       1     71.23 (63-80) / 70.00       - / -  - / -       - / -  "
+        "       20.00   75.00",
     )
     assert overall.split()[:5] == ["toy", "a", "here", "all", "1"]
-    assert overall.endswith("- / -       - / -  - / -  100.00 / -")
+    assert overall.endswith("- / -       - / -  - / -  100.00 / -        20.01!       -")
+    assert rates.endswith("! means more than twice the promised false alarms.")
     assert again == [fan, overall]
     assert (empty, note[:31]) == ("", "Ours (95 % interval) / reported")
+
+
+def test_other_means_and_notes_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    known = {"system": "toy", "variant": "a", "dataset": "here", "seed": "1", "metric": "2022"}
+    rows = [
+        {"machine": "fan", "section": "00", "auc": 80.0, "pauc": 60.0, "hmean": 68.57, "mean_of": "auc pauc"},
+        {"machine": "pump", "section": "00", "note": "not scored: too few clips"},
+        {"machine": "pump", "section": "01", "note": "not scored: too few clips"},
+        {"machine": "all", "section": "", "note": "see pump 00, pump 01"},
+    ]
+    pd.DataFrame([known | row for row in rows]).reindex(columns=SCORE_COLUMNS).to_csv(tmp_path / "a.csv", index=False)
+    assert main(["table", str(tmp_path / "a.csv")]) == 0
+    head, fan, *_, star, note = capsys.readouterr().out.splitlines()
+    assert head.split()[6:] == ["AUC", "AUC", "source", "AUC", "target", "pAUC", "h-mean", "false", "alarms", "recall"]
+    assert " ".join(fan.split()[6:]) == "80.00 / - - / - - / - 60.00 / - 68.57* / - - -"
+    assert star.startswith("* is the mean of other figures")
+    assert note == "toy a, here/pump section 00 (and 1 more): not scored: too few clips"
 
 
 def test_another_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -17,9 +17,10 @@ pytestmark = pytest.mark.workflow
 TABLES = "results/baseline/scores.csv"
 FIGURES = ("auc_source", "auc_target", "pauc", "hmean")
 COLUMNS = (
-    "system,variant,dataset,machine,section,metric,auc_source,auc_target,pauc,hmean,auc_source_low,auc_source_high,"
-    "auc_target_low,auc_target_high,pauc_low,pauc_high,hmean_low,hmean_high,reported_auc_source,reported_auc_target,"
-    "reported_pauc,reported_hmean,n_train,n_test,seed,recipe"
+    "system,variant,dataset,machine,section,metric,auc_source,auc_target,pauc,hmean,auc,mean_of,auc_source_low,"
+    "auc_source_high,auc_target_low,auc_target_high,pauc_low,pauc_high,hmean_low,hmean_high,auc_low,auc_high,"
+    "false_alarms,recall,precision,f1,promised,reported_auc_source,reported_auc_target,reported_pauc,reported_hmean,"
+    "n_train,n_test,n_labelled,n_normal,seed,recipe,note"
 )
 SHORT = "override: {models: {dense_ae: {hidden: 8, training: {epochs: 1, batch_size: 64}}}}\nprepare: {seconds: 1.0}\n"
 # The demo at the size of a test: the settings of a declared dataset can be overridden like any other.
@@ -58,6 +59,8 @@ def test_scores_have_a_row_for_every_machine_and_one_for_all(built: Checkout) ->
     ]  # fmt: skip
     assert all(complete(row) for row in rows)
     assert [(row["n_train"], row["n_test"]) for row in rows[:3]] == [("7", "8"), ("7", "8"), ("14", "16")]
+    assert {row["mean_of"] for row in rows} == {"auc_source auc_target pauc"}
+    assert all(0 <= float(row[name]) <= 100 for row in rows for name in ("auc", "false_alarms", "recall"))
     assert [row["reported_auc_source"] for row in rows] == ["61.0", "", "61.0", "", "", ""]
     assert {row["seed"] for row in rows} == {"13711"}
     assert rows[3]["recipe"].count(" > ") == 2

@@ -49,6 +49,15 @@ def test_every_row_of_the_table_is_on_the_page(page: PageReader, rows: list[dict
     assert any(re.match("[+−]", cell) for row in expected for cell in row)
 
 
+def test_decisions_of_every_row_are_on_the_page(page: PageReader, rows: list[dict[str, str]]) -> None:
+    expected = []
+    for row in rows:
+        cells = [f"{float(row[name]):.2f}" for name in ("auc", "false_alarms", "recall", "precision", "f1")]
+        cells[1] += " !" if float(row["false_alarms"]) > 2 * float(row["promised"]) else ""
+        expected.append([row["variant"], row["machine"], row["section"], row["seed"], *cells, row["note"]])
+    assert page.table("Decisions of toy on toy") == expected
+
+
 def test_the_overview_is_the_rows_of_all_machines(page: PageReader, rows: list[dict[str, str]]) -> None:
     overall = [row for row in rows if row["machine"] == "all"]
     assert page.table("All variants on toy") == [["toy", row["variant"], *cells(row)] for row in overall]

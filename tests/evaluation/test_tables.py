@@ -1,5 +1,7 @@
 """The tables: official metrics, reported figures, several seeds, and data without labels."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from asdlib.cli import main
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.evaluation.jackknife import official_ci95
@@ -14,6 +17,7 @@ from asdlib.evaluation.reported import load_reported, nothing_reported
 from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_scores, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
+from asdlib.scoring.training_scores import TrainingScores, training_scores_path, write_refusal, write_training_scores
 
 MACHINES = ("fan", "valve")
 SPEED = {"spd": "3", "mic": "1"}
@@ -21,11 +25,16 @@ CELLS = [(domain, label) for domain in ("source", "target") for label in ("norma
 
 
 def prepared(
-    machine: str, labelled: bool = True, attributes: dict[str, str] = SPEED, domains: bool = True
+    machine: str,
+    labelled: bool = True,
+    attributes: dict[str, str] = SPEED,
+    domains: bool = True,
+    kept: list[tuple[str, str]] = CELLS,
+    unlabelled: Iterable[int] = (),
 ) -> list[dict]:
     """Write three training clips of a machine and five test clips per domain and label; return the test clips."""
     rows = []
-    for kind, cells, count in (("train", [("source", "normal")], 3), ("test", CELLS, 5)):
+    for kind, cells, count in (("train", [("source", "normal")], 3), ("test", kept, 5)):
         for domain, label in cells:
             for number in range(count):
                 name = f"section_00_{domain}_{kind}_{label}_{number:04d}"
@@ -38,6 +47,8 @@ def prepared(
                         "source_file": f"{machine}/{kind}/{name}.wav",
                     }
                 )  # fmt: skip
+    for number in unlabelled:  # of the test clips
+        rows[3 + number]["label"] = None
     with writing(Path(f"results/audio/raw/toy/{machine}.parquet"), {}, audio=("int16", (1,))) as table:
         for kind in ("train", "test"):
             chosen = [row for row in rows if row["kind"] == kind]
@@ -45,12 +56,13 @@ def prepared(
     return [row for row in rows if row["kind"] == "test"]
 
 
-def scored(machine: str, clips: list[dict], folder: Path, seed: int) -> list[float]:
+def scored(machine: str, clips: list[dict], folder: Path, seed: int, quantile: float = 0.9) -> list[float]:
     random = np.random.default_rng([seed, len(machine)])
     scores = [float(random.normal() + (clip["label"] == "anomaly")) for clip in clips]
     names = [f"{clip['clip']}.wav" for clip in clips]
     write_scores(folder, machine, "00", zip(names, scores, strict=True))
     write_decisions(folder, machine, "00", zip(names, (value > 1 for value in scores), strict=True))
+    write_training_scores(training_scores_path(folder, machine, "00"), TrainingScores(1.0, quantile, [], [], []))
     return scores
 
 
@@ -142,7 +154,9 @@ def test_earlier_years_have_their_own_definitions(year: int) -> None:
         assert rows[-1][name] == pytest.approx(mean([areas[name] for areas in expected]), abs=1e-4)
     assert rows[-1][score] == pytest.approx(mean([value for areas in expected for value in areas.values()]), abs=1e-4)
     others = {"auc", "amean", "auc_source", "auc_target", "pauc", "pauc_source", "pauc_target", "hmean"}
+    others -= {"auc", "pauc"}  # of all clips: in every table
     assert not (others - set(expected[0]) - {score}) & set(rows[0]), "columns of other definitions"
+    assert {row["mean_of"] for row in rows} == {" ".join(expected[0])}
     write_table(pd.DataFrame(rows), Path("scores.csv"))
     table = read_score_table(Path("scores.csv"))
     assert table[score].tolist() == [row[score] for row in rows]
@@ -153,7 +167,160 @@ def test_2020_needs_no_domains() -> None:
     for machine in MACHINES:
         scored(machine, prepared(machine, domains=False), Path("results/baseline/mse/toy/1"), 1)
     assert not any(np.isnan(row["amean"]) for row in made(1, year=2020)[0])
-    assert all(np.isnan(row["hmean"]) for row in made(1, year=2021)[0])
+    assert {row["mean_of"] for row in made(1, year=2021)[0]} == {"auc pauc"}, "another mean than that of 2021"
+
+
+def all_clips(clips: list[dict], scores: list[float]) -> dict[str, float]:
+    """Return the AUC and pAUC of all labelled clips, written anew."""
+    known = [(clip["label"] == "anomaly", score) for clip, score in zip(clips, scores, strict=True) if clip["label"]]
+    truth, given = zip(*known, strict=True)
+    return {"auc": 100 * roc_auc_score(truth, given), "pauc": 100 * roc_auc_score(truth, given, max_fpr=0.1)}
+
+
+def test_without_domains_there_are_the_figures_of_all_clips() -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    areas = []
+    for machine in MACHINES:
+        clips = prepared(machine, domains=False)
+        areas.append(all_clips(clips, scored(machine, clips, folder, 1)))
+    rows, _ = made(1)
+    for row, expected in zip(rows, areas, strict=False):
+        assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+        assert row["hmean"] == pytest.approx(2 / sum(1 / value for value in expected.values()), abs=1e-4)
+        assert row["auc_low"] < row["auc"] < row["auc_high"]
+    assert rows[-1]["auc"] == pytest.approx(2 / sum(1 / one["auc"] for one in areas), abs=1e-4)
+    assert rows[-1]["hmean"] == pytest.approx(4 / sum(1 / v for one in areas for v in one.values()), abs=1e-4)
+    assert {row["mean_of"] for row in rows} == {"auc pauc"}
+    assert all(np.isnan(row[name]) for row in rows for name in ("auc_source", "auc_target"))
+
+
+def test_one_domain_alone_has_its_own_figures_and_a_mean_that_says_so() -> None:
+    """One machine has no target clips: the row of both has the means of what both have."""
+    folder = Path("results/baseline/mse/toy/1")
+    scored("fan", prepared("fan"), folder, 1)
+    scored("valve", prepared("valve", kept=[("source", "normal"), ("source", "anomaly")]), folder, 1)
+    fan, valve, overall = made(1)[0]
+    assert valve["mean_of"] == overall["mean_of"] == "auc_source pauc"
+    assert fan["mean_of"] == "auc_source auc_target pauc"
+    assert valve["auc_source"] == valve["auc"]
+    assert np.isnan(valve["auc_target"]) and np.isnan(overall["auc_target"])  # noqa: PT018
+    assert overall["auc_source"] == pytest.approx(2 / (1 / fan["auc_source"] + 1 / valve["auc_source"]), abs=1e-3)
+
+
+def test_figures_are_those_of_the_clips_with_labels() -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for machine in MACHINES:
+        clips = prepared(machine, unlabelled=range(4, 20, 5))
+        areas = all_clips(clips, scored(machine, clips, folder, 1))
+    row = made(1)[0][1]
+    assert {name: row[name] for name in areas} == pytest.approx(areas, abs=1e-4)
+    assert (row["n_test"], row["n_labelled"], row["note"]) == (20, 16, "4 of 20 test clips have no label")
+
+
+def test_decisions_are_counted_on_labelled_clips(caplog: pytest.LogCaptureFixture) -> None:
+    """Written anew; the threshold is 1."""
+    folder = Path("results/baseline/mse/toy/1")
+    rates = []
+    for machine in MACHINES:
+        clips = prepared(machine, kept=CELLS if machine == "fan" else [("source", "normal")])
+        values = scored(machine, clips, folder, 1)
+        above = {label: [v > 1 for v, c in zip(values, clips, strict=True) if c["label"] == label]
+                 for label in ("normal", "anomaly")}  # fmt: skip
+        hits, alarms = sum(above["anomaly"]), sum(above["normal"])
+        rates.append((alarms / len(above["normal"]), hits / max(len(above["anomaly"]), 1), hits / (hits + alarms)))
+    with caplog.at_level("INFO"):
+        fan, valve, overall = made(1)[0]
+    false_alarms, recall, precision = rates[0]
+    assert [fan[name] for name in ("false_alarms", "recall", "precision", "f1", "promised")] == pytest.approx(
+        [100 * false_alarms, 100 * recall, 100 * precision, 200 * precision * recall / (precision + recall), 10.0]
+    )
+    assert valve["false_alarms"] == pytest.approx(100 * rates[1][0])
+    assert np.isnan(valve["recall"]) and np.isnan(valve["hmean"])  # noqa: PT018
+    assert overall["false_alarms"] == pytest.approx(50 * (rates[0][0] + rates[1][0]))
+    told = f"toy/fan 00 {100 * rates[0][0]:.0f} % of 10, toy/valve 00 {100 * rates[1][0]:.0f} % of 5"
+    assert f"baseline mse, seed 1: false alarms among normal test clips, 10 % promised: {told}" in caplog.text
+
+
+@pytest.mark.parametrize(("promised", "warned"), [(10, True), (15, False), (20, False)])
+def test_a_threshold_that_breaks_its_promise_is_named(caplog, promised: int, warned: bool) -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for machine in MACHINES:
+        scored(machine, prepared(machine), folder, 1, quantile=1 - promised / 100)
+    names = [
+        f"section_00_{domain}_test_normal_{number:04d}.wav" for domain in ("source", "target") for number in range(5)
+    ]
+    others = [name.replace("normal", "anomaly") for name in names]
+    decisions = [(name, number in (1, 4, 7)) for number, name in enumerate(names)] + [(name, 0) for name in others]
+    write_decisions(folder, "fan", "00", decisions)
+    write_decisions(folder, "valve", "00", [(name, 0) for name, _ in decisions])
+    assert {row["promised"] for row in made(1)[0]} == {promised}
+    assert ("more than twice the promised 10 %" in caplog.text) == warned
+    assert not warned or "exceed the threshold: toy/fan 00 30 % of 10 (docs" in caplog.text
+
+
+def test_a_machine_that_a_variant_refuses_has_a_row_that_says_so() -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for machine in MACHINES:
+        scored(machine, prepared(machine), folder, 1)
+    write_scores(folder, "valve", "00", [])
+    write_decisions(folder, "valve", "00", [])
+    write_refusal(training_scores_path(folder, "valve", "00"), "too few clips: add some")
+    (fan, valve, overall), clips = made(1)
+    assert (fan["note"], fan["n_test"]) == ("", 20)
+    assert not np.isnan(fan["hmean"])
+    assert (valve["note"], valve["n_test"], valve["n_train"]) == ("not scored: too few clips: add some", 0, 3)
+    assert np.isnan(valve["hmean"]) and np.isnan(overall["hmean"])  # noqa: PT018
+    assert overall["note"] == "see valve 00"
+    assert {clip["machine"] for clip in clips} == {"fan"}
+    write_table(pd.DataFrame([fan, valve, overall]), Path("scores.csv"))
+    assert read_score_table(Path("scores.csv"))["note"].tolist() == ["", valve["note"], "see valve 00"]
+
+
+def test_a_refusal_of_one_seed_leaves_no_mean() -> None:
+    clips = {machine: prepared(machine) for machine in MACHINES}
+    for seed in (1, 2):
+        for machine in MACHINES:
+            scored(machine, clips[machine], Path(f"results/baseline/mse/toy/{seed}"), seed)
+    write_refusal(training_scores_path(Path("results/baseline/mse/toy/2"), "valve", "00"), "no fit: add clips")
+    rows = [row for row in made(1, 2)[0] if row["seed"] == "mean"]
+    assert [np.isnan(row["hmean"]) for row in rows] == [False, True, True]
+    assert [row["note"] for row in rows] == ["", "not scored: no fit: add clips", "see valve 00"]
+
+
+@pytest.mark.parametrize("kept", [CELLS, CELLS[:2]], ids=["no domains", "source only"])
+def test_the_command_evaluate_agrees_with_the_table(kept: list[tuple[str, str]], capsys) -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for number, machine in enumerate(MACHINES):
+        clips = prepared(machine, domains=kept != CELLS, kept=kept, unlabelled=range(number))
+        scored(machine, clips, folder, 1)
+    fan, _, overall = made(1)[0]
+    call = ["evaluate", "--scores", str(folder), "--clips", "results/audio/raw/toy"]
+    assert main([*call, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert 100 * result["score"] == pytest.approx(overall["hmean"], abs=1e-3)
+    names = [{"auc": "AUC", "pauc": "pAUC", "auc_source": "AUC (source)"}[name] for name in fan["mean_of"].split()]
+    assert result["mean_of"] == names
+    values = result["machines"]["fan"]["sections"]["00"]
+    assert [100 * values[name] for name in names] == pytest.approx(
+        [fan[one] for one in fan["mean_of"].split()], abs=1e-3
+    )
+    end = "" if kept == CELLS else " (source)"
+    assert 100 * values[f"F1 score{end}"] == pytest.approx(fan["f1"], abs=1e-3)
+    assert main(call) == 0
+    head, *_, score = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[-1].strip() == f"F1 score{end}"
+    assert score.startswith(f"mean of {', '.join(names)} (domains are missing) {overall['hmean']:.2f} ± ")
+
+
+def test_the_command_evaluate_checks_clips_without_labels(capsys) -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for machine in MACHINES:
+        scored(machine, prepared(machine, unlabelled=range(20) if machine == "valve" else ()), folder, 1)
+    assert main(["evaluate", "--scores", str(folder), "--clips", "results/audio/raw/toy"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(
+        f"{folder}: 40 clips of 2 sections are valid; no figures without labels (valve section 00: "
+    )
 
 
 def test_every_clip_has_a_row() -> None:

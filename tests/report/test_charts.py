@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asdlib.evaluation.figures import OF_2020, OF_2021, Definition
-from asdlib.evaluation.metrics import section_areas, section_metrics
+from asdlib.evaluation.figures import OF_2020, OF_2021, SINCE_2022, Definition
+from asdlib.evaluation.metrics import auc, section_areas, section_metrics
 from asdlib.report.charts import Scores, histograms, roc_curves
 
 RNG = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def test_roc_curves_say_the_official_metrics_areas() -> None:
 
 @pytest.mark.parametrize("definition", [OF_2021, OF_2020], ids=lambda definition: definition.name)
 def test_roc_curves_compare_the_clips_of_their_year(definition: Definition) -> None:
-    scored = SCORES if definition.needs_domains else replace(SCORES, domains=[None] * 20)
+    scored = SCORES if definition is OF_2021 else replace(SCORES, domains=[None] * 20)
     labels = [int(label == "anomaly") for label in LABELS]
     areas = section_areas(definition, labels, scored.domains, SCORES.scores)
     alt = roc_curves([scored], definition)["alt"]
@@ -35,11 +35,29 @@ def test_roc_curves_compare_the_clips_of_their_year(definition: Definition) -> N
             assert f"both, {name.partition('_')[2] or 'all'} {100 * area:.2f}" in alt
 
 
-@pytest.mark.parametrize("lost", [
-    {"labels": [None, *LABELS[1:]]}, {"domains": [None, *DOMAINS[1:]]}, {"labels": ["normal"] * 20},
-])  # fmt: skip
-def test_there_is_no_roc_curve_without_the_truth(lost: dict) -> None:
-    assert roc_curves([replace(SCORES, **lost)]) is None
+@pytest.mark.parametrize("labels", [[None] * 20, ["normal"] * 20, ["anomaly", *[None] * 19]])
+def test_there_is_no_roc_curve_without_both_labels(labels: list) -> None:
+    assert roc_curves([replace(SCORES, labels=labels)]) is None
+
+
+def test_roc_curves_are_those_of_the_labelled_clips() -> None:
+    known = [int(label == "anomaly") for label in LABELS[3:]]
+    official = section_metrics(known, DOMAINS[3:], SCORES.scores[3:])
+    alt = roc_curves([replace(SCORES, labels=[None] * 3 + LABELS[3:])])["alt"]
+    assert f"both, source {100 * official.auc_source:.2f}; both, target {100 * official.auc_target:.2f}." in alt
+
+
+@pytest.mark.parametrize("definition", [SINCE_2022, OF_2021], ids=lambda definition: definition.name)
+def test_without_domains_there_is_the_roc_curve_of_all_clips(definition: Definition) -> None:
+    area = 100 * auc([int(label == "anomaly") for label in LABELS], SCORES.scores)
+    alt = roc_curves([replace(SCORES, domains=[None, *DOMAINS[1:]])], definition)["alt"]
+    assert alt == f"ROC curves. AUC in percent: both, all {area:.2f}."
+
+
+def test_without_target_clips_there_is_the_roc_curve_of_the_source_domain() -> None:
+    area = 100 * auc([int(label == "anomaly") for label in LABELS], SCORES.scores)
+    alt = roc_curves([replace(SCORES, domains=["source"] * 20)])["alt"]
+    assert alt == f"ROC curves. AUC in percent: both, source {area:.2f}."
 
 
 def test_histograms_count_the_clips_above_the_threshold() -> None:

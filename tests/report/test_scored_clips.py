@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import CLIP_COLUMNS
 from asdlib.report.selection import scored_clips
 from asdlib.report.settings import IllustrateSettings
+from asdlib.scoring.training_scores import TrainingScores, write_refusal, write_training_scores
 from asdlib.workflow.typed_settings import typed
 
 
@@ -41,6 +43,25 @@ def test_the_rows_of_the_first_seed_are_read(settings: IllustrateSettings) -> No
     rows = scored_clips(Path("clips.csv"), settings)
     assert [(row["variant"], row["anomaly_score"]) for row in rows] == [(v, 0.5 + n) for v in "ab" for n in range(6)]
     assert {row["decision"] for row in rows} == {0}
+
+
+def test_a_variant_that_has_refused_the_section_has_no_rows(settings: IllustrateSettings) -> None:
+    write_refusal(Path("b.json"), "too few clips: add some")
+    write_training_scores(Path("a.json"), TrainingScores(1.0, 0.9, [], [], []))
+    chosen = [replace(one, training_scores={"00": f"{one.variant}.json"}) for one in settings.variants]
+    path = Path("clips.csv")
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",b," not in line))
+    assert {row["variant"] for row in scored_clips(path, replace(settings, variants=chosen))} == {"a"}
+    with pytest.raises(AsdError, match=NO_ROW):
+        scored_clips(path, settings)
+
+
+def test_the_table_is_empty_if_all_have_refused(settings: IllustrateSettings) -> None:
+    write_refusal(Path("refused.json"), "too few clips: add some")
+    chosen = [replace(one, training_scores={"00": "refused.json"}) for one in settings.variants]
+    path = Path("clips.csv")
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    assert scored_clips(path, replace(settings, variants=chosen)) == []
 
 
 def lines(first: int, last: int | None) -> Callable[[str], str]:

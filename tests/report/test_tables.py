@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from asdlib.evaluation.score_table import ALL_FIGURES, REPORTED, SCORE_COLUMNS, bounds
+from asdlib.evaluation.score_table import ALL_FIGURES, DECISION_FIGURES, PROMISED, REPORTED, SCORE_COLUMNS, bounds
 from asdlib.report import tables
 
 
 def row(**values: str | float) -> dict[str, Any]:
     known = {"system": "toy", "variant": "a", "dataset": "here", "machine": "all", "seed": "1"}
     ends = [end for figure in ALL_FIGURES for end in bounds(figure)]
-    numbers = dict.fromkeys([*ALL_FIGURES, *ends, *REPORTED], nan)
+    numbers = dict.fromkeys([*ALL_FIGURES, *ends, *DECISION_FIGURES, PROMISED, *REPORTED], nan)
     return dict.fromkeys(SCORE_COLUMNS, "") | {"metric": "2022"} | numbers | known | values
 
 
@@ -39,6 +39,16 @@ def test_the_figures_are_those_of_the_datasets_definition() -> None:
     assert [figure["ours"] for figure in line["figures"]] == ["70.00", "80.00", "60.00"]
     assert [figure["interval"] for figure in line["figures"]] == ["65–75", "", ""]
     assert tables.by_machine(rows, "old")["lines"][0]["cells"][0]["text"] == "70.00"
+
+
+def test_other_means_and_broken_promises_are_marked() -> None:
+    decided = {"auc": 80.0, "false_alarms": 25.0, "recall": 50.0, "promised": 10.0}
+    rows = [row(hmean=61.0, mean_of="auc pauc", **decided), row(variant="b", hmean=61.0, note="see pump 00")]
+    rows[1] |= {**decided, "false_alarms": 20.0, "mean_of": "auc_source auc_target pauc"}
+    one, two = tables.full(pd.DataFrame(rows), "here")
+    assert [line["figures"][0]["ours"] for line in (one, two)] == ["61.00 *", "61.00"]
+    assert one["decisions"] == ["80.00", "25.00 !", "50.00", "–", "–"]
+    assert (two["decisions"][1], one["note"], two["note"]) == ("20.00", "", "see pump 00")
 
 
 def test_missing_figures_are_dashes_without_colour() -> None:

@@ -8,6 +8,7 @@ import pytest
 from asdlib.data.tables import clip_rows, writing
 from asdlib.evaluation.tables import TableSettings
 from asdlib.scoring.score_files import write_decisions, write_scores
+from asdlib.scoring.training_scores import TrainingScores, training_scores_path, write_training_scores
 from asdlib.steps.tabulate import tabulate
 from asdlib.workflow.typed_settings import typed
 
@@ -35,6 +36,7 @@ def put_scores(seed: int, dataset: str, machine: str, scores: dict[str, float]) 
     folder = Path(f"results/baseline/mse/{dataset}/seed_{seed}")
     write_scores(folder, machine, "00", scores.items())
     write_decisions(folder, machine, "00", [(name, score > 1) for name, score in scores.items()])
+    write_training_scores(training_scores_path(folder, machine, "00"), TrainingScores(1.0, 0.9, [], [], []))
 
 
 def test_the_tables_are_written_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

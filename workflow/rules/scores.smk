@@ -56,6 +56,7 @@ rule tabulate:
     input:
         scores=lambda w: inputs.score_files(graph, w.system, "anomaly_score"),
         decisions=lambda w: inputs.score_files(graph, w.system, "decision_result"),
+        training=lambda w: inputs.score_files(graph, w.system, "training_score"),
         audio=inputs.audio_files(graph),
         reported=lambda w: inputs.reported_file(graph, w.system),
     output:

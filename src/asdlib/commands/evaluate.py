@@ -34,11 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the figures as a table in percent, or as JSON; without labels, only that the files are valid."""
-    from asdlib.evaluation.evaluator import summarise
-    from asdlib.evaluation.figures import OF_2020, definition_of
+    from asdlib.evaluation.evaluator import of_labelled_clips, summarise
+    from asdlib.evaluation.figures import definition_of
     from asdlib.evaluation.jackknife import official_ci95
     from asdlib.evaluation.truth_folders import read_sections
-    from asdlib.submission.check import labelled
 
     if args.truth:
         if args.year:
@@ -46,11 +45,14 @@ def run(args: argparse.Namespace) -> None:
         definition, sections = read_sections(args.scores, args.truth)
     else:
         definition, sections = definition_of(args.year), _checked(args.scores, args.clips)
-    if args.clips and not labelled(sections, definition):
+    if args.clips:
         count = sum(len(section.scores) for section in sections)
-        where = printable(str(args.scores))
-        print(f"{where}: {count} clips of {len(sections)} sections are valid; no figures without labels")
-        return
+        try:
+            definition, sections = of_labelled_clips(sections, definition)
+        except AsdError as error:
+            valid = f"{printable(str(args.scores))}: {count} clips of {len(sections)} sections are valid"
+            print(f"{valid}; no figures without labels ({error})")
+            return
     result = summarise(sections, definition)
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
@@ -58,8 +60,7 @@ def run(args: argparse.Namespace) -> None:
     half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections], definition)
     print(table(result))
     interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
-    name = "mean of AUC and pAUC" if definition is OF_2020 else "official score"
-    print(f"\n{name} {100 * result['official_score']:.2f}{interval}")
+    print(f"\n{_score(result)}{interval}")
 
 
 def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
@@ -89,6 +90,14 @@ def table(result: dict) -> str:
     line = "harmonic mean" if "harmonic mean" in result["overall"] else "arithmetic mean"
     rows.append((line, "", *(f"{100 * _mean(result['overall'], line, head):.2f}" for head in heads)))
     return text_table(("machine", "section", *heads), rows, left=2)
+
+
+def _score(result: dict) -> str:
+    """Return the name of the score, and the score in percent."""
+    if "mean_of" in result:
+        return f"mean of {', '.join(result['mean_of'])} (domains are missing) {100 * result['score']:.2f}"
+    name = "official score" if "harmonic mean" in result["overall"] else "mean of AUC and pAUC"
+    return f"{name} {100 * result['official_score']:.2f}"
 
 
 def _mean(overall: dict, line: str, head: str) -> float:

@@ -19,11 +19,15 @@ class Area:
 
 @dataclass(frozen=True)
 class Definition:
-    """The official metric of some years: areas of each section, and the mean that makes one score of them."""
+    """The official metric of some years: areas of each section, and the mean that makes one score of them.
+
+    `others` are areas that are no part of the score; they need no domains.
+    """
 
     name: str
     areas: tuple[Area, ...]
     score: str  # hmean (harmonic) or amean (arithmetic)
+    others: tuple[Area, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -36,16 +40,18 @@ class Definition:
         return (*self.columns, self.score)
 
     @property
-    def needs_domains(self) -> bool:
-        """Whether the domain of each clip has to be known."""
-        return any(area.normal or area.anomalous for area in self.areas)
+    def shown(self) -> tuple[str, ...]:
+        """The columns of the areas, of the score, and of the other areas."""
+        return (*self.figures, *(area.column for area in self.others))
 
 
 DOMAINS = ("source", "target")
+ALL_CLIPS = (Area("auc"), Area("pauc", partial=True))
 SINCE_2022 = Definition(
     "2022",
-    (*(Area(f"auc_{domain}", normal=domain) for domain in DOMAINS), Area("pauc", partial=True)),
+    (*(Area(f"auc_{domain}", normal=domain) for domain in DOMAINS), ALL_CLIPS[1]),
     "hmean",
+    ALL_CLIPS[:1],
 )
 OF_2021 = Definition(  # each domain by itself
     "2021",
@@ -54,13 +60,16 @@ OF_2021 = Definition(  # each domain by itself
         *(Area(f"pauc_{domain}", partial=True, normal=domain, anomalous=domain) for domain in DOMAINS),
     ),
     "hmean",
+    ALL_CLIPS,
 )
-OF_2020 = Definition("2020", (Area("auc"), Area("pauc", partial=True)), "amean")  # no domains
+OF_2020 = Definition("2020", ALL_CLIPS, "amean")  # no domains
 DEFINITIONS = {one.name: one for one in (OF_2020, OF_2021, SINCE_2022)}
 
 AREAS = SINCE_2022.columns
 FIGURES = SINCE_2022.figures
-ALL_FIGURES = tuple(dict.fromkeys(name for one in reversed(DEFINITIONS.values()) for name in one.figures))
+ALL_FIGURES = tuple(dict.fromkeys(name for one in reversed(DEFINITIONS.values()) for name in one.shown))
+MEAN_OF = "mean_of"  # the column with the areas that the score is the mean of
+DECISION_FIGURES = ("false_alarms", "recall", "precision", "f1")  # of the decisions on labelled clips
 BOUNDS = ("low", "high")  # of the 95 % interval: the columns auc_source_low, auc_source_high, …
 TITLES = {
     "auc_source": "AUC source",
@@ -71,6 +80,10 @@ TITLES = {
     "pauc_target": "pAUC target",
     "hmean": "h-mean",
     "amean": "a-mean",
+    "false_alarms": "false alarms",
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
 }
 
 

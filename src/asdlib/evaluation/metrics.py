@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import DOMAINS, SINCE_2022, Area, Definition
+from asdlib.evaluation.figures import ALL_CLIPS, DOMAINS, SINCE_2022, Area, Definition
 
 MAX_FPR = 0.1  # the pAUC covers false positive rates from 0 to here
 EPSILON = float(np.finfo(np.float64).eps)  # the floor of every harmonic mean and denominator
@@ -99,6 +99,22 @@ def clips_of_area(area: Area, labels: ArrayLike, domains: ArrayLike) -> NDArray[
             raise AsdError(f"labels: no {kind} clip of the {domain} domain: its AUC needs at least one")
         used |= chosen
     return used
+
+
+def areas_to_compute(definition: Definition, sections: Iterable[tuple[ArrayLike, ArrayLike]]) -> tuple[Area, ...]:
+    """Return the areas of a definition for which all sections, (labels, domains) of each, have clips.
+
+    If no AUC is among them, because domains are unknown, for example, they are those of all clips.
+    """
+    sections = [(np.asarray(labels), np.asarray(domains)) for labels, domains in sections]
+    found = tuple(area for area in definition.areas if all(_has_clips(area, *section) for section in sections))
+    return found if any(not area.partial for area in found) else ALL_CLIPS
+
+
+def _has_clips(area: Area, labels: NDArray[np.int64], domains: NDArray[np.str_]) -> bool:
+    wanted = [(label, domain) for label, domain in enumerate((area.normal, area.anomalous)) if domain]
+    known = not wanted or set(domains.tolist()) <= set(DOMAINS)
+    return known and all(((labels == label) & (domains == domain)).any() for label, domain in wanted)
 
 
 def precision_recall_f1(labels: ArrayLike, decisions: ArrayLike) -> DecisionMetrics:

@@ -1,9 +1,10 @@
 """The tables scores.csv and clips.csv of a system: their columns, and how they are read back."""
 
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,12 +12,14 @@ from asdlib.data.csv_cells import unguarded
 from asdlib.data.listing import is_file
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import ALL_FIGURES, BOUNDS, DEFINITIONS, FIGURES, SINCE_2022
+from asdlib.evaluation.figures import ALL_FIGURES, BOUNDS, DECISION_FIGURES, DEFINITIONS, FIGURES, MEAN_OF, SINCE_2022
 
 KEYS = ("system", "variant", "dataset", "machine", "section")
 METRIC = "metric"  # the name of the definition that a row's figures follow
 REPORTED = tuple(f"reported_{name}" for name in FIGURES)  # all reports are of 2025
-COUNTS = ("n_train", "n_test")
+COUNTS = ("n_train", "n_test", "n_labelled", "n_normal")  # the last three of test clips
+PROMISED = "promised"  # the rate of false alarms that the threshold is fitted to, in percent
+NOTE = "note"  # why figures are missing
 CLIP_COLUMNS = (*KEYS, "seed", "clip", "domain", "label", "attributes", "anomaly_score", "decision")
 MEAN, SD = "mean", "sd"  # in place of a seed
 
@@ -28,13 +31,19 @@ def bounds(figure: str) -> list[str]:
 
 def score_columns(metrics: Collection[str]) -> list[str]:
     """Return the columns of scores.csv: the figures, with their intervals, of the definitions that occur in it."""
-    wanted = {figure for name in metrics for figure in DEFINITIONS[name].figures}
+    wanted = {figure for name in metrics for figure in DEFINITIONS[name].shown}
     figures = [figure for figure in ALL_FIGURES if figure in wanted]
     ends = [column for figure in figures for column in bounds(figure)]
-    return [*KEYS, METRIC, *figures, *ends, *REPORTED, *COUNTS, "seed", "recipe"]
+    decisions = [*DECISION_FIGURES, PROMISED]
+    return [*KEYS, METRIC, *figures, MEAN_OF, *ends, *decisions, *REPORTED, *COUNTS, "seed", "recipe", NOTE]
 
 
 SCORE_COLUMNS = tuple(score_columns([SINCE_2022.name]))
+
+
+def is_partial(row: Mapping[str, Any]) -> bool:
+    """Return whether the score of a row is the mean of other areas than the official ones."""
+    return row[MEAN_OF] not in ("", " ".join(DEFINITIONS[row[METRIC]].columns))
 
 
 def read_score_table(path: Path) -> pd.DataFrame:
@@ -51,6 +60,7 @@ def read_score_table(path: Path) -> pd.DataFrame:
             raise ValueError(f"there is no metric {unknown[0]!r}")
         _refuse_missing(path, table, score_columns(set(table[METRIC])), "scores.csv")
         numbers = [*(column for figure in ALL_FIGURES for column in (figure, *bounds(figure))), *REPORTED]
+        numbers += [*DECISION_FIGURES, PROMISED]
         return table.assign(**table.reindex(columns=numbers).replace("", "nan").astype(float))
 
 

@@ -4,7 +4,7 @@ import logging
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from asdlib.data.files import atomic
 from asdlib.data.tables import ClipTable
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import DEFINITIONS, FIGURES, Definition, definition_of
+from asdlib.evaluation.false_alarms import warn_of_false_alarms
+from asdlib.evaluation.figures import DECISION_FIGURES, DEFINITIONS, FIGURES, MEAN_OF, Definition, definition_of
 from asdlib.evaluation.reported import KEYS as REPORTED_KEYS
 from asdlib.evaluation.reported import recomputed_overall
 from asdlib.evaluation.score_table import (
@@ -24,13 +25,23 @@ from asdlib.evaluation.score_table import (
     KEYS,
     MEAN,
     METRIC,
+    NOTE,
+    PROMISED,
     REPORTED,
     SD,
     bounds,
     score_columns,
 )
-from asdlib.evaluation.section_figures import Figures, figures_of, mean_figures, unknown_figures
+from asdlib.evaluation.section_figures import (
+    Figures,
+    decision_figures,
+    figures_of,
+    labelled,
+    mean_figures,
+    unknown_figures,
+)
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
+from asdlib.scoring.training_scores import read_refusal, read_training_scores, training_scores_path
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
 from asdlib.workflow.words import ALL, RAW
@@ -60,19 +71,26 @@ class TableSettings:
 
 @dataclass(frozen=True)
 class SectionClips:
-    """The test clips of a section, one per row, and the number of its training clips."""
+    """The test clips of a section, one per row, and the number of its training clips.
+
+    The clips that a variant has scored also have the columns of clips.csv. `promised` is the rate of false alarms that
+    its threshold shall have, in percent. `refused` is why a variant has scored none.
+    """
 
     section: Section
     test: pd.DataFrame
     n_train: int
+    promised: float = math.nan
+    refused: str | None = None
 
 
 def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return scores.csv and clips.csv of a system; all figures are in percent, as the reports print them.
 
     `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing if test clips have no
-    labels. A row `all` combines the machines of a variant by the means of the dataset's official definition; with
-    several seeds, rows `mean` and `sd` (sample standard deviation) follow.
+    labels, or if a variant refuses a machine; the column `note` says so. A row `all` combines the machines of a variant
+    by the means of the dataset's official definition; with several seeds, rows `mean` and `sd` (sample standard
+    deviation) follow.
     """
     sections = [_read_section(section) for section in settings.sections]
     datasets = dict.fromkeys(section.dataset for section in settings.sections)
@@ -82,15 +100,20 @@ def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.Dat
             definition = definition_of(settings.years[dataset])
             own = [one for one in sections if one.section.dataset == dataset]
             scored = [_scored_clips(settings.system, variant, section) for section in own]
-            rows = _rows(own, scored, definition)
+            rows = _rows(scored, definition)
             told = {"system": settings.system, "variant": variant.variant, "seed": variant.seed}
-            scores += [row | told | {"recipe": variant.recipe, METRIC: definition.name} for row in rows]
-            clips += scored
+            told |= {"recipe": variant.recipe, METRIC: definition.name}
+            rows = [row | told for row in rows]
+            warn_of_false_alarms(rows)
+            scores += rows
+            clips += [one.test for one in scored if one.refused is None]
     compared = pd.DataFrame(scores).join(_comparable(reported), on=list(REPORTED_KEYS))
     table = pd.concat([compared, *_over_seeds(compared)])
     columns = score_columns(set(table[METRIC]))
-    numbers = [name for name in columns if name not in (*KEYS, METRIC, *COUNTS, "seed", "recipe")]
-    return table.assign(**table[numbers].map(_rounded))[columns], pd.concat(clips)
+    numbers = [name for name in columns if name not in (*KEYS, METRIC, MEAN_OF, *COUNTS, "seed", "recipe", NOTE)]
+    return table.assign(**table[numbers].map(_rounded))[columns], pd.concat(
+        clips or [pd.DataFrame(columns=CLIP_COLUMNS)]
+    )
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -113,10 +136,14 @@ def _read_section(section: Section) -> SectionClips:
     return SectionClips(section, test.assign(**columns), len(clips) - len(test))
 
 
-def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> pd.DataFrame:
-    """Join a variant's score and decision files with the clips by name."""
+def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> SectionClips:
+    """Join a variant's score and decision files with the clips by name; no clip is left if it has scored none."""
     section, names = clips.section, clips.test["clip"]
     folder = Path(variant.folders[section.dataset])
+    training = training_scores_path(folder, section.machine, section.section)
+    refused = read_refusal(training)
+    if refused is not None:
+        return replace(clips, test=clips.test.head(0).reindex(columns=CLIP_COLUMNS), refused=refused)
     files = [submission_path(folder, kind, section.machine, section.section) for kind in (SCORES, DECISIONS)]
     for path in files:
         whole_text(path)  # otherwise a last score that is cut off would be read as another score
@@ -134,28 +161,44 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> p
         anomaly_score=names.map(scores),
         decision=names.map(decisions),
     )
-    return joined[list(CLIP_COLUMNS)]
+    promised = round(100 * (1 - read_training_scores(training).quantile), 6)  # 10, not 9.999999999999998
+    return replace(clips, test=joined[list(CLIP_COLUMNS)], promised=promised)
 
 
-def _rows(sections: list[SectionClips], scored: list[pd.DataFrame], definition: Definition) -> list[dict[str, Any]]:
+def _rows(sections: list[SectionClips], definition: Definition) -> list[dict[str, Any]]:
     """Return the rows of one variant, seed and dataset: one for each section, and the row `all`.
 
     The key `figures` keeps the figures themselves, for the mean over seeds; it is no column of the table.
     """
     rows = []
-    for one, clips in zip(sections, scored, strict=True):
-        try:
-            figures = figures_of([clips], definition)
-        except AsdError as error:
-            _log.warning("%s/%s section %s: no metrics: %s", *one.section, error)
-            figures = unknown_figures(definition)
-        rows.append(
-            {**one.section._asdict(), **_cells(figures, definition), "n_train": one.n_train, "n_test": len(clips)}
-        )
+    for one in sections:
+        figures, note = _figures(one, definition)
+        labels = labelled(one.test)["label"]
+        counts = dict(zip(COUNTS, (one.n_train, len(one.test), len(labels), sum(labels == "normal")), strict=True))
+        decisions = {**decision_figures(one.test), PROMISED: one.promised}
+        rows.append({**one.section._asdict(), **_cells(figures, definition), **decisions, **counts, NOTE: note})
     complete = not any(math.isnan(row[definition.score]) for row in rows)
-    overall = figures_of(scored, definition) if complete else unknown_figures(definition)
+    overall = figures_of([one.test for one in sections], definition) if complete else unknown_figures(definition)
     counts = {name: sum(row[name] for row in rows) for name in COUNTS}
-    return [*rows, {**rows[0], "machine": ALL, "section": "", **_cells(overall, definition), **counts}]
+    decisions = {name: statistics.fmean(row[name] for row in rows) for name in (*DECISION_FIGURES, PROMISED)}
+    noted = [f"{row['machine']} {row['section']}" for row in rows if row[NOTE]]
+    note = f"see {', '.join(noted)}" if noted else ""
+    ours = {**_cells(overall, definition), **decisions, **counts, NOTE: note}
+    return [*rows, {**rows[0], "machine": ALL, "section": "", **ours}]
+
+
+def _figures(clips: SectionClips, definition: Definition) -> tuple[Figures, str]:
+    """Return the figures of a section, and a note if some or all are missing."""
+    if clips.refused is not None:
+        return unknown_figures(definition), f"not scored: {clips.refused}"
+    without = len(clips.test) - len(labelled(clips.test))
+    try:
+        figures = figures_of([clips.test], definition)
+    except AsdError as error:
+        _log.warning("%s/%s section %s: no metrics: %s", *clips.section, error)
+        return unknown_figures(definition), "no figures: no test clips with both labels"
+    note = f"{without} of {len(clips.test)} test clips have no label" if without else ""
+    return figures, note
 
 
 def _cells(figures: Figures, definition: Definition) -> dict[str, Any]:
@@ -175,11 +218,19 @@ def _over_seeds(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for _, group in rows.groupby(list(KEYS), sort=False):
         if len(group) > 1:
             definition = DEFINITIONS[group[METRIC].iloc[0]]
-            joined, seeds = group.head(1).assign(recipe=""), group["figures"].tolist()
-            yield joined.assign(seed=MEAN, **mean_figures(seeds).cells(definition))
-            spread = {name: _deviation(group[name].tolist()) for name in definition.figures}
-            ends = [column for name in definition.figures for column in bounds(name)]
-            yield joined.assign(seed=SD, **spread, **dict.fromkeys([*ends, *REPORTED], math.nan))
+            notes = "; ".join(dict.fromkeys(note for note in group[NOTE] if note))
+            joined = group.head(1).assign(recipe="", **{NOTE: notes})
+            means = {name: statistics.fmean(group[name]) for name in (*DECISION_FIGURES, PROMISED)}
+            figures = _mean_figures(group["figures"].tolist(), definition)
+            yield joined.assign(seed=MEAN, **figures.cells(definition), **means)
+            spread = {name: _deviation(group[name].tolist()) for name in (*definition.shown, *DECISION_FIGURES)}
+            ends = [column for name in definition.shown for column in bounds(name)]
+            yield joined.assign(seed=SD, **spread, **dict.fromkeys([*ends, *REPORTED, PROMISED], math.nan))
+
+
+def _mean_figures(seeds: list[Figures], definition: Definition) -> Figures:
+    """Return the mean over the seeds; unknown if it is for one of them, as after a refusal."""
+    return mean_figures(seeds) if all(one.areas for one in seeds) else unknown_figures(definition)
 
 
 def _deviation(values: list[float]) -> float:

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_curve
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import DOMAINS, SINCE_2022, Area, Definition
-from asdlib.evaluation.metrics import auc, clips_of_area
+from asdlib.evaluation.metrics import areas_to_compute, auc, clips_of_area
 from asdlib.report.images import (
     BLACK,
     BLUE,
@@ -55,9 +55,11 @@ class Scores:
 def roc_curves(variants: Sequence[Scores], definition: Definition = SINCE_2022) -> Picture | None:
     """Return the ROC curves of a section, one panel per AUC and one line per variant; None without ground truth.
 
-    The curves compare the clips that the AUCs of the official definition compare.
+    The curves compare the clips that the AUCs of the official definition compare, or all labelled clips where domains
+    are missing.
     """
-    compared = [area for area in definition.areas if not area.partial]
+    truth = [_labels(variant) for variant in variants]
+    compared = [area for area in areas_to_compute(definition, truth) if not area.partial]
     figure, panels = new_figure(len(compared), height=2.9)
     areas = []
     for chosen, axes in zip(compared, panels, strict=True):
@@ -80,12 +82,17 @@ def roc_curves(variants: Sequence[Scores], definition: Definition = SINCE_2022) 
 
 
 def _clips_of(variant: Scores, area: Area) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels and scores that an area compares; raise AsdError if a label or a domain is unknown."""
-    if None in variant.labels:
-        raise AsdError("no truth")
-    labels = np.array([label == "anomaly" for label in variant.labels], dtype=int)
-    used = clips_of_area(area, labels, variant.domains)
-    return labels[used], variant.scores[used]
+    """Return the labels and scores of the labelled clips that an area compares."""
+    labels, domains = _labels(variant)
+    scores = variant.scores[[label is not None for label in variant.labels]]
+    used = clips_of_area(area, labels, domains)
+    return labels[used], scores[used]
+
+
+def _labels(variant: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels, 0 or 1, and the domains of the labelled clips."""
+    known = [pair for pair in zip(variant.labels, variant.domains, strict=True) if pair[0] is not None]
+    return np.array([label == "anomaly" for label, _ in known], dtype=int), np.array([domain for _, domain in known])
 
 
 @styled

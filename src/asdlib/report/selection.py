@@ -8,7 +8,8 @@ from typing import Any
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import read_clip_scores
-from asdlib.report.settings import IllustrateSettings
+from asdlib.report.settings import IllustrateSettings, ShownVariant
+from asdlib.scoring.training_scores import read_refusal
 
 Row = dict[str, Any]
 
@@ -16,8 +17,11 @@ Row = dict[str, Any]
 def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
     """Return a machine's rows of clips.csv for the first seed.
 
-    Raise AsdError unless there is one row for every test clip and variant.
+    Raise AsdError unless there is one row for every test clip and variant that has scored the section. The table may be
+    empty if none has scored any.
     """
+    if all(refusal(variant, section) for variant in settings.variants for section in settings.sections):
+        return []
     table = read_clip_scores(path)
     wanted = {"dataset": settings.dataset, "machine": settings.machine, "seed": str(settings.seed)}
     rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
@@ -25,11 +29,18 @@ def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
     for clip in ClipTable(Path(settings.audio)).clips("test").to_pylist():
         name = clip["source_file"].rpartition("/")[2]
         for variant in settings.variants:
+            if refusal(variant, clip["section"]):
+                continue
             count = found[variant.variant, clip["section"], name]
             if clip["section"] in settings.sections and count != 1:
                 what = f"{count} rows of {settings.machine}/{name} for variant {variant.variant}"
                 raise AsdError(f"{path}: has {what}: delete it and run again")
     return rows
+
+
+def refusal(variant: ShownVariant, section: str) -> str | None:
+    """Return why a variant has scored no clip of a section; None if it has."""
+    return read_refusal(Path(variant.training_scores[section])) if section in variant.training_scores else None
 
 
 def ends(rows: Sequence[Row], count: int) -> list[Row]:

@@ -8,14 +8,17 @@ from typing import Any
 import pandas as pd
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import DEFINITIONS, OF_2020, TITLES, Definition
-from asdlib.evaluation.score_table import KEYS, MEAN, METRIC, SD, bounds, read_score_table
+from asdlib.evaluation.false_alarms import is_far_over
+from asdlib.evaluation.figures import DECISION_FIGURES, DEFINITIONS, OF_2020, TITLES, Definition
+from asdlib.evaluation.score_table import KEYS, MEAN, METRIC, SD, bounds, is_partial, read_score_table
 from asdlib.report.settings import ShownSystem
 from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
 
 MINUS = "−"
 DASH = "–"
+STAR = " *"  # the score is the mean of other figures than the official ones
+FAR_MARK = " !"  # more than twice the promised false alarms
 # Ends of a diverging scale that is safe for colour-blind readers: orange below, white between, blue above.
 BELOW, ABOVE = (247, 170, 82), (122, 182, 217)
 WIDEST = 10.0  # a difference of this many points has the full colour
@@ -131,7 +134,13 @@ def _ordered(chosen: Definition) -> list[str]:
 
 def _line(row: dict[str, Any], chosen: Definition) -> dict[str, Any]:
     figures = [_figure(row, name) for name in _ordered(chosen)]
-    return {"system": row["system"], "variant": row["variant"], "recipe": row["recipe"], "figures": figures}
+    if is_partial(row):
+        figures[0]["ours"] += STAR
+    told = {name: row[name] for name in ("system", "variant", "recipe", "note")}
+    decisions = [rounded(row[name]) for name in ("auc", *DECISION_FIGURES)]
+    if is_far_over(row):
+        decisions[1] += FAR_MARK
+    return {**told, "figures": figures, "decisions": decisions}
 
 
 def _figure(row: dict[str, Any], name: str) -> dict[str, Any]:

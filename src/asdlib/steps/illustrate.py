@@ -11,7 +11,7 @@ from asdlib.evaluation.figures import definition_of
 from asdlib.report.charts import Scores, histograms, roc_curves
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
-from asdlib.report.selection import ends, scored_clips
+from asdlib.report.selection import ends, refusal, scored_clips
 from asdlib.report.settings import IllustrateSettings, ShownVariant
 from asdlib.report.sounds import read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
@@ -25,17 +25,19 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
     """Write `out` (JSON): ROC curves, histograms, embedding maps, and the most and least anomalous clips.
 
     `clips` is the system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds,
-    only the first one is drawn.
+    only the first one is drawn. A variant that has refused a section, because it has too few training clips, is left
+    out there.
     """
     rows = scored_clips(clips, settings)
     sections, shown = [], []
     for section in settings.sections:
-        own = {variant.variant: _of(rows, variant.variant, section) for variant in settings.variants}
-        scores = {variant.variant: _scores(own[variant.variant], variant, section) for variant in settings.variants}
+        variants = [variant for variant in settings.variants if not refusal(variant, section)]
+        own = {variant.variant: _of(rows, variant.variant, section) for variant in variants}
+        scores = {variant.variant: _scores(own[variant.variant], variant, section) for variant in variants}
         sections.append(
             {
                 "section": section,
-                "roc": roc_curves(list(scores.values()), definition_of(settings.year)),
+                "roc": roc_curves(list(scores.values()), definition_of(settings.year)) if scores else None,
                 "histograms": [{"variant": name, "picture": histograms(one)} for name, one in scores.items()],
                 "maps": _maps(settings, section),
             }

@@ -10,7 +10,6 @@ from asdlib.data.tables import ClipTable
 from asdlib.data.truth import parse_name
 from asdlib.errors import AsdError
 from asdlib.evaluation.evaluator import summarise
-from asdlib.evaluation.figures import SINCE_2022, Definition
 from asdlib.evaluation.truth_folders import ScoredSection
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 
@@ -64,11 +63,9 @@ def check_files(folder: Path, sections: Iterable[MachineSection]) -> None:
         raise AsdError(f"{min(expected - found)}: no such file: add it")
 
 
-def labelled(sections: Iterable[ScoredSection], definition: Definition = SINCE_2022) -> bool:
-    """Return whether the label of every clip is known and, if the definition needs it, the domain."""
-    sections = list(sections)
-    domains = not definition.needs_domains or all(None not in section.domains for section in sections)
-    return domains and all(None not in section.labels for section in sections)
+def labelled(sections: Iterable[ScoredSection]) -> bool:
+    """Return whether label and domain of every clip are known."""
+    return all(None not in section.labels and None not in section.domains for section in sections)
 
 
 def check_figures(folder: Path, sections: list[ScoredSection], rows: list[dict[str, str]]) -> bool:

@@ -1,0 +1,43 @@
+"""Whether thresholds keep their promise on the normal test clips, of which they know nothing."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asdlib.evaluation.score_table import PROMISED
+from asdlib.workflow.words import ALL
+
+FAR_OVER = 2  # times the promised rate
+_log = logging.getLogger(__name__)
+_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+
+
+def warn_of_false_alarms(rows: Sequence[dict[str, Any]]) -> None:
+    """Log the false alarms of one variant, seed and dataset, and warn where they are over twice the promise.
+
+    `rows` are those of scores.csv. Machines without normal test clips are left out.
+    """
+    known = [row for row in rows if row["machine"] != ALL and not math.isnan(row["false_alarms"])]
+    if not known:
+        return
+    promised, name = known[0][PROMISED], f"{known[0]['system']} {known[0]['variant']}, seed {known[0]['seed']}"
+    _log.info("%s: false alarms among normal test clips, %g %% promised: %s", name, promised, _shown(known))
+    far = [row for row in known if is_far_over(row)]
+    if far:
+        _notice.warning(
+            "%s: more than twice the promised %g %% of the normal test clips exceed the threshold: %s "
+            "(docs/scoring.md, The threshold)", name, promised, _shown(far),
+        )  # fmt: skip
+
+
+def is_far_over(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of scores.csv has more than twice the promised false alarms; no figure is not more."""
+    return row["false_alarms"] > FAR_OVER * row[PROMISED]
+
+
+def _shown(rows: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(
+        f"{row['dataset']}/{row['machine']} {row['section']} {row['false_alarms']:.0f} % of {row['n_normal']}"
+        for row in rows
+    )
