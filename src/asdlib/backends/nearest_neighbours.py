@@ -4,6 +4,8 @@ Fu et al., report 3 of DCASE 2025 Task 2, §2.2 (docs/system3.md).
 """
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -57,9 +59,8 @@ class NearestNeighbours:
         self._refuse_bad_arguments()
         vectors = self._vectors(train)
         domains = np.array([str(domain) for domain in train.domains])
-        self.domains_, counts = np.unique(domains, return_counts=True)
-        if counts.max() < 2:
-            raise TooFewClipsError("backend nearest_neighbours: no domain has two training clips: add training clips")
+        self.refuse(train.domains)
+        self.domains_ = np.unique(domains)
         self._members = [
             NearestNeighbors(metric=self.metric).fit(vectors[domains == domain]) for domain in self.domains_
         ]
@@ -70,6 +71,12 @@ class NearestNeighbours:
         self.mean_, self.deviation_ = self._usual(distances, own)
         self.train_score_ = self._join(distances)
         return self
+
+    @staticmethod
+    def refuse(domains: Sequence[str | None]) -> None:
+        """Raise TooFewClipsError if no domain has two training clips."""
+        if max(Counter(domains).values()) < 2:
+            raise TooFewClipsError("backend nearest_neighbours: no domain has two training clips: add training clips")
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""

@@ -1,6 +1,7 @@
 """Distance to the nearest prototype of normal clips (Zhang et al., system4's report, §2.4, eq. 8 and 9)."""
 
 import logging
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -30,10 +31,7 @@ class Prototypes:
         """Learn the prototypes; raise TooFewClipsError without source clips, and if there is only one training clip."""
         vectors = np.asarray(train[self.representation], dtype=np.float64)
         target = np.array([domain == "target" for domain in train.domains])
-        if target.all():
-            raise TooFewClipsError("backend prototypes: there is no training clip of the source domain: add some")
-        if len(vectors) == 1:
-            raise TooFewClipsError("backend prototypes: there is only one training clip: add some")
+        self.refuse(train.domains)
         itself = np.flatnonzero(target)  # the clips that are prototypes themselves
         if self._too_few(vectors[~target]):
             itself = np.concatenate([np.flatnonzero(~target), itself])
@@ -43,6 +41,14 @@ class Prototypes:
         self.train_score_ = distances.min(axis=1)
         self.left_out_score_ = self._left_out(vectors, target, distances)
         return self
+
+    @staticmethod
+    def refuse(domains: Sequence[str | None]) -> None:
+        """Raise TooFewClipsError if there are no source clips, or only one clip."""
+        if all(domain == "target" for domain in domains):
+            raise TooFewClipsError("backend prototypes: there is no training clip of the source domain: add some")
+        if len(domains) == 1:
+            raise TooFewClipsError("backend prototypes: there is only one training clip: add some")
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""

@@ -6,6 +6,7 @@ report leaves open.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -74,6 +75,7 @@ class TopicMixture:
     def fit(self, train: Embeddings) -> Self:
         """Learn the baseline mixture from the model set and the threshold from the rest of the training clips."""
         self._refuse_unknown_words()
+        self.refuse(train.domains)
         parts = _parts(train.domains, self.threshold_share)
         alone = parts.max() == len(parts) - 1  # each clip is a part
         self.held_out_ = np.zeros(len(parts), bool) if alone else parts == 0
@@ -85,6 +87,13 @@ class TopicMixture:
         normal = self.left_out_score_ if alone else self.train_score_[self.held_out_]
         self.threshold_ = float(normal.mean() + self.deviations * normal.std())
         return self
+
+    @staticmethod
+    def refuse(domains: Sequence[str | None]) -> None:
+        """Raise TooFewClipsError if not even two clips are left when one is taken out."""
+        if len(domains) < 3:
+            few = f"{len(domains)} training clips are too few"
+            raise TooFewClipsError(f"topic_mixture: {few} to leave one out: add some")
 
     def _left_out(self, embeddings: np.ndarray, parts: np.ndarray) -> np.ndarray:
         """Return the scores of the clips of each part by a mixture of all others."""
@@ -168,7 +177,6 @@ def _parts(domains: list[str | None], share: float) -> np.ndarray:
     """Return the part of each clip, (N,): every part has about a `share` of the clips of every domain, at random.
 
     The parts have one clip each if part 0, the threshold set, would have fewer than two clips, or the rest would.
-    Raises TooFewClipsError if not even two clips are left when one is taken out.
     """
     parts = np.empty(len(domains), dtype=np.int64)
     rng = np.random.default_rng(RANDOM_STATE)
@@ -180,6 +188,4 @@ def _parts(domains: list[str | None], share: float) -> np.ndarray:
         parts[rows] = [*np.zeros(held_out, int), *(1 + others % max(1, round(1 / share) - 1))]
     if min((parts == 0).sum(), (parts > 0).sum()) >= 2:
         return np.unique(parts, return_inverse=True)[1]
-    if len(parts) < 3:
-        raise TooFewClipsError(f"topic_mixture: {len(domains)} training clips are too few to leave one out: add some")
     return np.arange(len(parts))

@@ -28,3 +28,10 @@ class ClipFormat:
     def shortest(self) -> int:
         """The least number of samples of a training or test clip; clips of a short format may be half empty."""
         return round(min(SHORTEST, self.seconds / 2) * self.sample_rate)
+
+    def pieces(self, samples: int) -> int:
+        """Return how many clips are made of a recording of some samples, at this rate."""
+        if self.longer != SPLIT or samples <= self.samples:
+            return 1
+        whole, rest = divmod(samples, self.samples)
+        return whole + (rest >= self.shortest)

@@ -28,7 +28,7 @@ FORMATS = {
     ".w64": "W64",
     ".caf": "CAF",
 }
-_OTHER_FORMATS = (".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".avi", ".ape", ".wv")
+OTHER_FORMATS = (".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".avi", ".ape", ".wv")
 TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
 _AUDIO = re.compile(rf"({'|'.join(map(re.escape, FORMATS))})\Z", re.IGNORECASE)
 _SHOWN = 5  # names of tables, and kinds of files, in a message
@@ -143,7 +143,7 @@ def unused(names: Sequence[str]) -> str:
     counted = [f"{number} × {kind}" for kind, number in others.most_common()]
     head = "1 entry is" if len(names) == 1 else f"{len(names)} entries are"
     said = f"{head} not used: {', '.join([*_first(tables), *_first(counted)])}"
-    convertible = next((name for name in names if _ending(name) in _OTHER_FORMATS), None)
+    convertible = next((name for name in names if _ending(name) in OTHER_FORMATS), None)
     return f"{said}; {conversion(convertible)}" if convertible else said
 
 

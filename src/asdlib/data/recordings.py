@@ -27,9 +27,10 @@ def read_audio(
     given, otherwise their mean, only with `downmix`. Raise AsdError if the file is damaged, empty or in a format that
     these settings do not allow.
     """
-    with _opened(path, sample_rate, resample, downmix, channel) as file:
-        samples = _decode(path, file, -1)
-        _refuse_short(path, file, len(samples))
+    with opened(path) as file:
+        _refuse_form(path, file, sample_rate, resample, downmix, channel)
+        samples = decode(path, file, -1)
+        refuse_short(path, file, len(samples))
         mono = _mono(samples, channel)
         if file.samplerate != sample_rate:
             import librosa  # takes a second, and most runs resample nothing
@@ -37,7 +38,7 @@ def read_audio(
             mono = librosa.resample(_as_float(mono), orig_sr=file.samplerate, target_sr=sample_rate, fix=False)
     converted = _to_int16(mono)
     if channel is None:
-        _refuse_cancelled(path, converted.any(), any(_to_int16(one).any() for one in samples.T))
+        refuse_cancelled(path, converted.any(), any(_to_int16(one).any() for one in samples.T))
     return converted
 
 
@@ -55,9 +56,10 @@ def read_pieces(
     """
     heard = kept = False
     rest = np.zeros(0, np.int16)
-    with _opened(path, sample_rate, resample, downmix, channel) as file:
+    with opened(path) as file:
+        _refuse_form(path, file, sample_rate, resample, downmix, channel)
         convert, read = _Converter(file.samplerate, sample_rate), 0
-        while len(block := _decode(path, file, _BLOCK * file.samplerate)):
+        while len(block := decode(path, file, _BLOCK * file.samplerate)):
             read += len(block)
             converted = convert(_mono(block, channel), last=False)
             heard, kept = heard or bool(block.any()), kept or bool(converted.any())
@@ -65,49 +67,67 @@ def read_pieces(
             while len(rest) > length:
                 yield rest[:length]
                 rest = rest[length:]
-        _refuse_short(path, file, read)
+        refuse_short(path, file, read)
         rest = np.concatenate([rest, convert(np.zeros(0, np.int16), last=True)])
     if channel is None:
-        _refuse_cancelled(path, kept or bool(rest.any()), heard)
+        refuse_cancelled(path, kept or bool(rest.any()), heard)
     for start in range(0, len(rest), length):
         yield rest[start : start + length]
 
 
 @contextmanager
-def _opened(
-    path: Path, sample_rate: int, resample: bool, downmix: bool, channel: int | None
-) -> Iterator[soundfile.SoundFile]:
-    """Open a file that is whole and whose channels and rate the settings allow."""
+def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file that is whole. Raises AsdError if it is not, also for what libsndfile meets while it is open."""
     refuse_damaged(path)
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # it cannot encode a name with bytes outside UTF-8
-            _refuse_form(path, file, sample_rate, resample, downmix, channel)
             yield file
     except soundfile.LibsndfileError as error:
         kind = format_of(path)
         raise AsdError(f"{path}: cannot be read as {kind} ({error.error_string}): replace the file") from error
 
 
-def _refuse_form(
-    path: Path, file: soundfile.SoundFile, sample_rate: int, resample: bool, downmix: bool, channel: int | None
-) -> None:
-    """Raise AsdError, with all that is to be changed, for channels or a rate that the settings do not allow."""
-    number, rate = file.channels, file.samplerate
-    if channel is not None and number > 1 and channel >= number:
-        raise AsdError(f"{path}: has {number} channels, the last is {number - 1}: correct prepare.channel ({channel})")
+def form_problems(
+    channels: int, rate: int, sample_rate: int, resample: bool, downmix: bool, channel: int | None
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with channels and a rate that the settings do not allow, and the settings that allow them.
+
+    A `channel` that the recording does not have is left to `missing_channel`.
+    """
     found, remedies = [], []
-    if number != 1 and channel is None and not downmix:
-        found.append(f"has {number} channels, expected 1")
+    if channels != 1 and channel is None and not downmix:
+        found.append(f"has {channels} channels, expected 1")
         remedies.append("downmix: true")
     if rate != sample_rate and not resample:
         found.append(f"is sampled at {rate} Hz, expected {sample_rate}")
         remedies.append("resample: true")
+    return found, remedies
+
+
+def missing_channel(channels: int, channel: int | None) -> str | None:
+    """Return what is wrong if a recording lacks the chosen channel."""
+    if channel is None or channels == 1 or channel < channels:
+        return None
+    return f"has {channels} channels, the last is {channels - 1}: correct prepare.channel ({channel})"
+
+
+def allowing(remedies: list[str]) -> str:
+    """Return settings of `prepare` as text that can be pasted into a config, or after --config."""
+    return f"prepare.{remedies[0]}" if len(remedies) == 1 else f"prepare: {{{', '.join(remedies)}}}"
+
+
+def _refuse_form(
+    path: Path, file: soundfile.SoundFile, sample_rate: int, resample: bool, downmix: bool, channel: int | None
+) -> None:
+    """Raise AsdError, with all that is to be changed, for channels or a rate that the settings do not allow."""
+    if problem := missing_channel(file.channels, channel):
+        raise AsdError(f"{path}: {problem}")
+    found, remedies = form_problems(file.channels, file.samplerate, sample_rate, resample, downmix, channel)
     if found:
-        setting = f"prepare.{remedies[0]}" if len(remedies) == 1 else f"prepare: {{{', '.join(remedies)}}}"
-        raise AsdError(f"{path}: {' and '.join(found)}: convert it, or set {setting}")
+        raise AsdError(f"{path}: {' and '.join(found)}: convert it, or set {allowing(remedies)}")
 
 
-def _refuse_short(path: Path, file: soundfile.SoundFile, read: int) -> None:
+def refuse_short(path: Path, file: soundfile.SoundFile, read: int) -> None:
     """Raise AsdError if no sample was read, or fewer than an MP3 file states, which has no size to compare with."""
     if not read:
         raise AsdError(f"{path}: contains no samples: replace or remove the file")
@@ -115,7 +135,7 @@ def _refuse_short(path: Path, file: soundfile.SoundFile, read: int) -> None:
         raise AsdError(f"{path}: is truncated ({file.frames - read} samples short): copy it again")
 
 
-def _decode(path: Path, file: soundfile.SoundFile, frames: int) -> np.ndarray:
+def decode(path: Path, file: soundfile.SoundFile, frames: int) -> np.ndarray:
     """Return samples (samples, channels); those of 16-bit files as int16, others as float64 in [-1, 1]."""
     samples = file.read(frames, dtype="int16" if file.subtype == "PCM_16" else "float64", always_2d=True)
     if samples.dtype == np.int16 or not len(samples):
@@ -144,6 +164,11 @@ class _Converter:
         return _to_int16(self._stream.resample_chunk(_as_float(mono), last))
 
 
+def as_mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    """Return what `read_audio` makes of decoded samples (samples, channels) at the rate of the clips."""
+    return _to_int16(_mono(samples, channel))
+
+
 def _mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
     """Return one channel as it is, or the mean of all as float64 in [-1, 1]."""
     if samples.shape[1] == 1:
@@ -163,6 +188,7 @@ def _to_int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * _INT16), -_INT16, _INT16 - 1).astype(np.int16)
 
 
-def _refuse_cancelled(path: Path, kept: bool, heard: bool) -> None:
+def refuse_cancelled(path: Path, kept: bool, heard: bool) -> None:
+    """Raise AsdError if there was sound in the channels, of which nothing is left in their mean."""
     if heard and not kept:
         raise AsdError(f"{path}: its channels cancel each other when they are averaged: convert it to one of them")

@@ -24,6 +24,8 @@ It can also have
 - `for_machine(machine)`: called before `embed`, for a joint network that treats machines differently. The machine of a
   clip is known, its domain and attributes are not,
 - `least_frames(**arguments) -> int`, a static method: the frames of real samples that a clip needs (default: 1),
+- `refuse(clips, **arguments)`, a static method: raises AsdError if a model with these arguments cannot be trained on
+  the clips, judging by their metadata and the shape of the features. `asdlib check` asks it before any run,
 - `finish(training, validation, losses) -> dict[str, Tensor]`: one pass in evaluation mode after the last epoch; its
   result is passed to the backends as `calibration`.
 """

@@ -89,7 +89,7 @@ class Dismae(DismaeNetwork):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the machines, the range (dB) and variance of the levels of each, and the domains."""
-        self._refuse_other_sizes(clips.features)
+        self.refuse(clips, self.bands, self.frames, self.patch)
         if self.domains == "condition" and len(set(clips.column("machine"))) > 1:
             raise AsdError("dismae: domains: condition is for the clips of one machine: use scope: machine")
         return {**machine_levels(clips), "domains": sorted(set(self._domains_of(clips)))}
@@ -196,7 +196,7 @@ class Dismae(DismaeNetwork):
         same for every clip; `mse_full` (1): the mean squared error of all real patches with none removed; `semantic`
         (width): the semantic CLS token with no patch removed.
         """
-        self._refuse_other_sizes(batch.features)
+        self.refuse(batch, self.bands, self.frames, self.patch)
         images, real = self.images(batch.features, batch.frames, self._range().expand(len(batch.frames), 2))
         tokens, patches = self.tokens(images), patchify(images, self.patch)
         everything = torch.arange(patches.shape[1], device=tokens.device).expand(len(tokens), -1)
@@ -223,15 +223,15 @@ class Dismae(DismaeNetwork):
         style = self.encode(tokens, keep_variation, self.variation_blocks)[:, 0]
         return (self.decode(semantic, keep, style) - patches).square().mean(2), semantic[:, 0]
 
-    def _refuse_other_sizes(self, features: Tensor) -> None:
-        frames, bands = features.shape[1:]
-        if bands != self.bands:
-            raise AsdError(
-                f"dismae.bands: {self.bands}, but the features have {bands}: set it to the frontend's n_mels"
-            )
-        if frames > self.frames:
-            whole = -(-frames // self.patch) * self.patch
-            raise AsdError(f"dismae.frames: {self.frames}, but the features have {frames}: set it to {whole}")
+    @staticmethod
+    def refuse(clips: Clips | Batch, bands: int = 128, frames: int = 1008, patch: int = 16, **_: object) -> None:
+        """Raise AsdError for features of other bands, or of more frames, than the network."""
+        found = clips.features.shape[1:]
+        if found[1] != bands:
+            raise AsdError(f"dismae.bands: {bands}, but the features have {found[1]}: set it to the frontend's n_mels")
+        if found[0] > frames:
+            whole = -(-found[0] // patch) * patch
+            raise AsdError(f"dismae.frames: {frames}, but the features have {found[0]}: set it to {whole}")
 
     def _range(self) -> Tensor:
         """Return the levels in dB, (2,), that are mapped to 0 and 1."""

@@ -75,6 +75,11 @@ class DualBranchCnn(nn.Module):
             nn.init.xavier_uniform_(kernel)
         self.dimensions = 2 * dimensions
 
+    @staticmethod
+    def refuse(clips: Clips, samples: int = 160000, n_fft: int = 1024, hop_length: int = 512, **_: object) -> None:
+        """Raise AsdError for features of another frontend, or of clips of another length."""
+        refuse_other_rows(clips.features, DualSpectra(samples, n_fft, hop_length))
+
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the classes of the training clips (section, machine, domain, attributes) and their machines."""
         machines = dict(zip(class_names(clips, section=True), clips.column("machine"), strict=True))
@@ -96,7 +101,7 @@ class DualBranchCnn(nn.Module):
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return the clips' waveforms (samples,) with their classes; `frames` counts the spectrogram's real frames."""
-        self._refuse_other_rows(clips.features)
+        refuse_other_rows(clips.features, self.layout)
         frames = [self.layout.real_frames(samples) for samples in clips.column("samples")]
         index = clips.table.schema.get_field_index("frames")
         table = clips.table.set_column(index, "frames", pa.array(frames, pa.int32()))
@@ -162,7 +167,7 @@ class DualBranchCnn(nn.Module):
 
         A log density is ln p(embedding | class). `own_log_density` is for the classes of the selected machine only.
         """
-        self._refuse_other_rows(batch.features)
+        refuse_other_rows(batch.features, self.layout)
         if self.own is None and len(set(self.machines)) > 1:
             _log.warning("the machine of these clips is not known: all classes are treated as its own")
         embedding = self.represent(*self.layout.spectra(batch.features))
@@ -177,11 +182,13 @@ class DualBranchCnn(nn.Module):
         """Draw the clips that are exchanged, (B,) bool; none in evaluation mode."""
         return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
 
-    def _refuse_other_rows(self, rows: Tensor) -> None:
-        values = sum(self.layout.parts)
-        if rows.shape[1:] != (1, values):
-            found = "×".join(map(str, rows.shape[1:]))
-            raise AsdError(
-                f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with the "
-                "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
-            )
+
+def refuse_other_rows(rows: Tensor, layout: DualSpectra) -> None:
+    """Raise AsdError for rows of another frontend than that of the layout."""
+    values = sum(layout.parts)
+    if rows.shape[1:] != (1, values):
+        found = "×".join(map(str, rows.shape[1:]))
+        raise AsdError(
+            f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with the "
+            "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
+        )

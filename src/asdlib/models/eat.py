@@ -106,6 +106,11 @@ class Eat(nn.Module):
         """Whether the loss is a mean over clips (asdlib.training.micro_batches)."""
         return self.utterance_reduction == "mean"
 
+    @staticmethod
+    def refuse(clips: Clips, frames: int = 1024, bands: int = 128, **_: object) -> None:
+        """Raise AsdError for spectrograms of another shape."""
+        refuse_shape(clips, (frames, bands))
+
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips without labels."""
         refuse_shape(clips, self.shape)

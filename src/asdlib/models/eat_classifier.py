@@ -59,11 +59,16 @@ class EatClassifier(nn.Module):
         """Return the classes of the training clips: machine type, domain and, if there are any, attributes."""
         return {"classes": sorted(set(class_names(clips)))}
 
+    @staticmethod
+    def refuse(clips: Clips, frames: int = 1024, bands: int = 128, **_: object) -> None:
+        """Raise AsdError for spectrograms of another shape, and if all training clips are of one class."""
+        refuse_shape(clips, (frames, bands))
+        _refuse_one_class(sorted(set(class_names(clips))))
+
     def grow(self, facts: dict) -> None:
         """Build the head, with one direction per class."""
         self.classes = facts["classes"]
-        if len(self.classes) < 2:
-            raise AsdError(f"models: all training clips are of one class ({self.classes[0]}): add machines or domains")
+        _refuse_one_class(self.classes)
         self.head = ArcFace(self.reduce.out_features, len(self.classes), self.scale, self.margin)
 
     def examples(self, clips: Clips) -> WholeClips:
@@ -89,3 +94,8 @@ class EatClassifier(nn.Module):
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `embedding`, (B, dimensions)."""
         return {"embedding": self(batch.features)}
+
+
+def _refuse_one_class(classes: list[str]) -> None:
+    if len(classes) < 2:
+        raise AsdError(f"models: all training clips are of one class ({classes[0]}): add machines or domains")

@@ -33,10 +33,15 @@ class LabelClassifier(nn.Module):
 
     def survey(self, clips: Clips) -> dict[str, Any]:
         """Return the sorted labels of the training clips; raise AsdError if there is only one."""
-        classes = sorted(set(self.label_names(clips)))
-        if len(classes) < 2:
-            raise AsdError(f"models: all training clips have one label ({classes[0]}): add machines or attributes")
-        return {"classes": classes}
+        self.refuse(clips, self.labels)
+        return {"classes": sorted(set(label_names(clips, self.labels)))}
+
+    @staticmethod
+    def refuse(clips: Clips, labels: str = "attributes", **_: object) -> None:
+        """Raise AsdError if all training clips have one label."""
+        first, *others = sorted(set(label_names(clips, labels)))
+        if not others:
+            raise AsdError(f"models: all training clips have one label ({first}): add machines or attributes")
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the head for the labels, with PyTorch's initial weights.
@@ -57,11 +62,7 @@ class LabelClassifier(nn.Module):
 
     def examples(self, clips: Clips) -> WholeClips:
         """Return whole clips with the numbers of their labels."""
-        return WholeClips(clips, class_numbers(self.label_names(clips), self.classes))
-
-    def label_names(self, clips: Clips) -> list[str]:
-        """Return the label of each clip."""
-        return clips.column("machine") if self.labels == "machine" else class_names(clips, domain=False)
+        return WholeClips(clips, class_numbers(label_names(clips, self.labels), self.classes))
 
     def embedding(self, batch: Batch) -> Tensor:
         """Return one vector per clip, (B, width)."""
@@ -79,3 +80,8 @@ class LabelClassifier(nn.Module):
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `embedding` (B, width)."""
         return {"embedding": self.embedding(batch)}
+
+
+def label_names(clips: Clips, labels: str) -> list[str]:
+    """Return the label of each clip; `labels` is one of LABELS."""
+    return clips.column("machine") if labels == "machine" else class_names(clips, domain=False)

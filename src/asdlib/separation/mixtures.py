@@ -111,14 +111,21 @@ def _loud_enough(recordings: list[np.ndarray], length: int, minimum: float, what
     return loud
 
 
+def too_few(count: int, what: str) -> str | None:
+    """Return what is wrong if there are not enough recordings to hold one out."""
+    return (
+        None
+        if count > 1
+        else f"pairs: {count} {what} recording(s), but at least 2 are needed (one is held out): add some"
+    )
+
+
 def _hold_out(
     recordings: list[np.ndarray], share: float, rng: np.random.Generator, what: str
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return recordings split at random into training and held-out ones, at least one of each."""
-    if len(recordings) < 2:
-        raise AsdError(
-            f"pairs: {len(recordings)} {what} recording(s), but at least 2 are needed (one is held out): add some"
-        )
+    if problem := too_few(len(recordings), what):
+        raise AsdError(problem)
     order = rng.permutation(len(recordings))
     held_out = max(1, round(share * len(recordings)))
     chosen = [recordings[i] for i in order]

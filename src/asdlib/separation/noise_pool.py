@@ -46,7 +46,7 @@ def noise_pool(machine: ClipTable, others: list[ClipTable], estimate: bool = Tru
         return pool
     name = machine.path.stem
     if not estimate:
-        raise AsdError(f"{machine.path}: noise: there are no noise clips for {name}: add them, or set a noise_pool")
+        raise AsdError(f"{machine.path}: {no_noise(name)}")
     pool = estimated_noise(machine)
     heard = correlation(pool, _training_clips(machine), machine.recipe["sample_rate"])
     _notice.warning(
@@ -56,6 +56,11 @@ def noise_pool(machine: ClipTable, others: list[ClipTable], estimate: bool = Tru
         heard,
     )
     return pool
+
+
+def no_noise(machine: str) -> str:
+    """Return what is wrong if an augmentation needs noise clips and there are none."""
+    return f"noise: there are no noise clips for {machine}: add them, or set a noise_pool"
 
 
 def estimated_noise(table: ClipTable) -> list[np.ndarray]:

@@ -30,11 +30,19 @@ def separation_data(
         noise = noise_pool(machine, others)
         said = f"{name}: {len(clean)} clean clips in {len(noise)} recordings of noise"
         return MixturePairs(clean, noise, pairs, machine.recipe["sample_rate"], seed), said
-    if pairs.noise_only == "identity":
-        return None, f"{name}: no clean clips: recordings pass unchanged (pairs.noise_only: identity)"
-    noise = recordings(machine, "noise") or noise_clips(machine, others)
-    if not noise:
-        return None, f"{name}: neither clean clips nor any machine's noise clips: recordings pass unchanged"
+    identity = pairs.noise_only == "identity"
+    noise = [] if identity else recordings(machine, "noise") or noise_clips(machine, others)
+    if reason := not_separated(0, len(noise), pairs):
+        return None, f"{name}: {reason}"
     noisy = recordings(machine, "train")
     said = f"{name}: no clean clips: {len(noisy)} recordings as they are in {len(noise)} further recordings of noise"
     return MixturePairs(noisy, noise, pairs, machine.recipe["sample_rate"], seed), said
+
+
+def not_separated(clean: int, noise: int, pairs: Pairs) -> str | None:
+    """Return why a machine with these numbers of clean and of noise recordings has no separator, or None."""
+    if clean:
+        return None
+    if pairs.noise_only == "identity":
+        return "no clean clips: recordings pass unchanged (pairs.noise_only: identity)"
+    return None if noise else "neither clean clips nor any machine's noise clips: recordings pass unchanged"

@@ -11,6 +11,7 @@ import torch
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
+from asdlib.frontends.rate import wrong_rate
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.words import RAW
 
@@ -32,10 +33,8 @@ def extract_features(audio: Path, out: Path, settings: Settings, training_only: 
     table = ClipTable(audio)
     recipe = Recipe("frontends", settings)
     frontend = FRONTENDS[recipe.kind](**recipe.arguments)
-    rate = table.recipe["sample_rate"]
-    if rate != frontend.sample_rate:
-        expected = f"{recipe.name} expects {frontend.sample_rate}"
-        raise AsdError(f"config: prepare.sample_rate: is {rate}, {expected}: change one")
+    if problem := wrong_rate(frontend, recipe.name, table.recipe["sample_rate"]):
+        raise AsdError(problem)
     (samples,) = table.tensors["audio"]
     dtype = settings.get("dtype", "float32")
     notes = {"audio": table.digest, **_origin(table.recipe)}

@@ -1,7 +1,7 @@
 """Download and verify public weights."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from asdlib.data.fetching.http import WrongFileError, checksum_of, fetch
@@ -13,6 +13,7 @@ from asdlib.errors import AsdError
 from asdlib.weights.pins import verify
 from asdlib.weights.published.formats import is_weights
 from asdlib.workflow import paths
+from asdlib.workflow.public_files import only_by_hand
 
 _TABLE = "weights"
 _log = logging.getLogger(__name__)
@@ -44,13 +45,11 @@ def fetch_checkpoint(name: str, out: Path, settings: PublishedFile, network: Net
     in which the sha256 of the first download is pinned, and its commit on the hub.
     """
     _log.info("%s: licence: %s", name, settings.licence)
-    if settings.repository or settings.url:
+    problem = only_by_hand(name, asdict(settings))
+    if not problem:
         _obtain(name, out, settings, network, lock)
     elif not out.is_file():
-        raise AsdError(
-            f"{paths.own_weights(name, out.name)}: public weights {name} cannot be downloaded automatically: download "
-            f"{settings.file} from {settings.address} and put it there, or set checkpoint: null to train from scratch"
-        )
+        raise AsdError(problem)
     verify(out, name, settings.sha256)
     record(out)
 

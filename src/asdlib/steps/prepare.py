@@ -4,13 +4,9 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import write_audio
 from asdlib.data.clip_format import ClipFormat
-from asdlib.data.layout import scan
-from asdlib.data.layouts.folders import CHALLENGE
-from asdlib.data.layouts.machine_clips import read_clips
-from asdlib.errors import AsdError
+from asdlib.data.selection import of_sections, read_machine
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +30,8 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: P
     with zeros at the end; longer ones are cut. The log has the number of both. Raises AsdError for a section without
     training or test clips.
     """
-    if settings.layout == CHALLENGE:
-        found = scan(recordings, machine, settings.strict, settings.supplements)
-    else:
-        found = read_clips(recordings, machine, settings.layout, settings.test_share)
-    clips = _wanted(found, recordings, machine, settings.sections)
+    read = (settings.layout, settings.strict, settings.supplements, settings.test_share)
+    clips = of_sections(read_machine(recordings, machine, *read), recordings, machine, settings.sections)
     recipe = {"dataset": dataset, "machine": machine, **asdict(settings)}
     written = write_audio(clips, out, recipe, settings)
     _log.info(
@@ -52,20 +45,3 @@ def prepare(recordings: Path, dataset: str, machine: str, out: Path, settings: P
     )
     if split := sum(number > 1 for number in written.pieces):
         _log.info("%s/%s: %d recordings split into several clips", dataset, machine, split)
-
-
-def _wanted(clips: list[Clip], recordings: Path, machine: str, sections: list[str]) -> list[Clip]:
-    """Return the clips of the run's sections. Raises AsdError for a section without training or test clips."""
-    present = {(clip.section, clip.kind) for clip in clips}
-    for section in sections:
-        for kind in ("train", "test"):
-            if (section, kind) not in present:
-                raise AsdError(
-                    f"{recordings / kind}: machine {machine} has no {kind} clips of section {section}: "
-                    "add recordings, or leave the section out"
-                )
-    wanted = [clip for clip in clips if clip.section in sections]
-    if len(wanted) < len(clips):
-        others = ", ".join(sorted({clip.section for clip in clips} - set(sections)))
-        _log.warning("%s: %d clips of other sections (%s) left out", recordings, len(clips) - len(wanted), others)
-    return wanted

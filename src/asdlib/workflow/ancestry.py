@@ -69,6 +69,13 @@ def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -
     return list(dict.fromkeys(key for key in keys if key))
 
 
+def augmentations_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
+    """Return the keys of the augmentations of a machine's own clips, chosen as in `separators_for`."""
+    views = _views_for(graph, variant, dataset, machine)
+    own = [view for view, name, heard in views if (name, heard) == (dataset, machine)]
+    return list(dict.fromkeys(view.partition("/")[2] for view in own if view.startswith("augmented/")))
+
+
 def _views_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> Iterator[tuple[str, str, str]]:
     """Yield every (view, dataset, machine) that a variant's scores of a machine depend on; some are repeated."""
     yield from ((view, dataset, machine) for view in variant.views)
