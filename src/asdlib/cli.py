@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import completion, evaluate, fetch, info, orphans, plan, run, score, systems, table
+from asdlib.commands import check, completion, evaluate, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.text_streams import escape_unknown
 from asdlib.workflow.project import version
 
 COMMANDS = {
+    "check": check,
     "completion": completion,
     "evaluate": evaluate,
     "fetch": fetch,
@@ -27,13 +28,13 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, 2 for wrong input, or 130 after Ctrl-C."""
+    """Run one command and return the exit code: 0, that of the command, 2 for wrong input, or 130 after Ctrl-C."""
     escape_unknown(sys.stdout, sys.stderr)
     args = build_parser().parse_args(argv)
     logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:
         with exiting_on_signals():
-            args.run(args)
+            code = args.run(args) or 0
         sys.stdout.flush()
     except AsdError as error:
         print(f"asdlib: error: {error}", file=sys.stderr)
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # `asdlib … | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

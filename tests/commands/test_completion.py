@@ -38,6 +38,7 @@ def test_the_shell_can_read_the_script(tmp_path: Path, shell: str) -> None:
         (["asdlib", "run", "system"], ["system1"]),
         (["asdlib", "run", "--gp"], ["--gpus"]),
         (["asdlib", "completion", "z"], ["zsh"]),
+        (["asdlib", "check", "--longer", "s"], ["split"]),
         (["asdlib", "info", "x"], [""]),
     ],
 )

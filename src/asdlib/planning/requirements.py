@@ -1,0 +1,216 @@
+"""Which systems can run on the recordings of a run, and why others cannot.
+
+The classes of the library say what they need; what is asked here is what their jobs ask later.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from asdlib.augmentations import AUGMENTATIONS
+from asdlib.backends import BACKENDS
+from asdlib.data.clip import Clip
+from asdlib.data.clip_format import ClipFormat
+from asdlib.errors import AsdError
+from asdlib.examples.clips import Clips
+from asdlib.frontends import FRONTENDS
+from asdlib.frontends.rate import wrong_rate
+from asdlib.models import MODELS
+from asdlib.separation.mixtures import too_few
+from asdlib.separation.noise_pool import no_noise
+from asdlib.separation.settings import Pairs
+from asdlib.separation.training_data import not_separated
+from asdlib.training.short_clips import least_frames
+from asdlib.workflow import inputs, paths
+from asdlib.workflow.ancestry import augmentations_for, models_of, public_for, separators_for
+from asdlib.workflow.graph import Graph
+from asdlib.workflow.public_files import only_by_hand
+from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.typed_settings import typed
+from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import RAW
+
+THIS = "this machine"
+ESTIMATED = f"{no_noise(THIS)}; until then, noise is estimated from the recordings"
+_ATTRIBUTES = pa.map_(pa.string(), pa.string())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a variant cannot run (empty if it can), and what it does without."""
+
+    system: str
+    variant: str
+    refusals: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Present:
+    """The recordings that are there: the clips of machines, the files in noise pools, the length of the shortest clip.
+
+    The keys are (dataset, machine), and datasets.
+    """
+
+    clips: dict[tuple[str, str], list[Clip]]
+    pools: dict[str, int]
+    shortest: dict[tuple[str, str], int]  # samples
+
+    def count(self, one: tuple[str, str], kind: str) -> int:
+        """Return the number of a machine's clips of a kind."""
+        return sum(clip.kind == kind for clip in self.clips[one])
+
+
+def verdicts(graph: Graph, present: Present) -> list[Verdict]:
+    """Return a verdict for every variant of every system, on all machines whose recordings are there."""
+    seed = graph.config["seeds"][0]
+    return [_verdict(graph, variant, present) for variant in graph.variants.values() if variant.seed == seed]
+
+
+def _verdict(graph: Graph, variant: Variant, present: Present) -> Verdict:
+    refusals, notes = list(_weights(graph, variant)), list(_elsewhere(graph, variant, present))
+    for model in {model.key: model for model in models_of(variant)}.values():
+        refusals += [*_form(graph, model, present), *_trainings(graph, model, present)]
+    found: list[tuple[str, str, bool]] = []  # machine, reason, whether the variant runs nevertheless
+    for one in present.clips:
+        found += [(one[1], reason, False) for reason in _backends(graph, variant, one, present)]
+        found += [(one[1], *said) for said in _separators(graph, variant, one, present)]
+        found += [(one[1], *said) for said in _augmentations(graph, variant, one, present)]
+    refusals += _by_machines([(machine, reason) for machine, reason, runs in found if not runs])
+    notes += _by_machines([(machine, reason) for machine, reason, runs in found if runs])
+    return Verdict(variant.system, variant.name, list(dict.fromkeys(refusals)), list(dict.fromkeys(notes)))
+
+
+def _by_machines(found: list[tuple[str, str]]) -> list[str]:
+    """Return one line for each reason, with all machines that it holds for."""
+    machines: dict[str, dict[str, None]] = {}
+    for machine, reason in found:
+        machines.setdefault(reason, {})[machine] = None
+    return [f"{', '.join(names)}: {reason}" for reason, names in machines.items()]
+
+
+def _weights(graph: Graph, variant: Variant) -> Iterator[str]:
+    """Yield the public weights that are not there and that no job can fetch."""
+    for path in public_for(variant):
+        name = Path(path).parent.name
+        problem = only_by_hand(name, graph.config["checkpoints"][name])
+        if problem and not Path(path).exists():
+            yield problem
+
+
+def _elsewhere(graph: Graph, variant: Variant, present: Present) -> Iterator[str]:
+    """Yield the other datasets whose recordings a variant needs and that are not there."""
+    machines = ((name, one) for model in models_of(variant) for name in model.corpus for one in graph.machines(name))
+    missing = [
+        name for name, machine in machines
+        if (name, machine) not in present.clips and not graph.all_datasets[name].recordings(machine).exists()
+    ]  # fmt: skip
+    names = sorted(set(missing))
+    if names:
+        what = ", ".join(names) if len(names) < 4 else f"{len(names)} datasets from {names[0]} to {names[-1]}"
+        yield f"also learns from {what}: not here yet: a run or asdlib fetch gets them"
+
+
+def _form(graph: Graph, model: Recipe, present: Present) -> Iterator[str]:
+    """Yield what is wrong with the rate and with the shortest clip, for a model and its frontend."""
+    frontend = FRONTENDS[model.frontend.kind](**model.frontend.arguments)
+    if problem := wrong_rate(frontend, model.frontend.name, graph.config["prepare"]["sample_rate"]):
+        yield problem
+    least = least_frames(model)
+    for (_, machine), samples in present.shortest.items():
+        frames = frontend.frames(samples)
+        if frames < least:
+            yield f"{machine}: the shortest clip has {frames} frames, {model.name} needs {least}: replace or remove it"
+
+
+def _trainings(graph: Graph, model: Recipe, present: Present) -> Iterator[str]:
+    """Yield why a model cannot be trained on its clips, as far as these are there."""
+    refuse = getattr(MODELS[model.kind], "refuse", None)
+    frontend = FRONTENDS[model.frontend.kind](**model.frontend.arguments)
+    features = torch.empty((0, *frontend.shape(typed(ClipFormat, graph.config["prepare"]).samples)))
+    groups = [[(name, one) for one in graph.machines(name)] for name in model.corpus or graph.datasets]
+    everyone = list(chain.from_iterable(groups))
+    trainings = [everyone] if model.corpus else groups if model.joint else [[one] for one in everyone]
+    for machines in trainings if refuse else ():
+        if machines and all(one in present.clips for one in machines):
+            yield from _raised(partial(refuse, Clips(_metadata(machines, present), features), **model.arguments))
+
+
+def _raised(ask: Callable[[], None]) -> Iterator[str]:
+    """Yield the message of the AsdError that is raised, if one is."""
+    try:
+        ask()
+    except AsdError as error:
+        yield str(error)
+
+
+def _metadata(machines: Sequence[tuple[str, str]], present: Present) -> pa.Table:
+    """Return what is known of the training clips of machines."""
+    rows = [
+        {
+            "machine": one[1],
+            "section": clip.section,
+            "domain": clip.domain,
+            "attributes": list(clip.attributes.items()),
+        }
+        for one in machines for clip in present.clips[one] if clip.kind == "train"
+    ]  # fmt: skip
+    text = ("machine", "section", "domain")
+    schema = pa.schema([*((name, pa.string()) for name in text), ("attributes", _ATTRIBUTES)])
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _backends(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[str]:
+    """Yield why a backend cannot be fitted to the training clips of a section."""
+    for branch in variant.branches:
+        refuse = getattr(BACKENDS[branch.backend.kind], "refuse", None)
+        for section in graph.all_datasets[one[0]].machines[one[1]] if refuse else ():
+            own = [clip for clip in present.clips[one] if clip.kind == "train" and clip.section == section]
+            if own:
+                yield from _raised(partial(refuse, [clip.domain for clip in own]))
+
+
+def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[tuple[str, bool]]:
+    """Yield what is to be said about the separators of a machine, and whether they run nevertheless."""
+    for key in separators_for(graph, variant, *one):
+        pairs = Pairs(**graph.recipe("separators", key).settings["pairs"])
+        clean = present.count(one, "clean")
+        noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
+        if reason := not_separated(clean, noise, pairs):
+            yield reason, True
+            continue
+        kind, what = ("clean", "machine") if clean else ("train", "machine")
+        if problem := too_few(present.count(one, kind), what):
+            yield problem, False
+        if not noise:
+            yield ESTIMATED, True
+        elif problem := too_few(noise, "noise"):
+            yield problem, False
+
+
+def _augmentations(
+    graph: Graph, variant: Variant, one: tuple[str, str], present: Present
+) -> Iterator[tuple[str, bool]]:
+    """Yield what is to be said about augmentations that add noise, and whether they run nevertheless."""
+    for key in augmentations_for(graph, variant, *one):
+        recipe = graph.recipe("augmentations", key)
+        estimates = getattr(AUGMENTATIONS[recipe.kind](**recipe.arguments, seed=recipe.seed), "estimate", None)
+        if estimates is None or _noise(inputs.noise_for_augmentation(graph, key, *one), one, present):
+            continue
+        if estimates:
+            yield ESTIMATED, True
+        else:
+            yield no_noise(THIS), False
+
+
+def _noise(tables: Sequence[str], one: tuple[str, str], present: Present) -> int:
+    """Return the number of noise recordings of a machine and in some tables, as far as they are there."""
+    machines = {paths.audio(RAW, *other): present.count(other, "noise") for other in present.clips}
+    pools = {paths.noise(dataset): count for dataset, count in present.pools.items()}
+    tables = dict.fromkeys([*tables, paths.audio(RAW, *one)])
+    return sum((machines | pools).get(table, 0) for table in tables)

@@ -1,0 +1,89 @@
+"""`asdlib check`: what it prints, its JSON and its exit code."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.checkout import ROOT
+from helpers.toy_recordings import make_machine, write_wav
+
+from asdlib.cli import main
+
+SETTINGS = ("--config", "prepare={seconds: 0.2}")
+TRAIN = "fan/train/section_00_source_train_normal_0001_noAttribute.wav"
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(ROOT)
+    for seed, machine in enumerate(("fan", "pump")):
+        make_machine(
+            tmp_path / "recs" / machine, train=2, test=1, seconds=0.2, supplement=None, attributes=False, seed=seed
+        )
+    return tmp_path / "recs"
+
+
+def test_clean_recordings(recordings: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["check", str(recordings), *SETTINGS]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[0] == f"recs: {recordings} (layout challenge)"
+    assert lines[3].split()[:10] == ["fan", "00", "train", "source", "normal", "2", "2", "0.2", "16000", "1"]
+    assert lines[-1] == "0 errors, 0 warnings, 0 notes"
+    assert "baseline (mse, mahalanobis): can run" in lines
+    assert printed.err == ""
+
+
+def test_an_error_is_exit_1_and_settings_are_collected(recordings: Path, capsys: pytest.CaptureFixture) -> None:
+    write_wav(recordings / TRAIN, 0.1 * np.random.default_rng(1).standard_normal((3200, 2)), rate=8000)
+    assert main(["check", str(recordings), *SETTINGS]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "Settings for a file after --configfile: prepare: {downmix: true, resample: true, longer: split}" in lines
+    assert "Systems, once the errors are mended:" in lines
+    assert lines[-1] == "1 error, 1 warning, 0 notes"
+    allowed = "prepare={seconds: 0.2, downmix: true, resample: true}"
+    assert main(["check", str(recordings), "--longer", "split", "--config", allowed]) == 0
+    assert ": split into 2 clips of 0.2 s" in capsys.readouterr().out
+
+
+def test_json(recordings: Path, capsys: pytest.CaptureFixture) -> None:
+    write_wav(recordings / TRAIN, np.zeros(3200))
+    assert main(["check", str(recordings), "--json", "--all", *SETTINGS]) == 1
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found.keys() == {"datasets", "groups", "problems", "systems"}
+    assert found["datasets"][0]["machines"] == ["fan", "pump"]
+    assert found["groups"][0]["rms_range"][0] is None  # digital silence
+    assert [one["level"] for one in found["problems"]] == ["error"]
+    assert found["problems"][0]["line"].startswith(f"{recordings / TRAIN}: is digital silence: ")
+    assert {one["system"]: one["runs"] for one in found["systems"]}["baseline"] is True
+
+
+def test_a_table_without_a_file(recordings: Path, capsys: pytest.CaptureFixture) -> None:
+    table = recordings / "clips.csv"
+    table.write_text("file,split\nnone.wav,train\nnone2.wav,test\n")
+    assert main(["check", str(table)]) == 1
+    line = f"error: {table}, line 2: there is no file {recordings}/none.wav (and 1 more): correct the column file"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def test_a_folder_that_is_not_understood(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.chdir(ROOT)
+    write_wav(tmp_path / "recs/fan/Training/a.wav", np.ones(2))
+    assert main(["check", str(tmp_path / "recs")]) == 1
+    error, warning = capsys.readouterr().out.strip().splitlines()[:2]
+    assert error.startswith(f"error: config: data: {tmp_path}/recs contains no machine: expected ")
+    assert warning.startswith(f"warning: {tmp_path}/recs/fan/Training: 1 × .wav is not used: ")
+
+
+def test_a_mistake_in_the_config_is_no_matter_of_the_recordings(recordings: Path, capsys) -> None:
+    assert main(["check", str(recordings), "--config", "prepare={secs: 2}"]) == 2
+    assert capsys.readouterr().err.startswith("asdlib: error: config: prepare.secs: unknown key: use one of: ")
+
+
+def test_the_library_says_its_warnings_again_afterwards(recordings: Path) -> None:
+    logger = logging.getLogger("asdlib")
+    before = list(logger.handlers), logger.propagate
+    main(["check", str(recordings), *SETTINGS])
+    assert (list(logger.handlers), logger.propagate) == before
