@@ -137,7 +137,7 @@ FAULTS = {
         lambda folder: [
             path.unlink() for path in (*folder.glob("pump/test/*anomaly*"), folder / "pump/attributes_00.csv")
         ], NOTE,
-        "pump, section 00: no test clip is labelled anomaly, so the figures stay empty: add some",
+        "pump, section 00: no test clip is labelled anomaly, so there is no AUC: add some",
     ),
     "a row without a clip": (
         written("fan/attributes_00.csv", "file_name,d1p,d1v\nfan/train/none.wav,speed,3\n"), ERROR,

@@ -37,12 +37,13 @@ from asdlib.workflow.words import RAW
 
 THIS = "this machine"
 ESTIMATED = f"{no_noise(THIS)}; until then, noise is estimated from the recordings"
+LEFT_OUT = "a row of the table says that this machine has no scores"
 _ATTRIBUTES = pa.map_(pa.string(), pa.string())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a variant cannot run (empty if it can), and what it does without."""
+    """Why a variant cannot run (empty if it can), and what it does without, or for which machines it has no scores."""
 
     system: str
     variant: str
@@ -76,9 +77,10 @@ def _verdict(graph: Graph, variant: Variant, present: Present) -> Verdict:
     refusals, notes = list(_weights(graph, variant)), list(_elsewhere(graph, variant, present))
     for model in {model.key: model for model in models_of(variant)}.values():
         refusals += [*_form(graph, model, present), *_trainings(graph, model, present)]
-    found: list[tuple[str, str, bool]] = []  # machine, reason, whether the variant runs nevertheless
+    few = {one: list(_backends(graph, variant, one, present)) for one in present.clips}
+    runs = not all(few.values())  # the score of a machine with too few clips is left out, those of others are not
+    found = [(one[1], reason if not runs else f"{LEFT_OUT}: {reason}", runs) for one in few for reason in few[one]]
     for one in present.clips:
-        found += [(one[1], reason, False) for reason in _backends(graph, variant, one, present)]
         found += [(one[1], *said) for said in _separators(graph, variant, one, present)]
         found += [(one[1], *said) for said in _augmentations(graph, variant, one, present)]
     refusals += _by_machines([(machine, reason) for machine, reason, runs in found if not runs])

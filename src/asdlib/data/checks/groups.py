@@ -53,7 +53,7 @@ def labels(machine: str, sounds: Sequence[Sound]) -> Iterator[Problem]:
             yield Problem(NOTE, f"{where}: {what}: add labels in ground_truth.csv, or in a table's column label")
         if len(known) == 1:
             other = ({"normal", "anomaly"} - known).pop()
-            yield Problem(NOTE, f"{where}: no test clip is labelled {other}, so the figures stay empty: add some")
+            yield Problem(NOTE, f"{where}: no test clip is labelled {other}, so there is no AUC: add some")
 
 
 def _order(sound: Sound) -> tuple[str, int, str, str]:
