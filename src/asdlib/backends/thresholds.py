@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from asdlib.errors import TooFewClipsError
 
@@ -19,6 +18,8 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raise TooFewClipsError
     if no distribution is found.
     """
+    from scipy import stats  # takes 0.7 s, and fitted thresholds do without it
+
     sample = np.asarray(sample, dtype=np.float64)
     if np.ptp(sample) == 0:
         return _only(sample)
