@@ -36,18 +36,10 @@ def test_an_edit_of_the_library_stops_the_later_jobs(changed: Checkout) -> None:
     changed.run(TABLES)  # a restarted run is another run
 
 
-def test_an_edit_of_a_comment_stops_nothing(changed: Checkout) -> None:
-    with start(changed, HALT, TABLES) as run:
-        wait_for_halt(changed, run)
-        changed.edit(
-            "src/asdlib/evaluation/metrics.py", "def section_metrics(", "# The official one.\ndef section_metrics("
-        )
-        (changed.folder / "go_on").touch()
-        run.finish()
-
-
-def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew(changed: Checkout) -> None:
-    """Like a job on a cluster, which starts Snakemake with the environment and the arguments of the run."""
+def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew_and_an_edit_of_a_comment_stops_nothing(
+    changed: Checkout,
+) -> None:
+    """A job on a cluster reads it anew: it starts Snakemake with the environment and the arguments of the run."""
     done = "results/audio/raw/toy/fan.parquet"
     job = ("--mode", "remote", "--no-hooks", "--nolock", "--dry-run")
     settings = ("--config", "seeds=[13711]", "ground_truth=false")
@@ -59,3 +51,8 @@ def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew(changed: Checkout)
         printed = changed.start(done, *settings, *job, ASDLIB_RUN=guard).finish(fails=True)
         assert f"the config or a rule was {CHANGED}\n" in printed
         assert "Traceback" not in printed
+        changed.edit(
+            "src/asdlib/evaluation/metrics.py", "def section_metrics(", "# The official one.\ndef section_metrics("
+        )
+        (changed.folder / "go_on").touch()
+        run.finish()
