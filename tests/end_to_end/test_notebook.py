@@ -1,0 +1,32 @@
+"""The notebook of docs/ runs on the results of another system, and what it computes by hand is in the table."""
+
+import json
+from typing import Any
+
+import pytest
+from helpers.checkout import ROOT, Checkout
+
+pytestmark = pytest.mark.workflow
+
+NOTEBOOK = json.loads((ROOT / "docs" / "results.ipynb").read_text())
+
+
+def test_the_notebook_reads_tables_and_embeddings(built: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(built.folder)
+    names: dict[str, Any] = {}
+    for cell in NOTEBOOK["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]).replace('SYSTEM = "baseline"', 'SYSTEM = "toy"'), names)
+    scores = names["scores"][names["scores"]["variant"] == names["variant"]]
+    in_the_table = dict(zip(scores["machine"], scores["auc_target"], strict=True))
+    assert names["by_hand"].keys() == {"fan", "pump"}
+    for machine, auc in names["by_hand"].items():
+        assert auc == pytest.approx(in_the_table[machine], abs=1e-3)
+    assert len(names["embeddings"]) == len(names["table"]) > len(names["own"]) // 2
+    assert names["plane"].shape == (len(names["table"]), 2)
+
+
+def test_the_notebook_is_stored_without_results() -> None:
+    for cell in NOTEBOOK["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
