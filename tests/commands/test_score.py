@@ -16,57 +16,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.checkout import ROOT
 from helpers.refusals import files
-from helpers.toy_recordings import RATE, make_machine, write_wav
+from helpers.toy_recordings import RATE, write_wav
 
 from asdlib.cli import main
-from asdlib.commands import new_clips
-from asdlib.commands.new_clips import Scores
-from asdlib.commands.scoring_target import ScoringTarget, needed_to_score
+from asdlib.commands import clip_pipeline, new_clips
+from asdlib.commands.clip_pipeline import ClipPipeline
+from asdlib.commands.new_clips import Scorer, Scores
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.scoring.fitted_variant import FittedVariant
 from asdlib.workflow import settings
-from asdlib.workflow.config import read_config
-from asdlib.workflow.graph import Graph
 
-SETTINGS = """
-data: [recordings, others]
-device: cpu
-prepare: {seconds: 1.0}
-"""
 OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
 HUM = 0.1 * np.sin(np.arange(RATE) / 10)
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a workflow with a dataset of a fan and a pump with two sections, and a second dataset with a pump."""
-    folder = tmp_path / "run"
-    shutil.copytree(ROOT / "config", folder / "config", ignore=shutil.ignore_patterns("system*.yaml"))
-    (folder / "settings.yaml").write_text(SETTINGS)
-    (folder / "Snakefile").touch()
-    sizes = {"train": 1, "target": 1, "test": 1, "seconds": 0.1}
-    make_machine(folder / "recordings" / "fan", **sizes)
-    for name in ("recordings", "others"):
-        make_machine(folder / name / "pump", **sizes, sections=("00", "01"))
-    write_wav(folder / "my.wav", HUM)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def ran(here: Path) -> Path:
-    """Add the files of a run, all empty: errors are found before the files are read."""
-    graph = Graph(read_config([Path("settings.yaml")], []), Path())
-    variant = graph.variant("baseline", "mse", "")
-    for name in needed_to_score(graph, ScoringTarget(variant, "recordings", "fan", "00")):
-        path = here / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return here
 
 
 def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
@@ -188,7 +152,7 @@ def test_a_killed_command_leaves_nothing(ran: Path, tmp_path: Path, monkeypatch,
         seen.append(out)
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(new_clips, "write_audio", killed)
+    monkeypatch.setattr(clip_pipeline, "write_audio", killed)
     try:
         code = main(["score", *OPTIONS, "my.wav", "--configfile", "settings.yaml"])
     except SystemExit as ended:
@@ -215,13 +179,14 @@ def asked(ran: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that receives the names of the scored recordings; their scores are invented."""
     names: list[str] = []
 
-    def score_clips(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:
+    def score_clips(scorer: Scorer, recordings: list[Path]) -> Scores:
         names.extend(map(str, recordings))
         scores = np.linspace(1, 3, len(recordings), dtype=np.float32)
-        figures = scores, np.linspace(50, 100, len(recordings)), 2.5, 90.0, 20, 0, len(recordings) - 2
-        return Scores(recordings, [], *figures)
+        figures = scores, 2.5, np.repeat([0.5, 2, 2.7], [10, 8, 2]), 0, len(recordings) - 2
+        return Scores(recordings, [], *figures, recordings, [1] * len(recordings))
 
-    monkeypatch.setattr(new_clips, "score_clips", score_clips)
+    monkeypatch.setattr(Scorer, "score", score_clips)
+    monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
     return names
 
 
@@ -244,12 +209,12 @@ def test_another_quantile_fits_the_threshold_anew(asked: list[str], monkeypatch,
     """Also instead of a published one; the models are those of the run."""
     seen = []
 
-    def decisions(graph: Graph, target: ScoringTarget, recordings: list[Path]) -> Scores:
-        seen.append(settings.score(graph, target.variant, "recordings", "00")["decision"])
-        return made(graph, target, recordings)
+    def decisions(scorer: Scorer, recordings: list[Path]) -> Scores:
+        seen.append(settings.score(scorer._graph, scorer._target.variant, "recordings", "00")["decision"])
+        return made(scorer, recordings)
 
-    made = new_clips.score_clips
-    monkeypatch.setattr(new_clips, "score_clips", decisions)
+    made = Scorer.score
+    monkeypatch.setattr(Scorer, "score", decisions)
     score("b.wav", "a.wav", "--config", "threshold=published")
     score("b.wav", "a.wav", "--config", "threshold=published", "--quantile", "0.99")
     assert seen == [{"threshold": "published", "quantile": 0.9}, {"threshold": "fitted", "quantile": 0.99}]
@@ -306,12 +271,12 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
     shutil.copy("my.wav", os.fsdecode(b"other\xff.wav"))
     stored = []
 
-    def prepare(pipeline, clips):
+    def prepare(pipeline, clips, folder):
         stored.extend(clips)
         return Written([1] * len(clips), cut=0, padded=0)
 
-    monkeypatch.setattr(new_clips._Pipeline, "prepare", prepare)
-    monkeypatch.setattr(new_clips._Pipeline, "embeddings", lambda *_: None)
+    monkeypatch.setattr(ClipPipeline, "prepare", prepare)
+    monkeypatch.setattr(ClipPipeline, "embeddings", lambda *_: None)
     monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
     monkeypatch.setattr(new_clips, "read_views", lambda *_: (None, None))
     monkeypatch.setattr(new_clips, "file_names", lambda _: ["a.wav", "b.wav"])

@@ -10,6 +10,7 @@ import math
 import shutil
 from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from helpers.toy_sizes import FOLDER, small_model, toy_sizes
 
 from asdlib.cli import main
 from asdlib.errors import AsdError
+from asdlib.runtime.stop_request import StopRequest
 from asdlib.weights.checkpoints import load
 
 pytestmark = pytest.mark.workflow
@@ -83,6 +85,7 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
     assert _listed(checkout, system, capsys) == {"scores": True, "trained": len(made), "recordings": True}
     for number, variant in enumerate(variants):
         _scored_again_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
+    _followed_alike(checkout, system, variant, ("fan", "pump")[number % 2], capsys)
     for weights in made:
         assert not weights.with_name("training.ckpt").exists()
     logs = list((checkout.folder / "results" / "separators").glob("*/*/*/metrics.csv"))
@@ -149,6 +152,21 @@ def _scored_again_alike(checkout: Checkout, system: str, variant: str, machine: 
         [100 * np.mean(scores < clip["anomaly_score"]) for clip in told["clips"]]
     )
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+
+
+def _followed_alike(checkout: Checkout, system: str, variant: str, machine: str, capsys) -> None:
+    """Check that the recordings of a followed folder, scored one by one, get the scores of all at once."""
+    options = ["--system", system, "--variant", variant, "--machine", machine, "--configfile", "settings.yaml"]
+    waits = iter([False, True])
+    with chdir(checkout.folder), patch.object(StopRequest, "wait", lambda _, seconds: seconds > 0 and next(waits)):
+        assert main(["score", "--follow", f"new/{variant}", "--existing", "--interval", "0.01", *options]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = sorted(str(path.relative_to(checkout.folder)) for path in (checkout.folder / "new" / variant).iterdir())
+    assert sorted(line["file"] for line in told) == names
+    run = _column(checkout.folder / f"results/{system}/{variant}/toy/anomaly_score_{machine}_section_00_test.csv")
+    followed = {line["file"]: line["anomaly_score"] for line in told}
+    expected = np.array(list(map(float, run)))
+    assert np.abs(np.array([followed[name] for name in names]) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def _column(path: Path) -> list[str]:

@@ -7,26 +7,24 @@ nothing in `results` changes.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.scoring_target import ScoringTarget
 from asdlib.data.clip import Clip
-from asdlib.data.clip_audio import Written, read_clip, write_audio
+from asdlib.data.clip_audio import Written, read_clip
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
 from asdlib.runtime.cleanup import temporary_folder
-from asdlib.scoring.fitted_variant import file_names, fit_variant, read_views
+from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant, read_views
 from asdlib.scoring.settings import ScoreSettings
-from asdlib.steps.embed import embed
-from asdlib.steps.extract_features import extract_features
-from asdlib.steps.separate import separate
 from asdlib.training.short_clips import least_frames
 from asdlib.workflow import inputs, paths, settings
-from asdlib.workflow.ancestry import separators_of
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
@@ -38,91 +36,74 @@ FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips 
 
 @dataclass(frozen=True)
 class Scores:
-    """Anomaly scores (N,), the decision threshold, and their percentiles among the training clips.
+    """Anomaly scores (N,) of clips, the decision threshold, and what they are compared with.
 
-    `percentile` (N,) is the share of the `n_train` normal training clips, in percent, that score lower;
-    `threshold_percentile` is that of the threshold. `cut` and `padded` count the clips that were longer or shorter than
-    the config says. `clips` (N,) are the recordings that were scored, or the clips that they were split into; `refused`
+    `train_score` are the scores of the normal training clips, in rising order. `cut` and `padded` count the clips that
+    were longer or shorter than the config says. `clips` (N,) are the recordings that were scored, or the clips that
+    they were split into; `files` (R,) are these recordings, and `pieces` (R,) the number of clips of each. `refused`
     are the messages about the others.
     """
 
     clips: list[Path]
     refused: list[str]
     anomaly_score: np.ndarray
-    percentile: np.ndarray
     threshold: float
-    threshold_percentile: float
-    n_train: int
+    train_score: np.ndarray
     cut: int
     padded: int
+    files: list[Path]
+    pieces: list[int]
+
+    def percentiles(self, scores: np.ndarray) -> np.ndarray:
+        """Return the share of the training clips, in percent, that score lower."""
+        return 100 * np.searchsorted(self.train_score, scores) / len(self.train_score)
+
+    def by_file(self) -> list[np.ndarray]:
+        """Return the scores of the clips of each recording."""
+        return np.split(self.anomaly_score, np.cumsum(self.pieces)[:-1])
 
 
-def score_clips(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> Scores:
-    """Score recordings, in their order, as the rule `score` scores test clips.
+class Scorer:
+    """A variant that scores recordings of a machine; what is loaded for the first ones is kept for the next.
 
-    A recording that `prepare` would refuse, or that is too short for a model, is left out, and the result says why.
-    Raises AsdError if no recording is left, and if the config has another clip format than the run.
+    Raises AsdError if new clips cannot have a view of the variant, and if the config has another clip format than the
+    run.
     """
-    _refuse_augmented(target)
-    _refuse_other_format(graph, target)
-    usable, refused = _sorted_out(graph, target, recordings)
-    with temporary_folder("asdlib-score") as folder:
-        pipeline = _Pipeline(graph, target, folder)
-        written = pipeline.prepare(usable)
-        made = [pipeline.embeddings(branch.model, view) for branch in target.variant.branches for view in branch.views]
-        clips, views = read_views(made, "test", target.section)
-    stored = [Path(path) for path in inputs.embeddings_of(target.variant, target.dataset, target.machine)]
-    chosen = typed(ScoreSettings, settings.score(graph, target.variant, target.dataset, target.section))
-    fitted = fit_variant(stored, chosen)
-    scores = fitted.anomaly_score(clips, views)
-    n_train = len(fitted.train_score)
-    lower = np.searchsorted(np.sort(fitted.train_score), [*scores, fitted.threshold])
-    *percentiles, at_threshold = 100 * lower / n_train
-    figures = scores, np.array(percentiles), fitted.threshold, float(at_threshold), n_train, written.cut, written.padded
-    return Scores(_names(usable, written, file_names(clips)), refused, *figures)
 
-
-class _Pipeline:
-    """The steps from recordings to embeddings; results that branches or views share are computed only once."""
-
-    def __init__(self, graph: Graph, target: ScoringTarget, folder: Path):
+    def __init__(self, graph: Graph, target: ScoringTarget):
+        _refuse_augmented(target)
+        _refuse_other_format(graph, target)
         self._graph = graph
         self._target = target
-        self._folder = folder
-        self._processor = {"device": graph.config["device"], "gpus": graph.gpus, "threads": graph.config["threads"]}
+        self._pipeline = ClipPipeline(graph, target)
 
-    def prepare(self, clips: Sequence[Clip]) -> Written:
-        """Store the clips; return how many each recording has, and how many were cut or padded."""
-        wanted = self._graph.config["prepare"]
-        recipe = {"dataset": self._target.dataset, "machine": self._target.machine, **wanted}
-        return write_audio(clips, self._path("audio", RAW), recipe, typed(ClipFormat, wanted))
+    def load(self) -> float:
+        """Load the networks and fit the backends before the first recording; return the threshold."""
+        self._pipeline.load()
+        return self._fitted.threshold
 
-    def embeddings(self, model: Recipe, view: str) -> Path:
-        """Return the file of a model's embeddings of one view of the clips."""
-        out = self._path("embeddings", model.key, view)
-        if not out.exists():
-            where = self._graph, model, self._target.dataset, self._target.machine
-            own = inputs.section_models(*where).get(self._target.section, inputs.all_weights(*where)[0])
-            embed(self._features(model.frontend, view), Path(own), out, **self._processor)
-        return out
+    def score(self, recordings: Sequence[Path]) -> Scores:
+        """Score recordings, in their order, as the rule `score` scores test clips.
 
-    def _features(self, frontend: Recipe, view: str) -> Path:
-        out = self._path("features", frontend.key, view)
-        if not out.exists():
-            extract_features(self._audio(view), out, frontend.settings)
-        return out
+        A recording that `prepare` would refuse, or that is too short for a model, is left out, and the result says why.
+        Raises AsdError if no recording is left.
+        """
+        usable, refused = _sorted_out(self._graph, self._target, recordings)
+        with temporary_folder("asdlib-score") as folder:
+            written = self._pipeline.prepare(usable, folder)
+            clips, views = read_views(self._pipeline.embeddings(folder), "test", self._target.section)
+        fitted = self._fitted
+        scores = fitted.anomaly_score(clips, views)
+        figures = scores, fitted.threshold, np.sort(fitted.train_score), written.cut, written.padded
+        names = _names(usable, written, file_names(clips))
+        return Scores(names, refused, *figures, [clip.path for clip in usable], written.pieces)
 
-    def _audio(self, view: str) -> Path:
-        out = self._path("audio", view)
-        if not out.exists():
-            (separator,) = separators_of(self._graph, view, self._target.dataset, self._target.machine)
-            separate(self._path("audio", RAW), Path(separator), out, **self._processor)
-        return out
-
-    def _path(self, *parts: str) -> Path:
-        path = self._folder.joinpath(*parts, "clips.parquet")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    @cached_property
+    def _fitted(self) -> FittedVariant:
+        variant, dataset, machine = self._target.variant, self._target.dataset, self._target.machine
+        stored = [Path(path) for path in inputs.embeddings_of(variant, dataset, machine)]
+        chosen = settings.score(self._graph, variant, dataset, self._target.section)
+        return fit_variant(stored, typed(ScoreSettings, chosen))
 
 
 def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> tuple[list[Clip], list[str]]:

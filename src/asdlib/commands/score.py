@@ -1,31 +1,31 @@
 """`asdlib score`: score new recordings with the models of a run."""
 
 import argparse
-import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asdlib.commands.text_table import text_table
-from asdlib.data.csv_cells import as_csv
+from asdlib.commands.follow import Rule, follow, watched
+from asdlib.commands.score_output import as_csv_text, as_json, as_text
 from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
-from asdlib.errors import AsdError, printable
+from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import provide_folders
 from asdlib.runtime.text_streams import use_utf8
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from asdlib.commands.new_clips import Scores
     from asdlib.commands.scoring_target import ScoringTarget
     from asdlib.workflow.graph import Graph
 
 HELP = "score recordings of a machine with the models of a run"
-COLUMNS = ("clip", "anomaly_score", "threshold", "decision", "percentile")
+FOLLOWING = ("existing", "interval", "alarm")  # the options that --follow takes
+LISTING = ("clips", "csv", "json", "by_file")  # those that it does not
+INTERVAL = 2.0  # s
+CACHE = Path(".snakemake/cache")
 _log = logging.getLogger(__name__)
 
 
@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
         "clips",
-        nargs="+",
+        nargs="*",
         metavar="CLIP",
-        help="WAV files, folders of them, or - to read a list from standard input",
+        help="recordings, folders of them, or - to read a list from standard input",
     )
     parser.add_argument("--system", required=True)
     parser.add_argument("--variant", help="required if the system has several")
@@ -49,18 +49,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     printed = parser.add_mutually_exclusive_group()
     printed.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     printed.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    by_file = "a row for each recording instead of each clip that it was split into (prepare.longer: split)"
+    parser.add_argument("--by-file", action="store_true", help=by_file)
+    _add_following(parser)
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
 
 
+def _add_following(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a command that goes on."""
+    group = parser.add_argument_group("recordings that are still to come")
+    group.add_argument(
+        "--follow",
+        type=Path,
+        metavar="FOLDER",
+        help="score recordings as they appear in a folder, a line of JSON each, until Ctrl-C or SIGTERM",
+    )
+    group.add_argument("--existing", action="store_true", help="score also those that are there at the start")
+    looks = f"time between two looks into the folder; default: {INTERVAL:g}"
+    group.add_argument("--interval", type=_seconds, metavar="SECONDS", help=looks)
+    rule = "alarm while at least N of the last M recordings exceed the threshold, for example 3/5"
+    group.add_argument("--alarm", type=_rule, metavar="N/M", help=rule)
+
+
 def run(args: argparse.Namespace) -> None:
-    """Print one row for each clip, in the order of the clips.
+    """Print one row for each clip or recording, in their order, or follow a folder.
 
     Raises AsdError after the table if a recording has no score.
     """
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
 
+    _refuse_mixture(args)
     config = read_config(args.configfile, args.config)
     if args.device:
         config["device"] = args.device
@@ -69,25 +89,56 @@ def run(args: argparse.Namespace) -> None:
     graph = Graph(config, Path())
     target = _target(graph, args)
     _refuse_missing(graph, target, args)
+    if args.follow:
+        _follow(graph, target, args)
+    else:
+        _score(graph, target, args)
+
+
+def _score(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
     clips = _files(args.clips)
+    provide_folders(CACHE)
+    from asdlib.commands.new_clips import Scorer  # imports torch, which is slow: only after the checks
 
-    provide_folders(Path(".snakemake/cache"))
-    from asdlib.commands.new_clips import score_clips  # imports torch, which is slow: only after the checks
-
-    scores = score_clips(graph, target, clips)
+    scores = Scorer(graph, target).score(clips)
     for problem in scores.refused:
         _log.error("%s", problem)
     if scores.cut or scores.padded:
         seconds = graph.config["prepare"]["seconds"]
         _log.warning("%d clips cut and %d padded to %g s", scores.cut, scores.padded, seconds)
-    formatted = _csv if args.csv else _json if args.json else _text
+    formatted = as_csv_text if args.csv else as_json if args.json else as_text
     if args.csv:  # read by programs: UTF-8 like every file, whatever the locale
         use_utf8(sys.stdout)
-    print(formatted(target, [str(path) for path in scores.clips], scores))
+    print(formatted(target, scores, args.by_file))
     if scores.refused:
         sys.stdout.flush()
         number = f"{len(scores.refused)} of {len(clips)} recordings"
         raise AsdError(f"{number} have no score (see above): replace them, or leave them out")
+
+
+def _follow(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
+    arrivals = watched(args.follow, args.existing)  # before the networks are loaded: what comes meanwhile is new
+    provide_folders(CACHE)
+    from asdlib.commands.new_clips import Scorer
+
+    scorer, interval = Scorer(graph, target), args.interval or INTERVAL
+    threshold = scorer.load()
+    left_out = f"; already there and left out: {arrivals.left_out}" if arrivals.left_out else ""
+    _log.warning("%s: followed, every %g s, threshold %.6g%s", args.follow, interval, threshold, left_out)
+    follow(scorer, arrivals, interval, args.alarm)
+
+
+def _refuse_mixture(args: argparse.Namespace) -> None:
+    """Raise AsdError for options that do not go together."""
+    wrong = LISTING if args.follow else FOLLOWING
+    given = next((name for name in wrong if getattr(args, name)), None)
+    if given:
+        option = "CLIP" if given == "clips" else f"--{given.replace('_', '-')}"
+        if args.follow:
+            raise AsdError(f"{option}: does not go with --follow, which prints lines of JSON: leave one of them out")
+        raise AsdError(f"{option}: is about recordings to come: add --follow FOLDER, or leave it out")
+    if not args.follow and not args.clips:
+        raise AsdError("CLIP: no recordings are named: give files or folders, or --follow FOLDER")
 
 
 def _share(text: str) -> float:
@@ -96,6 +147,22 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1: give a share such as 0.99")
     return share
+
+
+def _seconds(text: str) -> float:
+    """Return a time that is more than nothing."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a time: give seconds, such as 2")
+    return seconds
+
+
+def _rule(text: str) -> Rule:
+    """Return the rule of an alarm, such as 3/5."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text} is not N/M with N from 1 to M: give a rule such as 3/5")
+    return Rule(int(number), int(of))
 
 
 def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
@@ -166,53 +233,3 @@ def _recordings(path: Path) -> list[Path]:
     if entries and others:
         _log.warning("%s: %s", path, unused(others))
     return [Path(entry) for entry in entries]
-
-
-def _clip_table(names: list[str], scores: "Scores") -> "pd.DataFrame":
-    import pandas as pd
-
-    columns = (
-        list(map(printable, names)),
-        scores.anomaly_score.astype(float),
-        scores.threshold,
-        (scores.anomaly_score > scores.threshold).astype(int),
-        scores.percentile,
-    )
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-
-
-def _text(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
-    rows = [
-        (clip, f"{score:.6g}", f"{threshold:.6g}", "anomaly" if decision else "normal", f"{percentile:.1f}")
-        for clip, score, threshold, decision, percentile in _clip_table(names, scores).itertuples(index=False)
-    ]
-    variant, machine = target.variant, f"{target.dataset}/{target.machine}"
-    lines = [
-        f"{variant.system} {variant.name}, {machine} section {target.section}. Percentile: the share of the "
-        f"{scores.n_train} normal training clips that score",
-        f"lower, in percent; {scores.threshold_percentile:.1f} % of them score below the threshold.",
-    ]
-    return "\n".join([text_table(COLUMNS, rows), "", *lines])
-
-
-def _csv(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
-    return as_csv(_clip_table(names, scores)).rstrip("\n")
-
-
-def _json(target: "ScoringTarget", names: list[str], scores: "Scores") -> str:
-    head = {
-        "system": target.variant.system,
-        "variant": target.variant.name,
-        "dataset": target.dataset,
-        "machine": target.machine,
-        "section": target.section,
-        "seed": target.variant.seed,
-        "recipe": target.variant.recipe,
-        "n_train": scores.n_train,
-        "threshold": scores.threshold,
-        "threshold_percentile": scores.threshold_percentile,
-    }
-    rows = _clip_table(names, scores).drop(columns="threshold").to_dict("records")
-    # JSON has escapes of its own, which a reader undoes.
-    clips = [{**row, "clip": name} for row, name in zip(rows, names, strict=True)]
-    return json.dumps({**head, "clips": clips}, indent=1, allow_nan=False)

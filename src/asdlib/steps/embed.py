@@ -1,6 +1,8 @@
 """Embed every training and test clip of a machine with a trained model."""
 
 import logging
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,34 +40,47 @@ def embed(
     and all clips are embedded with `model`. The models' calibration samples, if they have any, are stored in the
     table's notes.
     """
-    torch.set_num_threads(threads)
-    processor = choose_device(device, gpus)
-    loaded = {section: checkpoints.load(path) for section, path in (sections or {EVERY: model}).items()}
-    checkpoint = next(iter(loaded.values()))
-    refuse_short_clips(Recipe("models", checkpoint.recipe), features)
-    table = ClipTable(features)
-    with explained(Recipe("models", checkpoint.recipe), processor):
-        networks = {section: _network(one, table, processor) for section, one in loaded.items()}
-        groups = (
-            (clips, _by_section(networks, with_notes(clips, [table.notes], [len(clips)]), array, processor))
-            for clips, array in table.batches("features", "train", "test")
-        )
-        first_clips, first = next(groups)
-        samples = {section: _samples(one) for section, one in loaded.items()}
+    Embedder(model, device, gpus, threads, sections).write(features, out)
+
+
+class Embedder:
+    """Models in memory that embed one table of features after another; the arguments are those of `embed`."""
+
+    def __init__(self, model: Path, device: str, gpus: int, threads: int, sections: dict[str, Path] | None = None):
+        self._threads = threads
+        self._device = choose_device(device, gpus)
+        self._loaded = {section: checkpoints.load(path) for section, path in (sections or {EVERY: model}).items()}
+        self._recipe = Recipe("models", next(iter(self._loaded.values())).recipe)
+
+    def write(self, features: Path, out: Path) -> None:
+        """Write `out` as `embed` does."""
+        torch.set_num_threads(self._threads)
+        refuse_short_clips(self._recipe, features)
+        table = ClipTable(features)
+        samples = {section: _samples(one) for section, one in self._loaded.items()}
         notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
-        shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
-        with writing(out, checkpoint.recipe, notes, **shapes) as written:
-            written.write(first_clips, **first)
-            for clips, representations in groups:
-                written.write(clips, **representations)
+        with explained(self._recipe, self._device):
+            for network in self._networks.values():
+                if hasattr(network, "for_machine"):
+                    network.for_machine(table.notes["machine"])
+            groups = self._groups(table)
+            first_clips, first = next(groups)
+            shapes = {name: (str(array.dtype), array.shape[1:]) for name, array in first.items()}
+            with writing(out, self._recipe.settings, notes, **shapes) as written:
+                written.write(first_clips, **first)
+                for clips, representations in groups:
+                    written.write(clips, **representations)
         _log.info("%s", ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, (_, shape) in shapes.items()))
 
+    @cached_property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {section: restore_model(one).to(self._device) for section, one in self._loaded.items()}
 
-def _network(checkpoint: Checkpoint, table: ClipTable, processor: torch.device) -> torch.nn.Module:
-    network = restore_model(checkpoint).to(processor)
-    if hasattr(network, "for_machine"):
-        network.for_machine(table.notes["machine"])
-    return network
+    def _groups(self, table: ClipTable) -> Iterator[tuple[pa.Table, dict[str, np.ndarray]]]:
+        """Yield the metadata and the representations of a few clips at a time."""
+        for clips, array in table.batches("features", "train", "test"):
+            noted = with_notes(clips, [table.notes], [len(clips)])
+            yield clips, _by_section(self._networks, noted, array, self._device)
 
 
 def _samples(checkpoint: Checkpoint) -> dict[str, list]:

@@ -28,30 +28,44 @@ def separate(audio: Path, separator: Path, out: Path, device: str, gpus: int, th
     `out` refers to the recordings instead of copying them. The table's note `separated` is False in these cases, and
     True otherwise.
     """
-    torch.set_num_threads(threads)
-    checkpoint = checkpoints.load(separator)
-    unchanged = checkpoint.facts.get("identity") or worse_than_mixtures(checkpoint.calibration)
-    table = ClipTable(audio)
-    recipe = {**table.recipe, "separator": checkpoint.recipe}
-    notes = {"audio": table.digest, "separated": not unchanged}
-    if unchanged:
-        _log.warning("the clips pass unchanged: %s", unchanged)
-        write_same_rows(out, table, recipe, notes)
-        return
-    processor = choose_device(device, gpus)
-    with (
-        explained(Recipe("separators", checkpoint.recipe), processor),
-        writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
-        torch.inference_mode(),
-        computing(EXACT, processor),
-    ):
-        transform = _separation(checkpoint, processor)
-        for clips, mixtures in table.batches("audio"):
-            separated = np.zeros_like(mixtures)
-            # One clip at a time: ten seconds are enough to keep a processor busy.
-            for row, samples in enumerate(clips.column("samples").to_pylist()):
-                separated[row, :samples] = transform(mixtures[row, :samples])
-            written.write(clips, audio=separated)
+    ClipSeparator(separator, device, gpus, threads).write(audio, out)
+
+
+class ClipSeparator:
+    """A separator in memory that separates one table of clips after another; the arguments are those of `separate`."""
+
+    def __init__(self, separator: Path, device: str, gpus: int, threads: int):
+        self._threads = threads
+        self._checkpoint = checkpoints.load(separator)
+        self._recipe = Recipe("separators", self._checkpoint.recipe)
+        self._unchanged = self._checkpoint.facts.get("identity") or worse_than_mixtures(self._checkpoint.calibration)
+        if not self._unchanged:
+            self._device = choose_device(device, gpus)
+            with explained(self._recipe, self._device):
+                self._transform = _separation(self._checkpoint, self._device)
+
+    def write(self, audio: Path, out: Path) -> None:
+        """Write `out` as `separate` does."""
+        torch.set_num_threads(self._threads)
+        table = ClipTable(audio)
+        recipe = {**table.recipe, "separator": self._checkpoint.recipe}
+        notes = {"audio": table.digest, "separated": not self._unchanged}
+        if self._unchanged:
+            _log.warning("the clips pass unchanged: %s", self._unchanged)
+            write_same_rows(out, table, recipe, notes)
+            return
+        with (
+            explained(self._recipe, self._device),
+            writing(out, recipe, notes, audio=("int16", table.tensors["audio"])) as written,
+            torch.inference_mode(),
+            computing(EXACT, self._device),
+        ):
+            for clips, mixtures in table.batches("audio"):
+                separated = np.zeros_like(mixtures)
+                # One clip at a time: ten seconds are enough to keep a processor busy.
+                for row, samples in enumerate(clips.column("samples").to_pylist()):
+                    separated[row, :samples] = self._transform(mixtures[row, :samples])
+                written.write(clips, audio=separated)
 
 
 def _separation(checkpoint: Checkpoint, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

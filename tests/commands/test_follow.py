@@ -1,0 +1,239 @@
+"""`asdlib score --follow` and `--by-file`; the scores are invented.
+
+tests/end_to_end/test_systems.py compares the scores of a followed folder with those of a run.
+"""
+
+import csv
+import io
+import json
+import os
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asdlib.cli import main
+from asdlib.commands import clip_pipeline, new_clips
+from asdlib.commands.clip_pipeline import ClipPipeline
+from asdlib.commands.follow import Alarm, Rule
+from asdlib.commands.new_clips import Scorer, Scores
+from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.errors import AsdError, OutOfGpuMemoryError
+from asdlib.workflow.config import read_config
+from asdlib.workflow.graph import Graph
+
+OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan", "--configfile", "settings.yaml")
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def scored(recordings: list[Path], clips: list[list[float]]) -> Scores:
+    """Return the scores of recordings from those of their clips; the threshold is 2."""
+    names = [path for path, own in zip(recordings, clips, strict=True) for _ in own]
+    scores = np.array([score for own in clips for score in own], np.float32)
+    return Scores(names, [], scores, 2.0, np.arange(10.0), 0, 1, recordings, [len(own) for own in clips])
+
+
+@pytest.fixture
+def follow(ran: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., tuple[list[dict], str]]:
+    """Return a function that follows a folder until all that is scored has been printed.
+
+    Its first argument is what happens to each recording: the scores of its clips, or an error.
+    """
+    monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
+    monkeypatch.setattr(Scorer, "load", lambda _: 2.0)
+    (ran / "new").mkdir()
+
+    def run(outcomes: dict[str, list[float] | AsdError], *options: str, stop: int = signal.SIGTERM, code: int = 0):
+        for time, name in enumerate(outcomes):
+            Path("new", name).touch()
+            os.utime(Path("new", name), (time, time))
+        left = list(outcomes)
+
+        def score(scorer: Scorer, recordings: list[Path]) -> Scores:
+            assert recordings == [Path("new", left.pop(0))]
+            if not left:
+                os.kill(os.getpid(), stop)
+            outcome = outcomes[recordings[0].name]
+            if isinstance(outcome, AsdError):
+                raise outcome
+            return scored(recordings, [outcome])
+
+        monkeypatch.setattr(Scorer, "score", score)
+        assert main(["score", "--follow", "new", "--existing", "--interval", "0.01", *options, *OPTIONS]) == code
+        out, err = capsys.readouterr()
+        return [json.loads(line) for line in out.splitlines()], err
+
+    return run
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_each_recording_has_a_line_and_a_signal_ends_after_the_one_under_way(follow, caplog, stop: int) -> None:
+    handler = signal.getsignal(stop)
+    (first, second), err = follow({"b.wav": [1.0], "a\n.wav": [1.5, 3.5]}, stop=stop)
+    assert datetime.fromisoformat(first.pop("time")).utcoffset() is not None
+    same = {"threshold": 2.0, "cut": False, "padded": True}
+    assert first == {"file": "new/b.wav", "clips": 1, "anomaly_score": 1.0, "max_score": 1.0, "decision": 0,
+                     "percentile": 10.0, **same}  # fmt: skip
+    assert second.pop("time")
+    assert second == {"file": "new/a\n.wav", "clips": 2, "anomaly_score": 2.5, "max_score": 3.5, "decision": 1,
+                      "percentile": 30.0, **same}  # fmt: skip
+    assert caplog.messages == ["new: followed, every 0.01 s, threshold 2"]
+    assert err == ""
+    assert signal.getsignal(stop) == handler
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_signal_ends_the_wait_for_recordings(follow, monkeypatch, capsys, caplog, stop: int) -> None:
+    """What is there at the start is left out, and said to be."""
+    Path("new/old.wav").touch()
+    looks = []
+
+    def look(arrivals) -> list[Path]:
+        looks.append(arrivals)
+        os.kill(os.getpid(), stop)
+        return []
+
+    monkeypatch.setattr("asdlib.data.arrivals.Arrivals.look", look)
+    assert main(["score", "--follow", "new", *OPTIONS]) == 0
+    assert len(looks) == 1
+    assert capsys.readouterr() == ("", "")
+    assert caplog.messages == ["new: followed, every 2 s, threshold 2; already there and left out: 1"]
+
+
+def test_a_recording_that_cannot_be_scored_has_a_line_and_the_others_are_scored(follow) -> None:
+    told, _ = follow({"a.wav": AsdError("a.wav: is truncated"), "b.wav": [3.0]}, "--alarm", "1/1")
+    assert [line.pop("time") is not None for line in told] == [True, True]
+    assert told[0] == {"file": "new/a.wav", "error": "a.wav: is truncated"}
+    assert (told[1]["file"], told[1]["alarm"]) == ("new/b.wav", True)
+
+
+def test_too_little_gpu_memory_is_not_the_fault_of_a_recording(follow) -> None:
+    told, err = follow({"a.wav": OutOfGpuMemoryError("dense_ae: out of GPU memory")}, code=2)
+    assert told == []
+    assert err == "asdlib: error: dense_ae: out of GPU memory\n"
+
+
+def test_a_folder_that_goes_away_ends_the_command(follow, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Scorer, "load", lambda _: Path("new").rename("gone") and 2.0)
+    assert main(["score", "--follow", "new", *OPTIONS]) == 2
+    assert capsys.readouterr().err.endswith("new: cannot be read (No such file or directory): check its permissions\n")
+
+
+def test_the_alarm_is_in_the_lines_and_its_changes_in_the_log(follow, caplog) -> None:
+    """2 of the last 3; a recording without a score is none of them."""
+    outcomes = [[3.0], [1.0], AsdError("no sound"), [3.0], [1.0], [1.0], [3.0]]
+    told, _ = follow({f"{number}.wav": outcome for number, outcome in enumerate(outcomes)}, "--alarm", "2/3")
+    assert [line.get("alarm") for line in told] == [False, False, None, True, False, False, False]
+    assert caplog.messages[1:] == [
+        "ALARM: 2 of the last 3 recordings exceed the threshold",
+        "alarm is over: 1 of the last 3 recordings exceed the threshold",
+    ]
+
+
+def test_an_alarm_needs_no_more_recordings_than_exceed() -> None:
+    alarm = Alarm(Rule(2, 5))
+    assert [alarm.after(decision) for decision in (1, 1, 0, 0, 0, 0)] == [False, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("rule", ["3", "0/5", "6/5", "3/5/7", "a/b", "-1/5", "3/", ""])
+def test_a_wrong_rule_is_refused(rule: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["score", "--follow", "new", f"--alarm={rule}", *OPTIONS])
+    assert "is not N/M with N from 1 to M: give a rule such as 3/5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_wrong_interval_is_refused(seconds: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["score", "--follow", "new", f"--interval={seconds}", *OPTIONS])
+    assert "is not a time: give seconds, such as 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ([], "CLIP: no recordings are named: give files or folders, or --follow FOLDER"),
+        (["my.wav", "--follow", "new"], "CLIP: does not go with --follow, which prints lines of JSON: leave one of "),
+        (["--follow", "new", "--csv"], "--csv: does not go with --follow, "),
+        (["--follow", "new", "--by-file"], "--by-file: does not go with --follow, "),
+        (["my.wav", "--alarm", "3/5"], "--alarm: is about recordings to come: add --follow FOLDER, or leave it out"),
+        (["my.wav", "--existing"], "--existing: is about recordings to come: "),
+        (["--follow", "my.wav"], "my.wav: is not a folder: give --follow the folder in which recordings appear"),
+        (["--follow", "absent"], "absent: is not a folder: "),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(ran: Path, capsys, given: list[str], complaint: str) -> None:
+    assert main(["score", *given, *OPTIONS]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"asdlib: error: {complaint}")
+    assert err.count("\n") == 1
+
+
+def test_networks_are_loaded_once(here: Path, monkeypatch) -> None:
+    """For all recordings, and for all branches and views that share them."""
+    graph = Graph(read_config([Path("settings.yaml")], []), Path())
+    loaded, written = [], []
+
+    class Loaded:
+        def __init__(self, weights: Path, device: str, **_: object) -> None:
+            loaded.append(weights)
+
+        def write(self, features: Path, out: Path) -> None:
+            out.touch()
+            written.append(out)
+
+    monkeypatch.setattr(clip_pipeline, "Embedder", Loaded)
+    monkeypatch.setattr(clip_pipeline, "extract_features", lambda audio, out, settings: out.touch())
+    pipeline = ClipPipeline(graph, ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00"))
+    pipeline.load()
+    for number in range(3):
+        folder = here / str(number)
+        clip_pipeline._path(folder, "audio", "raw").touch()
+        assert [path.relative_to(folder).parts[0] for path in pipeline.embeddings(folder)] == ["embeddings"]
+    assert len(loaded) == 1
+    assert len(written) == 3
+
+
+# --- --by-file ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def split(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two recordings have scores, the first those of three clips; it is given twice."""
+    given = [Path("long.wav"), Path("b.wav"), Path("long.wav")]
+    scores = scored(given, [[1.0, 1.5, 8.0], [2.0], [0.5, 1.0]])
+    monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
+    monkeypatch.setattr(Scorer, "score", lambda *_: scores)
+
+
+def test_a_recording_has_the_mean_and_the_maximum_of_its_clips(split, capsys) -> None:
+    assert main(["score", "long.wav", "--by-file", "--csv", *OPTIONS]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows == [
+        {"file": "long.wav", "clips": "3", "anomaly_score": "3.5", "max_score": "8.0", "threshold": "2.0",
+         "decision": "1", "percentile": "40.0"},
+        {"file": "b.wav", "clips": "1", "anomaly_score": "2.0", "max_score": "2.0", "threshold": "2.0",
+         "decision": "0", "percentile": "20.0"},
+        {"file": "long.wav", "clips": "2", "anomaly_score": "0.75", "max_score": "1.0", "threshold": "2.0",
+         "decision": "0", "percentile": "10.0"},
+    ]  # fmt: skip
+
+
+def test_the_table_of_recordings_says_what_its_scores_are(split, capsys) -> None:
+    assert main(["score", "long.wav", "--by-file", *OPTIONS]) == 0
+    head, first, *_, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["file", "clips", "anomaly_score", "max_score", "threshold", "decision", "percentile"]
+    assert first.split() == ["long.wav", "3", "3.5", "8", "2", "anomaly", "40.0"]
+    assert last == "anomaly_score: the mean of the recording's clips; max_score: the highest of them."
+
+
+def test_json_has_clips_and_recordings(split, capsys) -> None:
+    assert main(["score", "long.wav", "--json", *OPTIONS]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [len(told["clips"]), len(told["files"])] == [6, 3]
+    assert told["files"][0] == {"file": "long.wav", "clips": 3, "anomaly_score": 3.5, "max_score": 8.0, "decision": 1,
+                                "percentile": 40.0}  # fmt: skip
