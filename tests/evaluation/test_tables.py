@@ -72,8 +72,8 @@ def made(*seeds: int, reported: pd.DataFrame | None = None, year: int | None = N
     settings = TableSettings(
         "baseline", variants, [Section("toy", machine, "00") for machine in MACHINES], {"toy": year}
     )
-    tables = make_tables(settings, nothing_reported() if reported is None else reported)
-    return tables[0].to_dict("records"), tables[1].to_dict("records")
+    scores, clips, _ = make_tables(settings, nothing_reported() if reported is None else reported)
+    return scores.to_dict("records"), clips.to_dict("records")
 
 
 @pytest.fixture(autouse=True)

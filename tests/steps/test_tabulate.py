@@ -19,10 +19,13 @@ mse,toy,fan,70.96,50,49.46123,,"read from a figure, by eye"
 """
 
 
-def put_machine(dataset: str, machine: str, clips: list[tuple[str, str | None, str | None, dict]]) -> None:
+def put_machine(
+    dataset: str, machine: str, clips: list[tuple[str, str | None, str | None, dict]], longer: str = "cut"
+) -> None:
     """Write a machine's prepared clips: one training clip, and test clips of (name, domain, label, attributes)."""
+    made, recipe = Path(f"results/audio/raw/{dataset}/{machine}.parquet"), {"longer": longer}
     kinds = [("train", ("one", "source", "normal", {})), *(("test", clip) for clip in clips)]
-    with writing(Path(f"results/audio/raw/{dataset}/{machine}.parquet"), {}, audio=("int16", (1,))) as table:
+    with writing(made, recipe, audio=("int16", (1,))) as table:
         for kind, (name, domain, label, attributes) in kinds:
             row = {
                 "clip": name, "section": "00", "domain": domain, "split": kind, "label": label, "kind": kind,
@@ -59,6 +62,37 @@ def test_the_tables_are_written_to_the_byte(tmp_path: Path, monkeypatch: pytest.
         "sections": [{"dataset": d, "machine": m, "section": "00"} for d, m in (("toy", "fan"), ("own", "pump"))],
         "years": {"toy": 2025, "own": None},
     }
-    tabulate([Path("baseline.csv")], Path("scores.csv"), Path("clips.csv"), typed(TableSettings, settings))
-    for name in ("scores.csv", "clips.csv"):
+    tables = [Path(name) for name in ("scores.csv", "clips.csv", "files.csv")]
+    tabulate([Path("baseline.csv")], *tables, typed(TableSettings, settings))
+    for name in map(str, tables):
         assert Path(name).read_bytes() == (GOLDEN / name).read_bytes()
+
+
+@pytest.mark.parametrize("longer", ["split", "cut"])
+def test_split_recordings_have_the_mean_and_the_maximum_of_their_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longer: str
+) -> None:
+    """A recording that was not split may have any name."""
+    monkeypatch.chdir(tmp_path)
+    known = ("source", "anomaly", {"speed": "3"})
+    offsets = ("a@00000.000", "a@00010.000", "a@00015.500")
+    put_machine("toy", "fan", [(name, *known) for name in offsets] + [("b", None, None, {})], longer)
+    put_scores(1, "toy", "fan", {"a@00000.000.wav": 0.5, "a@00010.000.wav": 2.25, "a@00015.500.wav": 0.25, "b.wav": 3})
+    settings = {
+        "system": "baseline",
+        "variants": [
+            {"variant": "mse", "seed": 1, "recipe": "ae", "folders": {"toy": "results/baseline/mse/toy/seed_1"}}
+        ],
+        "sections": [{"dataset": "toy", "machine": "fan", "section": "00"}],
+        "years": {"toy": None},
+    }
+    tabulate([], Path("scores.csv"), Path("clips.csv"), Path("files.csv"), typed(TableSettings, settings))
+    head, *rows = Path("files.csv").read_text().splitlines()
+    assert head == (
+        "system,variant,dataset,machine,section,seed,file,clips,domain,label,attributes,anomaly_score,max_score,decision"
+    )
+    start = "baseline,mse,toy,fan,00,1,"
+    whole = [f"{start}a.wav,3,source,anomaly,speed=3,1.0,2.25,0"]
+    each = zip(offsets, ("0.5", "2.25", "0.25"), (0, 1, 0), strict=True)
+    cut = [f"{start}{name}.wav,1,source,anomaly,speed=3,{score},{score},{found}" for name, score, found in each]
+    assert rows == [*(whole if longer == "split" else cut), f"{start}b.wav,1,,,,3.0,3.0,1"]

@@ -2,7 +2,7 @@
 
 Needs    results/embeddings/…, results/audio/raw/… (labels of the test clips), resources/reported/<system>.csv
 Makes    results/<system>/<variant>/<dataset>/anomaly_score_<machine>_section_<NN>_test.csv and decision_result_…csv,
-         …/training_score_<machine>_section_<NN>_train.json, results/<system>/scores.csv, results/<system>/clips.csv
+         …/training_score_<machine>_section_<NN>_train.json, results/<system>/scores.csv, clips.csv and files.csv
 """
 
 
@@ -67,6 +67,7 @@ rule tabulate:
             labels={"system": "{system}"},
         ),
         clips=paths.clips(),
+        files=paths.files(),
     log:
         paths.log("tabulate", "{system}"),
     benchmark:
@@ -85,6 +86,7 @@ rule tabulate:
                 "reported": input.reported,
                 "scores": output.scores,
                 "clips": output.clips,
+                "files": output.files,
             }
         ),
     shell:

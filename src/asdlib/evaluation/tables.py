@@ -1,4 +1,6 @@
-"""The tables of a system: a row for every section in scores.csv, a row for every test clip in clips.csv."""
+"""The tables of a system: scores.csv has a row for every section, clips.csv for every test clip, files.csv for every
+recording.
+"""
 
 import logging
 import math
@@ -10,13 +12,16 @@ from typing import Any
 
 import pandas as pd
 
+from asdlib.data.clip_format import SPLIT
 from asdlib.data.csv_cells import as_csv
 from asdlib.data.files import atomic
+from asdlib.data.pieces import recording_of
 from asdlib.data.tables import ClipTable
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
 from asdlib.evaluation.false_alarms import warn_of_false_alarms
 from asdlib.evaluation.figures import DECISION_FIGURES, DEFINITIONS, FIGURES, MEAN_OF, Definition, definition_of
+from asdlib.evaluation.file_table import SCORED_COLUMNS, file_table
 from asdlib.evaluation.reported import KEYS as REPORTED_KEYS
 from asdlib.evaluation.reported import recomputed_overall
 from asdlib.evaluation.score_table import (
@@ -84,8 +89,8 @@ class SectionClips:
     refused: str | None = None
 
 
-def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return scores.csv and clips.csv of a system; all figures are in percent, as the reports print them.
+def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return scores.csv, clips.csv and files.csv of a system; all figures are in percent, as the reports print them.
 
     `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing if test clips have no
     labels, or if a variant refuses a machine; the column `note` says so. A row `all` combines the machines of a variant
@@ -111,9 +116,8 @@ def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.Dat
     table = pd.concat([compared, *_over_seeds(compared)])
     columns = score_columns(set(table[METRIC]))
     numbers = [name for name in columns if name not in (*KEYS, METRIC, MEAN_OF, *COUNTS, "seed", "recipe", NOTE)]
-    return table.assign(**table[numbers].map(_rounded))[columns], pd.concat(
-        clips or [pd.DataFrame(columns=CLIP_COLUMNS)]
-    )
+    every = pd.concat(clips or [pd.DataFrame(columns=SCORED_COLUMNS)])
+    return table.assign(**table[numbers].map(_rounded))[columns], every[list(CLIP_COLUMNS)], file_table(every)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -127,10 +131,12 @@ def _read_section(section: Section) -> SectionClips:
     clips = table.clips("train", "test").to_pandas()
     clips = clips[clips["section"] == section.section]
     test = clips[clips["kind"] == "test"]
+    names = test["source_file"].str.rpartition("/")[2]
     columns = {
         "dataset": section.dataset,
         "machine": section.machine,
-        "clip": test["source_file"].str.rpartition("/")[2],
+        "clip": names,
+        "file": names.map(recording_of) if table.recipe.get("longer") == SPLIT else names,
         "attributes": [";".join(f"{key}={value}" for key, value in pairs) for pairs in test["attributes"]],
     }
     return SectionClips(section, test.assign(**columns), len(clips) - len(test))
@@ -143,7 +149,7 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> S
     training = training_scores_path(folder, section.machine, section.section)
     refused = read_refusal(training)
     if refused is not None:
-        return replace(clips, test=clips.test.head(0).reindex(columns=CLIP_COLUMNS), refused=refused)
+        return replace(clips, test=clips.test.head(0).reindex(columns=SCORED_COLUMNS), refused=refused)
     files = [submission_path(folder, kind, section.machine, section.section) for kind in (SCORES, DECISIONS)]
     for path in files:
         whole_text(path)  # otherwise a last score that is cut off would be read as another score
@@ -154,15 +160,17 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> S
             raise AsdError(
                 f"{path}: {differing[0]}: is not both scored and among the test clips: delete the file and run again"
             )
+    trained = read_training_scores(training)
     joined = clips.test.assign(
         system=system,
         variant=variant.variant,
         seed=variant.seed,
         anomaly_score=names.map(scores),
         decision=names.map(decisions),
+        threshold=trained.threshold,
     )
-    promised = round(100 * (1 - read_training_scores(training).quantile), 6)  # 10, not 9.999999999999998
-    return replace(clips, test=joined[list(CLIP_COLUMNS)], promised=promised)
+    promised = round(100 * (1 - trained.quantile), 6)  # 10, not 9.999999999999998
+    return replace(clips, test=joined[list(SCORED_COLUMNS)], promised=promised)
 
 
 def _rows(sections: list[SectionClips], definition: Definition) -> list[dict[str, Any]]:

@@ -171,6 +171,11 @@ def clips(system: str = "{system}") -> str:
     return f"results/{system}/clips.csv"
 
 
+def files(system: str = "{system}") -> str:
+    """Return a system's table of scored recordings, each of which may be several clips."""
+    return f"results/{system}/files.csv"
+
+
 def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
     """Return the file with a system's plots and sounds of a machine, for the report."""
     return f"results/{system}/report/{dataset}/{machine}.json"
