@@ -15,7 +15,11 @@ pytestmark = [pytest.mark.workflow, pytest.mark.browser]
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
 LOCAL = ("file:", "data:", "blob:")
 OPEN_ALL = "document.querySelectorAll('details').forEach(part => part.open = true)"
-WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
+# Everything that reaches over the right edge of the window, or of a part that hides what does not fit or scrolls.
+CUT_OFF = """() => [...document.querySelectorAll("body *:not(thead, thead *)")].filter((part) => {
+    const clips = getComputedStyle(part).overflowX !== "visible" && part.scrollWidth > part.clientWidth;
+    return part.getClientRects().length && (clips || part.getBoundingClientRect().right > innerWidth + 0.5);
+}).map((part) => `${part.tagName}.${part.className}: ${part.textContent.slice(0, 40)}`)"""
 CLOSED = "() => document.querySelectorAll('details:not([open])').length"
 
 
@@ -81,11 +85,17 @@ def test_a_link_opens_what_it_leads_to(page: Page) -> None:
     page.wait_for_selector("#clips-toy-pump audio", state="visible")
 
 
-def test_it_fits_a_telephone(page: Page) -> None:
-    page.set_viewport_size({"width": 360, "height": 740})
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_cut_off(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
     page.evaluate(OPEN_ALL)
-    content, window = page.evaluate(WIDTHS)
-    assert content <= window
+    assert page.evaluate(CUT_OFF) == []
+    assert page.locator(".score .name").first.is_visible()  # of the chart at the top
+
+
+def test_the_first_machine_is_unfolded(page: Page) -> None:
+    assert page.locator("#toy-toy-fan img").first.is_visible()
+    assert not page.locator("#toy-toy-pump img").first.is_visible()
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

@@ -33,3 +33,13 @@ def test_a_size_has_the_unit_of_what_it_is_rounded_to(count: float, said: str) -
 @pytest.mark.parametrize(("seconds", "said"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (61, "1 min"), (3700, "1 h 02 min")])
 def test_a_time_is_seconds_or_hours_and_minutes(seconds: float, said: str) -> None:
     assert page.duration(seconds) == said
+
+
+def test_a_table_has_columns_of_reported_figures_where_there_are_any() -> None:
+    macros = page.environment().from_string(
+        '{% from "macros.html" import figure_columns, figure_cells %}{{ figure_columns(names, compared) }}'
+        "{{ figure_cells(line, names, compared) }}"
+    )
+    figure = {"ours": "61.00", "interval": "", "reported": "60.00", "difference": {"text": "+1.00", "colour": None}}
+    text = macros.render(names=["score", "pAUC"], compared=[True, False], line={"figures": [figure, figure]})
+    assert (text.count("ported</th>"), text.count("60.00"), text.count("+1.00"), text.count("61.00")) == (1, 1, 1, 2)

@@ -55,8 +55,13 @@ def test_missing_figures_are_dashes_without_colour() -> None:
     for lone in (row(hmean=61.0), row(reported_hmean=61.0), row()):
         (line,) = overview(lone)
         assert line["figures"][0]["difference"] == {"text": "–", "colour": None}
-    assert not tables.any_reported(overview(row(hmean=61.0)))
-    assert tables.any_reported(overview(row(reported_pauc=61.0)))
+
+
+def test_a_figure_is_compared_where_any_variant_has_a_reported_one() -> None:
+    assert tables.compared_figures(overview(row(hmean=61.0))) == [False] * 4
+    both = overview(row(hmean=61.0), row(variant="b", reported_pauc=61.0))
+    assert tables.compared_figures(both) == [False, False, False, True]
+    assert tables.compared_figures([]) == []
 
 
 def test_several_seeds_show_mean_and_standard_deviation() -> None:

@@ -73,9 +73,14 @@ def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
     Ours has its 95 % interval. With several seeds, it is mean ± sample standard deviation, and the difference is that
     of the mean.
     """
-    overall = rows[(rows["dataset"] == dataset) & (rows["machine"] == ALL)]
     chosen = definition(rows, dataset)
-    return [_line(row, chosen) for row in _over_seeds(overall, chosen).to_dict("records")]
+    return [_line(row, chosen) for row in overall(rows, dataset)]
+
+
+def overall(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
+    """Return the row `all` of each variant on a dataset; with several seeds, that of their mean."""
+    own = rows[(rows["dataset"] == dataset) & (rows["machine"] == ALL)]
+    return _over_seeds(own, definition(rows, dataset)).to_dict("records")
 
 
 def by_machine(rows: pd.DataFrame, dataset: str) -> dict[str, Any]:
@@ -99,9 +104,10 @@ def full(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
     return [{**_line(row, chosen), "row": row} for row in own.to_dict("records")]
 
 
-def any_reported(lines: list[dict[str, Any]]) -> bool:
-    """Return whether any line of `overview` or `full` has a reported figure to compare ours with."""
-    return any(figure["reported"] != DASH for line in lines for figure in line["figures"])
+def compared_figures(lines: list[dict[str, Any]]) -> list[bool]:
+    """Return for each figure whether any line of `overview` or `full` has a reported one to compare ours with."""
+    columns = zip(*(line["figures"] for line in lines), strict=True)
+    return [any(figure["reported"] != DASH for figure in column) for column in columns]
 
 
 def recipes(rows: pd.DataFrame) -> list[tuple[str, int, str]]:

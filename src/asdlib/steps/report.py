@@ -13,6 +13,7 @@ from asdlib.report.curves import History, figures_of, read_history, training_cur
 from asdlib.report.illustrations import joined_clips, read_illustrations
 from asdlib.report.page import write_page
 from asdlib.report.settings import ReportSettings, ShownSystem
+from asdlib.report.standings import chart, standings, verdict
 from asdlib.workflow import paths
 
 Block = dict[str, Any]
@@ -62,13 +63,17 @@ class _Parts:
 
 
 def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:
+    found, score, overview = standings(rows, name), tables.score_title(rows, name), tables.overview(rows, name)
     return {
         "name": name,
         "machines": machines,
         "figures": tables.titles(rows, name),
-        "score": tables.score_title(rows, name),
+        "score": score,
+        "verdict": verdict(found, score),
+        "chart": chart(found, score),
         "mean": tables.MEANS[tables.definition(rows, name).score],
-        "overview": tables.overview(rows, name),
+        "overview": overview,
+        "compared": tables.compared_figures(overview),
         "by_machine": tables.by_machine(rows, name),
     }
 
@@ -86,7 +91,7 @@ def _system(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[st
         "title": system.title,
         "report": system.report,
         "tables": full,
-        "compared": {name: tables.any_reported(lines) for name, lines in full.items()},
+        "compared": {name: tables.compared_figures(lines) for name, lines in full.items()},
         "recipes": tables.recipes(own),
         "trainings": [
             {"key": key, "picture": training_curves(key, found, key in system.early_stop)}
