@@ -1,5 +1,6 @@
 """The report in a real browser, opened from a file: on a desktop, on a telephone and on paper."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -96,6 +97,41 @@ def test_nothing_is_cut_off(page: Page, width: int) -> None:
 def test_the_first_machine_is_unfolded(page: Page) -> None:
     assert page.locator("#toy-toy-fan img").first.is_visible()
     assert not page.locator("#toy-toy-pump img").first.is_visible()
+
+
+def test_a_click_on_a_mark_shows_and_plays_its_clip(page: Page, built: Checkout) -> None:
+    clips = [row for row in csv.DictReader(built.read("results/toy/clips.csv").decode().splitlines())
+             if (row["variant"], row["machine"]) == ("joint", "fan")]  # fmt: skip
+    highest = max(clips, key=lambda row: float(row["anomaly_score"]))
+    first = page.locator(".explorer").first
+    first.locator("svg").first.locator(f".mark[aria-label^='{highest['clip']},']").click()
+    said = first.locator("[role=status]").inner_text()
+    assert highest["clip"] in said
+    assert f"score {float(highest['anomaly_score']):.5g}, above the threshold" in said
+    assert "rank 1 of 8" in said
+    assert "100 % of the 7 training clips and 100 % of the 4 normal test clips" in said
+    assert first.locator(".played img").first.is_visible()
+    player = first.locator(".played audio").first
+    player.evaluate(
+        "player => new Promise((done) => { player.paused ? player.addEventListener('play', done) : done(); })"
+    )
+
+
+def test_marks_are_chosen_with_the_keyboard(page: Page) -> None:
+    first = page.locator(".explorer").first
+    first.locator("select").focus()
+    page.keyboard.press("Tab")
+    labels = []
+    for key in ("Home", "ArrowRight", "ArrowLeft", "ArrowLeft", "End"):
+        page.keyboard.press(key)
+        labels.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+    assert [int(label.partition("rank ")[2].split(",")[0]) for label in labels] == [8, 7, 8, 8, 1]
+    assert first.locator("[role=status]").inner_text() == ""
+    page.keyboard.press("Enter")
+    assert "rank 1 of 8" in first.locator("[role=status]").inner_text()
+    assert first.locator("svg").first.locator("[tabindex='0']").count() == 1  # one stop of the Tab key
+    first.locator("select").select_option("both")
+    assert "variant both" in first.locator("[role=status]").inner_text()
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

@@ -68,3 +68,10 @@ def test_no_two_groups_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -
         for group in axes.collections
     ]
     assert len(looks) == len(set(looks)) == len(clips)
+
+
+def test_every_test_clip_has_its_place_on_the_map(table: Path) -> None:
+    places = embedding_map(table, "latent", "00", 4, "latent")["places"]
+    assert sorted(places) == [f"{number}.wav" for number in range(6)]
+    assert all(0 <= share <= 1000 for place in places.values() for share in place)
+    assert len({tuple(place) for place in places.values()}) == 6

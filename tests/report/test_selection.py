@@ -1,6 +1,6 @@
 """The most and the least anomalous clips."""
 
-from asdlib.report.selection import ends
+from asdlib.report.selection import ends, spread
 
 
 def rows(*scores: float) -> list[dict]:
@@ -25,3 +25,12 @@ def test_equal_scores_follow_their_names() -> None:
 def test_no_clip_is_at_both_ends() -> None:
     assert chosen(2, 1, 2, 3) == [("2.wav", "most", 1, 3), ("1.wav", "most", 2, 3), ("0.wav", "least", 3, 3)]
     assert chosen(1, 1) == [("0.wav", "most", 1, 1)]
+
+
+def test_further_clips_are_evenly_spaced_by_name_whatever_their_scores() -> None:
+    one, other = rows(5, 4, 3, 2, 1), rows(1, 2, 3, 4, 5)
+    assert [row["clip"] for row in spread([*one, *other], 3)] == ["0.wav", "2.wav", "4.wav"]
+    assert spread(one, 3)[0]["clip"] == spread(other, 3)[0]["clip"]
+    assert [row["clip"] for row in spread(one, 9)] == [row["clip"] for row in one]
+    assert spread(one, 0) == []
+    assert spread([], 3) == []

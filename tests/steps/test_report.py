@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def shown(system: str, end: str = "most") -> dict:
 def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
     clips = [{"section": "00", "clip": clip, "label": "", "domain": "", "attributes": "<b>=1",
               "shown": [shown(system)], "sounds": [sound(view) for view in views]}]  # fmt: skip
-    sections = [{"section": "00", "roc": None, "histograms": [], "maps": [], **section}]
+    sections = [{"section": "00", "roc": None, "histograms": [], "maps": [], "explored": {"clips": []}, **section}]
     path = Path(f"results/{system}/report/here/fan.json")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"sections": sections, "clips": clips}))
@@ -89,6 +90,28 @@ def test_names_of_files_are_text_and_nothing_else() -> None:
     assert "<b>=1" in page.text
     assert not page.all("b")
     assert page.all("audio")[0]["aria-label"] == f"fan, {HOSTILE}, raw"
+
+
+def test_names_of_clips_stay_data_for_the_script() -> None:
+    """A data block ends at the first `</script>`, wherever that is."""
+    name = "</script><img src=x>'&.wav"
+    explored = {"clips": [{"clip": name, "label": "", "domain": ""}], "variants": [], "maps": []}
+    page = make(toy=put_part("toy", name, "raw", explored=explored))
+    assert [script.get("type") for script in page.all("script")] == ["application/json", None]
+    assert len(page.all("img")) == 1  # its spectrogram
+    (block,) = re.findall(r'<script type="application/json">(.*?)</script>', Path("results/report.html").read_text())
+    assert json.loads(block) == explored
+    assert page.all("article")[0]["data-clip"] == name
+
+
+def test_clips_that_are_only_heard_follow_the_others() -> None:
+    part = put_part("toy", "a.wav", "raw")
+    content = json.loads(part.read_text())
+    content["clips"].insert(0, {**content["clips"][0], "clip": "b.wav", "shown": []})
+    part.write_text(json.dumps(content))
+    page = make(toy=part)
+    assert [card["data-clip"] for card in page.all("article")] == ["a.wav", "b.wav"]
+    assert "1 other clip, evenly" in page.text
 
 
 def test_without_labels_histories_and_records_the_page_says_so() -> None:

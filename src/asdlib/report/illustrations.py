@@ -35,4 +35,9 @@ def joined_clips(paths: list[Path]) -> Iterator[dict[str, Any]]:
             known = {sound["view"] for sound in same["sounds"]}
             same["sounds"] += [sound for sound in clip["sounds"] if sound["view"] not in known]
             same["shown"] += clip["shown"]
-    yield from sorted(clips.values(), key=lambda clip: clip["shown"][0]["end"] != "most")
+    yield from sorted(clips.values(), key=_place)
+
+
+def _place(clip: dict[str, Any]) -> int:
+    """Return the place of a clip: most anomalous ones first, then least anomalous ones, then all others."""
+    return ("most", "least").index(clip["shown"][0]["end"]) if clip["shown"] else 2

@@ -23,8 +23,8 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     """Return a map of one section's clips by PCA and t-SNE, with domains by colour and fill and labels by marker.
 
     `representation` is the one that the backend uses; None concatenates all of them. At most `most` training clips are
-    drawn, evenly spaced. The result is None if clips have a single value, if there are fewer than `FEWEST` clips, or if
-    a value is not finite.
+    drawn, evenly spaced. `places` of the result are those of the test clips by t-SNE. The result is None if clips have
+    a single value, if there are fewer than `FEWEST` clips, or if a value is not finite.
     """
     clips, values = _load(path, representation, section, most)
     if values.shape[1] < 2 or len(values) < FEWEST or not np.isfinite(values).all():
@@ -34,7 +34,19 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     components = pca.fit_transform(values)
     plane = TSNE(perplexity=min(PERPLEXITY, (len(values) - 1) / 3), random_state=0).fit_transform(components)
     share = 100 * pca.explained_variance_ratio_[:2].sum()
-    return _draw(clips, {f"PCA, {share:.0f} % of the variance": components, "t-SNE": plane}, title)
+    drawn = _draw(clips, {f"PCA, {share:.0f} % of the variance": components, "t-SNE": plane}, title)
+    return drawn | {"places": _places(clips, plane)}
+
+
+def _places(clips: list[dict], plane: np.ndarray) -> dict[str, list[int]]:
+    """Return where each test clip lies on a map, as thousandths of its width and height from the lower left."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    shares = (1000 * (plane - low) / np.maximum(high - low, 1e-12)).round().astype(int).tolist()
+    return {
+        clip["source_file"].rpartition("/")[2]: share
+        for clip, share in zip(clips, shares, strict=True)
+        if clip["kind"] == "test"
+    }
 
 
 def _load(path: Path, representation: str | None, section: str, most: int) -> tuple[list[dict], np.ndarray]:

@@ -1,9 +1,11 @@
-"""The clips shown in the report: the most and the least anomalous of every variant."""
+"""The clips shown in the report: the most and the least anomalous of every variant, and some of the others."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
@@ -54,3 +56,15 @@ def ends(rows: Sequence[Row], count: int) -> list[Row]:
     most, rest = placed[:count], placed[count:]
     least = rest[max(len(rest) - count, 0) :]
     return [{**row, "end": "most"} for row in most] + [{**row, "end": "least"} for row in reversed(least)]
+
+
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the rows of at most `count` clips, evenly spaced in the order of their names.
+
+    The choice does not depend on scores, so that the systems choose the same clips, which are stored once.
+    """
+    named = {row["clip"]: row for row in rows}
+    names = sorted(named)
+    if len(names) > count:
+        names = [names[index] for index in np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return [named[name] for name in names]

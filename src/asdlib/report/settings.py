@@ -28,7 +28,11 @@ class EmbeddingMap:
 
 @dataclass(frozen=True)
 class IllustrateSettings:
-    """What is shown of a machine: `points` training clips on a map, and the `clips` most and least anomalous clips."""
+    """What is shown of a machine.
+
+    `points` training clips are on a map. The `clips` most and least anomalous clips of each variant have players, and
+    so have `players` further ones of the machine.
+    """
 
     system: str
     dataset: str
@@ -40,6 +44,7 @@ class IllustrateSettings:
     variants: list[ShownVariant]
     maps: list[EmbeddingMap]
     clips: int
+    players: int
     points: int
 
 

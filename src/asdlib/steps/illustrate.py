@@ -9,9 +9,10 @@ import numpy as np
 from asdlib.data.tables import ClipTable
 from asdlib.evaluation.figures import definition_of
 from asdlib.report.charts import Scores, histograms, roc_curves
+from asdlib.report.explorer import explored
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
-from asdlib.report.selection import ends, refusal, scored_clips
+from asdlib.report.selection import ends, refusal, scored_clips, spread
 from asdlib.report.settings import IllustrateSettings, ShownVariant
 from asdlib.report.sounds import read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
-    """Write `out` (JSON): ROC curves, histograms, embedding maps, and the most and least anomalous clips.
+    """Write `out` (JSON): ROC curves, histograms, embedding maps, scores of all clips, and some clips to hear.
 
     `clips` is the system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds,
     only the first one is drawn. A variant that has refused a section, because it has too few training clips, is left
@@ -34,19 +35,22 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         variants = [variant for variant in settings.variants if not refusal(variant, section)]
         own = {variant.variant: _of(rows, variant.variant, section) for variant in variants}
         scores = {variant.variant: _scores(own[variant.variant], variant, section) for variant in variants}
+        maps = _maps(settings, section)
         sections.append(
             {
                 "section": section,
                 "roc": roc_curves(list(scores.values()), definition_of(settings.year)) if scores else None,
                 "histograms": [{"variant": name, "picture": histograms(one)} for name, one in scores.items()],
-                "maps": _maps(settings, section),
+                "maps": maps,
+                "explored": explored(own, scores, maps),
             }
         )
         for name, one in scores.items():
             shown += [{**row, "threshold": one.threshold} for row in ends(own[name], settings.clips)]
+    players = _clips(shown, spread(rows, settings.players), settings)
     facts = {name: getattr(settings, name) for name in ("system", "dataset", "machine", "seed")}
-    write_illustrations(out, {**facts, "sections": sections, "clips": _clips(shown, settings)})
-    _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len({row["clip"] for row in shown}))
+    write_illustrations(out, {**facts, "sections": sections, "clips": players})
+    _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len(players))
 
 
 def _of(rows: list[Row], variant: str, section: str) -> list[Row]:
@@ -78,22 +82,26 @@ def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
     ]
 
 
-def _clips(shown: list[Row], settings: IllustrateSettings) -> list[Row]:
-    """Return every shown clip once, with its sounds and the variants for which it is shown."""
+def _clips(shown: list[Row], heard: list[Row], settings: IllustrateSettings) -> list[Row]:
+    """Return every clip once, with its sounds and the variants for which it is shown.
+
+    Clips that are only `heard` have the sound as recorded.
+    """
     separators = {variant.variant: variant.separators for variant in settings.variants}
     paths = {RAW: Path(settings.audio)}
     paths |= {view: Path(path) for views in separators.values() for view, path in views.items()}
-    waves = read_clips(paths, {row["clip"] for row in shown})
+    waves = read_clips(paths, {row["clip"] for row in [*shown, *heard]})
     rate = ClipTable(paths[RAW]).recipe["sample_rate"]
     clips: dict[str, Row] = {}
-    for row in shown:
+    for row in [*shown, *heard]:
         name = row["clip"]
         if name not in clips:
             facts = {key: row[key] for key in ("section", "clip", "label", "domain", "attributes")}
-            heard = {RAW}.union(*(separators[other["variant"]] for other in shown if other["clip"] == name))
-            views = {view: wave for view, wave in waves[name].items() if view in heard}
-            clips[name] = {**facts, "shown": [], "sounds": sounds_of(views, rate)}
+            views = {RAW}.union(*(separators[other["variant"]] for other in shown if other["clip"] == name))
+            own = {view: wave for view, wave in waves[name].items() if view in views}
+            clips[name] = {**facts, "shown": [], "sounds": sounds_of(own, rate)}
+    for row in shown:
         reason = {key: row[key] for key in ("system", "variant", "end", "rank", "of", "threshold")}
         reason |= {"score": row["anomaly_score"], "decision": row["decision"]}
-        clips[name]["shown"].append(reason)
+        clips[row["clip"]]["shown"].append(reason)
     return list(clips.values())

@@ -1,0 +1,63 @@
+"""What the page's script draws of a section: every test clip with its scores, percentiles and place on the maps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from asdlib.report.charts import Scores
+
+DIGITS = 5  # of a score; decisions are made before rounding
+Row = dict[str, Any]
+
+
+def explored(rows: Mapping[str, Sequence[Row]], scores: Mapping[str, Scores], maps: Sequence[Row]) -> Row:
+    """Return the test clips of a section in the order of their names, with one entry for each variant and map.
+
+    `rows` are the rows of clips.csv of each variant, and `scores` what was drawn of them. All lists have one value for
+    each clip. A percentile is the percentage of clips with a lower score; clips with the same score count half.
+    """
+    names = sorted({row["clip"] for own in rows.values() for row in own})
+    facts = {row["clip"]: row for own in rows.values() for row in own}
+    return {
+        "clips": [{key: facts[name][key] for key in ("clip", "label", "domain")} for name in names],
+        "variants": [_variant(own, scores[variant], names) for variant, own in rows.items()],
+        "maps": [
+            {
+                "name": one["name"],
+                "variants": one["variants"],
+                "places": [one["picture"]["places"].get(name) for name in names],
+            }
+            for one in maps
+            if one["picture"]
+        ],
+    }
+
+
+def _variant(rows: Sequence[Row], drawn: Scores, names: list[str]) -> Row:
+    own = {row["clip"]: row for row in rows}
+    values = np.array([own[name]["anomaly_score"] for name in names], dtype=float)
+    normal = drawn.scores[[label == "normal" for label in drawn.labels]]
+    return {
+        "variant": drawn.variant,
+        "threshold": _rounded(drawn.threshold),
+        "scores": [_rounded(value) for value in values],
+        "decisions": [int(own[name]["decision"]) for name in names],
+        "training": percentiles(values, drawn.train_scores),
+        "trained": len(drawn.train_scores),
+        "normal": percentiles(values, normal),
+        "normals": len(normal),
+    }
+
+
+def percentiles(values: np.ndarray, among: np.ndarray) -> list[int]:
+    """Return for each value the percentage of `among` that is lower; equal ones count half. Nothing without any."""
+    if not len(among):
+        return []
+    ordered = np.sort(among)
+    lower, up_to = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return [int(share) for share in np.floor(50 * (lower + up_to) / len(ordered) + 0.5)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

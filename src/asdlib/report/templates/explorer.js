@@ -1,0 +1,150 @@
+// The clips of a section by score: a click on a mark, or Enter, shows and plays its clip. The arrow keys move along the
+// scores. Each plot is one stop of the Tab key.
+const SVG = "http://www.w3.org/2000/svg";
+const SHAPES = { normal: "M-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0", anomaly: "M0,-6L6,0L0,6L-6,0Z", unknown: "M-4,-4H4V4H-4Z" };
+const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity };
+const BIN = 13, TALL = 180, MARGIN = 14; // pixels
+const kindOf = (clip) => clip.label || "unknown";
+
+const draw = (parent, name, attributes, text) => {
+  const part = parent.appendChild(document.createElementNS(SVG, name));
+  Object.entries(attributes).forEach(([key, value]) => part.setAttribute(key, value));
+  if (text !== undefined) part.textContent = text;
+  return part;
+};
+const write = (parent, name, text) => {
+  const part = parent.appendChild(document.createElement(name));
+  part.textContent = text;
+  return part;
+};
+
+// Return where the marks of a histogram are, each clip above those of its bin that come before it.
+const stacked = (clips, scores, xOf) => {
+  const counts = {};
+  const order = [...clips.keys()].sort((a, b) => kindOf(clips[b]).localeCompare(kindOf(clips[a])));
+  const levels = order.map((clip) => {
+    const bin = Math.round(xOf(scores[clip]) / BIN);
+    counts[bin] = (counts[bin] || 0) + 1;
+    return [clip, bin * BIN, counts[bin]];
+  });
+  const step = Math.min(BIN, (TALL - MARGIN) / Math.max(...Object.values(counts)));
+  const places = [];
+  levels.forEach(([clip, x, level]) => { places[clip] = [x, TALL - step * (level - 0.5)]; });
+  return places;
+};
+
+class Explorer {
+  constructor(root) {
+    this.root = root;
+    Object.assign(this, JSON.parse(root.querySelector("script").textContent));
+    const { dataset, machine, section } = root.dataset;
+    this.cards = new Map();
+    document.getElementById(`clips-${dataset}-${machine}`).querySelectorAll("article").forEach((card) => {
+      if (card.dataset.section === section) this.cards.set(card.dataset.clip, card);
+    });
+    root.hidden = false;
+    this.select = root.querySelector(".variant");
+    this.variants.forEach((one) => write(this.select, "option", one.variant));
+    this.select.addEventListener("change", () => { this.plot(); this.tell(); });
+    this.plot();
+  }
+
+  plot() {
+    this.own = this.variants[this.select.selectedIndex];
+    this.order = [...this.clips.keys()].sort((a, b) => this.own.scores[a] - this.own.scores[b]);
+    this.current = this.chosen ?? this.order.at(-1);
+    const parent = this.root.querySelector(".plots");
+    parent.replaceChildren();
+    this.histogram(parent);
+    this.maps.filter((map) => map.variants.includes(this.own.variant)).forEach((map) => this.map(parent, map));
+  }
+
+  figure(parent, label, height) {
+    const figure = write(parent, "figure", "");
+    const width = figure.clientWidth;
+    const svg = draw(figure, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
+    write(figure, "figcaption", label);
+    return [svg, width];
+  }
+
+  histogram(parent) {
+    const { variant, scores, threshold } = this.own;
+    const label = `Scores of variant ${variant}; the dashed line is the decision threshold, ${threshold}`;
+    const [svg, width] = this.figure(parent, label, TALL + 24);
+    const low = Math.min(threshold, ...scores), high = Math.max(threshold, ...scores);
+    const xOf = (score) => MARGIN + ((width - 2 * MARGIN) * (score - low)) / (high - low || 1);
+    draw(svg, "line", { x1: 0, x2: width, y1: TALL, y2: TALL });
+    draw(svg, "line", { class: "threshold", x1: xOf(threshold), x2: xOf(threshold), y1: 0, y2: TALL });
+    draw(svg, "text", { x: 0, y: TALL + 16 }, low.toPrecision(4));
+    draw(svg, "text", { x: width, y: TALL + 16, "text-anchor": "end" }, high.toPrecision(4));
+    this.marks(svg, stacked(this.clips, scores, xOf));
+  }
+
+  map(parent, { name, places }) {
+    const [svg, width] = this.figure(parent, `Map of ${name} by t-SNE`, TALL + 24);
+    const across = (width - 2 * MARGIN) / 1000, up = (TALL + 24 - 2 * MARGIN) / 1000;
+    this.marks(svg, places.map((place) => place && [MARGIN + across * place[0], TALL + 24 - MARGIN - up * place[1]]));
+  }
+
+  marks(svg, places) {
+    const marks = [];
+    this.order.forEach((clip, at) => {
+      if (!places[clip]) return;
+      const { clip: name } = this.clips[clip], kind = kindOf(this.clips[clip]), heard = this.cards.has(name);
+      const label = `${name}, ${kind}, score ${this.own.scores[clip]}, rank ${this.order.length - at}${heard ? ", with sound" : ""}`;
+      const mark = draw(svg, "path", {
+        class: `mark ${kind} ${heard ? "heard" : ""}`, d: SHAPES[kind], role: "button", "aria-label": label,
+        tabindex: clip === this.current ? 0 : -1, "aria-pressed": clip === this.chosen, "data-clip": clip,
+        transform: `translate(${places[clip].map((place) => place.toFixed(1)).join(",")})`,
+      });
+      mark.addEventListener("click", () => this.choose(clip));
+      marks.push(mark);
+    });
+    svg.addEventListener("keydown", (event) => this.key(event, marks));
+  }
+
+  key(event, marks) {
+    const at = marks.indexOf(event.target);
+    if (event.key in STEPS) {
+      const next = marks[Math.max(0, Math.min(marks.length - 1, at + STEPS[event.key]))];
+      event.target.setAttribute("tabindex", -1);
+      next.setAttribute("tabindex", 0);
+      next.focus();
+    } else if (event.key === "Enter" || event.key === " ") this.choose(Number(event.target.dataset.clip));
+    else return;
+    event.preventDefault();
+  }
+
+  choose(clip) {
+    this.chosen = clip;
+    this.root.querySelectorAll(".mark").forEach((mark) => mark.setAttribute("aria-pressed", Number(mark.dataset.clip) === clip));
+    this.tell();
+    this.root.querySelector(".played audio")?.play().catch(() => {});
+  }
+
+  // Write what is known of the chosen clip; a screen reader reads it.
+  tell() {
+    if (this.chosen === undefined) return;
+    const { clip, label, domain } = this.clips[this.chosen], own = this.own;
+    const said = this.root.querySelector(".said"), sounds = this.root.querySelector(".played");
+    const rank = this.order.length - this.order.indexOf(this.chosen);
+    said.replaceChildren();
+    sounds.replaceChildren();
+    write(write(said, "p", ""), "strong", clip);
+    write(said, "p", `${label || "label unknown"}, ${domain ? `${domain} domain` : "domain unknown"}; variant ${own.variant}: `
+      + `score ${own.scores[this.chosen]}, ${own.decisions[this.chosen] ? "above" : "not above"} the threshold ${own.threshold}; `
+      + `rank ${rank} of ${this.order.length} (1 is the most anomalous).`);
+    const among = [["training clips", own.training, own.trained], ["normal test clips", own.normal, own.normals]];
+    const shares = among.filter((one) => one[2]).map(([name, share, count]) => `${share[this.chosen]} % of the ${count} ${name}`);
+    if (shares.length) write(said, "p", `Its score is higher than those of ${shares.join(" and ")}.`);
+    const card = this.cards.get(clip);
+    if (card) sounds.append(card.querySelector(".sounds").cloneNode(true));
+    else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
+  }
+}
+
+const explore = () => document.querySelectorAll(".explorer[hidden]").forEach((root) => {
+  if (!root.closest("details:not([open])")) new Explorer(root);
+});
+document.addEventListener("toggle", explore, true);
+addEventListener("DOMContentLoaded", explore);

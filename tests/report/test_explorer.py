@@ -1,0 +1,57 @@
+"""What the page's script gets: the scores and percentiles of every test clip."""
+
+import numpy as np
+import pytest
+
+from asdlib.report.charts import Scores
+from asdlib.report.explorer import explored, percentiles
+
+
+def rows(**scores: float) -> list[dict]:
+    return [{"clip": name, "label": "normal" if name < "c" else "anomaly", "domain": "source",
+             "anomaly_score": score, "decision": int(score > 2)} for name, score in scores.items()]  # fmt: skip
+
+
+def drawn(variant: str, own: list[dict], train: list[float]) -> Scores:
+    scores = np.array([row["anomaly_score"] for row in own])
+    labels = [row["label"] or None for row in own]
+    return Scores(variant, scores, labels, [None] * len(own), np.array(train), [None] * len(train), 2.0)
+
+
+def test_every_clip_has_its_scores_decisions_and_percentiles() -> None:
+    own = rows(b=1.23456789, a=0.5, c=3.0)
+    found = explored({"x": own}, {"x": drawn("x", own, [0.0, 1.0, 2.0, 2.5])}, [])
+    assert [clip["clip"] for clip in found["clips"]] == ["a", "b", "c"]
+    (variant,) = found["variants"]
+    assert variant == {
+        "variant": "x", "threshold": 2.0, "scores": [0.5, 1.2346, 3.0], "decisions": [0, 0, 1],
+        "training": [25, 50, 100], "trained": 4, "normal": [25, 75, 100], "normals": 2,
+    }  # fmt: skip
+
+
+def test_variants_have_the_clips_in_the_same_order() -> None:
+    one, two = rows(a=1.0, b=2.0), rows(b=5.0, a=6.0)
+    found = explored({"x": one, "y": two}, {"x": drawn("x", one, []), "y": drawn("y", two, [])}, [])
+    assert [variant["scores"] for variant in found["variants"]] == [[1.0, 2.0], [6.0, 5.0]]
+
+
+def test_without_labels_or_training_scores_there_are_no_percentiles() -> None:
+    own = [row | {"label": ""} for row in rows(a=1.0)]
+    (variant,) = explored({"x": own}, {"x": drawn("x", own, [])}, [])["variants"]
+    assert (variant["normal"], variant["normals"], variant["training"], variant["trained"]) == ([], 0, [], 0)
+
+
+def test_maps_place_the_clips_and_missing_pictures_have_none() -> None:
+    own = rows(a=1.0, b=2.0)
+    maps = [{"name": "latent", "variants": ["x"], "picture": {"places": {"b": [0, 1000]}}},
+            {"name": "mse", "variants": ["x"], "picture": None}]  # fmt: skip
+    found = explored({"x": own}, {"x": drawn("x", own, [])}, maps)["maps"]
+    assert found == [{"name": "latent", "variants": ["x"], "places": [None, [0, 1000]]}]
+
+
+@pytest.mark.parametrize(
+    ("value", "among", "share"),
+    [(0.0, [1, 2], 0), (3.0, [1, 2], 100), (1.0, [1, 2], 25), (2.0, [2, 2], 50), (1.5, [1, 2, 3], 33)],
+)
+def test_a_percentile_is_the_share_of_lower_scores(value: float, among: list[float], share: int) -> None:
+    assert percentiles(np.array([value]), np.array(among, dtype=float)) == [share]
