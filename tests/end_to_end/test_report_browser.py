@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -119,7 +120,7 @@ def test_a_click_on_a_mark_shows_and_plays_its_clip(page: Page, built: Checkout)
 
 def test_marks_are_chosen_with_the_keyboard(page: Page) -> None:
     first = page.locator(".explorer").first
-    first.locator("select").focus()
+    first.locator(".other").focus()
     page.keyboard.press("Tab")
     labels = []
     for key in ("Home", "ArrowRight", "ArrowLeft", "ArrowLeft", "End"):
@@ -130,8 +131,25 @@ def test_marks_are_chosen_with_the_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     assert "rank 1 of 8" in first.locator("[role=status]").inner_text()
     assert first.locator("svg").first.locator("[tabindex='0']").count() == 1  # one stop of the Tab key
-    first.locator("select").select_option("both")
+    first.locator(".variant").select_option("both")
     assert "variant both" in first.locator("[role=status]").inner_text()
+
+
+def test_two_variants_are_compared_clip_by_clip(page: Page) -> None:
+    first = page.locator(".explorer").first
+    plots = first.locator("svg").count()
+    first.locator(".other").select_option("toy/both")
+    assert first.locator("svg").count() == plots + 1
+    assert first.locator("svg").last.locator(".mark").count() == 8
+    shown = [re.fullmatch(r".* rank (\d) and (\d) of 8", text) for text in first.locator("li").all_inner_texts()]
+    apart = [abs(int(found[1]) - int(found[2])) for found in shown]
+    assert len(apart) == 5
+    assert apart == sorted(apart, reverse=True)
+    button = first.locator(".differences button").first
+    button.click()
+    assert button.inner_text() in first.locator("[role=status]").inner_text()
+    first.locator(".other").select_option("toy/joint")  # the variant itself
+    assert "(Spearman) 1.00" in first.locator(".plots figcaption").last.inner_text()
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from asdlib.report.charts import Scores
-from asdlib.report.explorer import explored, percentiles
+from asdlib.report.explorer import explored, percentiles, ranks
+from asdlib.report.selection import ends
 
 
 def rows(**scores: float) -> list[dict]:
@@ -24,7 +25,7 @@ def test_every_clip_has_its_scores_decisions_and_percentiles() -> None:
     assert [clip["clip"] for clip in found["clips"]] == ["a", "b", "c"]
     (variant,) = found["variants"]
     assert variant == {
-        "variant": "x", "threshold": 2.0, "scores": [0.5, 1.2346, 3.0], "decisions": [0, 0, 1],
+        "variant": "x", "threshold": 2.0, "scores": [0.5, 1.2346, 3.0], "ranks": [3, 2, 1], "decisions": [0, 0, 1],
         "training": [25, 50, 100], "trained": 4, "normal": [25, 75, 100], "normals": 2,
     }  # fmt: skip
 
@@ -55,3 +56,10 @@ def test_maps_place_the_clips_and_missing_pictures_have_none() -> None:
 )
 def test_a_percentile_is_the_share_of_lower_scores(value: float, among: list[float], share: int) -> None:
     assert percentiles(np.array([value]), np.array(among, dtype=float)) == [share]
+
+
+def test_ranks_are_those_of_the_players_even_if_scores_are_equal_or_look_so() -> None:
+    scores = [0.1, 2.0, 0.1, 2.0000001, 0.05]
+    own = [{"clip": f"{number}.wav", "anomaly_score": score} for number, score in enumerate(scores)]
+    placed = {row["clip"]: row["rank"] for row in ends(own, len(own))}
+    assert ranks(np.array(scores)) == [placed[row["clip"]] for row in own] == [3, 2, 4, 1, 5]

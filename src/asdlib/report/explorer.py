@@ -42,12 +42,20 @@ def _variant(rows: Sequence[Row], drawn: Scores, names: list[str]) -> Row:
         "variant": drawn.variant,
         "threshold": _rounded(drawn.threshold),
         "scores": [_rounded(value) for value in values],
+        "ranks": ranks(values),
         "decisions": [int(own[name]["decision"]) for name in names],
         "training": percentiles(values, drawn.train_scores),
         "trained": len(drawn.train_scores),
         "normal": percentiles(values, normal),
         "normals": len(normal),
     }
+
+
+def ranks(values: np.ndarray) -> list[int]:
+    """Return the rank of each value; 1 is the highest. Of equal ones, the first has the lower rank."""
+    found = np.empty(len(values), dtype=int)
+    found[np.argsort(-values, kind="stable")] = np.arange(1, len(values) + 1)
+    return found.tolist()
 
 
 def percentiles(values: np.ndarray, among: np.ndarray) -> list[int]:

@@ -3,7 +3,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 const SHAPES = { normal: "M-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0", anomaly: "M0,-6L6,0L0,6L-6,0Z", unknown: "M-4,-4H4V4H-4Z" };
 const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity };
-const BIN = 13, TALL = 180, MARGIN = 14; // pixels
+const BIN = 13, TALL = 180, WIDE = 300, MARGIN = 14; // pixels
+const DIFFERENT = 5; // clips in the list of differences
 const kindOf = (clip) => clip.label || "unknown";
 
 const draw = (parent, name, attributes, text) => {
@@ -33,6 +34,15 @@ const stacked = (clips, scores, xOf) => {
   return places;
 };
 
+// Return all variants that have scored a section, of any system, with {clip: rank}.
+const othersOf = (root) => [...document.querySelectorAll(".explorer")].flatMap((one) => {
+  const { dataset, machine, section, system } = one.dataset, own = root.dataset;
+  if (dataset !== own.dataset || machine !== own.machine || section !== own.section) return [];
+  const { clips, variants } = JSON.parse(one.querySelector("script").textContent);
+  return variants.map(({ variant, ranks }) => (
+    { name: `${system}/${variant}`, ranks: new Map(clips.map(({ clip }, index) => [clip, ranks[index]])) }));
+});
+
 class Explorer {
   constructor(root) {
     this.root = root;
@@ -46,17 +56,49 @@ class Explorer {
     this.select = root.querySelector(".variant");
     this.variants.forEach((one) => write(this.select, "option", one.variant));
     this.select.addEventListener("change", () => { this.plot(); this.tell(); });
+    this.others = othersOf(root);
+    this.other = root.querySelector(".other");
+    ["nothing", ...this.others.map((one) => one.name)].forEach((name) => write(this.other, "option", name));
+    this.other.addEventListener("change", () => this.plot());
+    this.other.closest("label").hidden = this.others.length < 2;
     this.plot();
   }
 
   plot() {
     this.own = this.variants[this.select.selectedIndex];
-    this.order = [...this.clips.keys()].sort((a, b) => this.own.scores[a] - this.own.scores[b]);
+    this.order = [...this.clips.keys()].sort((a, b) => this.own.ranks[b] - this.own.ranks[a]);
     this.current = this.chosen ?? this.order.at(-1);
     const parent = this.root.querySelector(".plots");
     parent.replaceChildren();
     this.histogram(parent);
     this.maps.filter((map) => map.variants.includes(this.own.variant)).forEach((map) => this.map(parent, map));
+    this.compare(parent);
+  }
+
+  // Draw the ranks of the clips for this variant and another one, and list those on which the two differ most.
+  compare(parent) {
+    const list = this.root.querySelector(".differences");
+    list.replaceChildren();
+    const other = this.others[this.other.selectedIndex - 1];
+    if (!other) return;
+    const count = this.clips.length, ranks = this.clips.map(({ clip }) => other.ranks.get(clip));
+    const apart = (clip) => Math.abs(this.own.ranks[clip] - ranks[clip]);
+    const known = this.order.filter((clip) => ranks[clip] !== undefined);
+    const squares = known.reduce((sum, clip) => sum + apart(clip) ** 2, 0);
+    const same = known.length > 1 && known.length === count ? (1 - (6 * squares) / (count * (count ** 2 - 1))).toFixed(2) : "–";
+    const label = `Ranks for ${this.own.variant} (the most anomalous clips are right) and for ${other.name} (above); `
+      + `rank correlation (Spearman) ${same}`;
+    const [svg, width] = this.figure(parent, label, WIDE);
+    const on = (rank, length) => MARGIN + ((length - 2 * MARGIN) * (count - rank)) / (count - 1 || 1);
+    draw(svg, "line", { x1: MARGIN, y1: WIDE - MARGIN, x2: width - MARGIN, y2: MARGIN });
+    this.marks(svg, this.clips.map((_, clip) => known.includes(clip) && [on(this.own.ranks[clip], width), WIDE - on(ranks[clip], WIDE)]));
+    write(list, "p", `${this.own.variant} and ${other.name} differ most on these clips:`);
+    const items = write(list, "ol", "");
+    known.sort((a, b) => apart(b) - apart(a)).slice(0, DIFFERENT).forEach((clip) => {
+      const button = write(write(items, "li", ""), "button", this.clips[clip].clip);
+      button.addEventListener("click", () => this.choose(clip));
+      button.after(` ${kindOf(this.clips[clip])}: rank ${this.own.ranks[clip]} and ${ranks[clip]} of ${count}`);
+    });
   }
 
   figure(parent, label, height) {
@@ -91,7 +133,7 @@ class Explorer {
     this.order.forEach((clip, at) => {
       if (!places[clip]) return;
       const { clip: name } = this.clips[clip], kind = kindOf(this.clips[clip]), heard = this.cards.has(name);
-      const label = `${name}, ${kind}, score ${this.own.scores[clip]}, rank ${this.order.length - at}${heard ? ", with sound" : ""}`;
+      const label = `${name}, ${kind}, score ${this.own.scores[clip]}, rank ${this.own.ranks[clip]}${heard ? ", with sound" : ""}`;
       const mark = draw(svg, "path", {
         class: `mark ${kind} ${heard ? "heard" : ""}`, d: SHAPES[kind], role: "button", "aria-label": label,
         tabindex: clip === this.current ? 0 : -1, "aria-pressed": clip === this.chosen, "data-clip": clip,
@@ -119,6 +161,7 @@ class Explorer {
     this.chosen = clip;
     this.root.querySelectorAll(".mark").forEach((mark) => mark.setAttribute("aria-pressed", Number(mark.dataset.clip) === clip));
     this.tell();
+    this.root.querySelector(".chosen").scrollIntoView({ block: "nearest" });
     this.root.querySelector(".played audio")?.play().catch(() => {});
   }
 
@@ -127,13 +170,12 @@ class Explorer {
     if (this.chosen === undefined) return;
     const { clip, label, domain } = this.clips[this.chosen], own = this.own;
     const said = this.root.querySelector(".said"), sounds = this.root.querySelector(".played");
-    const rank = this.order.length - this.order.indexOf(this.chosen);
     said.replaceChildren();
     sounds.replaceChildren();
     write(write(said, "p", ""), "strong", clip);
     write(said, "p", `${label || "label unknown"}, ${domain ? `${domain} domain` : "domain unknown"}; variant ${own.variant}: `
       + `score ${own.scores[this.chosen]}, ${own.decisions[this.chosen] ? "above" : "not above"} the threshold ${own.threshold}; `
-      + `rank ${rank} of ${this.order.length} (1 is the most anomalous).`);
+      + `rank ${own.ranks[this.chosen]} of ${this.clips.length} (1 is the most anomalous).`);
     const among = [["training clips", own.training, own.trained], ["normal test clips", own.normal, own.normals]];
     const shares = among.filter((one) => one[2]).map(([name, share, count]) => `${share[this.chosen]} % of the ${count} ${name}`);
     if (shares.length) write(said, "p", `Its score is higher than those of ${shares.join(" and ")}.`);
