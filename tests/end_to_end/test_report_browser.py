@@ -152,6 +152,20 @@ def test_two_variants_are_compared_clip_by_clip(page: Page) -> None:
     assert "(Spearman) 1.00" in first.locator(".plots figcaption").last.inner_text()
 
 
+def test_a_ranked_clip_is_played_at_a_click_on_its_name(page: Page, built: Checkout, tmp_path: Path) -> None:
+    """As without labels: a ranking follows the plots of its section."""
+    text = built.read("results/report.html").decode()
+    clip = re.search(r'<article [^>]*data-clip="([^"]+)"', text)[1]
+    cell = f'<td data-clip="{clip}" data-variant="both">{clip}</td>'
+    ranking = f'<div><table class="ranking"><tbody><tr>{cell}</tr></tbody></table></div>'
+    (tmp_path / "page.html").write_text(text.replace("</script>\n</div>", f"</script>\n</div>{ranking}", 1))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator(".ranking button").click()
+    first = page.locator(".explorer").first
+    assert re.search(f"{re.escape(clip)}.*variant both", first.locator("[role=status]").inner_text(), re.DOTALL)
+    assert first.locator(".played audio").count() > 0
+
+
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:
     assert page.evaluate(CLOSED) > 0
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

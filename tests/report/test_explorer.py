@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asdlib.report.charts import Scores
-from asdlib.report.explorer import explored, percentiles, ranks
+from asdlib.report.explorer import RANKED, explored, percentiles, rankings, ranks
 from asdlib.report.selection import ends
 
 
@@ -63,3 +63,15 @@ def test_ranks_are_those_of_the_players_even_if_scores_are_equal_or_look_so() ->
     own = [{"clip": f"{number}.wav", "anomaly_score": score} for number, score in enumerate(scores)]
     placed = {row["clip"]: row["rank"] for row in ends(own, len(own))}
     assert ranks(np.array(scores)) == [placed[row["clip"]] for row in own] == [3, 2, 4, 1, 5]
+
+
+def test_a_ranking_starts_with_the_most_anomalous_clip_and_ends_somewhere() -> None:
+    own = [row | {"label": ""} for row in rows(a=1.0, b=3.0, c=2.0)]
+    (ranking,) = rankings(explored({"x": own}, {"x": drawn("x", own, [2.5])}, []))
+    assert [(row["rank"], row["clip"], row["above"], row["training"]) for row in ranking["rows"]] == [
+        (1, "b", True, 100), (2, "c", False, 0), (3, "a", False, 0),
+    ]  # fmt: skip
+    many = rows(**{f"a{number}": float(number) for number in range(RANKED + 5)})
+    (ranking,) = rankings(explored({"x": many}, {"x": drawn("x", many, [])}, []))
+    assert (len(ranking["rows"]), ranking["of"]) == (RANKED, RANKED + 5)
+    assert ranking["rows"][0]["training"] is None

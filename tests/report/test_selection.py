@@ -1,6 +1,6 @@
 """The most and the least anomalous clips."""
 
-from asdlib.report.selection import ends, spread
+from asdlib.report.selection import ends, foremost, spread
 
 
 def rows(*scores: float) -> list[dict]:
@@ -34,3 +34,10 @@ def test_further_clips_are_evenly_spaced_by_name_whatever_their_scores() -> None
     assert [row["clip"] for row in spread(one, 9)] == [row["clip"] for row in one]
     assert spread(one, 0) == []
     assert spread([], 3) == []
+
+
+def test_without_labels_the_clips_that_any_variant_ranks_highest_are_heard() -> None:
+    one = [{**row, "variant": "x", "section": "00"} for row in rows(1, 2, 3, 4)]
+    other = [{**row, "variant": "y", "section": "00"} for row in rows(9, 1, 2, 8)]
+    assert [row["clip"] for row in foremost([*one, *other], 3)] == ["0.wav", "3.wav", "2.wav"]
+    assert foremost([], 3) == []

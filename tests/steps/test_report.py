@@ -45,7 +45,17 @@ def shown(system: str, end: str = "most") -> dict:
 def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
     clips = [{"section": "00", "clip": clip, "label": "", "domain": "", "attributes": "<b>=1",
               "shown": [shown(system)], "sounds": [sound(view) for view in views]}]  # fmt: skip
-    sections = [{"section": "00", "roc": None, "histograms": [], "maps": [], "explored": {"clips": []}, **section}]
+    sections = [
+        {
+            "section": "00",
+            "roc": None,
+            "histograms": [],
+            "maps": [],
+            "explored": {"clips": []},
+            "rankings": [],
+            **section,
+        }
+    ]
     path = Path(f"results/{system}/report/here/fan.json")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"sections": sections, "clips": clips}))
@@ -104,6 +114,17 @@ def test_names_of_clips_stay_data_for_the_script() -> None:
     assert page.all("article")[0]["data-clip"] == name
 
 
+def test_without_labels_the_clips_are_ranked() -> None:
+    row = {"rank": 1, "clip": "a.wav", "score": 1.5, "above": True, "training": 97}
+    ranking = {"variant": "a", "of": 2, "rows": [row, {**row, "rank": 2, "above": False, "training": None}]}
+    page = make(toy=put_part("toy", "a.wav", "raw", rankings=[ranking]))
+    assert page.table("Ranking of fan by variant a: the 2 most anomalous of 2 test clips") == [
+        ["1", "a.wav", "1.5", "above", "97"], ["2", "a.wav", "1.5", "not above", "–"],
+    ]  # fmt: skip
+    assert "There is no official score" in page.text
+    assert "ranked under Systems" in page.text
+
+
 def test_clips_that_are_only_heard_follow_the_others() -> None:
     part = put_part("toy", "a.wav", "raw")
     content = json.loads(part.read_text())
@@ -111,7 +132,7 @@ def test_clips_that_are_only_heard_follow_the_others() -> None:
     part.write_text(json.dumps(content))
     page = make(toy=part)
     assert [card["data-clip"] for card in page.all("article")] == ["a.wav", "b.wav"]
-    assert "1 other clip, evenly" in page.text
+    assert "1 other clip" in page.text
 
 
 def test_without_labels_histories_and_records_the_page_says_so() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from asdlib.report.charts import Scores
 
 DIGITS = 5  # of a score; decisions are made before rounding
+RANKED = 20  # clips of a variant in the table of a section without labels
 Row = dict[str, Any]
 
 
@@ -48,6 +49,23 @@ def _variant(rows: Sequence[Row], drawn: Scores, names: list[str]) -> Row:
         "trained": len(drawn.train_scores),
         "normal": percentiles(values, normal),
         "normals": len(normal),
+    }
+
+
+def rankings(found: Row) -> list[Row]:
+    """Return the `RANKED` most anomalous clips of each variant of what `explored` returns, the first one on top."""
+    return [
+        {"variant": one["variant"], "of": len(one["ranks"]), "rows": [_ranked(found, one, clip) for clip in order]}
+        for one in found["variants"]
+        for order in [np.argsort(one["ranks"])[:RANKED]]
+    ]
+
+
+def _ranked(found: Row, variant: Row, clip: int) -> Row:
+    facts = {"rank": variant["ranks"][clip], "clip": found["clips"][clip]["clip"], "score": variant["scores"][clip]}
+    return facts | {
+        "above": bool(variant["decisions"][clip]),
+        "training": variant["training"][clip] if variant["training"] else None,
     }
 
 

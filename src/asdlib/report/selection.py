@@ -68,3 +68,16 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     if len(names) > count:
         names = [names[index] for index in np.linspace(0, len(names) - 1, count).round().astype(int)]
     return [named[name] for name in names]
+
+
+def foremost(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the rows of the `count` clips that any variant ranks highest in its section; of equal ranks, by name."""
+    best: dict[str, tuple[int, str]] = {}
+    named = {row["clip"]: row for row in rows}
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["variant"], row["section"]), []).append(row)
+    for own in groups.values():
+        for row in ends(own, len(own)):
+            best[row["clip"]] = min(best.get(row["clip"], (len(rows), row["clip"])), (row["rank"], row["clip"]))
+    return [named[name] for name in sorted(best, key=best.__getitem__)[:count]]

@@ -9,10 +9,10 @@ import numpy as np
 from asdlib.data.tables import ClipTable
 from asdlib.evaluation.figures import definition_of
 from asdlib.report.charts import Scores, histograms, roc_curves
-from asdlib.report.explorer import explored
+from asdlib.report.explorer import explored, rankings
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
-from asdlib.report.selection import ends, refusal, scored_clips, spread
+from asdlib.report.selection import ends, foremost, refusal, scored_clips, spread
 from asdlib.report.settings import IllustrateSettings, ShownVariant
 from asdlib.report.sounds import read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
@@ -36,18 +36,22 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         own = {variant.variant: _of(rows, variant.variant, section) for variant in variants}
         scores = {variant.variant: _scores(own[variant.variant], variant, section) for variant in variants}
         maps = _maps(settings, section)
+        found = explored(own, scores, maps)
+        labelled = any(clip["label"] for clip in found["clips"])
         sections.append(
             {
                 "section": section,
                 "roc": roc_curves(list(scores.values()), definition_of(settings.year)) if scores else None,
                 "histograms": [{"variant": name, "picture": histograms(one)} for name, one in scores.items()],
                 "maps": maps,
-                "explored": explored(own, scores, maps),
+                "explored": found,
+                "rankings": [] if labelled else rankings(found),
             }
         )
         for name, one in scores.items():
             shown += [{**row, "threshold": one.threshold} for row in ends(own[name], settings.clips)]
-    players = _clips(shown, spread(rows, settings.players), settings)
+    others = spread if any(row["label"] for row in rows) else foremost  # without labels, the ranking is what there is
+    players = _clips(shown, others(rows, settings.players), settings)
     facts = {name: getattr(settings, name) for name in ("system", "dataset", "machine", "seed")}
     write_illustrations(out, {**facts, "sections": sections, "clips": players})
     _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len(players))

@@ -62,6 +62,22 @@ class Explorer {
     this.other.addEventListener("change", () => this.plot());
     this.other.closest("label").hidden = this.others.length < 2;
     this.plot();
+    this.rankings();
+  }
+
+  // Make the names of ranked clips buttons. The tables follow the plots, up to the next section's.
+  rankings() {
+    for (let part = this.root.nextElementSibling; part?.querySelector(".ranking"); part = part.nextElementSibling) {
+      part.querySelectorAll("td[data-clip]").forEach((cell) => {
+        const { clip, variant } = cell.dataset;
+        cell.textContent = "";
+        write(cell, "button", clip).addEventListener("click", () => {
+          this.select.value = variant;
+          this.plot();
+          this.choose(this.clips.findIndex((one) => one.clip === clip));
+        });
+      });
+    }
   }
 
   plot() {
