@@ -44,10 +44,10 @@ def test_without_labels_or_training_scores_there_are_no_percentiles() -> None:
 
 def test_maps_place_the_clips_and_missing_pictures_have_none() -> None:
     own = rows(a=1.0, b=2.0)
-    maps = [{"name": "latent", "variants": ["x"], "picture": {"places": {"b": [0, 1000]}}},
-            {"name": "mse", "variants": ["x"], "picture": None}]  # fmt: skip
+    maps = [{"name": "latent", "variants": ["x"], "picture": {"places": {"b": [0, 1000]}}, "bands": {"a": [1.5]}},
+            {"name": "mse", "variants": ["x"], "picture": None, "bands": None}]  # fmt: skip
     found = explored({"x": own}, {"x": drawn("x", own, [])}, maps)["maps"]
-    assert found == [{"name": "latent", "variants": ["x"], "places": [None, [0, 1000]]}]
+    assert found == [{"name": "latent", "variants": ["x"], "places": [None, [0, 1000]], "bands": [[1.5], None]}]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def explored(rows: Mapping[str, Sequence[Row]], scores: Mapping[str, Scores], ma
                 "name": one["name"],
                 "variants": one["variants"],
                 "places": [one["picture"]["places"].get(name) for name in names],
+                "bands": one["bands"] and [one["bands"].get(name) for name in names],
             }
             for one in maps
             if one["picture"]

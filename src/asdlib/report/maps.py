@@ -26,7 +26,7 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     drawn, evenly spaced. `places` of the result are those of the test clips by t-SNE. The result is None if clips have
     a single value, if there are fewer than `FEWEST` clips, or if a value is not finite.
     """
-    clips, values = _load(path, representation, section, most)
+    clips, values = clips_and_values(path, representation, section, most)
     if values.shape[1] < 2 or len(values) < FEWEST or not np.isfinite(values).all():
         return None
     values = StandardScaler().fit_transform(values)
@@ -49,8 +49,8 @@ def _places(clips: list[dict], plane: np.ndarray) -> dict[str, list[int]]:
     }
 
 
-def _load(path: Path, representation: str | None, section: str, most: int) -> tuple[list[dict], np.ndarray]:
-    """Return the clips' metadata and values (clips, dimensions): the chosen training clips, then all test clips."""
+def clips_and_values(path: Path, representation: str | None, section: str, most: int) -> tuple[list[dict], np.ndarray]:
+    """Return the clips' metadata and values (clips, dimensions): `most` training clips, then all test clips."""
     table = ClipTable(path)
     names = [representation] if representation else list(table.tensors)
     rows, parts = [], []

@@ -8,6 +8,7 @@ import numpy as np
 
 from asdlib.data.tables import ClipTable
 from asdlib.evaluation.figures import definition_of
+from asdlib.report.bands import strange_bands
 from asdlib.report.charts import Scores, histograms, roc_curves
 from asdlib.report.explorer import explored, rankings
 from asdlib.report.illustrations import write_illustrations
@@ -75,12 +76,13 @@ def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
 
 
 def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
-    """Return a map of every model's embeddings, with the variants that use them."""
+    """Return a map of every model's embeddings, the variants that use them, and the bands in which clips are strange."""
     return [
         {
             "name": one.name,
             "variants": one.variants,
             "picture": embedding_map(Path(one.path), one.representation, section, settings.points, one.name),
+            "bands": strange_bands(Path(one.path), one.representation, section, settings.points),
         }
         for one in settings.maps
     ]

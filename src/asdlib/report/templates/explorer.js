@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const SHAPES = { normal: "M-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0", anomaly: "M0,-6L6,0L0,6L-6,0Z", unknown: "M-4,-4H4V4H-4Z" };
 const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity };
-const BIN = 13, TALL = 180, WIDE = 300, MARGIN = 14; // pixels
+const BIN = 13, TALL = 180, WIDE = 300, SMALL = 90, MARGIN = 14; // pixels
 const DIFFERENT = 5; // clips in the list of differences
 const kindOf = (clip) => clip.label || "unknown";
 
@@ -117,10 +117,25 @@ class Explorer {
     });
   }
 
-  figure(parent, label, height) {
+  // Draw in which frequencies the chosen clip is reconstructed worse than training clips.
+  bands(parent, { name, bands }) {
+    const values = bands[this.chosen], high = Math.max(1, ...values), low = Math.min(0, ...values);
+    const most = values.indexOf(Math.max(...values));
+    const label = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name}): `
+      + `most in part ${most + 1} of ${values.length}, ${values[most]}`;
+    const [svg, width] = this.figure(parent, label, SMALL, "img");
+    const yOf = (value) => 4 + ((SMALL - 8) * (high - value)) / (high - low);
+    values.forEach((value, part) => draw(svg, "rect", {
+      class: part === most ? "bar most" : "bar", x: (width * part) / values.length + 1, width: width / values.length - 2,
+      y: yOf(Math.max(value, 0)), height: Math.abs(yOf(value) - yOf(0)),
+    }));
+    draw(svg, "line", { x1: 0, x2: width, y1: yOf(0), y2: yOf(0) });
+  }
+
+  figure(parent, label, height, role = "group") {
     const figure = write(parent, "figure", "");
     const width = figure.clientWidth;
-    const svg = draw(figure, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
+    const svg = draw(figure, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
     write(figure, "figcaption", label);
     return [svg, width];
   }
@@ -198,6 +213,7 @@ class Explorer {
     const card = this.cards.get(clip);
     if (card) sounds.append(card.querySelector(".sounds").cloneNode(true));
     else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
+    this.maps.filter((map) => map.variants.includes(own.variant) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
   }
 }
 
