@@ -166,6 +166,17 @@ def test_a_ranked_clip_is_played_at_a_click_on_its_name(page: Page, built: Check
     assert first.locator(".played audio").count() > 0
 
 
+def test_the_errors_of_a_chosen_clip_are_drawn_by_frequency(page: Page, built: Checkout, tmp_path: Path) -> None:
+    """As for models that keep the errors of bands, which the toy's do not."""
+    text = built.read("results/report.html").decode()
+    (tmp_path / "page.html").write_text(re.sub('"bands": null', f'"bands": {[[0.5, 3.5, -1.0]] * 8}', text, count=1))
+    page.goto((tmp_path / "page.html").as_uri())
+    first = page.locator(".explorer").first
+    first.locator(".mark").first.click()
+    assert first.locator(".played rect").count() == 3
+    assert "most in part 2 of 3, 3.5" in first.locator(".played svg").get_attribute("aria-label")
+
+
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:
     assert page.evaluate(CLOSED) > 0
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

@@ -76,7 +76,7 @@ def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
 
 
 def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
-    """Return a map of every model's embeddings, the variants that use them, and the bands in which clips are strange."""
+    """Return a map of every model's embeddings, the variants that use them, and in which bands clips are strange."""
     return [
         {
             "name": one.name,
