@@ -95,6 +95,17 @@ def test_nothing_is_cut_off(page: Page, width: int) -> None:
     assert page.locator(".score .name").first.is_visible()  # of the chart at the top
 
 
+def test_a_table_of_many_machines_fits_a_desktop(page: Page) -> None:
+    """As many columns as the 23 sections of 2020, with long names."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.evaluate("""() => document.querySelectorAll(".machines tr").forEach((row) => {
+        row.closest("table").classList.add("many");
+        const cell = row.querySelector("td") ? "<td>100.00</td>" : "<th>ToyConveyor 06</th>";
+        row.insertAdjacentHTML("beforeend", cell.repeat(21));
+    })""")
+    assert page.evaluate(CUT_OFF) == []
+
+
 def test_the_first_machine_is_unfolded(page: Page) -> None:
     assert page.locator("#toy-toy-fan img").first.is_visible()
     assert not page.locator("#toy-toy-pump img").first.is_visible()
