@@ -46,10 +46,31 @@ def test_the_short_demo_has_clean_sound_noise_and_a_machine_without_attributes()
     config = yaml.safe_load((Path(__file__).parents[3] / "config" / "demo.yaml").read_text())
     chosen = [TABLE[machine] for machine in config["datasets"]["demo"]["machines"]]
     assert [(machine.supplement, machine.attributes) for machine in chosen] == [
-        ("machine", True),
+        ("machine", False),
         ("noise", True),
-        ("noise", False),
+        ("machine", True),
     ]
+
+
+@each_machine
+def test_the_shift_is_that_of_the_target_domain_alone(demo: Path, tmp_path: Path, machine: str):
+    """Without it, speed and load are the usual ones, and background and microphone those of the target domain."""
+    synthesise(machine, tmp_path / machine, {**SMALL, "shift": 0.0})
+    shifted, usual = contents(demo / machine), contents(tmp_path / machine)
+    differ = {name for name in shifted if shifted[name] != usual[name]}
+    assert differ == {name for name in shifted if "_target_" in name}
+
+
+@pytest.mark.parametrize(("shift", "speed"), [(0.0, 1.0), (0.25, 1.1), (1.0, 1.4)])
+def test_the_shift_is_a_share_of_the_way_from_the_usual_speed(monkeypatch, shift: float, speed: float):
+    runs = []
+    still = dataclasses.replace(TABLE["fan"], sound=lambda run: runs.append(run) or np.ones(run.samples))
+    monkeypatch.setitem(TABLE, "fan", still)
+    settings = DemoSettings(seconds=0.5, shift=shift, train_source=1, train_target=100, test_per_cell=0, supplements=0)
+    clips = [clip for clip in plan("fan", settings) if clip.condition.attributes["spd"] == "5"]
+    for clip in clips:
+        render("fan", clip, settings)
+    assert np.mean([run.speed for run in runs]) == pytest.approx(speed, rel=0.01)
 
 
 @each_machine

@@ -46,6 +46,7 @@ class DemoSettings:
     sample_rate: int = 16000
     snr_db: float = 3.0
     difficulty: tuple[float, float] = (0.0, 0.8)  # easiest and hardest anomaly
+    shift: float = 1.0  # of the target domain's speed and load; 0: those of the source domain, 1: those of the table
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "DemoSettings":
@@ -78,6 +79,7 @@ class DemoSettings:
             "odd_lengths": (0 <= self.odd_lengths <= 1, "between 0 and 1"),
             "sample_rate": (8000 <= self.sample_rate <= 192000, "between 8000 and 192000"),
             "snr_db": (-40 <= self.snr_db <= 40, "between -40 and 40"),
+            "shift": (0 <= self.shift <= 1, "between 0 and 1"),
             "difficulty": (0 <= self.difficulty[0] <= self.difficulty[1] <= 1, "two in order, in [0, 1]"),
         }
         for key, (holds, demand) in rules.items():
@@ -174,7 +176,9 @@ def _suffix(machine: str, condition: Condition) -> str:
 def render(machine: str, clip: Clip, settings: DemoSettings) -> Array:
     """Return the samples of one clip, float (samples,) in [-0.9, 0.9]."""
     rng = stream(settings.seed, f"{clip.identity}/setting")
-    speed, load = clip.condition.speed * rng.normal(1.0, 0.015), clip.condition.load * rng.normal(1.0, 0.06)
+    shift = 1.0 if clip.domain == "source" else settings.shift
+    speed, load = (1.0 + shift * (value - 1.0) for value in (clip.condition.speed, clip.condition.load))
+    speed, load = speed * rng.normal(1.0, 0.015), load * rng.normal(1.0, 0.06)
     snr = settings.snr_db + rng.uniform(-1.5, 1.5)
     odd, factor = rng.uniform() < settings.odd_lengths, rng.uniform(0.6, 1.2)
     samples = round(settings.seconds * settings.sample_rate * (factor if odd else 1.0))
