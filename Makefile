@@ -10,8 +10,9 @@ WITH_DOCS := .venv/.docs_installed
 .PHONY: demo test docs format clean
 
 demo: $(INSTALLED)
-	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet rules
+	$(BIN)/snakemake all report --cores $(CORES) --configfile config/demo.yaml --quiet rules
 	$(BIN)/asdlib table results/*/scores.csv
+	@printf '\nWith sounds and pictures: open results/report.html in a browser (xdg-open results/report.html)\n'
 
 test: $(INSTALLED)
 	$(BIN)/ruff check .
