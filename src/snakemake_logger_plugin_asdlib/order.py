@@ -37,7 +37,8 @@ def in_order(words: Sequence[str], options: Iterable[Option]) -> list[str]:
     moved = _moved(groups, workflow, list(words[end + 1 :]))
     for group in groups:
         if group.option:
-            check(group.option, _kept(group, moved), workflow)
+            given = [] if group.attached is None else [group.attached]
+            check(group.option, [*given, *_kept(group, moved)], workflow)
     placed = [group for group in groups if not group.option and group.words]
     if not any(moved.values()) and len(placed) < 2:
         return list(words)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 from snakemake_logger_plugin_asdlib.options import Option
 from snakemake_logger_plugin_asdlib.targets import GOALS, Workflow
 
@@ -39,10 +41,35 @@ def check(option: Option, words: Sequence[str], workflow: Workflow) -> None:
             advice = f"did you mean {workflow.table(word)}?" if word in workflow.systems else "correct or remove it"
             raise WrongWordError(f"{name}: {word}: is neither {option.values} nor a target of this workflow: {advice}")
     for word in words:
-        if option.dest == "configfile" and not Path(word).exists():
-            raise WrongWordError(f"{name}: {word}: there is no such file: correct the path")
+        if option.dest == "configfile" and (problem := _problem_of(Path(word))):
+            raise WrongWordError(f"{name}: {word}: {problem}")
         if option.dest == "config" and not _KEY.match(word.partition("=")[0]):
             raise WrongWordError(f"{name}: {word}: is not a setting of the config: {_advice(word)}")
+
+
+def _problem_of(path: Path) -> str | None:
+    """Return why Snakemake would end in a traceback, or in a message that does not name the file; None if it reads it.
+
+    What is no regular file, such as a pipe of the shell, can only be read once, and not here.
+    """
+    from snakemake.common.configfile import load_configfile
+
+    if not path.exists():
+        return "there is no such file: correct the path"
+    if path.is_dir():
+        return "is a folder: name a file"
+    try:
+        if path.is_file():
+            load_configfile(path)
+    except UnicodeDecodeError:
+        return "is not UTF-8: save the file as UTF-8"
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): check its permissions"
+    except WorkflowError as error:
+        mark = getattr(error.__context__, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        return f"has no settings `key: value` that are YAML: correct it{where}"
+    return None
 
 
 def _advice(entry: str) -> str:

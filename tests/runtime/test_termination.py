@@ -37,7 +37,7 @@ termination.GRACE = orphans.GRACE = 0.5
 if "slow" in sys.argv:
     orphans.GRACE = 20.0
 lock.clear_stale_locks()
-termination.end_on_signals()
+termination.end_on_signals(submits="local" not in sys.argv)
 job = subprocess.Popen([sys.executable, f"{os.getcwd()}/workflow/scripts/score.py", *sys.argv[1:]])
 try:
     job.wait()
@@ -106,7 +106,7 @@ def test_a_signal_ends_a_run_and_its_jobs(start, folder: Path, number: int, word
     assert run.wait(timeout=20) == code
     assert time.monotonic() - begun < 10
     assert run.stdout.read() == b""  # which ends when the job has ended
-    assert run.stderr.read().startswith(signal.Signals(number).name.encode() + b": cancelling all jobs\n")
+    assert run.stderr.read().startswith(signal.Signals(number).name.encode() + b": cancelling all jobs; finished jobs are kept, and the same command continues\n")
     assert (folder.parent / "cancelled").read_text() == "12\n"
 
 
@@ -138,7 +138,7 @@ def test_ctrl_c_stays_ignored_where_it_was_ignored(monkeypatch: pytest.MonkeyPat
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        termination.end_on_signals()
+        termination.end_on_signals(submits=False)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         for number, handler in kept.items():

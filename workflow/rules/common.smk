@@ -8,6 +8,10 @@ The code that the rules call is in asdlib.workflow, asdlib.planning.limits, asdl
 asdlib.submission.inputs, and is tested there.
 """
 
+from asdlib.runtime import termination
+
+termination.explain_interrupts()  # first, because the rest takes a second
+
 import os
 import re
 from pathlib import Path
@@ -20,7 +24,6 @@ from asdlib.runtime import (
     guard,
     job_environment,
     lock,
-    termination,
     text_streams,
 )
 from asdlib.submission import inputs as submission_inputs
@@ -30,6 +33,7 @@ from asdlib.workflow import (
     paths,
     settings,
     stage_code,
+    unknown_targets,
     yaml_files,
 )
 from asdlib.workflow.config import with_paths
@@ -42,6 +46,19 @@ from snakemake.logging import logger
 
 # Otherwise a message that the terminal cannot show becomes an error of 20 lines.
 text_streams.accept_any_text(logger.handlers)
+
+if workflow.is_main_process:
+    logger.addFilter(
+        failures.Shortener(
+            lambda job: failures.give_up(workflow.dag, job),
+            lambda target: unknown_targets.explain(
+                target, graph.recipes.systems, graph.keys
+            ),
+        )
+    )
+    # A terminal sends Ctrl-C to all processes. Jobs that are being started would print a traceback each; this process
+    # ends them by SIGTERM.
+    shell.prefix("trap '' INT; ")
 
 try:
     job_environment.export(
@@ -66,9 +83,6 @@ try:
     if workflow.is_main_process:
         lock.clear_stale_locks()
         graph.say_how_data_is_understood()
-        logger.addFilter(
-            failures.Shortener(lambda job: failures.give_up(workflow.dag, job))
-        )
     else:  # a job on a cluster
         job_environment.mark_slurm_job()
         guard.check_settings(settings_hash)
@@ -82,7 +96,7 @@ onstart:
     except AsdError as error:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
-    termination.end_on_signals()
+    termination.end_on_signals(submits=workflow.non_local_exec)
 
 
 onerror:

@@ -68,7 +68,8 @@ def complaint(printed: str) -> str:
     """Return Snakemake's error as one line that starts with its name, without the location in the rules."""
     lines = [line for line in printed.splitlines() if not line.startswith("  File ")]
     start = next((number for number, line in enumerate(lines) if _COMPLAINT.match(line)), 0)
-    return textwrap.shorten(" ".join(lines[start:]), 500, placeholder=" …") or "stopped without a message"
+    text = " ".join(lines[start:]).removeprefix("error: ")
+    return textwrap.shorten(text, 500, placeholder=" …") or "stopped without a message"
 
 
 def _job(rule: str, fields: dict[str, str]) -> Job:

@@ -1,5 +1,7 @@
 """What a run prints about a failed job: the cause first, the ends of its logs, and where they are.
 
+After Ctrl-C it prints nothing about the cancelled jobs, and about a wrong config or target one line.
+
 Snakemake prints all inputs, the whole command and, if asked, whole logs. On SLURM these are the logs of two more
 Snakemakes, and what SLURM itself says (out of memory, out of time) is somewhere in between.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.errors import printable
+from asdlib.runtime import termination
 
 LINES, WIDTH = 5, 240  # of a log that are shown
 TAIL = 1 << 16  # bytes of a log that are read
@@ -24,6 +27,10 @@ _MEMORY = re.compile(r"exceeded (job )?memory limit|oom.?kill|out of memory", re
 _STATUS = re.compile(r"SLURM status is: '(\w+)'")
 _END = re.compile(r"(returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$")
 _REFUSED = re.compile(r"InputFunctionException .*?^ *AsdError: (.+?)$", re.MULTILINE | re.DOTALL)
+# An AsdError that common.smk raises, and a target of no rule, as Snakemake shows them.
+_RAISED = re.compile(r'WorkflowError in file ".*/common\.smk", line \d+:\n(.+?)(\n|$)')
+_NO_RULE = re.compile(r"MissingRuleException.*?No rule to produce (.+?) \(if you use input functions", re.DOTALL)
+_STOPS = re.compile(r"(Terminating processes|Cancelling snakemake) on user request|WorkflowError:\nAt least one job did")
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
 _SAME_AGAIN = "out of GPU memory"  # what asdlib.runtime.gpu_memory says; through SLURM, exit codes of jobs are lost
 
@@ -31,28 +38,40 @@ _SAME_AGAIN = "out of GPU memory"  # what asdlib.runtime.gpu_memory says; throug
 class Shortener(logging.Filter):
     """A filter of Snakemake's logger that rewrites the records of failed jobs, and of targets that are refused.
 
-    `give_up` is called with the number of a job that would fail again, in each of the profile's `retries`.
+    `give_up` is called with the number of a job that would fail again, in each of the profile's `retries`. `explain`
+    returns the message about a target that no rule makes.
     """
 
-    def __init__(self, give_up: Callable[[int], None] = lambda job: None) -> None:
+    def __init__(
+        self, give_up: Callable[[int], None] = lambda job: None, explain: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
         self._give_up = give_up
+        self._explain = explain
         self._before: dict[int, dict[str, int]] = {}  # {job: {log: modification time}} when the job was started
         self._local = threading.local()  # a job that fails on this machine is reported by one thread in two records
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record of a failed job; drop the one that repeats its command."""
         event = getattr(record, "event", None)
+        if termination.is_stopping() and (event == "job_error" or _STOPS.match(record.getMessage())):
+            return False  # the cancelled jobs count as failed; the handler of the signal has said all that matters
         if event == "job_info":
             self._before[record.jobid] = {path: _modified(path) for path in record.log}
         elif event == "error" and (end := _END.search(record.getMessage())):
             self._local.end = f"exit code {end[2] or 128 + int(end[3])}"
             return False
-        elif event == "error" and (refused := _REFUSED.match(record.getMessage())):
-            record.msg, record.args = f"error: {refused[1]}", ()
+        elif event == "error" and (line := self._one_line(record.getMessage())):
+            record.msg, record.args = f"error: {line}", ()
         elif event == "job_error":
             self._shorten(record)
         return True
+
+    def _one_line(self, text: str) -> str | None:
+        if refused := _REFUSED.match(text) or _RAISED.match(text):
+            return refused[1]
+        no_rule = _NO_RULE.match(text)
+        return printable(self._explain(no_rule[1])) if no_rule and self._explain else None
 
     def _shorten(self, record: logging.LogRecord) -> None:
         before = self._before.get(record.jobid, {})

@@ -9,9 +9,12 @@ to submit. At SIGHUP, when the terminal is closed, it would be gone at once and 
 import logging
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from asdlib.errors import AsdError
@@ -20,13 +23,38 @@ from asdlib.runtime import lock, orphans
 GRACE = 5.0  # s for Snakemake to tidy up; jobs that end a training's step have until orphans.GRACE
 _log = logging.getLogger(__name__)
 _stopped = threading.Event()
+_submits = threading.Event()  # this run sends jobs to a queue
+CONTINUE = "finished jobs are kept, and the same command continues"
 
 
-def end_on_signals() -> None:
+def explain_interrupts() -> None:
+    """Let Ctrl-C print one line in place of a traceback where nothing handles it, such as before the first job."""
+    shown = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            shown(kind, error, trace)
+            return
+        warnings.simplefilter("ignore")  # of coroutines that are not awaited any more
+        started = CONTINUE if _stopped.is_set() else "no job was started"
+        print(f"asdlib: interrupted: {started}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def is_stopping() -> bool:
+    """Return whether a signal has ended this run."""
+    return _stopped.is_set()
+
+
+def end_on_signals(submits: bool) -> None:
     """Let signals end this run; called when it begins, after Snakemake has set its own handlers.
 
-    A run in the background may ignore Ctrl-C, and one after `nohup` the end of its terminal.
+    `submits` says that its jobs are in the queue of a cluster. A run in the background may ignore Ctrl-C, and one after
+    `nohup` the end of its terminal.
     """
+    if submits:
+        _submits.set()
     signal.signal(signal.SIGTERM, _stop)
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == handler:
@@ -38,7 +66,7 @@ def cancel_rest() -> None:
 
     Another run of this folder may be alive. Then nothing is cancelled, because its jobs look the same.
     """
-    if not _stopped.is_set():
+    if not (_stopped.is_set() and _submits.is_set()):
         return
     folder = Path.cwd()
     try:
@@ -52,7 +80,7 @@ def _stop(signum: int, frame: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _stopped.set()
-    _log.warning("%s: cancelling all jobs", signal.Signals(signum).name)
+    _log.warning("%s: cancelling all jobs; %s", signal.Signals(signum).name, CONTINUE)
     orphans.signal_children(signal.SIGTERM)
     watch = threading.Timer(GRACE, _leave, [128 + signum])
     watch.daemon = True

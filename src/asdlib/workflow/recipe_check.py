@@ -5,11 +5,13 @@ wrong type are errors before any job runs.
 """
 
 import ast
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from asdlib.errors import AsdError
 from asdlib.workflow import code_hash
+from asdlib.workflow.snakemake_call import nested
 
 # Blocks of a recipe that configure a dataclass: {key: (module, class)}.
 BLOCKS = {
@@ -42,11 +44,13 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
     if kind not in code_hash.kinds(registry):
         known = ", ".join(code_hash.kinds(registry)) or "none yet"
         raise AsdError(f"{where}.kind: there is no {registry} kind {kind!r}: use one of: {known}")
-    settings = {key: value for key, value in block.items() if key not in reserved}
-    check_arguments(code_hash.registry_class(registry, kind), settings, where)
-    for key, origin in BLOCKS.items():
-        if key in block:
-            check_arguments(code_hash.class_tree(*origin), block[key], f"{where}.{key}")
+    classes = {key: code_hash.class_tree(*origin) for key, origin in BLOCKS.items() if key in reserved}
+    classes[""] = code_hash.registry_class(registry, kind)
+    given = {key: block[key] for key in classes if key in block}
+    given[""] = {key: value for key, value in block.items() if key not in reserved}
+    for place in sorted(given):
+        _refuse_misplaced(given[place], place, classes, where)
+        check_arguments(classes[place], given[place], f"{where}.{place}" if place else where)
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:
@@ -61,6 +65,21 @@ def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) ->
     for argument in known.values():
         if argument.required and argument.name not in settings:
             raise AsdError(f"{where}.{argument.name}: is missing: add it")
+
+
+def _refuse_misplaced(settings: dict[str, Any], place: str, classes: dict[str, ast.ClassDef], where: str) -> None:
+    """Raise AsdError for a setting that is written in the wrong block of a recipe; "" is the recipe itself."""
+    known = {block: {argument.name for argument in constructor(tree)} for block, tree in classes.items()}
+    for key, value in settings.items():
+        block = next((block for block, names in known.items() if key in names), None)
+        if key in known[place] or block is None:
+            continue
+        given, meant = (".".join(filter(None, (where, name, key))) for name in (place, block))
+        file, _, path = meant.rpartition(": ")
+        advice = f"did you mean {path}?"
+        if file == "config":
+            advice += f" Write --config '{nested(*path.split('.'), value=json.dumps(value))}'"
+        raise AsdError(f"{given}: unknown key: {advice}")
 
 
 def constructor(tree: ast.ClassDef) -> list[Argument]:

@@ -1,6 +1,7 @@
 """Read YAML files and check them against their schemas; error messages have one line."""
 
 import io
+import json
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,7 @@ import yaml
 from asdlib.data.listing import refuse_special
 from asdlib.data.text_files import read_text
 from asdlib.errors import AsdError
+from asdlib.workflow.snakemake_call import nested
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -119,6 +121,10 @@ def _explain(error: "ValidationError") -> str:
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
+        blocks = [name for name, block in known.items() if unknown in block.get("properties", {})]
+        if not path and len(blocks) == 1:
+            entry = nested(blocks[0], unknown, value=json.dumps(error.instance[unknown]))
+            return f"{unknown}: unknown key: did you mean {blocks[0]}.{unknown}? Write --config '{entry}'"
         return f"{'.'.join([*path, str(unknown)])}: unknown key: use one of: {', '.join(sorted(known))}"
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
