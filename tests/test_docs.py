@@ -139,7 +139,7 @@ def test_snakemake_reads_the_target_of_a_command(page, command, monkeypatch, tmp
         if word == "--configfile":
             for path in (Path(name) for name in words[index + 1 :] if name.endswith(".yaml")):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
+                path.write_text("seeds: [1]\n")
     read = in_order(["-s", str(ROOT / "Snakefile"), *words], OPTIONS)
     assert set(get_argument_parser().parse_args(read).targets) == set(targets), f"{page}: {command}"
     for option, value in pairwise(words):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.toy_recordings import make_machine
 
 from asdlib.cli import COMMANDS, main
 from asdlib.commands.systems import text
@@ -55,6 +56,37 @@ def test_systems_lists_what_the_config_declares(capsys):
     assert re.search(r"^  scores.csv .*; trained weights \d+ of 14; machines with recordings \d of 7$", first[-1])
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (None, "scores.csv does not exist yet;"),
+        ("dataset,recipe\nTHIS\n", "scores.csv exists;"),
+        ("dataset,recipe\ndemo,dense_ae-000000\ndemo_older,x\n",
+         "scores.csv is of a run with other data or settings (data: demo, demo_older);"),
+        ("dataset,recipe\nmine,dense_ae-000000\n", "scores.csv is of a run with other data or settings (data: mine);"),
+        ("\0", "scores.csv is of a run with other data or settings (data: unknown);"),
+    ],
+)  # fmt: skip
+def test_systems_tells_the_tables_of_other_runs_apart(tmp_path, capsys, table, said):
+    """After the demo, the default config has other recordings and networks: nothing of the demo is missing."""
+    for name in ("Snakefile", "config"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    make_machine(tmp_path / "mine" / "fan", train=1, target=0, test=1, seconds=0.01)
+    arguments = ["systems", "--root", str(tmp_path), "--config", f"data={tmp_path}/mine"]
+    assert main([*arguments, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["systems"][0]
+    assert first["scored_with"] is None
+    if table:
+        path = tmp_path / "results" / first["name"] / "scores.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text(table.replace("THIS", f"mine,{first['variants'][0]['recipes'][0]}"))
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert f"  {said} trained weights 0 of 1; machines with recordings 1 of 1\n" in shown
+    assert "\n\nCounted are the files of a run with data: mine, which makes or downloads what is missing.\n" in shown
+    assert shown.endswith("For another run, give its --configfile and --config, as in the command that started it.\n")
+
+
 def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert main(["systems"]) == 0
@@ -66,7 +98,13 @@ def test_systems_looks_in_the_current_folder(tmp_path, monkeypatch, capsys):
 def test_a_system_without_a_report_is_listed_by_its_title():
     nothing = {"there": 0, "needed": 0}
     entry = {"name": "mine", "title": "A method", "report": None, "variants": [{"name": "v", "recipes": ["m > b"]}]}
-    counts = {"scores": False, "trained": nothing, "public_weights": nothing, "recordings": nothing}
+    counts = {
+        "scores": False,
+        "scored_with": None,
+        "trained": nothing,
+        "public_weights": nothing,
+        "recordings": nothing,
+    }
     assert text(entry | counts).splitlines()[:3] == ["mine", "  A method", "    v  m > b"]
 
 

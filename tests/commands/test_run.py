@@ -57,9 +57,12 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
         ("--config data=demo system3", "--config: system3: is not key=value: put it before the options"),
         ("--configfile config/demo.yaml system3", "--configfile: system3: is not a file: "),
         (f"--configfile {'x' * 300}", f"--configfile: {'x' * 300}: is not a file: "),
+        ("--config prepare.downmix=true", "--config: prepare.downmix=true: is not a setting of the config: write "
+         "'prepare={downmix: true}'"),
+        ("--config 1=2", "--config: 1=2: is not a setting of the config: correct it"),
         ("--slurm --cores 2", "--slurm: leave out --cores and --gpus: "),
     ],
-)
+)  # fmt: skip
 def test_wrong_calls_start_nothing(called: list[str], capsys, given: str, complaint: str) -> None:
     assert main(["run", *given.split()]) == 2
     assert capsys.readouterr().err.startswith(f"asdlib: error: {complaint}")

@@ -295,13 +295,14 @@ def test_inconsistent_attributes_are_refused_or_logged(tmp_path, caplog, text, p
     assert len(caplog.records) == 1, "one line per machine, not per clip"
 
 
-def test_2021_has_no_attributes_tables(tmp_path, caplog):
+@pytest.mark.parametrize("tests", ["source_test", "Source_Test"])
+def test_2021_has_no_attributes_tables(tmp_path, caplog, tests):
     folder = machine(
         tmp_path,
         "train/section_00_source_train_normal_0000_strength_1_ambient.wav",
         "train/section_00_source_train_normal_0001_noAttribute.wav",
         "train/section_00_target_train_normal_0000.wav",
-        "source_test/section_00_source_test_normal_0000_strength_2.wav",  # a test clip's attributes are never read
+        f"{tests}/section_00_source_test_normal_0000_strength_2.wav",  # a test clip's attributes are never read
     )
     expected = [{"attributes": "strength_1_ambient"}, {}, {}, {}]
     assert [clip.attributes for clip in scan(folder, "fan")] == expected

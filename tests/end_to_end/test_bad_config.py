@@ -135,6 +135,21 @@ KEYS = {
         {"override": {"models": {"dense_ae": {"hiden": 8}}}},
         r".*models\.dense_ae\.hiden: unknown key: use one of: .*hidden.*",
     ),
+    "override of a setting of training": (
+        {"override": {"models": {"dense_ae": {"epochs": 3}}}},
+        r"config: override\.models\.dense_ae\.epochs: unknown key: did you mean "
+        r"override\.models\.dense_ae\.training\.epochs\? Write --config "
+        r"'override=\{models: \{dense_ae: \{training: \{epochs: 3\}\}\}\}'",
+    ),
+    "override in training of a setting beside it": (
+        {"override": {"models": {"dense_ae": {"training": {"hidden": 8}}}}},
+        r".*dense_ae\.training\.hidden: unknown key: did you mean override\.models\.dense_ae\.hidden\? .*",
+    ),
+    "key of an inner block": (
+        {"downmix": True},
+        r"config: downmix: unknown key: did you mean prepare\.downmix\? Write --config 'prepare=\{downmix: true\}'"
+        + SCHEMA,
+    ),
     "override in an unknown section": (
         {"override": {"model": {}}},
         r"config: override\.model: unknown key: use one of: .*",
@@ -312,6 +327,10 @@ SYSTEMS = {
     "training of a wrong type": (
         changed(models={"dense_ae": TRAINING}),
         rf"{MODEL}\.training\.epochs: 'many' is not of type int: .*",
+    ),
+    "training setting beside the block": (
+        changed(models={"dense_ae": {"epochs": 3}}),
+        rf"{MODEL}\.epochs: unknown key: did you mean models\.dense_ae\.training\.epochs\?",
     ),
     "unknown training setting": (
         changed(models={"dense_ae": {"training": {"epoch": 3}}}),

@@ -38,8 +38,8 @@ CONFIGS = {
 def test_a_bad_config_is_one_line_without_a_traceback(checkout, settings, complaint):
     (checkout.folder / "results").mkdir()
     printed = checkout.run(TABLES, "--config", *settings, fails=True)
-    (line,) = lines(printed, "config: ")
-    assert re.fullmatch(complaint, line), printed
+    (line,) = lines(printed, "error: ")
+    assert re.fullmatch(f"error: {complaint}", line), printed
     assert "Traceback" not in printed
     assert len(printed.splitlines()) < 8, f"what Snakemake puts around it has grown:\n{printed}"
     assert not any((checkout.folder / "results").iterdir())
@@ -53,19 +53,24 @@ def test_without_a_home_and_on_an_ascii_terminal_messages_are_still_one_line(che
     with checkout.start(TABLES, "--config", "data=größe", **POOR) as run:
         printed = run.finish(fails=True)
     assert len(lines(printed, "/dev/null/.cache: cannot be written: libraries keep their caches in .snakemake/")) == 1
-    (line,) = lines(printed, "--config: 'data=gr")
+    (line,) = lines(printed, "error: --config: 'data=gr")
     assert line.isascii()
     assert "Traceback" not in printed
     assert "Logging error" not in printed
 
 
+def test_a_misspelt_target_is_one_line_with_what_was_meant(checkout):
+    printed = checkout.run("results/basline/scores.csv", "--dry-run", fails=True)
+    said = f"error: results/basline/scores.csv: no rule makes this file: did you mean {TABLES}?"
+    assert lines(printed, "error: ") == [said]
+    assert "MissingRuleException" not in printed
+
+
 def test_a_bad_system_is_one_line_without_a_traceback(checkout):
     checkout.edit("config/systems/baseline.yaml", "hidden: 128", "hiden: 128")
     printed = checkout.run(TABLES, "--dry-run", fails=True)
-    assert (
-        len(re.findall(r"^/.*/config/systems/baseline\.yaml: models\.dense_ae\.hiden: unknown key: .*$", printed, re.M))
-        == 1
-    )
+    (line,) = lines(printed, "error: ")
+    assert re.fullmatch(r"error: /.*/config/systems/baseline\.yaml: models\.dense_ae\.hiden: unknown key: .*", line)
     assert "Traceback" not in printed
 
 

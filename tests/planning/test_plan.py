@@ -110,7 +110,7 @@ def test_a_target_needs_its_own_jobs_and_those_it_shares():
 def test_snakemakes_complaint_is_one_line():
     printed = 'Building DAG of jobs...\nWorkflowError in file "x.smk", line 22:\nconfig: data: is wrong:\n   mend it\n'
     assert complaint(printed) == 'WorkflowError in file "x.smk", line 22: config: data: is wrong: mend it'
-    assert complaint("Building DAG of jobs...\nerror: a: is wrong: mend it\n") == "error: a: is wrong: mend it"
+    assert complaint("Building DAG of jobs...\nerror: a: is wrong: mend it\n") == "a: is wrong: mend it"
     assert complaint("") == "stopped without a message"
 
 

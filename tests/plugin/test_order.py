@@ -1,5 +1,6 @@
 """The order in which the plugin for Snakemake reads a command line, with Snakemake's own parser."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_a_file_is_a_config_file_unless_the_workflow_makes_such_files(tmp_path, 
     monkeypatch.chdir(tmp_path)
     for path in (name, "results/toy/scores.csv", "results/toy/made.yaml"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).touch()
+        Path(path).write_text("seeds: [1]\n")
     start = f"-s {ROOT}/Snakefile --configfile"
     assert ordered(f"{start} {name} results/toy/made.yaml") == f"{start} {name} results/toy/made.yaml"
     assert ordered(f"{start} {name} results/toy/scores.csv") == f"results/toy/scores.csv {start} {name}"
@@ -172,11 +173,37 @@ def test_a_file_is_a_config_file_unless_the_workflow_makes_such_files(tmp_path, 
         ("--config prepare.downmix=true", "is not a setting of the config: write 'prepare={downmix: true}'"),
         ("--config override.models.dense_ae.hidden=8", "write 'override={models: {dense_ae: {hidden: 8}}}'"),
         ("--config 1=2", "--config: 1=2: is not a setting of the config: correct it"),
+        ("--config=prepare.downmix=true", "is not a setting of the config: write 'prepare={downmix: true}'"),
+        (f"--configfile=missing.yaml {TABLE}", "--configfile: missing.yaml: there is no such file: correct the path"),
+        ("--configfiles missing.yaml", "--configfile: missing.yaml: there is no such file: correct the path"),
+        ("--configfile config", "--configfile: config: is a folder: name a file"),
     ],
 )  # fmt: skip
 def test_a_word_that_is_neither_is_named(given: str, complaint: str) -> None:
     with pytest.raises(WrongWordError, match=complaint):
         ordered(given)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"name: caf\xe9\n", "is not UTF-8: save the file as UTF-8"),
+        (b"a: 1\nb: [1\n", "has no settings `key: value` that are YAML: correct it in line 3"),
+        (b"- 1\n", "has no settings `key: value` that are YAML: correct it"),
+        (b"", "has no settings `key: value` that are YAML: correct it"),
+    ],
+)
+def test_a_config_file_that_snakemake_cannot_read_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(WrongWordError) as error:
+        ordered(f"{TABLE} --configfile {path}")
+    assert str(error.value) == f"--configfile: {path}: {complaint}"
+
+
+def test_a_config_that_can_be_read_only_once_is_left_to_snakemake(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert ordered(f"{TABLE} --configfile {tmp_path}/pipe") == f"{TABLE} --configfile {tmp_path}/pipe"
 
 
 def test_the_advice_for_a_dotted_key_is_what_snakemake_reads() -> None:

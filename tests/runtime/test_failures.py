@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake.exceptions import MissingRuleException, format_exception_to_string
 from snakemake.logging import DefaultFormatter
 
+from asdlib.runtime import termination
 from asdlib.runtime.failures import Shortener
 
 RULE_LOG = "results/logs/score/fan.log"
@@ -158,6 +160,32 @@ def test_a_target_that_is_refused_is_one_line() -> None:
     assert Shortener().filter(made)
     expected = "error: config: datasets.demo: there is no machine valve: use one of: fan, pump"
     assert DefaultFormatter(set()).format(made) == expected
+    raised = 'WorkflowError in file "/x/workflow/rules/common.smk", line 76:\nconfig: a: is wrong: mend it\n  File "/x'
+    wrong = record("error", raised)
+    assert Shortener().filter(wrong)
+    assert wrong.getMessage() == "error: config: a: is wrong: mend it"
     bug = record("error", text.replace("AsdError", "KeyError"))
     assert Shortener().filter(bug)
     assert bug.getMessage() == text.replace("AsdError", "KeyError")
+
+
+def test_a_target_that_no_rule_makes_is_explained() -> None:
+    """The text is Snakemake's own, so that a change of its words is noticed."""
+    text = format_exception_to_string(MissingRuleException("results/x\x1b/scores.csv"))
+    made = record("error", text)
+    assert Shortener(explain=lambda target: f"{target}: did you mean y?").filter(made)
+    assert made.getMessage() == "error: results/x\\x1b/scores.csv: did you mean y?"
+    left = record("error", text)
+    assert Shortener().filter(left)
+    assert left.getMessage() == text
+
+
+def test_after_a_signal_nothing_is_said_about_the_cancelled_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    shortener = Shortener()
+    ends = ["Terminating processes on user request, this might take some time.",
+            "WorkflowError:\nAt least one job did not complete successfully."]  # fmt: skip
+    assert all(shortener.filter(record("error", end)) for end in ends)
+    monkeypatch.setattr(termination, "is_stopping", lambda: True)
+    assert not any(shortener.filter(record("error", end)) for end in ends)
+    assert not shortener.filter(record("job_error", log=[RULE_LOG], aux={}, rule_msg=None))
+    assert shortener.filter(record("error", "OSError: No space left on device"))

@@ -106,7 +106,8 @@ def test_a_signal_ends_a_run_and_its_jobs(start, folder: Path, number: int, word
     assert run.wait(timeout=20) == code
     assert time.monotonic() - begun < 10
     assert run.stdout.read() == b""  # which ends when the job has ended
-    assert run.stderr.read().startswith(signal.Signals(number).name.encode() + b": cancelling all jobs; finished jobs are kept, and the same command continues\n")
+    said = f"{signal.Signals(number).name}: cancelling all jobs; {termination.CONTINUE}\n"
+    assert run.stderr.read().decode().startswith(said)
     assert (folder.parent / "cancelled").read_text() == "12\n"
 
 
@@ -124,6 +125,42 @@ def test_another_run_of_the_folder_keeps_its_jobs_in_the_queue(start, folder: Pa
         run.terminate()
         assert run.wait(timeout=20) == 143
     assert not (folder.parent / "cancelled").exists()
+
+
+def test_a_run_of_this_machine_asks_no_queue(start, folder: Path) -> None:
+    """Its squeue may not answer, and the jobs there are of another run."""
+    run = start("local", "tidy")
+    run.send_signal(signal.SIGINT)
+    assert run.wait(timeout=20) == 1
+    assert run.stderr.read().count(b"\n") == 1
+    assert not (folder.parent / "cancelled").exists()
+
+
+EARLY = """
+import signal
+from asdlib.runtime import termination
+termination.explain_interrupts()
+async def left(): ...
+left()
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("signal.raise_signal(signal.SIGINT)", -signal.SIGINT, "asdlib: interrupted: no job was started\n"),
+        ("termination._stopped.set(); raise KeyboardInterrupt", -signal.SIGINT,
+         "asdlib: interrupted: finished jobs are kept, and the same command continues\n"),
+        ("raise KeyError(1)", 1, "KeyError: 1\n"),
+    ],
+)  # fmt: skip
+def test_ctrl_c_before_the_first_job_is_one_line(line: str, code: int, said: str) -> None:
+    program = [sys.executable, "-W", "ignore", "-c", EARLY % line]
+    done = subprocess.run(program, env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stderr.endswith(said)
+    assert ("Traceback" in done.stderr) == (code == 1)
 
 
 def test_a_closed_terminal_is_ignored_after_nohup(start) -> None:

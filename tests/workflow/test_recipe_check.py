@@ -6,6 +6,7 @@ import pytest
 
 from asdlib.errors import AsdError
 from asdlib.workflow import recipe_check
+from asdlib.workflow.arguments import RESERVED
 
 CLASSES = """
 class Init:
@@ -103,3 +104,22 @@ def _arguments(kind: str) -> dict:
     values = {"int": 1, "float": 0.5, "str": "a", "bool": True}
     tree = recipe_check.code_hash.registry_class("models", kind)
     return {a.name: values[ast.unparse(a.annotation)] for a in recipe_check.constructor(tree) if a.required}
+
+
+@pytest.mark.parametrize(
+    ("where", "written", "said"),
+    [
+        ("x.yaml: separators.s", {"segment": 1.5}, "segment: unknown key: did you mean separators.s.pairs.segment?"),
+        ("x.yaml: separators.s", {"pairs": {"epochs": 3}},
+         "pairs.epochs: unknown key: did you mean separators.s.training.epochs?"),
+        ("x.yaml: separators.s", {"training": {"n_filters": 8}},
+         "training.n_filters: unknown key: did you mean separators.s.n_filters?"),
+        ("config: override.separators.s", {"optimizer": "adamw"},
+         "optimizer: unknown key: did you mean override.separators.s.training.optimizer? Write --config "
+         "'override={separators: {s: {training: {optimizer: \"adamw\"}}}}'"),
+    ],
+)  # fmt: skip
+def test_a_setting_in_the_wrong_block_is_told_its_place(where, written, said):
+    with pytest.raises(AsdError) as error:
+        recipe_check.check("separators", {"kind": "conv_tasnet"} | written, RESERVED["separators"], where)
+    assert str(error.value) == f"{where}.{said}"

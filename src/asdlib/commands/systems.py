@@ -34,8 +34,12 @@ def run(args: argparse.Namespace) -> None:
 
     files = [path.resolve() for path in args.configfile]
     with chdir(args.root):  # the paths of a config are relative to it
-        systems = progress(Graph(read_config(files, args.config), Path()))
-    print(json.dumps({"systems": systems}, indent=1) if args.json else "\n\n".join(map(text, systems)))
+        graph = Graph(read_config(files, args.config), Path())
+        systems = progress(graph)
+    if args.json:
+        print(json.dumps({"systems": systems}, indent=1))
+    else:
+        print("\n\n".join([*map(text, systems), _meaning(list(graph.datasets))]))
 
 
 def text(system: dict[str, Any]) -> str:
@@ -50,11 +54,19 @@ def text(system: dict[str, Any]) -> str:
     ]
     lines.append(textwrap.indent(text_table(("", ""), rows, left=2), "    "))
     table = "exists" if system["scores"] else "does not exist yet"
+    if system["scored_with"] and not system["scored_with"]["this_config"]:
+        table = f"is of a run with other data or settings (data: {', '.join(system['scored_with']['data'])})"
     found = [f"scores.csv {table}", f"trained weights {_of(system['trained'])}"]
     if system["public_weights"]["needed"]:
         found.append(f"public weights {_of(system['public_weights'])}")
     found.append(f"machines with recordings {_of(system['recordings'])}")
     return "\n".join([*lines, f"  {'; '.join(found)}"])
+
+
+def _meaning(data: list[str]) -> str:
+    """Return what the counts are of: after the demo, those of the default config would look like lost files."""
+    counted = f"Counted are the files of a run with data: {', '.join(data)}, which makes or downloads what is missing."
+    return f"{counted}\nFor another run, give its --configfile and --config, as in the command that started it."
 
 
 def _of(count: dict[str, int]) -> str:

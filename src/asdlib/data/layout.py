@@ -18,7 +18,7 @@ from pathlib import Path
 
 from asdlib.data.attributes import Rows, read_attributes
 from asdlib.data.clip import KINDS, UNPRINTABLE, Clip
-from asdlib.data.listing import MachineFiles, machine_files, unused
+from asdlib.data.listing import MachineFiles, entries, is_folder, machine_files, unused
 from asdlib.data.supplements import UnknownSupplementError, read_name
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
@@ -181,7 +181,8 @@ def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, stric
 
 def _of_2021(folder: Path) -> bool:
     """Return whether a folder has the layout of 2021, which had no attributes tables."""
-    return any((folder / test).is_dir() for test in ("source_test", "target_test"))
+    tests = ("source_test", "target_test")
+    return any(entry.name.lower() in tests and is_folder(entry) for entry in entries(folder))
 
 
 def _from_name(clip: Clip) -> dict[str, str]:

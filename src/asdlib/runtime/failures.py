@@ -30,7 +30,9 @@ _REFUSED = re.compile(r"InputFunctionException .*?^ *AsdError: (.+?)$", re.MULTI
 # An AsdError that common.smk raises, and a target of no rule, as Snakemake shows them.
 _RAISED = re.compile(r'WorkflowError in file ".*/common\.smk", line \d+:\n(.+?)(\n|$)')
 _NO_RULE = re.compile(r"MissingRuleException.*?No rule to produce (.+?) \(if you use input functions", re.DOTALL)
-_STOPS = re.compile(r"(Terminating processes|Cancelling snakemake) on user request|WorkflowError:\nAt least one job did")
+_STOPS = re.compile(
+    r"(Terminating processes|Cancelling snakemake) on user request|WorkflowError:\nAt least one job did"
+)
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
 _SAME_AGAIN = "out of GPU memory"  # what asdlib.runtime.gpu_memory says; through SLURM, exit codes of jobs are lost
 

@@ -27,7 +27,8 @@ def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
             raise AsdError(f"--config: {entry}: is not key=value: put it before the options")
         if not _KEY.fullmatch(key):
             first, *inner = key.split(".")
-            advice = f"write '{nested(first, *inner, value=value)}'" if inner and _KEY.fullmatch(first) else "correct it"
+            is_dotted = bool(inner and _KEY.fullmatch(first))
+            advice = f"write '{nested(first, *inner, value=value)}'" if is_dotted else "correct it"
             raise AsdError(f"--config: {entry}: is not a setting of the config: {advice}")
     for path in files:
         if not is_file(path):

@@ -14,8 +14,8 @@ _KEYED = {"separators": "separators", "features": "frontends", "models": "models
 def explain(target: str, systems: Iterable[str], keys: Callable[[str], list[str]]) -> str:
     """Return one line about a target; `keys` returns the keys of a registry's recipes.
 
-    >>> explain("results/sytem3/scores.csv", ["baseline", "system3"], keys=lambda registry: [])
-    'results/sytem3/scores.csv: no rule makes this file: did you mean results/system3/scores.csv?'
+    >>> explain("results/tyo/scores.csv", ["toy", "other"], keys=lambda registry: [])
+    'results/tyo/scores.csv: no rule makes this file: did you mean results/toy/scores.csv?'
     """
     systems = list(systems)
     meant = _with_key(target, keys) or _named(target, systems)
