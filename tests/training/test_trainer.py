@@ -1,6 +1,8 @@
 """The training loop."""
 
 import logging
+import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
+from asdlib.runtime.live_line import LiveLine
 from asdlib.training.batches import Batches, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, Fabric
-from asdlib.training.history import write_history
+from asdlib.training.history import Epoch, show, write_history
 from asdlib.training.optimisation import learning_rate, stopped
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
@@ -58,6 +61,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     other, _, _ = trained(tmp_path / "c", seed=8)
     assert same(first, again)
     assert not same(first, other)
+
+
+def test_the_live_line_reads_the_epochs_as_they_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "asdlib.progress")
+    show([Epoch(3, 0.25, 0.5, 1e-3, 100.0, 2.0)], planned=10)
+    (tmp_path / "a.log").write_text(f"12:00:00 {caplog.messages[0]}\n")
+    line = LiveLine(sys.stderr, total=2)
+    told = {"event": "job_info", "jobid": 1, "rule_name": "train_model", "wildcards": {}, "log": [f"{tmp_path}/a.log"]}
+    line.handle(logging.makeLogRecord(told))
+    os.utime(tmp_path / "a.log", (2**32, 2**32))
+    assert line.text().endswith("train_model: epoch 3/10, loss 0.25, 0m14s left")
 
 
 def test_it_learns(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from asdlib.runtime import (
     failures,
     guard,
     job_environment,
+    live_line,
     lock,
     text_streams,
 )
@@ -97,9 +98,18 @@ onstart:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
     termination.end_on_signals(submits=workflow.non_local_exec)
+    if workflow.is_main_process:
+        live_line.show(
+            logger, len(workflow.dag), workflow.output_settings.quiet or ()
+        )
+
+
+onsuccess:
+    live_line.end()
 
 
 onerror:
+    live_line.end()
     termination.cancel_rest()
 
 

@@ -11,6 +11,7 @@ from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
 _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
+LIVE_LINE = "ASDLIB_LIVE_LINE"  # set if the run draws a line on the jobs' terminal
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
@@ -94,6 +95,24 @@ def mark_slurm_job() -> None:
 def is_slurm_job() -> bool:
     """Return whether this job has an allocation of its own, unlike a job of a run that was started inside of one."""
     return SLURM_JOB in os.environ and os.environ[SLURM_JOB] == os.environ.get("SLURM_JOB_ID")
+
+
+def mark_live_line(is_drawn: bool) -> None:
+    """Record for the jobs whether the run draws a line on the terminal (`asdlib.runtime.live_line`)."""
+    if is_drawn:
+        os.environ[LIVE_LINE] = "1"
+    else:
+        os.environ.pop(LIVE_LINE, None)
+
+
+def has_live_line() -> bool:
+    """Return whether the run of this job draws a line on the terminal."""
+    return LIVE_LINE in os.environ
+
+
+def is_dumb_terminal() -> bool:
+    """Return whether terminals are said to have no control sequences."""
+    return os.environ.get("TERM", "dumb") == "dumb"
 
 
 def fix_cublas_workspace() -> None:

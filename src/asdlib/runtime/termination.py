@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from asdlib.errors import AsdError
-from asdlib.runtime import lock, orphans
+from asdlib.runtime import live_line, lock, orphans
 
 GRACE = 5.0  # s for Snakemake to tidy up; jobs that end a training's step have until orphans.GRACE
 _log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ def _stop(signum: int, frame: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _stopped.set()
+    live_line.end()
     _log.warning("%s: cancelling all jobs; %s", signal.Signals(signum).name, CONTINUE)
     orphans.signal_children(signal.SIGTERM)
     watch = threading.Timer(GRACE, _leave, [128 + signum])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from asdlib.errors import AsdError, LogFormatter, printable
-from asdlib.runtime import guard
+from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
@@ -26,7 +26,7 @@ from asdlib.workflow.typed_settings import typed
 FORMAT = "%(asctime)s %(message)s"
 # Everything else is only in the log.
 notice = logging.getLogger("asdlib.notice")  # also shown on stderr
-progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
+progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal, unless a line shows it
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
@@ -89,7 +89,10 @@ def _redirect(log: Path | None) -> int:
     logging.captureWarnings(True)
     if log:
         shown = logging.StreamHandler(os.fdopen(os.dup(terminal), "w", errors="backslashreplace"))
-        shown.setFormatter(formatter)
+        start = live_line.start_of_messages(terminal)
+        shown.setFormatter(LogFormatter(f"{start}{FORMAT}", "%H:%M:%S"))
+        if start:  # the line shows the epochs
+            shown.addFilter(lambda record: record.name != progress.name or record.levelno > logging.INFO)
         for logger in (notice, progress) if os.isatty(terminal) else (notice,):
             logger.addHandler(shown)
     return terminal
@@ -99,6 +102,6 @@ def _fail(message: str, terminal: int, bug: Exception | None = None, code: int =
     """Exit with a message on the terminal and in the log; on the terminal first, because the disk may be full."""
     message = printable(" ".join(message.splitlines()))
     if not os.path.samestat(os.fstat(terminal), os.fstat(2)):  # else the log is the terminal
-        os.write(terminal, f"{message}\n".encode())
+        os.write(terminal, f"{live_line.start_of_messages(terminal)}{message}\n".encode())
     logging.error("%s", message, exc_info=bug)
     sys.exit(code)
