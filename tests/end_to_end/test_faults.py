@@ -33,7 +33,7 @@ def test_a_disk_that_is_read_only_then_full_and_then_large(tmp_path: Path, tiny_
 
     remount(tiny_disk, "ro")
     printed = checkout.run(AUDIO, fails=True)
-    assert f"\nresults: cannot be written (Read-only file system): {REMEDY}\n" in printed
+    assert f"\nerror: results: cannot be written (Read-only file system): {REMEDY}\n" in printed
     assert "Traceback" not in printed
 
     remount(tiny_disk, "rw,size=128k")  # the log fits
