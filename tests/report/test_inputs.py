@@ -36,13 +36,13 @@ def with_systems(graph: Graph, *systems: str) -> Graph:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, system: str) -> None:
-    drawn = set(inputs.illustrated(graph, system, "demo", "ToyCar"))
+    drawn = set(inputs.illustrated(graph, system, "demo", "bearing"))
     variants = inputs.first_variants(graph, system)
     assert {variant.seed for variant in variants} == {1}
     for variant in variants:
-        assert set(embeddings_of(variant, "demo", "ToyCar")) <= drawn
+        assert set(embeddings_of(variant, "demo", "bearing")) <= drawn
     assert set(score_files(graph, system, "training_score")) >= {path for path in drawn if "training_score" in path}
-    assert "results/audio/raw/demo/ToyCar.parquet" in drawn
+    assert "results/audio/raw/demo/bearing.parquet" in drawn
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
