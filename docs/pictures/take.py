@@ -1,6 +1,6 @@
 """Take a picture of one part of a report, in Debian's chromium.
 
-python docs/pictures/take.py results/report.html baseline-demo-ToyCar docs/pictures/report.png
+python docs/pictures/take.py results/report.html baseline-demo-bearing docs/pictures/report.png
 python docs/pictures/take.py results/report.html machines docs/pictures/machines.png
 """
 
