@@ -333,7 +333,7 @@ def test_broken_tables_are_refused_even_of_official_archives(tmp_path, text, pro
 
 LOSSES = {
     "a value without a parameter": (HEADER + ROW.replace("spd", ""), "line 2: the value 1 has no parameter: add its"),
-    "a parameter twice": (HEADER + ROW.strip() + ",spd,2\n", "line 2: the parameter spd occurs twice: remove one"),
+    "a parameter twice": (HEADER + ROW.strip() + ",spd,2\n", "line 2: the parameter spd occurs twice: name the"),
 }
 
 
@@ -349,6 +349,28 @@ def test_values_that_are_lost_are_refused_or_said_of_official_archives(tmp_path,
 def test_a_parameter_may_be_repeated_with_its_value(tmp_path):
     (clip, _) = scan(machine(tmp_path, TRAIN, TEST, attributes_00=HEADER + ROW.strip() + ",spd,1\n"), "fan")
     assert clip.attributes == {"spd": "1"}
+
+
+def test_a_repeated_parameter_of_an_official_archive_loses_no_value(tmp_path, caplog):
+    """The names of the ToyCarEmu and the ToyDrone of 2026 end in mic_2_mic_1, perhaps their tables' rows, too."""
+    other = TRAIN.replace("0000", "0001")
+    pairs = ",spd,3,mic,2,mic,1,mic,7\n"
+    table = HEADER + "".join(Path(name).stem + pairs for name in (TRAIN, other))
+    clips = scan(machine(tmp_path, TRAIN, other, TEST, attributes_00=table), "ToyDrone", strict=False)
+    assert clips[0].attributes == clips[1].attributes == {"spd": "3", "mic": "2", "mic_2": "1", "mic_3": "7"}
+    said = "line 2 (and 3 more): the parameter mic occurs twice: name the second one mic_2"
+    assert [record.getMessage().partition(", ")[2] for record in caplog.records] == [said]
+
+
+def test_another_case_makes_no_other_attribute_in_an_official_archive(tmp_path):
+    """Test clips of a gearbox of 2026 are named pro_y, its training clips pro_Y."""
+    names = [f"train/section_00_target_train_normal_000{n}_pro_{value}.wav" for n, value in enumerate("YZz")]
+    names += [f"test/section_00_target_test_normal_000{n}_{tail}.wav" for n, tail in enumerate(("pro_y", "PRO_q", "x"))]
+    rows = [f"{Path(name).stem},{','.join(Path(name).stem.split('_')[-2:])}\n" for name in names]
+    folder = machine(tmp_path, *names, attributes_00=HEADER + "".join(rows))
+    read = {strict: [clip.attributes for clip in scan(folder, "gearboxEmu", strict)] for strict in (True, False)}
+    assert read[False] == [*({"pro": value} for value in "YZzY"), {"PRO": "q"}, {"0002": "x"}]
+    assert read[True] == [*({"pro": value} for value in "YZzy"), {"PRO": "q"}, {"0002": "x"}]
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):

@@ -11,8 +11,9 @@ import pytest
 from helpers.second_golden import golden_folders
 
 from asdlib.evaluation.evaluator import evaluate
+from asdlib.evaluation.figures import definition_of
 from asdlib.evaluation.jackknife import evaluator_ci95
-from asdlib.evaluation.metrics import official_score, precision_recall_f1, section_metrics
+from asdlib.evaluation.metrics import mean_of, official_score, precision_recall_f1, section_metrics
 from asdlib.scoring.score_files import read_decisions, read_scores
 
 
@@ -103,6 +104,33 @@ def test_published_evaluation_vector():
 
     assert official_score(source + target + pauc) == pytest.approx(0.5442827820713174, rel=0, abs=1e-15)
     assert official_score(source + target + rounded) == pytest.approx(0.5442827820713174, rel=0, abs=1e-8)
+
+
+OF_2026 = {  # ToyDrone, ToothBrush, SewingMachine, BlowerDustCollector, Sander: AUC source, AUC target, pAUC
+    "mse": (
+        [0.7126, 0.5902, 0.6484, 0.6948, 0.6714],
+        [0.4680, 0.6434, 0.6142, 0.8838, 0.4402],
+        [0.5510526, 0.5978947, 0.5810526, 0.6178947, 0.5089474],
+        0.5980289616592438,
+    ),
+    "mahalanobis": (
+        [0.7276, 0.4398, 0.6034, 0.6766, 0.6980],
+        [0.5428, 0.3940, 0.4376, 0.8720, 0.4510],
+        [0.5926316, 0.5278947, 0.5057895, 0.6389474, 0.4947368],
+        0.5476277174340481,
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", OF_2026)
+def test_the_definition_of_2026_gives_the_totals_of_its_evaluator(mode):
+    """The 15 values of each mode of the baseline and their score are in the README of the 2026 evaluator."""
+    source, target, pauc, expected = OF_2026[mode]
+    exact = [0.5 + round(1900 * (value - 0.5)) / 1900 for value in pauc]  # with 100 normal and 100 anomalous clips
+    assert np.round(exact, 7).tolist() == pauc
+    definition = definition_of(2026)
+    assert (definition.name, definition.columns) == ("2022", ("auc_source", "auc_target", "pauc"))
+    assert mean_of(definition, source + target + exact) == pytest.approx(expected, rel=0, abs=1e-15)
 
 
 def test_printed_interval_is_the_evaluators():

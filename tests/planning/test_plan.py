@@ -47,7 +47,8 @@ rule score:
     wildcards: system=system3, seeded=, machine=fan
 Job stats:
 """
-HOURS_OF_AUDIO = {2020: 153, 2021: 165, 2022: 139, 2023: 50, 2024: 49, 2025: 45}  # from the RMIS benchmark's README
+# From the RMIS benchmark's README; that of 2026 is the sum of the lengths of its clips.
+HOURS_OF_AUDIO = {2020: 153, 2021: 165, 2022: 139, 2023: 50, 2024: 49, 2025: 45, 2026: 42}
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""File and folder names of DCASE Task 2, 2020 to 2025, and what they say about a clip.
+"""File and folder names of DCASE Task 2, 2020 to 2026, and what they say about a clip.
 
-<machine>/train/section_00_source_train_normal_0000_<attributes>.wav        2021–2025
-<machine>/test/section_00_target_test_anomaly_0000_<attributes>.wav         2022–2025, labelled
+<machine>/train/section_00_source_train_normal_0000_<attributes>.wav        2021–2026
+<machine>/test/section_00_target_test_anomaly_0000_<attributes>.wav         2022–2026, labelled
 <machine>/{source_test,target_test}/section_00_source_test_normal_0000.wav  2021; evaluation set: without the label
 <machine>/test/section_00_0000.wav                                          evaluation sets: no domain, no label
 <machine>/supplemental/section_00_{machine,noise}_0000_<attributes>.wav     2025, see `asdlib.data.supplements`
 <machine>/{train,test}/normal_id_00_00000000.wav                            2020: an ID is a section, no domains
-<machine>/attributes_00.csv                                                 2022–2025
+<machine>/attributes_00.csv                                                 2022–2026
 """
 
 import logging
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from asdlib.data.attributes import Rows, read_attributes
+from asdlib.data.attributes import Rows, read_attributes, with_case_of_training
 from asdlib.data.clip import KINDS, UNPRINTABLE, Clip
 from asdlib.data.listing import MachineFiles, entries, is_folder, machine_files, unused
 from asdlib.data.supplements import UnknownSupplementError, read_name
@@ -176,7 +176,8 @@ def _with_attributes(clips: list[Clip], folder: Path, files: MachineFiles, stric
         _log.warning("%s", problem)
     if not files.attributes and _of_2021(folder):
         return [replace(clip, attributes=_from_name(clip)) for clip in clips]
-    return [replace(clip, attributes=rows[clip.bare][1]) if clip.bare in rows else clip for clip in clips]
+    found = [replace(clip, attributes=rows[clip.bare][1]) if clip.bare in rows else clip for clip in clips]
+    return found if strict else with_case_of_training(found)
 
 
 def _of_2021(folder: Path) -> bool:

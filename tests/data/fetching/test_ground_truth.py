@@ -127,6 +127,27 @@ def published(year: int, machine: str) -> dict[str, str]:
     return found
 
 
+def test_the_tables_of_2026_name_the_clips_without_an_ending(server, options, tmp_path):
+    truth = CONFIG["dcase2026_eval"]["ground_truth"]
+    rows = {
+        "labels": ["section_00_0000.wav,0", "section_00_0001.wav,1"],
+        "domains": ["section_00_0000.wav,1", "section_00_0001.wav,0"],
+        "attributes": [
+            "section_00_0000.wav,section_00_target_test_normal_0007_car_C1_spd_3_mic_2_mic_1",
+            "section_00_0001.wav,section_00_source_test_anomaly_0008_car_A1_spd_1_mic_2_mic_1",
+        ],
+    }
+    for kind, lines in rows.items():
+        name = truth[kind].format(machine="ToyDrone", section="00")
+        server.files[f"/{truth['repository']}/{truth['commit']}/{name}"] = "\n".join(lines).encode()
+    folder = clips(tmp_path / "ToyDrone", "test/section_00_0000.wav", "test/section_00_0001.wav")
+    fetch_truth(CONFIG["dcase2026_eval"], "ToyDrone", folder, **options)
+    assert list(load_truth(folder / "ground_truth.csv").values()) == [
+        Truth("section_00_0000.wav", "normal", "target", "car_C1_spd_3_mic_2_mic_1"),
+        Truth("section_00_0001.wav", "anomaly", "source", "car_A1_spd_1_mic_2_mic_1"),
+    ]
+
+
 @needs_shared
 @pytest.mark.parametrize("year", [2021, 2022])
 @pytest.mark.parametrize("machine", ["ToyCar", "ToyTrain", "fan", "gearbox", "slider", "valve"])

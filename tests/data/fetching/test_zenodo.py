@@ -307,7 +307,7 @@ def test_a_pin_that_pins_nothing(tmp_path, table, pinned, field):
 
 
 def test_every_public_dataset_names_its_archives():
-    assert sorted(CONFIG) == sorted(f"dcase{year}_{half}" for year in range(2020, 2026) for half in ("dev", "eval"))
+    assert sorted(CONFIG) == sorted(f"dcase{year}_{half}" for year in range(2020, 2027) for half in ("dev", "eval"))
     for name, dataset in CONFIG.items():
         assert len(set(dataset["machines"])) == len(dataset["machines"])
         for machine in dataset["machines"]:
@@ -321,6 +321,7 @@ def test_every_public_dataset_names_its_archives():
         11259435,
         "eval_data_3DPrinter_train_r2.zip",
     )
+    assert machine_archives(CONFIG["dcase2026_dev"], "ToyCar") == [(19336329, "dev_ToyCar_r2.zip")]
 
 
 def test_the_pins_in_the_repository_belong_to_the_config():
@@ -334,4 +335,7 @@ def test_the_pins_in_the_repository_belong_to_the_config():
     assert set(pins) <= archives
     years = {name for name in archives if name.split("/")[0] in ("3678171", "3727685", "3841772")}
     assert years <= set(pins)  # every archive of 2020 is pinned
+    years = {name for name in archives if name.split("/")[0] in ("20151556", "20437238")}
+    assert len(years) == 10
+    assert years | {"19336329/dev_ToyCar_r2.zip"} <= set(pins)  # what is known of 2026
     assert all(len(entry["md5"]) == 32 for entry in pins.values())
