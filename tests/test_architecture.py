@@ -224,7 +224,7 @@ def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str)
 
 def test_rule_script_and_step_share_a_name() -> None:
     assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
-    assert len(RULES) == 15
+    assert len(RULES) == 16
 
 
 @pytest.mark.parametrize("rule", RULES)

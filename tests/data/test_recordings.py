@@ -169,6 +169,19 @@ def test_one_of_several_channels(tmp_path):
     np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE, channel=2), SAMPLES)
 
 
+def test_two_microphones(tmp_path):
+    near, far = SAMPLES, SAMPLES[::-1] // 2
+    soundfile.write(tmp_path / "a.wav", np.stack([near, far], axis=1), RATE)
+    for channel, expected in (("near", near), ("far", far)):
+        np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE, channel=channel), expected)
+        pieces = [*read_pieces(tmp_path / "a.wav", 100, RATE, channel=channel)]
+        np.testing.assert_array_equal(np.concatenate(pieces), expected)
+    soundfile.write(tmp_path / "a.wav", SAMPLES, RATE)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE, channel="near"), SAMPLES)
+    with pytest.raises(AsdError, match=r"a\.wav: has one channel and none of a far microphone: add it, or leave out"):
+        read_audio(tmp_path / "a.wav", RATE, channel="far")
+
+
 @pytest.mark.parametrize("rate", [16000, 44100, 8000])
 def test_pieces_are_those_of_the_whole_recording(tmp_path, rate):
     rng = np.random.default_rng(1)

@@ -354,7 +354,7 @@ SYSTEMS = {
     ),
     "bad view": (
         variant(views=["seperated/x"]),
-        r"FILE: variants\.mse\S*: view 'seperated/x': use raw, separated/<separator> or .*",
+        r"FILE: variants\.mse\S*: view 'seperated/x': use raw, far, separated/<separator> or .*",
     ),
     "view of a missing separator": (
         variant(views=["separated/x"]),

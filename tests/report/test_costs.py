@@ -7,7 +7,7 @@ import pytest
 
 from asdlib.report.costs import STAGES, Cost, costs, total
 from asdlib.workflow import paths
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import FAR, RAW
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 RULES = "\n".join(
@@ -80,7 +80,7 @@ def test_every_rule_s_results_are_known() -> None:
 def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(rule: str) -> None:
     """The machine, the model, the system and so on all have the name of a dataset."""
     body = re.search(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)[1]
-    named = {"paths": paths, "RAW": RAW}
+    named = {"paths": paths, "RAW": RAW, "FAR": FAR}
     output = eval(re.search(r"output:.*?(paths\.\w+\([^()]*\))", body, re.DOTALL)[1], named)
     written = eval(re.search(r"benchmark:\s+(paths\.\w+\([^()]*\))", body)[1], named)
     benchmark = written.removeprefix("results/benchmarks/")

@@ -14,6 +14,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
 from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.steps.prepare_far import prepare_far
 from asdlib.training.short_clips import least_frames
 from asdlib.workflow.arguments import arguments
 from asdlib.workflow.recipe import Recipe
@@ -185,3 +186,22 @@ def test_long_recordings_are_split_or_refused(machine, prepared):
     for start, samples in zip((0, 1600, 3200, 4000), found.values(), strict=True):
         np.testing.assert_array_equal(samples, whole[start : start + 1600])
     assert len(clips) == 4 + 4, "recordings of a clip's length keep their names"
+
+
+def test_both_microphones_become_tables_with_the_same_rows(machine, prepared, tmp_path):
+    rng = np.random.default_rng(3)
+    for path in machine.glob("*/*.wav"):
+        write_wav(path, np.stack([sound(rng, 0.12), sound(rng, 0.12, level=0.02)], axis=1))
+    near = prepared(machine, channel="near")
+    out = tmp_path / "far.parquet"
+    prepare_far(machine, "toy", "fan", out, typed(PrepareSettings, PREPARE | {"channel": "far"}))
+    far = ClipTable(out)
+    assert far.clips().equals(near.clips())
+    (clips, heard), (_, other) = far.load("audio"), near.load("audio")
+    for name, *rows in zip(clips.column("source_file").to_pylist(), other, heard, strict=True):
+        recorded = soundfile.read(machine.parent / name, dtype="int16")[0]
+        np.testing.assert_array_equal(np.stack(rows, axis=1), recorded[:1600])
+    assert (near.recipe["channel"], far.recipe["channel"]) == ("near", "far")
+    write_wav(machine / FIRST, sound(rng, 0.1))
+    with pytest.raises(AsdError, match=f"{FIRST}: has one channel and none of a far microphone"):
+        prepare_far(machine, "toy", "fan", out, typed(PrepareSettings, PREPARE | {"channel": "far"}))

@@ -397,6 +397,33 @@ def test_recordings_that_the_user_has_placed_are_used_and_not_fetched(root: Path
     assert settings.prepare(graph(root, data="demo"), "demo", "fan") != before
 
 
+def test_the_near_microphone_is_that_of_a_dataset_that_says_so_unless_the_run_names_another(root: Path) -> None:
+    of_2026 = graph(root, data=["dcase2026_dev", "dcase2025_dev", "toy"])
+    both = [settings.prepare(of_2026, "dcase2026_dev", "fan", view)["channel"] for view in ("raw", "far")]
+    assert both == ["near", "far"]
+    assert settings.prepare(of_2026, "dcase2025_dev", "fan")["channel"] is None
+    mine = {**CONFIG["prepare"], "channel": "far"}
+    far = graph(root, data=["dcase2026_dev", "toy"], prepare=mine)
+    assert settings.prepare(far, "dcase2026_dev", "fan")["channel"] == "far"
+    for run, name, now in ((far, "dcase2026_dev", "far"), (of_2026, "toy", "null")):
+        with pytest.raises(
+            AsdError, match=rf"prepare\.channel: is {now}, but a recipe compares both .* of {name}: use"
+        ):
+            settings.prepare(run, name, "fan", "far")
+    zero = graph(root, prepare={**CONFIG["prepare"], "channel": 0})
+    assert settings.prepare(zero, "toy", "fan", "far")["channel"] == "far"
+
+
+def test_the_far_microphone_changes_no_settings_of_other_recordings(root: Path) -> None:
+    """They are params, and the head of the table."""
+    toy, fan = graph(root), root / "toy" / "fan"
+    assert settings.prepare(toy, "toy", "fan") == {
+        "sample_rate": 16000, "seconds": 10.0, "longer": "cut", "resample": False, "downmix": False, "channel": None,
+        "allow_silent": False, "sections": ["00", "01"], "recordings": fingerprint(fan), "strict": True,
+        "layout": "challenge", "test_share": 0.0, "supplements": None,
+    }  # fmt: skip
+
+
 def test_labels_that_would_not_be_fetched_are_said_to_be_missing(root: Path) -> None:
     placed = make_machine(root / "resources/dcase2025_eval/Polisher", train=1, target=0, test=1, seconds=0.01)
     labelled = graph(root, data="dcase2025_eval", ground_truth=True)

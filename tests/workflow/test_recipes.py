@@ -288,7 +288,7 @@ REFUSED = {
     "view of an unknown kind": (
         changed("models", "joint", "views", value=["denoised/tasnet"]),
         ("models", "joint"),
-        "toy.yaml: models.joint.views: view 'denoised/tasnet': use raw, separated/<separator> or "
+        "toy.yaml: models.joint.views: view 'denoised/tasnet': use raw, far, separated/<separator> or "
         "augmented/<augmentation>",
     ),
     "circle of three": (

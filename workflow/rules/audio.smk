@@ -1,7 +1,7 @@
 """Download, prepare, separate and augment the recordings.
 
 Needs    the config's block `datasets`, or a folder of recordings
-Makes    resources/downloads/recordings/<dataset>/<machine>/, results/audio/{raw,noise,separated,augmented}/… and
+Makes    resources/downloads/recordings/<dataset>/<machine>/, results/audio/{raw,far,noise,separated,augmented}/… and
          results/separators/<separator>/<dataset>/<machine>/model.safetensors
 """
 
@@ -71,6 +71,37 @@ rule prepare:
         ),
     shell:
         command("prepare")
+
+
+# Store what the far microphone of a machine's recordings heard, as the same rows.
+rule prepare_far:
+    input:
+        lambda w: inputs.fetched_recordings(graph, w.dataset, w.machine),
+    output:
+        paths.audio(FAR),
+    log:
+        paths.log("prepare_far", "{dataset}", "{machine}"),
+    benchmark:
+        paths.benchmark("prepare_far", "{dataset}", "{machine}")
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        settings=lambda w: as_json(settings.prepare(graph, w.dataset, w.machine, FAR)),
+        code=stage_code.of_step("prepare_far"),
+        # `settings` has a fingerprint of the recordings: unchanged recordings may be moved.
+        arguments=lambda w, output: as_json(
+            {
+                "recordings": graph.all_datasets[w.dataset].recordings(w.machine),
+                "dataset": w.dataset,
+                "machine": w.machine,
+                "out": output[0],
+            }
+        ),
+    shell:
+        command("prepare_far")
 
 
 # Check a dataset's noise pool and store it as pieces of one length.

@@ -41,7 +41,7 @@ from asdlib.workflow.config import with_paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json, command
 from asdlib.workflow.recipes import public_source
-from asdlib.workflow.words import CORPUS, NAME, RAW
+from asdlib.workflow.words import CORPUS, FAR, NAME, RAW
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -143,6 +143,7 @@ wildcard_constraints:
     view=one_of(
         [
             RAW,
+            FAR,
             *(f"separated/{key}" for key in graph.keys("separators")),
             *(f"augmented/{key}" for key in graph.keys("augmentations")),
         ]

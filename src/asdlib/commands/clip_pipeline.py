@@ -11,11 +11,12 @@ from asdlib.steps.embed import Embedder
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import ClipSeparator
 from asdlib.workflow import inputs
-from asdlib.workflow.ancestry import separators_of
+from asdlib.workflow.ancestry import reads_far, separators_of
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.settings import clip_format
 from asdlib.workflow.typed_settings import typed
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import FAR, RAW
 
 
 class ClipPipeline:
@@ -36,19 +37,25 @@ class ClipPipeline:
         for branch in self._target.variant.branches:
             self._embedder(branch.model)
             for view in branch.views:
-                if view != RAW:
+                if view not in (RAW, FAR):
                     self._separator(view)
 
     def prepare(self, clips: Sequence[Clip], folder: Path) -> Written:
         """Store the clips in `folder`; return how many each recording has, and how many were cut or padded."""
-        wanted = self._graph.config["prepare"]
-        recipe = {"dataset": self._target.dataset, "machine": self._target.machine, **wanted}
-        return write_audio(clips, _path(folder, "audio", RAW), recipe, typed(ClipFormat, wanted))
+        if any(reads_far(self._graph, view) for view in self._target.variant.views):
+            self._written(clips, folder, FAR)
+        return self._written(clips, folder, RAW)
 
     def embeddings(self, folder: Path) -> list[Path]:
         """Return the files of the stored clips' embeddings, branch by branch and view by view."""
         branches = self._target.variant.branches
         return [self._embedded(folder, branch.model, view) for branch in branches for view in branch.views]
+
+    def _written(self, clips: Sequence[Clip], folder: Path, view: str) -> Written:
+        """Store the clips of one microphone."""
+        wanted = clip_format(self._graph.config["prepare"], self._graph.all_datasets[self._target.dataset], view)
+        recipe = {"dataset": self._target.dataset, "machine": self._target.machine, **wanted}
+        return write_audio(clips, _path(folder, "audio", view), recipe, typed(ClipFormat, wanted))
 
     def _embedded(self, folder: Path, model: Recipe, view: str) -> Path:
         out = _path(folder, "embeddings", model.key, view)

@@ -25,10 +25,11 @@ from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.training.short_clips import least_frames
 from asdlib.workflow import inputs, paths, settings
+from asdlib.workflow.ancestry import reads_far
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import FAR, RAW
 
 _log = logging.getLogger(__name__)
 FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips must share with the training clips
@@ -112,14 +113,16 @@ def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     Raises AsdError if none can be scored. Recordings are read here and again by `prepare`, because all of them may
     not fit into memory.
     """
-    wanted = typed(ClipFormat, graph.config["prepare"])
+    far = any(reads_far(graph, view) for view in target.variant.views)
+    of = graph.config["prepare"], graph.all_datasets[target.dataset]
+    wanted = [typed(ClipFormat, settings.clip_format(*of, view)) for view in (RAW, FAR)[: 1 + far]]
     models = {branch.model.key: branch.model for branch in target.variant.branches}.values()
     frontends = [FRONTENDS[model.frontend.kind](**model.frontend.arguments) for model in models]
     usable, refused = [], []
     for path in recordings:
         clip = Clip(path, f"{target.machine}/test/{path.name}", target.section, "test", domain=None, label=None)
         try:
-            samples = min(len(read_clip(clip, wanted)), wanted.samples)
+            samples = min(len(read_clip(clip, form)[: form.samples]) for form in wanted)
             for model, frontend in zip(models, frontends, strict=True):
                 _refuse_short(path, frontend.frames(samples), model)
             usable.append(clip)

@@ -1,6 +1,7 @@
 """The clip format that all steps after `prepare` read: the config's block `prepare`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 SHORTEST = 0.128  # seconds of sound that every model here can score: five frames of the baseline's log-mel
 
@@ -16,7 +17,7 @@ class ClipFormat:
     resample: bool  # convert recordings at another rate instead of refusing them
     downmix: bool  # average the channels of recordings that are not mono
     allow_silent: bool  # accept clips of digital silence
-    channel: int | None = field(default=None, kw_only=True)  # use this channel (from 0) of recordings that are not mono
+    channel: Any = field(default=None, kw_only=True)  # of recordings that are not mono: near, far or a number from 0
     longer: str = field(default=CUT, kw_only=True)  # what is done with recordings that are longer than a clip
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from asdlib.data.channels import Channel, channel_number, missing_channel
 from asdlib.data.containers import format_of, refuse_damaged
 from asdlib.errors import AsdError
 
@@ -18,14 +19,14 @@ _INT16 = 32768.0
 
 
 def read_audio(
-    path: Path, sample_rate: int, resample: bool = False, downmix: bool = False, channel: int | None = None
+    path: Path, sample_rate: int, resample: bool = False, downmix: bool = False, channel: Channel = None
 ) -> np.ndarray:
     """Return a recording as int16 samples, shape (samples,), in [-32768, 32767].
 
     16-bit mono files at `sample_rate` (Hz) are returned exactly as recorded. Other sample formats are scaled to 16
-    bits. Another rate is converted only with `resample`. Of several channels, `channel` (from 0) is used if it is
-    given, otherwise their mean, only with `downmix`. Raise AsdError if the file is damaged, empty or in a format that
-    these settings do not allow.
+    bits. Another rate is converted only with `resample`. Of several channels, `channel` is used if it is given,
+    otherwise their mean, only with `downmix`. Raise AsdError if the file is damaged, empty or in a format that these
+    settings do not allow.
     """
     with opened(path) as file:
         _refuse_form(path, file, sample_rate, resample, downmix, channel)
@@ -48,7 +49,7 @@ def read_pieces(
     sample_rate: int,
     resample: bool = False,
     downmix: bool = False,
-    channel: int | None = None,
+    channel: Channel = None,
 ) -> Iterator[np.ndarray]:
     """Yield the pieces of `length` samples of what `read_audio` returns; the last one may be shorter.
 
@@ -88,7 +89,7 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 def form_problems(
-    channels: int, rate: int, sample_rate: int, resample: bool, downmix: bool, channel: int | None
+    channels: int, rate: int, sample_rate: int, resample: bool, downmix: bool, channel: Channel
 ) -> tuple[list[str], list[str]]:
     """Return what is wrong with channels and a rate that the settings do not allow, and the settings that allow them.
 
@@ -104,20 +105,13 @@ def form_problems(
     return found, remedies
 
 
-def missing_channel(channels: int, channel: int | None) -> str | None:
-    """Return what is wrong if a recording lacks the chosen channel."""
-    if channel is None or channels == 1 or channel < channels:
-        return None
-    return f"has {channels} channels, the last is {channels - 1}: correct prepare.channel ({channel})"
-
-
 def allowing(remedies: list[str]) -> str:
     """Return settings of `prepare` as text that can be pasted into a config, or after --config."""
     return f"prepare.{remedies[0]}" if len(remedies) == 1 else f"prepare: {{{', '.join(remedies)}}}"
 
 
 def _refuse_form(
-    path: Path, file: soundfile.SoundFile, sample_rate: int, resample: bool, downmix: bool, channel: int | None
+    path: Path, file: soundfile.SoundFile, sample_rate: int, resample: bool, downmix: bool, channel: Channel
 ) -> None:
     """Raise AsdError, with all that is to be changed, for channels or a rate that the settings do not allow."""
     if problem := missing_channel(file.channels, channel):
@@ -164,17 +158,17 @@ class _Converter:
         return _to_int16(self._stream.resample_chunk(_as_float(mono), last))
 
 
-def as_mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+def as_mono(samples: np.ndarray, channel: Channel) -> np.ndarray:
     """Return what `read_audio` makes of decoded samples (samples, channels) at the rate of the clips."""
     return _to_int16(_mono(samples, channel))
 
 
-def _mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+def _mono(samples: np.ndarray, channel: Channel) -> np.ndarray:
     """Return one channel as it is, or the mean of all as float64 in [-1, 1]."""
     if samples.shape[1] == 1:
         return samples[:, 0]
     if channel is not None:
-        return samples[:, channel]
+        return samples[:, channel_number(channel)]
     return samples.mean(axis=1, dtype=np.float64) / (_INT16 if samples.dtype == np.int16 else 1.0)
 
 

@@ -23,6 +23,7 @@ from asdlib.errors import AsdError
 from asdlib.planning.requirements import Present
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.settings import clip_format
 from asdlib.workflow.typed_settings import typed
 
 _CHALLENGE_FORM = "<machine>/{train,test,supplemental}"
@@ -41,8 +42,9 @@ class Checked:
 
 def check_recordings(graph: Graph, everything: bool = False) -> Checked:
     """Check the recordings of all machines of the run; with `everything`, the level of every recording is measured."""
-    checked, wanted = Checked(), typed(ClipFormat, graph.config["prepare"])
+    checked = Checked()
     for dataset in graph.datasets.values():
+        wanted = typed(ClipFormat, clip_format(graph.config["prepare"], dataset))
         missing = [one for one in dataset.machines if dataset.source and not is_folder(dataset.recordings(one))]
         if missing:
             what = f"the recordings of {', '.join(missing)} are not here yet"
@@ -151,4 +153,5 @@ def present(graph: Graph, checked: Checked) -> Present:
         {one: [sound.clip for sound in sounds] for one, sounds in usable.items()},
         checked.pools,
         {one: min([*samples, wanted.samples]) for one, samples in lengths.items()},
+        frozenset(one for one, sounds in usable.items() if any(sound.channels == 1 for sound in sounds)),
     )

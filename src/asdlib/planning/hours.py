@@ -45,7 +45,7 @@ class Hours:
     def of(self, job: Job) -> Time:
         """Return the time that a job takes; if its cost is unknown, only the time to start it."""
         start = self._costs.start.get(job.rule, 0.0)
-        if job.rule == "prepare":
+        if job.rule in ("prepare", "prepare_far"):
             return Time(start + self._clips(job, RAW) * self._costs.prepare, 0.0)
         if job.rule not in COMPUTED_WITH:
             return Time(start, 0.0)

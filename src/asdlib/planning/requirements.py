@@ -27,7 +27,7 @@ from asdlib.separation.settings import Pairs
 from asdlib.separation.training_data import not_separated
 from asdlib.training.short_clips import least_frames
 from asdlib.workflow import inputs, paths
-from asdlib.workflow.ancestry import augmentations_for, models_of, public_for, separators_for
+from asdlib.workflow.ancestry import augmentations_for, models_of, public_for, separators_for, variant_reads_far
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.public_files import only_by_hand
 from asdlib.workflow.recipe import Recipe
@@ -38,6 +38,7 @@ from asdlib.workflow.words import RAW
 THIS = "this machine"
 ESTIMATED = f"{no_noise(THIS)}; until then, noise is estimated from the recordings"
 LEFT_OUT = "a row of the table says that this machine has no scores"
+NOT_FAR = "compares two microphones, and a recording has one channel: choose another variant"
 _ATTRIBUTES = pa.map_(pa.string(), pa.string())
 
 
@@ -55,12 +56,13 @@ class Verdict:
 class Present:
     """The recordings that are there: the clips of machines, the files in noise pools, the length of the shortest clip.
 
-    The keys are (dataset, machine), and datasets.
+    The keys are (dataset, machine), and datasets. `one_channel` are the machines with a recording that has only one.
     """
 
     clips: dict[tuple[str, str], list[Clip]]
     pools: dict[str, int]
     shortest: dict[tuple[str, str], int]  # samples
+    one_channel: frozenset[tuple[str, str]] = frozenset()
 
     def count(self, one: tuple[str, str], kind: str) -> int:
         """Return the number of a machine's clips of a kind."""
@@ -81,6 +83,8 @@ def _verdict(graph: Graph, variant: Variant, present: Present) -> Verdict:
     runs = not all(few.values())  # the score of a machine with too few clips is left out, those of others are not
     found = [(one[1], reason if not runs else f"{LEFT_OUT}: {reason}", runs) for one in few for reason in few[one]]
     for one in present.clips:
+        if one in present.one_channel and variant_reads_far(graph, variant, *one):
+            found.append((one[1], NOT_FAR, False))
         found += [(one[1], *said) for said in _separators(graph, variant, one, present)]
         found += [(one[1], *said) for said in _augmentations(graph, variant, one, present)]
     refusals += _by_machines([(machine, reason) for machine, reason, runs in found if not runs])
@@ -180,7 +184,10 @@ def _backends(graph: Graph, variant: Variant, one: tuple[str, str], present: Pre
 def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[tuple[str, bool]]:
     """Yield what is to be said about the separators of a machine, and whether they run nevertheless."""
     for key in separators_for(graph, variant, *one):
-        pairs = Pairs(**graph.recipe("separators", key).settings["pairs"])
+        recipe = graph.recipe("separators", key)
+        if not recipe.trained:
+            continue
+        pairs = Pairs(**recipe.settings["pairs"])
         clean = present.count(one, "clean")
         noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
         if reason := not_separated(clean, noise, pairs):

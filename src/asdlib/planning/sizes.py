@@ -3,6 +3,7 @@
 from functools import cache
 from math import prod
 
+from asdlib.data.channels import FAR, NEAR
 from asdlib.data.listing import recordings, status
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
@@ -29,6 +30,7 @@ class Sizes:
         self._rules = {
             "download": self._download,
             "prepare": lambda job: self._audio(job, RAW),
+            "prepare_far": lambda job: self._audio(job, RAW),
             "prepare_noise": self._noise,
             "separate": self._separated,
             "augment": lambda job: self._audio(job, f"augmented/{job.wildcards['augmentation']}"),
@@ -45,7 +47,8 @@ class Sizes:
 
     def recordings(self, job: Job) -> float:
         """Return the bytes of the recordings that a `download` makes."""
-        return SAMPLE * self._samples * self._clips(job, RAW)
+        microphones = 2 if self._graph.all_datasets[job.wildcards["dataset"]].channel in (NEAR, FAR) else 1
+        return microphones * SAMPLE * self._samples * self._clips(job, RAW)
 
     def scratch(self, job: Job) -> float:
         """Return the bytes that a joint training needs while it runs: a copy of its features."""

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from asdlib.workflow import paths
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import FAR, RAW
 
 MIB = 2**20  # bytes; Snakemake's benchmark files give memory in MiB
 SYSTEMS = "systems"
@@ -30,6 +30,7 @@ def _beside(path: str, pattern: str = "*") -> str:
 STAGES = {
     "download": Stage(None, ("{dataset}", "*"), paths.recordings(machine="**/*")),
     "prepare": Stage(None, ("{dataset}", "*"), paths.audio(RAW, machine="*")),
+    "prepare_far": Stage(None, ("{dataset}", "*"), paths.audio(FAR, machine="*")),
     "prepare_noise": Stage(None, ("{dataset}",), paths.noise()),
     "train_separator": Stage("separators", ("{key}", "{dataset}", "*"), _beside(paths.separator("{key}", machine="*"))),
     "separate": Stage("separators", ("{key}", "{dataset}", "*"), paths.audio("separated/{key}", machine="*")),

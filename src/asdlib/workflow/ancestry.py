@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from asdlib.workflow import inputs, paths
+from asdlib.workflow import inputs
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import VIEWS
 from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import FAR
 
 Key = tuple[str, str]  # (registry, key)
 
@@ -56,7 +57,19 @@ def networks_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> 
 def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[str]:
     """Return the weights of the separator that a view needs: a list with at most one path."""
     key = _separator(graph, view)
-    return [paths.separator(key, dataset, machine)] if key else []
+    return inputs.separator_weights(graph, key, dataset, machine) if key else []
+
+
+def reads_far(graph: Graph, view: str) -> bool:
+    """Return whether a view is that of the far microphone, or compares both."""
+    key = _separator(graph, view)
+    return view == FAR or bool(key and not graph.recipe("separators", key).trained)
+
+
+def variant_reads_far(graph: Graph, variant: Variant, dataset: str, machine: str) -> bool:
+    """Return whether a variant's scores depend on what the far microphone recorded of a machine's own clips."""
+    own = {view for view, *heard in _views_for(graph, variant, dataset, machine) if heard == [dataset, machine]}
+    return any(reads_far(graph, view) for view in own)
 
 
 def separators_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from asdlib.data.channels import Channel
 from asdlib.data.layouts.folders import CHALLENGE
 from asdlib.data.layouts.table import is_table
 from asdlib.data.listing import (
@@ -40,6 +41,7 @@ class Dataset:
     year: int | None
     ground_truth: dict[str, Any] | None
     noise_pool: Path | None = None  # a folder of background noise, for separators and augmentations
+    channel: Channel = None  # of recordings that are not mono, unless the run's `prepare` names another
     clips: dict[str, int] | None = None  # declared numbers of clips per section, used only by `asdlib plan`
     supplements: dict[str, str] = field(default_factory=dict)  # machine → clean or noise, where the block states it
     own: dict[str, OwnMachine] = field(default_factory=dict)  # machines in a table or another layout
@@ -132,13 +134,14 @@ def _declared(name: str, config: dict[str, Any]) -> Dataset:
         dataset = _read(name, _path(block["folder"]), f"{where}.folder", {**config, **block}, pool)
     else:
         sections, truth = _declared_sections(name, block, block["machines"]), block.get("ground_truth")
-        dataset = Dataset(name, sections, None, block["source"], block.get("year"), truth, pool, block.get("clips"))
+        dataset = Dataset(name, sections, None, block["source"], block.get("year"), truth, pool)
+        dataset = replace(dataset, clips=block.get("clips"))
     stated = block.get("supplements", {})
     for machine in stated:
         if machine not in dataset.machines:
             known = ", ".join(dataset.machines)
             raise AsdError(f"{where}.supplements: there is no machine {machine}: use one of: {known}")
-    return replace(dataset, supplements=stated)
+    return replace(dataset, supplements=stated, channel=block.get("channel"))
 
 
 def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Path | None:

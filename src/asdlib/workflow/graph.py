@@ -77,6 +77,10 @@ class Graph:
         """Return the keys of all recipes of a registry, sorted."""
         return sorted(key for r, key in self.recipes_by_key if r == registry)
 
+    def trained_keys(self, registry: str) -> list[str]:
+        """Return the keys of those recipes of a registry that are trained."""
+        return [key for key in self.keys(registry) if self.recipe(registry, key).trained]
+
     def devices(self, registry: str, key: str) -> int:
         """Return the number of GPUs (on a CPU: processes) that train a recipe together."""
         return (self.recipe(registry, key).training or {}).get("devices", 1)

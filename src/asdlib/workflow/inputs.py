@@ -12,7 +12,7 @@ from asdlib.workflow import paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.variants import Variant
-from asdlib.workflow.words import ALL, CORPUS, RAW
+from asdlib.workflow.words import ALL, CORPUS, FAR, RAW
 
 
 def protect_users_files(path: str, by_hand: str) -> list[str]:
@@ -70,6 +70,16 @@ def separated_for(graph: Graph, augmentation: str, dataset: str, machine: str) -
     """Return the table of separated clips that an augmentation mixes; an empty list if it has no separator."""
     separator = graph.recipe("augmentations", augmentation).separator
     return [paths.audio(f"separated/{separator.key}", dataset, machine)] if separator else []
+
+
+def separator_weights(graph: Graph, separator: str, dataset: str, machine: str) -> list[str]:
+    """Return the weights of a machine's separator; an empty list for one that is not trained."""
+    return [paths.separator(separator, dataset, machine)] if graph.recipe("separators", separator).trained else []
+
+
+def far_recordings(graph: Graph, separator: str, dataset: str, machine: str) -> list[str]:
+    """Return what the far microphone recorded, which a separator without a training compares; otherwise no table."""
+    return [] if graph.recipe("separators", separator).trained else [paths.audio(FAR, dataset, machine)]
 
 
 def training_features(graph: Graph, model: str, dataset: str, machine: str) -> list[str]:

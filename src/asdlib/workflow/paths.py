@@ -71,7 +71,7 @@ def reported(system: str = "{system}") -> str:
 
 
 def audio(view: str = "{view}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return the table of a machine's clips in one view: raw, separated/<separator> or augmented/<augmentation>."""
+    """Return the table of a machine's clips in one view: raw, far, separated/<name> or augmented/<name>."""
     return f"results/audio/{view}/{dataset}/{machine}.parquet"
 
 

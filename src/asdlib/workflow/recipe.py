@@ -50,6 +50,11 @@ class Recipe:
         return self.settings.get("training")
 
     @property
+    def trained(self) -> bool:
+        """Whether a job trains the recipe; a separator without a training has no weights, and a key without a seed."""
+        return self.training is not None
+
+    @property
     def views(self) -> tuple[str, ...]:
         """The views that a model is trained on."""
         return tuple(self.settings.get("views") or ())

@@ -17,7 +17,7 @@ from asdlib.workflow import paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.variants import Branch, Variant
-from asdlib.workflow.words import ALL, NAME, RAW, SCORED, SECTION
+from asdlib.workflow.words import ALL, FAR, NAME, RAW, SCORED, SECTION
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
@@ -168,12 +168,13 @@ class Recipes:
         """Return {view with the key of its recipe: settings of that recipe, or None for `raw`}."""
         views: Settings = {}
         for name in names:
-            if name == RAW:
-                views[RAW] = None
+            if name in (RAW, FAR):
+                views[name] = None
                 continue
             kind, _, recipe = name.partition("/")
             if kind not in VIEWS:
-                raise AsdError(f"{where}: view {name!r}: use raw, separated/<separator> or augmented/<augmentation>")
+                allowed = "raw, far, separated/<separator> or augmented/<augmentation>"
+                raise AsdError(f"{where}: view {name!r}: use {allowed}")
             made_by = self.resolve(VIEWS[kind], recipe, seed, where)
             views[f"{kind}/{made_by.key}"] = made_by.settings
         return views

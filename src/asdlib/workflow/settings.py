@@ -2,11 +2,14 @@
 
 from functools import cache
 
+from asdlib.data.channels import FAR, NEAR, channel_number
 from asdlib.errors import AsdError
 from asdlib.workflow import datasets, inputs, paths
+from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.variants import Variant
+from asdlib.workflow.words import RAW
 
 
 @cache
@@ -23,12 +26,33 @@ def download(graph: Graph, dataset: str) -> Settings:
     }
 
 
+def clip_format(wanted: Settings, dataset: Dataset, view: str = RAW) -> Settings:
+    """Return the clip format of a dataset: the config's `prepare`, with the dataset's own channel if it has none.
+
+    Raises AsdError for the far microphone of a run that does not use the near one.
+    """
+    if wanted["channel"] is None:
+        wanted = wanted | {"channel": dataset.channel}
+    if view == RAW:
+        return wanted
+    channel = wanted["channel"]
+    if channel_number(channel) != channel_number(NEAR):
+        is_now = "null" if channel is None else channel
+        raise AsdError(
+            f"config: prepare.channel: is {is_now}, but a recipe compares both microphones of {dataset.name}: use near"
+        )
+    return wanted | {"channel": FAR}
+
+
 @cache
-def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
-    """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings."""
+def prepare(graph: Graph, dataset: str, machine: str, view: str = RAW) -> Settings:
+    """Return the settings of `prepare`: the clip format and, for a user's folder, a fingerprint of the recordings.
+
+    Those of `prepare_far` are the same, with the view `far`.
+    """
     chosen = graph.all_datasets[dataset]
     return {
-        **graph.config["prepare"],
+        **clip_format(graph.config["prepare"], chosen, view),
         "sections": list(chosen.machines[machine]),
         "recordings": chosen.fingerprint(machine),
         "strict": not chosen.official,
@@ -41,8 +65,9 @@ def prepare(graph: Graph, dataset: str, machine: str) -> Settings:
 @cache
 def prepare_noise(graph: Graph, dataset: str) -> Settings:
     """Return the settings of `prepare_noise`: the clip format and a fingerprint of the noise pool's files."""
-    pool = graph.all_datasets[dataset].noise_pool
-    return {**graph.config["prepare"], "recordings": datasets.pool_fingerprint(pool)}
+    chosen = graph.all_datasets[dataset]
+    recordings = datasets.pool_fingerprint(chosen.noise_pool)
+    return {**clip_format(graph.config["prepare"], chosen), "recordings": recordings}
 
 
 def checkpoint(graph: Graph, name: str, file: str) -> Settings:

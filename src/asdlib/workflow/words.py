@@ -6,3 +6,4 @@ CORPUS = "corpus"  # instead of a dataset: all datasets in the corpus of a model
 SCORED = "scored"  # in the corpus of a model's recipe: the datasets of the run
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}"  # of a system, dataset, machine or file: safe in a path, and short enough
 RAW = "raw"  # the view of the recordings without separation or augmentation
+FAR = "far"  # the view of the recordings of the far microphone, where there are two

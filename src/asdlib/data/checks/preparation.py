@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from asdlib.data.channels import missing_channel
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, more, pasted
 from asdlib.data.checks.sounds import Sound
 from asdlib.data.clip_format import CUT, REFUSE, SPLIT, ClipFormat
-from asdlib.data.recordings import form_problems, missing_channel
+from asdlib.data.recordings import form_problems
 
 
 def preparation(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from asdlib.data.channels import Channel, channel_number
 from asdlib.data.checks.problem import Problem, grouped
 from asdlib.data.clip import Clip
 from asdlib.data.clip_format import ClipFormat
@@ -148,6 +149,7 @@ def _level(path: Path, wanted: ClipFormat, everything: bool) -> Level:
     return Level((square / count) ** 0.5, peak, full / count, pause)
 
 
-def _used(block: np.ndarray, channel: int | None) -> np.ndarray:
+def _used(block: np.ndarray, channel: Channel) -> np.ndarray:
     """Return the channel that a run uses, or all."""
-    return block[:, [channel]] if channel is not None and channel < block.shape[1] > 1 else block
+    number = channel_number(channel)
+    return block[:, [number]] if number is not None and number < block.shape[1] > 1 else block
