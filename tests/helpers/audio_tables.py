@@ -17,15 +17,16 @@ def audio_table(
     notes: dict | None = None,
     length: int = 1000,
     recipe: dict | None = None,
+    dtype: str = "int16",
 ) -> ClipTable:
-    """Write a table of clips, given as int16 recordings by kind and padded with zeros to `length`.
+    """Write a table of clips, given as recordings by kind and padded with zeros to `length`.
 
     The machine is named like the file. The last `target` training clips are of the target domain.
     """
     made_by = {"machine": path.stem, "sample_rate": RATE, **(recipe or {})}
-    with writing(path, made_by, notes, audio=("int16", (length,))) as table:
+    with writing(path, made_by, notes, audio=(dtype, (length,))) as table:
         for kind, recordings in clips.items():
-            audio = np.zeros((len(recordings), length), np.int16)
+            audio = np.zeros((len(recordings), length), dtype)
             rows = []
             for number, samples in enumerate(recordings):
                 audio[number, : len(samples)] = samples

@@ -41,3 +41,16 @@ def test_recordings_that_pass_unchanged_have_the_features_of_the_recordings(audi
     recorded, passed = (ClipTable(path.with_name("features.parquet")) for path in (audio, view))
     assert np.array_equal(recorded.load("features")[1], passed.load("features")[1])
     assert (recorded.notes["view_kind"], passed.notes["view_kind"]) == ("raw", "separated")
+
+
+def test_what_is_quieter_than_the_last_bit_has_features_if_it_is_stored_as_float(audio: Path) -> None:
+    """A residual of 0.3 is zero in int16; its power is that of the same sound, 1000 times as loud, less 60 dB."""
+    quiet = np.random.default_rng(5).uniform(-0.3, 0.3, 1000).astype(np.float32)
+    found = {}
+    for name, dtype, gain in (("int16", "int16", 1), ("float32", "float32", 1), ("loud", "float32", 1000)):
+        sounds = {"train": [(gain * quiet).astype(dtype)]}
+        path = audio_table(audio.with_name(f"{name}.parquet"), sounds, recipe={"dataset": "toy"}, dtype=dtype).path
+        extract_features(path, path.with_name("features.parquet"), {**LEVELS, "sample_rate": RATE, "power": 2.0})
+        found[name] = ClipTable(path.with_name("features.parquet")).load("features")[1]
+    np.testing.assert_allclose(found["loud"] - found["float32"], 60, atol=0.1)
+    assert np.ptp(found["int16"]) == 0, "silence"

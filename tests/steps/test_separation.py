@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from helpers.audio_tables import audio_table, noise_clips
 from helpers.toy_recordings import PREPARE, make_machine, sound, write_wav
 from torch import Tensor, nn
 
@@ -236,3 +237,18 @@ def test_a_pool_of_silence_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AsdError, match=r"quiet\.wav: is digital silence"):
         prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
     assert not (tmp_path / "pool.parquet").exists()
+
+
+def test_separated_clips_of_floats_are_added_as_they_are(tmp_path: Path) -> None:
+    """They may be quieter than the last bit of the recordings' int16."""
+    sound = {"train": [np.linspace(-0.4, 0.4, 1000, dtype=np.float32)] * 2}
+    raw = audio_table(tmp_path / "raw.parquet", {"train": noise_clips(2, 500, 1), "noise": noise_clips(1, 500, 2)}).path
+    separated = audio_table(tmp_path / "fan.parquet", sound, dtype="float32").path
+    settings = {"name": "added", "kind": "separated", "seed": 1}
+    augment(raw, [separated], [], tmp_path / "out.parquet", settings)
+    _, audio = ClipTable(tmp_path / "out.parquet").load("audio")
+    assert audio.dtype == np.float32
+    assert np.array_equal(audio, sound["train"])
+    remix = {"name": "mixed", "kind": "remix", "seed": 1, "snr": [0.0, 0.0]}
+    augment(raw, [separated], [], tmp_path / "remix.parquet", remix)
+    assert ClipTable(tmp_path / "remix.parquet").load("audio")[1].dtype == np.int16

@@ -1,7 +1,7 @@
 """The registry of augmentations, by the `kind` of a recipe.
 
 An augmentation is created with its recipe's settings and `seed`. Its method
-`augment(raw table, separated table or None, noise tables) -> Iterator[(clips, int16 audio)]` yields additional training
+`augment(raw table, separated table or None, noise tables) -> Iterator[(clips, audio)]` yields additional training
 clips in batches. With `noise: pool` in the recipe, the noise tables are those of the other machines and of a noise
 pool; otherwise there are none. Each new clip depends only on the seed and the clip that it is made from.
 """

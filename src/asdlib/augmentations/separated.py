@@ -25,7 +25,7 @@ class Separated:
     def augment(
         self, raw: ClipTable, separated: ClipTable | None, noise: list[ClipTable]
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
-        """Yield the separated training clips under new names, with their int16 audio (n, samples)."""
+        """Yield the separated training clips under new names, with their audio (n, samples)."""
         if separated is None:
             raise AsdError("augmentation separated: has no separated clips: give the recipe a separator")
         if not separated.notes.get("separated", True):

@@ -4,6 +4,9 @@ There is one table per machine. Each row group contains clips of one kind, so th
 can be read without the rest. A table is written under a temporary name and then renamed. Its footer contains the
 recipe that made it, a digest of its content and digests of every row group. Whatever is read is compared with them;
 the footer itself with a digest of its own (asdlib.data.table_footer).
+
+A table of audio has one tensor, `audio`, in units of the last bit of 16: full scale is 32768. Recordings are int16.
+Separated clips may be float32, so that what a separator leaves is not rounded away where it is quiet.
 """
 
 import json
