@@ -307,13 +307,13 @@ STRUCTURE = {"kind", "frontend", "separator", "init"}  # keys that name a class 
 MARK = re.compile(r"#.*(§|ours: )")
 
 
-@pytest.mark.parametrize("path", SYSTEMS, ids=name_of)
+@pytest.mark.parametrize("path", [*SYSTEMS, ROOT / "config" / "shared.yaml"], ids=name_of)
 def test_every_value_says_where_it_comes_from(path: Path) -> None:
     lines = path.read_text().splitlines()
     tree = yaml.compose(path.read_text())
     top = {key.value: value for key, value in tree.value}
     blocks = [(registry, *recipe) for registry in REGISTRIES if registry in top for recipe in top[registry].value]
-    blocks += [("variants", *variant) for variant in top["variants"].value]
+    blocks += [("variants", *variant) for variant in top["variants"].value] if "variants" in top else []
     for registry, name, block in blocks:
         for key, value in block.value:
             if key.value in STRUCTURE or (registry == "variants" and key.value in ("note", "branches")):
@@ -344,7 +344,8 @@ def test_every_recipe_serves_a_variant() -> None:
             for branch in variant.branches:
                 used |= {branch.backend.key, *_keys_in(branch.model)}
                 used |= {view.rpartition("/")[2] for view in branch.views}
-    unused = [name for name in recipes.blocks if recipes.resolve(*name, 0).key not in used]
+    own = [(registry, name) for registry, name in recipes.blocks if name not in recipes.shared.get(registry, {})]
+    unused = [name for name in own if recipes.resolve(*name, 0).key not in used]
     assert not unused
 
 

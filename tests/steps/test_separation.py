@@ -24,6 +24,7 @@ from asdlib.separation.separator import AFTER, BEFORE, Separator
 from asdlib.separators import SEPARATORS
 from asdlib.steps.augment import augment
 from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.steps.prepare_far import prepare_far
 from asdlib.steps.prepare_noise import NoiseSettings, prepare_noise
 from asdlib.steps.separate import separate
 from asdlib.steps.train_separator import train_separator
@@ -252,3 +253,42 @@ def test_separated_clips_of_floats_are_added_as_they_are(tmp_path: Path) -> None
     remix = {"name": "mixed", "kind": "remix", "seed": 1, "snr": [0.0, 0.0]}
     augment(raw, [separated], [], tmp_path / "remix.parquet", remix)
     assert ClipTable(tmp_path / "remix.parquet").load("audio")[1].dtype == np.int16
+
+
+FAR = {"name": "far", "kind": "far_subtraction", "n_fft": 256, "hop": 128}
+
+
+@pytest.fixture
+def microphones(tmp_path: Path) -> tuple[Path, Path]:
+    """Prepare a machine whose near microphone hears it 40 dB below a noise that both hear."""
+    folder, rng = make_machine(tmp_path / "toy" / "fan", seconds=0.3, supplement=None), np.random.default_rng(4)
+    for path in folder.glob("*/*.wav"):
+        background, hum = 0.2 * rng.uniform(-1, 1, 4800), 0.002 * np.sin(np.arange(4800))
+        write_wav(path, np.stack([background + hum, 0.5 * background], axis=1))
+    near, far = tmp_path / "near.parquet", tmp_path / "far.parquet"
+    prepare(folder, "toy", "fan", near, typed(PrepareSettings, FORMAT | {"channel": "near"}))
+    prepare_far(folder, "toy", "fan", far, typed(PrepareSettings, FORMAT | {"channel": "far"}))
+    return near, far
+
+
+def test_a_noise_that_both_microphones_hear_is_removed(microphones: tuple[Path, Path], tmp_path: Path) -> None:
+    near, far = microphones
+    separate(near, None, tmp_path / "out.parquet", "cpu", 0, 1, settings=FAR, far=far)
+    recorded, separated = ClipTable(near), ClipTable(tmp_path / "out.parquet")
+    assert separated.clips().equals(recorded.clips())
+    assert (separated.recipe["separator"], separated.notes["separated"]) == (FAR, True)
+    audio = separated.load("audio")[1]
+    assert audio.dtype == np.float32
+    assert not audio[:, 4800:].any(), "padding stays zero"
+    machine = 0.002 * 32768 * np.sin(np.arange(4800))
+    before, after = (np.square(one[:, :4800] - machine).mean() for one in (recorded.load("audio")[1], audio))
+    assert 10 * np.log10(before / after) > 30
+    assert np.square(audio[:, :4800] - machine).mean() < 0.1 * np.square(machine).mean()
+
+
+def test_the_far_recordings_of_other_clips_are_refused(microphones: tuple[Path, Path], tmp_path: Path) -> None:
+    near, _ = microphones
+    other = audio_table(tmp_path / "other.parquet", {"train": noise_clips(2, 500, 1)}).path
+    with pytest.raises(AsdError, match=r"other\.parquet: has other clips than .*near\.parquet: delete both and run ag"):
+        separate(near, None, tmp_path / "out.parquet", "cpu", 0, 1, settings=FAR, far=other)
+    assert not (tmp_path / "out.parquet").exists()

@@ -153,6 +153,8 @@ rule train_separator:
         paths.log("train_separator", "{separator}", "{dataset}", "{machine}"),
     benchmark:
         paths.benchmark("train_separator", "{separator}", "{dataset}", "{machine}")
+    wildcard_constraints:
+        separator=one_of(graph.trained_keys("separators")),
     conda:
         "../../envs/asdlib.yaml"
     threads: lambda w: graph.config["threads"] * graph.devices("separators", w.separator)
@@ -189,7 +191,10 @@ rule train_separator:
 rule separate:
     input:
         audio=paths.audio(RAW),
-        separator=paths.separator(),
+        separator=lambda w: inputs.separator_weights(
+            graph, w.separator, w.dataset, w.machine
+        ),
+        far=lambda w: inputs.far_recordings(graph, w.separator, w.dataset, w.machine),
     output:
         paths.audio("separated/{separator}"),
     log:
@@ -200,7 +205,7 @@ rule separate:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=graph.gpus,
+        gpu=lambda w: graph.gpus * graph.recipe("separators", w.separator).trained,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, input, attempt: limits.minutes("separate", w, input, 120)
         * attempt,
@@ -214,7 +219,8 @@ rule separate:
         arguments=lambda w, input, output, resources: as_json(
             {
                 "audio": input.audio,
-                "separator": input.separator,
+                "separator": next(iter(input.separator), None),
+                "far": next(iter(input.far), None),
                 "out": output[0],
                 "device": graph.config["device"],
                 "gpus": resources.gpu,

@@ -78,7 +78,7 @@ try:
     submission_inputs.check(graph)
     lock.refuse_files(paths.folders(graph.recipes.systems))
     settings_hash = guard.settings_hash(
-        [graph.config, graph.recipes.systems], graph.root
+        [graph.config, graph.recipes.systems, graph.recipes.shared], graph.root
     )
     library_files = guard.library_files()
     if workflow.is_main_process:

@@ -9,7 +9,7 @@ from asdlib.data.clip_audio import Written, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.steps.embed import Embedder
 from asdlib.steps.extract_features import extract_features
-from asdlib.steps.separate import ClipSeparator
+from asdlib.steps.separate import ChannelSeparator, ClipSeparator
 from asdlib.workflow import inputs
 from asdlib.workflow.ancestry import reads_far, separators_of
 from asdlib.workflow.graph import Graph
@@ -30,7 +30,7 @@ class ClipPipeline:
         self._target = target
         self._processor = {"device": graph.config["device"], "gpus": graph.gpus, "threads": graph.config["threads"]}
         self._embedders: dict[str, Embedder] = {}
-        self._separators: dict[str, ClipSeparator] = {}
+        self._separators: dict[str, ClipSeparator | ChannelSeparator] = {}
 
     def load(self) -> None:
         """Load all networks, so that what is wrong with them is found before the first recording."""
@@ -72,7 +72,8 @@ class ClipPipeline:
     def _audio(self, folder: Path, view: str) -> Path:
         out = _path(folder, "audio", view)
         if not out.exists():
-            self._separator(view).write(_path(folder, "audio", RAW), out)
+            microphones = [_path(folder, "audio", one) for one in (RAW, FAR)[: 1 + reads_far(self._graph, view)]]
+            self._separator(view).write(*microphones, out)
         return out
 
     def _embedder(self, model: Recipe) -> Embedder:
@@ -82,11 +83,17 @@ class ClipPipeline:
             self._embedders[model.key] = Embedder(Path(own), **self._processor)
         return self._embedders[model.key]
 
-    def _separator(self, view: str) -> ClipSeparator:
+    def _separator(self, view: str) -> ClipSeparator | ChannelSeparator:
         if view not in self._separators:
-            (weights,) = separators_of(self._graph, view, self._target.dataset, self._target.machine)
-            self._separators[view] = ClipSeparator(Path(weights), **self._processor)
+            self._separators[view] = self._load_separator(view)
         return self._separators[view]
+
+    def _load_separator(self, view: str) -> ClipSeparator | ChannelSeparator:
+        if reads_far(self._graph, view):
+            recipe = self._graph.recipe("separators", view.removeprefix("separated/"))
+            return ChannelSeparator(recipe.settings, self._processor["threads"])
+        (weights,) = separators_of(self._graph, view, self._target.dataset, self._target.machine)
+        return ClipSeparator(Path(weights), **self._processor)
 
 
 def _path(folder: Path, *parts: str) -> Path:

@@ -55,7 +55,7 @@ class Hours:
         if cost is None:
             return Time(start, start if job.gpus else 0.0, f"{registry}.{recipe.name}")
         amount = self._amount(job, recipe)
-        gpu = start + self._costs.on_gpu(cost, name) * amount if job.gpus else 0.0
+        gpu = start + self._costs.on_gpu(cost, name) * amount if job.gpus and "gflop" in cost else 0.0
         return Time(start + cost[name] * amount, gpu)
 
     def _amount(self, job: Job, recipe: Recipe) -> float:
@@ -84,7 +84,9 @@ def kinds_of(job: Job) -> tuple[str, ...]:
 
 
 def separates(job: Job, recipe: Recipe, counts: ClipCounts) -> bool:
-    """Return whether a separator is trained for a machine; without clean clips, most recipes train none."""
+    """Return whether a machine's clips are separated; without clean clips, most recipes train no separator."""
+    if not recipe.trained:
+        return True
     clean = counts.of(RAW, job.wildcards["dataset"], job.wildcards["machine"])["clean"]
     return clean > 0 or Pairs(**recipe.settings["pairs"]).noise_only != "identity"
 

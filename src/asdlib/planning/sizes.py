@@ -15,7 +15,7 @@ from asdlib.workflow.words import ALL, RAW
 GB = 1e9
 SAMPLE = 2  # bytes, int16
 PACKED = 0.5  # share of the samples' bytes that a table takes (docs/benchmarks.md, Feature cache)
-VALUE = 4  # bytes of an embedding's float32
+VALUE = 4  # bytes of a float32: of an embedding, or a sample of a separator without a training
 NUMBER = {"float32": 4, "float16": 2}  # bytes of a feature
 
 
@@ -72,6 +72,8 @@ class Sizes:
     def _separated(self, job: Job) -> float:
         """Return the bytes of separated clips; recordings that pass unchanged are not copied."""
         recipe = self._graph.recipe("separators", job.wildcards["separator"])
+        if not recipe.trained:
+            return VALUE * self._samples * self._clips(job, RAW)
         return self._audio(job, RAW) if separates(job, recipe, self._counts) else 0.0
 
     def _features(self, job: Job) -> float:

@@ -122,7 +122,7 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
         "title": content["title"],
         "report": content.get("report"),
         "variants": [v.name for v in variants],
-        "separators": list(separators),
+        "separators": [key for key in separators if graph.recipe("separators", key).trained],
         "models": {key: _own_trainings(graph, model) for key, model in models.items()},
         "early_stop": [recipe.key for recipe in trained if (recipe.training or {}).get("early_stop")],
     }

@@ -9,10 +9,20 @@ A separator is an `asdlib.separation.separator.Separator` with these methods:
 
 From `Separator` it inherits `finish`, which measures `separate` on the held-out mixtures after training. If these are
 worse separated than as they are, the clips pass unchanged.
+
+A separator with `subtract` in place of these is not trained, and its recipe has neither `training` nor `pairs`. It
+compares the recordings of two microphones: `subtract(near, far) -> Tensor`, (samples,) each, returns what is left of
+the near one, at its level.
 """
 
 from asdlib.separators.conv_tasnet import ConvTasNet
+from asdlib.separators.far_subtraction import FarSubtraction
 from asdlib.separators.sepreformer import SepReformer
 from asdlib.separators.tfgridnet import TFGridNet
 
-SEPARATORS: dict[str, type] = {"conv_tasnet": ConvTasNet, "sepreformer": SepReformer, "tfgridnet": TFGridNet}
+SEPARATORS: dict[str, type] = {
+    "conv_tasnet": ConvTasNet,
+    "far_subtraction": FarSubtraction,
+    "sepreformer": SepReformer,
+    "tfgridnet": TFGridNet,
+}

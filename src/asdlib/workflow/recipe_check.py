@@ -51,6 +51,18 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
     for place in sorted(given):
         _refuse_misplaced(given[place], place, classes, where)
         check_arguments(classes[place], given[place], f"{where}.{place}" if place else where)
+    if registry == "separators":
+        _check_training(block, classes[""], where)
+
+
+def _check_training(block: dict[str, Any], tree: ast.ClassDef, where: str) -> None:
+    """Raise AsdError if a separator lacks a block of its training, or if one that only subtracts has one."""
+    learns = not any(isinstance(node, ast.FunctionDef) and node.name == "subtract" for node in tree.body)
+    for key in BLOCKS:
+        if learns and key not in block:
+            raise AsdError(f"{where}.{key}: is missing: {block['kind']} is trained: add it")
+        if not learns and key in block:
+            raise AsdError(f"{where}.{key}: {block['kind']} is not trained: remove it")
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:

@@ -16,6 +16,7 @@ from asdlib.errors import AsdError
 from asdlib.workflow import paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
+from asdlib.workflow.shared_recipes import SHARED, SMALLEST, shared_recipes
 from asdlib.workflow.variants import Branch, Variant
 from asdlib.workflow.words import ALL, FAR, NAME, RAW, SCORED, SECTION
 from asdlib.workflow.yaml_files import check, load_yaml
@@ -26,8 +27,6 @@ REFERENCES = {
     "augmentations": {"separator": "separators"},
     "models": {"frontend": "frontends", "init": "models"},
 }
-# The smallest valid system file; an overridden recipe is checked as part of it.
-SMALLEST = {"title": "", "variants": {"v": {"branches": [{"model": "m", "backend": "b"}]}}}
 SEEDED = ("separators", "augmentations", "models")
 # Arguments of a class that no recipe sets. The seed is that of the run; for the check, any value will do.
 GIVEN = {"augmentations": {"seed": 0}}
@@ -38,7 +37,7 @@ Name = tuple[str, str]  # (registry, recipe)
 
 
 class Recipes:
-    """The recipes and variants of all system files.
+    """The recipes and variants of all system files, and the recipes of `shared.yaml` beside their folder.
 
     `override` is the config's block of that name, {registry: {recipe: {key: value}}}. It is merged into the recipes
     before they are resolved, so that overridden recipes have other keys. `checkpoints` is the config's block of public
@@ -75,13 +74,18 @@ class Recipes:
         return found
 
     @cached_property
+    def shared(self) -> Settings:
+        """The recipes, by registry, that belong to no system, so that any may name them."""
+        return shared_recipes(self.folder.parent / SHARED, REGISTRIES)
+
+    @cached_property
     def blocks(self) -> dict[Name, Settings]:
         """{(registry, recipe): block} with the overrides merged in and all keys checked against the classes."""
         blocks: dict[Name, Settings] = {}
-        for system, content in self.systems.items():
+        for path, content in self._contents.items():
             for registry in REGISTRIES:
                 for name, block in content.get(registry, {}).items():
-                    where = f"{self.folder / system}.yaml: {registry}.{name}"
+                    where = f"{path}: {registry}.{name}"
                     if (registry, name) in blocks:
                         first = self._origins[registry, name]
                         raise AsdError(f"{where}: {first.partition(': ')[0]} has a recipe of this name: rename one")
@@ -114,7 +118,7 @@ class Recipes:
                 settings[field] = resolved if isinstance(settings[field], list) else resolved[0]
         if registry == "models":
             settings |= self._model_settings(settings, seed, here)
-        if registry in SEEDED:
+        if registry in SEEDED and (registry != "separators" or "training" in settings):
             settings["seed"] = seed
         return Recipe(registry, canonical(settings))
 
@@ -132,6 +136,12 @@ class Recipes:
             )
             for name, block in self.systems[system]["variants"].items()
         ]
+
+    @property
+    def _contents(self) -> dict[str, Settings]:
+        """{file: content} of all files with recipes."""
+        own = {f"{self.folder / system}.yaml": content for system, content in self.systems.items()}
+        return {**own, str(self.folder.parent / SHARED): self.shared}
 
     def _overridden(self, registry: str, name: str, block: Settings) -> Settings:
         """Return a recipe's block with the config's `override` merged in."""
@@ -173,8 +183,9 @@ class Recipes:
                 continue
             kind, _, recipe = name.partition("/")
             if kind not in VIEWS:
-                allowed = "raw, far, separated/<separator> or augmented/<augmentation>"
-                raise AsdError(f"{where}: view {name!r}: use {allowed}")
+                raise AsdError(
+                    f"{where}: view {name!r}: use raw, far, separated/<separator> or augmented/<augmentation>"
+                )
             made_by = self.resolve(VIEWS[kind], recipe, seed, where)
             views[f"{kind}/{made_by.key}"] = made_by.settings
         return views
@@ -187,7 +198,7 @@ class Recipes:
         return {"name": name, **public_source(self.checkpoints[name])}
 
     def _refuse_unknown_overrides(self) -> None:
-        defined = {(registry, name) for content in self.systems.values() for registry in REGISTRIES
+        defined = {(registry, name) for content in self._contents.values() for registry in REGISTRIES
                    for name in content.get(registry, {})}  # fmt: skip
         for registry, recipes in self.override.items():
             for name in recipes:
