@@ -61,6 +61,8 @@ def recipes() -> list[tuple[str, str]]:
     for registry, name in sorted(found.blocks, key=lambda pair: pair[0] != "separators"):
         if registry in ("separators", "models"):
             recipe = found.resolve(registry, name, seed=0)
+            if not recipe.trained:
+                continue
             sizes = (recipe.arguments, recipe.training, len(recipe.views), recipe.settings.get("frontend"))
             seen.setdefault(repr(sizes), (registry, name))
     return list(seen.values())

@@ -1,6 +1,7 @@
 """Recordings of two microphones, from the files to the scores of a system that compares both."""
 
 import csv
+from collections import Counter
 from contextlib import chdir
 from pathlib import Path
 
@@ -45,3 +46,13 @@ def test_a_system_of_two_microphones_is_run_and_scores_new_recordings(
         mono = str(write_wav(Path("mono.wav"), sound(rng, 0.5)))
         assert main(["score", *words, mono, *config]) == 2
         assert "mono.wav: has one channel and none of a far microphone" in capsys.readouterr().err
+
+
+def test_the_baseline_is_planned_on_both_sets_of_2026(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "run", "data: [dcase2026_dev, dcase2026_eval]\nground_truth: true\n")
+    jobs = checkout.jobs("results/baseline/scores.csv")
+    fetched = {job.removeprefix("download ") for job in jobs if job.startswith("download ")}
+    prepared = {job.removeprefix("prepare ") for job in jobs if job.startswith("prepare ")}
+    assert fetched == prepared
+    assert Counter(job.split()[0] for job in fetched) == {"dcase2026_dev": 7, "dcase2026_eval": 5}
+    assert not [job for job in jobs if job.startswith("prepare_far")], "nothing reads the far microphone"
