@@ -24,7 +24,14 @@ class OutOfGpuMemoryError(AsdError):
 
 
 class TooFewClipsError(AsdError):
-    """A method cannot be fitted to so few training clips of a machine; other machines and methods are not concerned."""
+    """A method cannot be fitted to so few clips of a machine; other machines and methods are not concerned.
+
+    A step that is refused in this way writes a file that has the message under `REFUSED` and nothing else. Whoever
+    opens the file as a table or a checkpoint gets this error again, so that no step can mistake it for a result.
+    """
+
+
+REFUSED = "refused"
 
 
 class LogFormatter(logging.Formatter):

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asdlib.data.tables import ClipTable
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
+
+REFUSED_SECTIONS = "refused_sections"  # note: {section: why its model was not trained}
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,12 @@ class Embeddings:
 def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embeddings]:
     """Return the metadata and embeddings of one section's training (`kind` train) or test clips.
 
-    The embeddings of test clips have no domains, attributes or calibration.
+    The embeddings of test clips have no domains, attributes or calibration. Raises TooFewClipsError if the model of the
+    machine or of the section was not trained.
     """
     table = ClipTable(path)
+    if refused := table.notes.get(REFUSED_SECTIONS, {}).get(section):
+        raise TooFewClipsError(refused)
     clips = table.clips(kind)
     chosen = pc.equal(clips.column("section"), section).to_numpy()
     representations = {name: table.load(name, kind)[1][chosen] for name in table.tensors}

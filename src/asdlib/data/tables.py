@@ -25,7 +25,7 @@ from xxhash import xxh3_128
 from asdlib.data.arrow_arrays import arrow_type, to_arrow, to_numpy
 from asdlib.data.files import atomic
 from asdlib.data.table_footer import one_line, open_checked, seal
-from asdlib.errors import AsdError
+from asdlib.errors import REFUSED, AsdError, TooFewClipsError
 
 CLIP_FIELDS = pa.schema(
     [
@@ -116,7 +116,10 @@ def write_same_rows(path: Path, table: "ClipTable", recipe: dict[str, Any], note
 
 
 class ClipTable:
-    """A clip table on disk. Opening it reads only the footer, also that of a table whose rows it shares."""
+    """A clip table on disk. Opening it reads only the footer, also that of a table whose rows it shares.
+
+    Raises TooFewClipsError if it is in place of a table that could not be made (asdlib.data.refused_tables).
+    """
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -126,6 +129,8 @@ class ClipTable:
         metadata = self._file.metadata.metadata
         self.recipe: dict[str, Any] = json.loads(metadata[b"recipe"])
         self.notes: dict[str, Any] = json.loads(metadata[b"notes"])
+        if REFUSED in self.notes:
+            raise TooFewClipsError(self.notes[REFUSED])
         self.digest: str = metadata[b"digest"].decode()
         self._digests: list[dict[str, str]] = json.loads(metadata[b"groups"])
         self._rows_in = self.path

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from asdlib.data.layout import parse_all
 from asdlib.data.listing import machine_files
+from asdlib.errors import TooFewClipsError
 from asdlib.workflow import paths
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
@@ -80,10 +81,13 @@ class ClipCounts:
 
 
 def in_table(path: Path) -> Counter[str]:
-    """Count the rows of a clip table."""
+    """Count the rows of a clip table; one that was not made because a training was refused has none."""
     from asdlib.data.tables import ClipTable
 
-    return Counter(ClipTable(path).clips().column("kind").to_pylist())
+    try:
+        return Counter(ClipTable(path).clips().column("kind").to_pylist())
+    except TooFewClipsError:
+        return Counter()
 
 
 def in_folder(dataset: Dataset, machine: str, sections: Collection[str]) -> Counter[str]:

@@ -79,7 +79,8 @@ def _verdict(graph: Graph, variant: Variant, present: Present) -> Verdict:
     refusals, notes = list(_weights(graph, variant)), list(_elsewhere(graph, variant, present))
     for model in {model.key: model for model in models_of(variant)}.values():
         refusals += [*_form(graph, model, present), *_trainings(graph, model, present)]
-    few = {one: list(_backends(graph, variant, one, present)) for one in present.clips}
+    few = {one: [*_backends(graph, variant, one, present), *_few_pairs(graph, variant, one, present)]
+           for one in present.clips}  # fmt: skip
     runs = not all(few.values())  # the score of a machine with too few clips is left out, those of others are not
     found = [(one[1], reason if not runs else f"{LEFT_OUT}: {reason}", runs) for one in few for reason in few[one]]
     for one in present.clips:
@@ -181,6 +182,17 @@ def _backends(graph: Graph, variant: Variant, one: tuple[str, str], present: Pre
                 yield from _raised(partial(refuse, [clip.domain for clip in own]))
 
 
+def _few_pairs(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[str]:
+    """Yield why a separator of a machine cannot be trained on so few recordings."""
+    for key in separators_for(graph, variant, *one):
+        clean = present.count(one, "clean")
+        noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
+        if not_separated(clean, noise, Pairs(**graph.recipe("separators", key).settings["pairs"])):
+            continue
+        found = [too_few(clean or present.count(one, "train"), "machine"), noise and too_few(noise, "noise")]
+        yield from filter(None, found)
+
+
 def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[tuple[str, bool]]:
     """Yield what is to be said about the separators of a machine, and whether they run nevertheless."""
     for key in separators_for(graph, variant, *one):
@@ -193,13 +205,8 @@ def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: P
         if reason := not_separated(clean, noise, pairs):
             yield reason, True
             continue
-        kind, what = ("clean", "machine") if clean else ("train", "machine")
-        if problem := too_few(present.count(one, kind), what):
-            yield problem, False
         if not noise:
             yield ESTIMATED, True
-        elif problem := too_few(noise, "noise"):
-            yield problem, False
 
 
 def _augmentations(

@@ -45,6 +45,11 @@ def refusal(variant: ShownVariant, section: str) -> str | None:
     return read_refusal(Path(variant.training_scores[section])) if section in variant.training_scores else None
 
 
+def scored_somewhere(variant: ShownVariant, settings: IllustrateSettings) -> bool:
+    """Return whether a variant has scored a section; otherwise its views and embeddings may not have been made."""
+    return not all(refusal(variant, section) for section in settings.sections)
+
+
 def ends(rows: Sequence[Row], count: int) -> list[Row]:
     """Return a variant's `count` most and `count` least anomalous rows of clips.csv, each clip at most once.
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.separation.mixing import PEAK, QUIETEST_NOISE, draw_crop, loud_starts, noise_gain
 from asdlib.separation.settings import Pairs
 
@@ -78,8 +78,8 @@ class MixturePairs(DrawnMixtures):
     """The mixtures of a training: `pairs.per_epoch` new ones every epoch, and fixed held-out ones in `validation`.
 
     `machine` and `noise` are int16 recordings (samples,) of any length, without padding. A share of each is held out
-    from training. A mixture depends only on the seed, the epoch and its index. Raise AsdError if there are fewer than
-    two recordings of either, or if all are too quiet.
+    from training. A mixture depends only on the seed, the epoch and its index. Raise TooFewClipsError if there are
+    fewer than two recordings of either, and AsdError if all are too quiet.
     """
 
     def __init__(self, machine: list[np.ndarray], noise: list[np.ndarray], pairs: Pairs, sample_rate: int, seed: int):
@@ -125,7 +125,7 @@ def _hold_out(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return recordings split at random into training and held-out ones, at least one of each."""
     if problem := too_few(len(recordings), what):
-        raise AsdError(problem)
+        raise TooFewClipsError(problem)
     order = rng.permutation(len(recordings))
     held_out = max(1, round(share * len(recordings)))
     chosen = [recordings[i] for i in order]

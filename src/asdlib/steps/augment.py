@@ -4,6 +4,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from asdlib.augmentations import AUGMENTATIONS
+from asdlib.data.refused_tables import refusable
 from asdlib.data.tables import ClipTable, writing
 from asdlib.workflow.recipe import Recipe, Settings
 
@@ -12,8 +13,14 @@ def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, sett
     """Write `out`: the clips that the augmentation makes, of the length of those in `raw`.
 
     They are int16, or float32 where the augmentation passes on clips that are. `separated` is empty or contains one
-    table with the same rows as `raw`. `noise` are the tables with clips of kind `noise`.
+    table with the same rows as `raw`. `noise` are the tables with clips of kind `noise`. If the
+    separator's training was refused, `out` says so and has no rows.
     """
+    with refusable(out):
+        _augment(raw, separated, noise, out, settings)
+
+
+def _augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, settings: Settings) -> None:
     recorded = ClipTable(raw)
     recipe = Recipe("augmentations", settings)
     augmentation = AUGMENTATIONS[recipe.kind](**recipe.arguments, seed=recipe.seed)

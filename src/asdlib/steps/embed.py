@@ -9,13 +9,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from asdlib.backends.embeddings import REFUSED_SECTIONS
+from asdlib.data.refused_tables import refusable
 from asdlib.data.tables import ClipTable, writing
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.examples.clips import Batch, origins, with_notes
 from asdlib.runtime.devices import choose_device
 from asdlib.runtime.gpu_memory import explained
 from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.build import restore_model
+from asdlib.training.refusals import refuse_left_out
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
 from asdlib.weights.checkpoints import Checkpoint
@@ -38,9 +41,11 @@ def embed(
 
     `sections` has the weights for the clips of each section if they have models of their own; otherwise it is empty,
     and all clips are embedded with `model`. The models' calibration samples, if they have any, are stored in the
-    table's notes.
+    table's notes. If the training of the model was refused, `out` says so and has no rows. If that of a section's model
+    was, the notes say so, and the clips of this section have no rows.
     """
-    Embedder(model, device, gpus, threads, sections).write(features, out)
+    with refusable(out):
+        Embedder(model, device, gpus, threads, sections).write(features, out)
 
 
 class Embedder:
@@ -49,16 +54,19 @@ class Embedder:
     def __init__(self, model: Path, device: str, gpus: int, threads: int, sections: dict[str, Path] | None = None):
         self._threads = threads
         self._device = choose_device(device, gpus)
-        self._loaded = {section: checkpoints.load(path) for section, path in (sections or {EVERY: model}).items()}
+        self._loaded, self._refused = _load(sections or {EVERY: model})
         self._recipe = Recipe("models", next(iter(self._loaded.values())).recipe)
 
     def write(self, features: Path, out: Path) -> None:
         """Write `out` as `embed` does."""
         torch.set_num_threads(self._threads)
-        refuse_short_clips(self._recipe, features)
         table = ClipTable(features)
+        for checkpoint in self._loaded.values():
+            refuse_left_out(checkpoint, [f"{table.notes['dataset']}/{table.notes['machine']}"])
+        refuse_short_clips(self._recipe, features)
         samples = {section: _samples(one) for section, one in self._loaded.items()}
         notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
+        notes |= {REFUSED_SECTIONS: self._refused} if self._refused else {}
         with explained(self._recipe, self._device):
             for network in self._networks.values():
                 if hasattr(network, "for_machine"):
@@ -79,8 +87,29 @@ class Embedder:
     def _groups(self, table: ClipTable) -> Iterator[tuple[pa.Table, dict[str, np.ndarray]]]:
         """Yield the metadata and the representations of a few clips at a time."""
         for clips, array in table.batches("features", "train", "test"):
+            if self._refused:
+                has_model = np.array([one not in self._refused for one in clips.column("section").to_pylist()])
+                clips, array = clips.filter(pa.array(has_model)), array[has_model]
+            if not len(clips):
+                continue
             noted = with_notes(clips, [table.notes], [len(clips)])
             yield clips, _by_section(self._networks, noted, array, self._device)
+
+
+def _load(models: dict[str, Path]) -> tuple[dict[str, Checkpoint], dict[str, str]]:
+    """Return {section: checkpoint}, and {section: why} for those whose training was refused.
+
+    Raises TooFewClipsError if all of them were.
+    """
+    loaded, refused = {}, {}
+    for section, path in models.items():
+        try:
+            loaded[section] = checkpoints.load(path)
+        except TooFewClipsError as error:
+            refused[section] = str(error)
+    if not loaded:
+        raise TooFewClipsError(next(iter(refused.values())))
+    return loaded, refused
 
 
 def _samples(checkpoint: Checkpoint) -> dict[str, list]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from asdlib.data.refused_tables import refusable
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
@@ -26,8 +27,13 @@ def extract_features(audio: Path, out: Path, settings: Settings, training_only: 
 
     The column `frames` is the number of a clip's frames that are computed from real samples, not from padding. The step
     uses one thread and keeps only a few clips in memory, so that several machines can run side by side. Raises AsdError
-    if the clips do not have the sampling rate of the frontend.
+    if the clips do not have the sampling rate of the frontend. If `audio` could not be made, `out` says so.
     """
+    with refusable(out):
+        _extract(audio, out, settings, training_only)
+
+
+def _extract(audio: Path, out: Path, settings: Settings, training_only: bool) -> None:
     torch.set_num_threads(1)
     kinds = KINDS[:1] if training_only else KINDS
     table = ClipTable(audio)

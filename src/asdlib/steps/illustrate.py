@@ -13,7 +13,7 @@ from asdlib.report.charts import Scores, histograms, roc_curves
 from asdlib.report.explorer import explored, rankings
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
-from asdlib.report.selection import ends, foremost, refusal, scored_clips, spread
+from asdlib.report.selection import ends, foremost, refusal, scored_clips, scored_somewhere, spread
 from asdlib.report.settings import IllustrateSettings, ShownVariant
 from asdlib.report.sounds import read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
@@ -36,7 +36,7 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         variants = [variant for variant in settings.variants if not refusal(variant, section)]
         own = {variant.variant: _of(rows, variant.variant, section) for variant in variants}
         scores = {variant.variant: _scores(own[variant.variant], variant, section) for variant in variants}
-        maps = _maps(settings, section)
+        maps = _maps(settings, section, set(own))
         found = explored(own, scores, maps)
         labelled = any(clip["label"] for clip in found["clips"])
         sections.append(
@@ -75,8 +75,11 @@ def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
     )
 
 
-def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
-    """Return a map of every model's embeddings, the variants that use them, and in which bands clips are strange."""
+def _maps(settings: IllustrateSettings, section: str, scored: set[str]) -> list[Row]:
+    """Return a map of every model's embeddings, the variants that use them, and in which bands clips are strange.
+
+    A model that only variants without scores use may have no embeddings.
+    """
     return [
         {
             "name": one.name,
@@ -85,6 +88,7 @@ def _maps(settings: IllustrateSettings, section: str) -> list[Row]:
             "bands": strange_bands(Path(one.path), one.representation, section, settings.points),
         }
         for one in settings.maps
+        if scored & set(one.variants)
     ]
 
 
@@ -93,7 +97,8 @@ def _clips(shown: list[Row], heard: list[Row], settings: IllustrateSettings) -> 
 
     Clips that are only `heard` have the sound as recorded.
     """
-    separators = {variant.variant: variant.separators for variant in settings.variants}
+    scored = [variant for variant in settings.variants if scored_somewhere(variant, settings)]
+    separators = {variant.variant: variant.separators for variant in scored}
     paths = {RAW: Path(settings.audio)}
     paths |= {view: Path(path) for views in separators.values() for view, path in views.items()}
     waves = read_clips(paths, {row["clip"] for row in [*shown, *heard]})

@@ -23,13 +23,14 @@ def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSet
 
     `embeddings` are ordered by branch and view. The scores are averaged over the views of each branch, then over the
     branches. A clip is called anomalous if its score exceeds the threshold (`fit_variant`). `training_score_…` (JSON)
-    contains the threshold and the scores of the training clips. If there are too few of them for a backend, it says so,
-    and the other files are empty: other machines and variants are tabulated all the same.
+    contains the threshold and the scores of the training clips. If there are too few clips for a backend, or for a
+    training that comes before it, it says so, and the other files are empty: other machines and variants are tabulated
+    all the same.
     """
     section = settings.section
-    clips, views = read_views(embeddings, "test", section)
     path = training_scores_path(folder, machine, section)
     try:
+        clips, views = read_views(embeddings, "test", section)
         fitted = fit_variant(embeddings, settings)
     except TooFewClipsError as error:
         _notice.warning("%s, section %s: not scored (column note of scores.csv): %s", machine, section, error)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from asdlib.data.refused_tables import refusable
 from asdlib.data.tables import ClipTable, write_same_rows, writing
 from asdlib.errors import AsdError
 from asdlib.runtime.devices import choose_device
@@ -37,15 +38,16 @@ def separate(
     The length of a clip does not change. The network does not see its padding, which stays zero. Only a few clips are
     in memory at a time. If there was nothing to train the separator on, or if it makes its held-out mixtures worse,
     `out` refers to the recordings instead of copying them. The table's note `separated` is False in these cases, and
-    True otherwise.
+    True otherwise. If the training of the separator was refused, `out` says so and has no rows.
 
     A recipe without a training has no weights `separator`. It is made of `settings` and compares `audio` with the table
     `far`; what is left is stored as float32, because it may be quieter than the last bit of the recordings.
     """
-    if separator:
-        ClipSeparator(separator, device, gpus, threads).write(audio, out)
-    else:
-        ChannelSeparator(settings, threads).write(audio, far, out)
+    with refusable(out):
+        if separator:
+            ClipSeparator(separator, device, gpus, threads).write(audio, out)
+        else:
+            ChannelSeparator(settings, threads).write(audio, far, out)
 
 
 class ClipSeparator:

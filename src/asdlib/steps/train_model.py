@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from asdlib.examples.clips import load_clips
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import build_model, start
 from asdlib.training.job import Job, Task, fit
+from asdlib.training.refusals import LEFT_OUT, machine_of, refusable, refuse_left_out, without_refused
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
 from asdlib.weights.pins import verify
@@ -41,15 +43,14 @@ def train_model(
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
     instead of in memory. With a `section`, the model learns from its clips alone. Raises AsdError for a clip that is
-    too short for the model, also among the test clips.
+    too short for the model, also among the test clips. If there are too few clips, `out` says so and has no weights.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
-    for path in features:
-        refuse_short_clips(recipe, path)
+    chosen = choose_device(device, gpus)
 
-    def begin() -> Task:
-        clips = load_clips(features, "train", scratch=_folder(scratch) if recipe.joint else None, section=section)
+    def begin(used: list[Path], left_out: dict[str, str]) -> Task:
+        clips = load_clips(used, "train", scratch=_folder(scratch) if recipe.joint else None, section=section)
         network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights instead of public ones", recipe.name)
@@ -57,10 +58,17 @@ def train_model(
             verify(path, recipe.public["name"], pins[0] if pins else None)
             network.start_from_public(path)
         for path in init:
-            start(network, checkpoints.load(path))
+            checkpoint = checkpoints.load(path)
+            refuse_left_out(checkpoint, map(machine_of, used))
+            start(network, checkpoint)
+        facts |= {LEFT_OUT: left_out} if left_out else {}
         return Task(network, network.examples(clips), len(clips.table), facts, embedded=clips)
 
-    fit(Job(recipe, code, [*features, *init, *public], out, history, choose_device(device, gpus)), begin)
+    with refusable(recipe, out, history):
+        used, left_out = without_refused(features, recipe.joint)
+        for path in used:
+            refuse_short_clips(recipe, path)
+        fit(Job(recipe, code, [*used, *init, *public], out, history, chosen), partial(begin, used, left_out))
 
 
 def _folder(scratch: str) -> Path:

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import torch
 
-from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.runtime.devices import choose_device
 from asdlib.separation.settings import Pairs
 from asdlib.separation.training_data import separation_data
 from asdlib.training.build import build_separator
-from asdlib.training.history import write_history
 from asdlib.training.job import Job, Task, fit
-from asdlib.weights import checkpoints
-from asdlib.weights.checkpoints import Checkpoint
+from asdlib.training.refusals import refusable, write_untrained
 from asdlib.workflow.recipe import Recipe, Settings
 
 _log = logging.getLogger(__name__)
@@ -35,23 +32,19 @@ def train_separator(
 
     `noise` are the tables of other machines, of which only the noise supplements are read, and of the noise pool. If
     there is nothing to train on, the checkpoint has no weights, and the clips of the machine pass `separate` unchanged.
+    If there are too few recordings, `out` says so and has no weights either.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("separators", settings)
     table, others = ClipTable(audio), [ClipTable(path) for path in noise]
-    examples, how = separation_data(table, others, Pairs(**settings["pairs"]), recipe.seed)
-    _log.info("%s", how)
-    if examples is None:
-        _write_identity(out, history, settings, how)
-        return
+    with refusable(recipe, out, history):
+        examples, how = separation_data(table, others, Pairs(**settings["pairs"]), recipe.seed)
+        _log.info("%s", how)
+        if examples is None:
+            write_untrained(out, history, settings, {"identity": how})
+            return
 
-    def begin() -> Task:
-        return Task(build_separator(recipe), examples, len(examples), {"pairs": how})
+        def begin() -> Task:
+            return Task(build_separator(recipe), examples, len(examples), {"pairs": how})
 
-    fit(Job(recipe, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)
-
-
-def _write_identity(out: Path, history: Path, settings: Settings, why: str) -> None:
-    with locked(out):
-        write_history(history, [])
-        checkpoints.save(out, Checkpoint(settings, {}, facts={"identity": why}))
+        fit(Job(recipe, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from asdlib.errors import AsdError
+from asdlib.errors import TooFewClipsError
 from asdlib.examples.seeding import generator
 from asdlib.training.feed import feed
 
@@ -74,12 +74,12 @@ class Batches:
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Return the indices of training and validation examples: a random split of `count`, with `share` held out.
 
-    Raises AsdError if fewer than two training examples remain.
+    Raises TooFewClipsError if fewer than two training examples remain.
     """
     order = torch.randperm(count, generator=generator(seed, "split"))
     held_out = round(count * share)
     if count - held_out < 2:
-        raise AsdError(f"training: {count} examples are too few to learn from: add training clips")
+        raise TooFewClipsError(f"training: {count} examples are too few to learn from: add training clips")
     return order[held_out:], order[:held_out]
 
 
@@ -90,8 +90,8 @@ def split_recordings(
 
     `recordings` names the recording of each example. All examples that are made of a held-out recording, such as its
     separated copy, are left out of the training; one of them, drawn at random, is a validation example. Recordings of
-    the `target` domain are never held out, because there are few. Raises AsdError if fewer than two training examples
-    remain.
+    the `target` domain are never held out, because there are few. Raises TooFewClipsError if fewer than two training
+    examples remain.
     """
     order = torch.randperm(len(recordings), generator=generator(seed, "split")).tolist()
     first = {recordings[index]: index for index in reversed(order)}  # of each recording, the first of `order`
@@ -101,7 +101,7 @@ def split_recordings(
     held_out = {recordings[index] for index in watched}
     chosen = [index for index in order if recordings[index] not in held_out]
     if len(chosen) < 2:
-        raise AsdError(f"training: {len(chosen)} examples are too few to learn from: add training clips")
+        raise TooFewClipsError(f"training: {len(chosen)} examples are too few to learn from: add training clips")
     return torch.tensor(chosen), torch.tensor(watched, dtype=torch.int64)
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from safetensors import SafetensorError
 from xxhash import xxh3_128
 
-from asdlib.errors import AsdError
+from asdlib.errors import REFUSED, AsdError, TooFewClipsError
 
 ORIGIN = "asdlib"  # our only entry in the header, as JSON: safetensors writes several in arbitrary order
 _METADATA = "__metadata__"
@@ -30,7 +30,8 @@ def with_digest(file: BinaryIO) -> str:
 def checked(path: Path) -> Iterator[dict[str, Any]]:
     """Check the digest of a file, and yield our entry in its header while the block reads the tensors.
 
-    Raise AsdError if the file is missing or damaged, or has no digest.
+    Raise AsdError if the file is missing or damaged, or has no digest, and TooFewClipsError if it says that a training
+    was refused.
     """
     try:
         with path.open("rb") as file:
@@ -41,6 +42,8 @@ def checked(path: Path) -> Iterator[dict[str, Any]]:
             )
         if origin["digest"] != digest:
             raise AsdError(f"{path}: is damaged (it does not match its digest): delete it and run again")
+        if refused := origin["facts"].get(REFUSED):
+            raise TooFewClipsError(refused)
         yield origin
     except FileNotFoundError as error:
         raise AsdError(f"{path}: is missing: run again to remake it") from error
