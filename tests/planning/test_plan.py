@@ -13,7 +13,7 @@ import pytest
 import yaml
 from helpers.audio_tables import audio_table
 from helpers.checkout import add_toy_machines, make_checkout
-from helpers.toy_recordings import make_machine
+from helpers.toy_recordings import make_machine, sound, write_wav
 
 from asdlib.cli import main
 from asdlib.errors import AsdError
@@ -161,6 +161,30 @@ def test_recordings_in_a_folder_are_counted(here, monkeypatch):
     counts = ClipCounts(graph(monkeypatch, files=(configfile(here, data="own", datasets={"own": chosen}),)), ())
     assert counts.of("raw", "own", "fan") == {"train": 4, "test": 8, "noise": 2}
     assert counts.summary == "1 machine of own counted in folders"
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+@pytest.mark.parametrize("layout", ["challenge", "table"])
+def test_a_long_recording_counts_as_the_clips_that_prepare_makes_of_it(here, monkeypatch, layout, thorough):
+    """The headers tell, also at another rate; run times that a scheduler is asked for rest on them too."""
+    folder = make_machine(here / "mine" / "fan", train=3, target=1, test=2, seconds=0.1)
+    train, test = (sorted((folder / split).iterdir()) for split in ("train", "test"))
+    lengths = {train[0]: (1.0, 16000), train[1]: (2.6, 16000), train[2]: (2.05, 16000), test[0]: (2.5, 8000)}
+    for path, (seconds, rate) in lengths.items():
+        write_wav(path, sound(np.random.default_rng(0), seconds * rate / 16000), rate)
+    (folder / "test" / "section_00_source_test_normal_9999.wav").write_bytes(b"RIFF")  # `prepare` says what is wrong
+    block: dict = {"folder": str(here / "mine")}
+    if layout == "table":
+        rows = [f"{path},fan,{path.parent.name}" for path in [*train, *sorted((folder / "test").iterdir())]]
+        (here / "clips.csv").write_text("\n".join(["file,machine,split", *rows]))
+        block = {"folder": str(here / "clips.csv")}
+    content = {"data": "own", "datasets": {"own": block}}
+    for longer, extra in (("split", {"train": 3, "test": 2}), ("cut", {"train": 0, "test": 0})):
+        prepare = {"seconds": 1.0, "resample": True, "longer": longer}
+        files = (configfile(here, **content, prepare=prepare),)
+        counts = ClipCounts(graph(monkeypatch, files=files), (), thorough).of("raw", "own", "fan")
+        plain = {"train": len(train), "test": len(test) + 1}
+        assert {kind: counts[kind] - plain[kind] for kind in plain} == extra
 
 
 def test_a_table_is_counted_unless_it_will_be_made_anew(here, monkeypatch):

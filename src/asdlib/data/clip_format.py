@@ -36,3 +36,8 @@ class ClipFormat:
             return 1
         whole, rest = divmod(samples, self.samples)
         return whole + (rest >= self.shortest)
+
+
+def prepared_samples(samples: int, rate: int, wanted: ClipFormat) -> int:
+    """Return the length of a recording of some samples at some rate (Hz) at the rate of the clips."""
+    return round(samples * wanted.sample_rate / rate)

@@ -8,12 +8,12 @@ from asdlib.data.checks.copies import copies
 from asdlib.data.checks.groups import Group, groups, labels
 from asdlib.data.checks.levels import levels
 from asdlib.data.checks.notices import notices
-from asdlib.data.checks.preparation import forms, preparation, prepared_samples
+from asdlib.data.checks.preparation import forms, preparation
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, grouped
 from asdlib.data.checks.sounds import Sound, measure
 from asdlib.data.checks.strays import capitals, unused_in, unused_recordings
 from asdlib.data.clip import Clip
-from asdlib.data.clip_format import ClipFormat
+from asdlib.data.clip_format import ClipFormat, prepared_samples
 from asdlib.data.layout import parse
 from asdlib.data.layouts.folders import CHALLENGE, FORMS, layout_of
 from asdlib.data.layouts.table import is_table
@@ -145,7 +145,11 @@ def present(graph: Graph, checked: Checked) -> Present:
     wanted = typed(ClipFormat, graph.config["prepare"])
     usable = {one: sounds for one, sounds in checked.sounds.items() if sounds}
     lengths = {
-        one: [prepared_samples(sound, wanted) for sound in sounds if sound.clip.kind in ("train", "test")]
+        one: [
+            prepared_samples(sound.samples, sound.rate, wanted)
+            for sound in sounds
+            if sound.clip.kind in ("train", "test")
+        ]
         for one, sounds in usable.items()
     }
     lengths = {one: [length for length in of if length >= wanted.shortest] for one, of in lengths.items()}

@@ -1,16 +1,19 @@
 """The numbers of existing or future clips: counted in tables, else in folders, else as the config declares."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from asdlib.data.clip_format import SPLIT, ClipFormat, prepared_samples
 from asdlib.data.layout import parse_all
 from asdlib.data.listing import machine_files
 from asdlib.errors import TooFewClipsError
 from asdlib.workflow import paths
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.words import RAW
 
 DECLARED = "as declared"
@@ -22,6 +25,7 @@ class ClipCounts:
     """Counts clips by kind. `made` are the files that jobs will make; their present content is ignored.
 
     If not `thorough`, only folders are counted, because what reads tables and makes recordings is slow to import.
+    Recordings are opened only if long ones are split: the clips that `prepare` will make of them are counted.
     """
 
     def __init__(self, graph: Graph, made: Collection[str], thorough: bool = True):
@@ -72,7 +76,7 @@ class ClipCounts:
         sections = dataset.machines[machine]
         if self._stays(str(dataset.recordings(machine))):
             self._note("counted in folders", RAW, name, machine)
-            return in_folder(dataset, machine, sections)
+            return in_folder(dataset, machine, sections, typed(ClipFormat, self._graph.config["prepare"]))
         if self._thorough and not dataset.clips and (made := _made_by_source(dataset.source, machine)):
             self._note("as their source makes them", RAW, name, machine)
             return made
@@ -90,13 +94,29 @@ def in_table(path: Path) -> Counter[str]:
         return Counter()
 
 
-def in_folder(dataset: Dataset, machine: str, sections: Collection[str]) -> Counter[str]:
-    """Count a machine's recordings of some sections."""
+def in_folder(dataset: Dataset, machine: str, sections: Collection[str], wanted: ClipFormat) -> Counter[str]:
+    """Count the clips that `prepare` will make of a machine's recordings of some sections."""
     if machine in dataset.own:
-        return Counter(clip.kind for clip in dataset.own[machine].clips if clip.section in sections)
-    files = map(Path, machine_files(dataset.recordings(machine)).recordings.values())
-    clips = parse_all(files, machine, not dataset.official, dataset.supplements.get(machine))
-    return Counter(clip.kind for clip in clips if clip.section in sections)
+        clips = dataset.own[machine].clips
+    else:
+        files = map(Path, machine_files(dataset.recordings(machine)).recordings.values())
+        clips = parse_all(files, machine, not dataset.official, dataset.supplements.get(machine))
+    found: Counter[str] = Counter()
+    for clip in clips:
+        if clip.section in sections:
+            found[clip.kind] += _pieces(clip.path, wanted) if wanted.longer == SPLIT else 1
+    return found
+
+
+def _pieces(path: Path, wanted: ClipFormat) -> int:
+    """Return how many clips are made of a recording, as its header says; 1 if it cannot be read: `prepare` says why."""
+    import soundfile  # slow to import, and not needed for recordings that are not split
+
+    try:
+        header = soundfile.info(os.fsencode(path))
+    except (OSError, soundfile.SoundFileError):
+        return 1
+    return wanted.pieces(prepared_samples(header.frames, header.samplerate, wanted))
 
 
 def declared(clips: dict[str, int], sections: int, supplements: str) -> Counter[str]:

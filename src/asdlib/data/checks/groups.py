@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 
-from asdlib.data.checks.preparation import prepared_samples
 from asdlib.data.checks.problem import NOTE, Problem
 from asdlib.data.checks.sounds import Sound, decibels
 from asdlib.data.clip import KINDS
-from asdlib.data.clip_format import ClipFormat
+from asdlib.data.clip_format import ClipFormat, prepared_samples
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def _group(key: tuple[str, str, str, str | None, str | None], sounds: list[Sound
     return Group(
         *key,
         recordings=len(sounds),
-        clips=sum(wanted.pieces(prepared_samples(one, wanted)) for one in sounds),
+        clips=sum(wanted.pieces(prepared_samples(one.samples, one.rate, wanted)) for one in sounds),
         seconds=(min(lengths), max(lengths)),
         rates=sorted({one.rate for one in sounds}),
         channels=sorted({one.channels for one in sounds}),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from asdlib.data.channels import missing_channel
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, more, pasted
 from asdlib.data.checks.sounds import Sound
-from asdlib.data.clip_format import CUT, REFUSE, SPLIT, ClipFormat
+from asdlib.data.clip_format import CUT, REFUSE, SPLIT, ClipFormat, prepared_samples
 from asdlib.data.recordings import form_problems
 
 
@@ -14,11 +14,6 @@ def preparation(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> It
     """Yield lines about the form and the lengths of a machine's recordings."""
     yield from forms(machine, sounds, wanted)
     yield from _lengths(machine, sounds, wanted)
-
-
-def prepared_samples(sound: Sound, wanted: ClipFormat) -> int:
-    """Return the length of a recording at the rate of the clips."""
-    return round(sound.samples * wanted.sample_rate / sound.rate)
 
 
 def span(values: Sequence[float], digits: int = 4) -> str:
@@ -51,7 +46,7 @@ def forms(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator
 
 
 def _lengths(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator[Problem]:
-    length = {one: prepared_samples(one, wanted) for one in sounds}
+    length = {one: prepared_samples(one.samples, one.rate, wanted) for one in sounds}
     least = wanted.shortest / wanted.sample_rate
     useless = [one for one in sounds if one.clip.split != "supplemental" and length[one] < wanted.shortest]
     if useless:
@@ -77,7 +72,7 @@ def _longer(machine: str, longer: Sequence[Sound], sounds: Sequence[Sound], want
     if wanted.longer == REFUSE:
         return Problem(ERROR, f"{machine}: {what}: set prepare: {{longer: split}} or {{longer: cut}}, or seconds")
     if wanted.longer == SPLIT:
-        clips = sum(wanted.pieces(prepared_samples(one, wanted)) for one in longer)
+        clips = sum(wanted.pieces(prepared_samples(one.samples, one.rate, wanted)) for one in longer)
         return Problem(NOTE, f"{machine}: {what}: split into {clips} clips of {wanted.seconds:g} s")
     assert wanted.longer == CUT
     lost = sum(one.seconds - wanted.seconds for one in longer) / sum(one.seconds for one in sounds)
