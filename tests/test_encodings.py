@@ -83,6 +83,7 @@ def test_no_command_fails_on_an_ascii_terminal(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(COMMANDS[command], "run", lambda args: print("– \udcff ü"))
     options = {
         "evaluate": "--scores a --truth b",
+        "export": "--system a --machine b --out c.onnx",
         "score": "a.wav --system a --machine b",
         "table": "a",
         "completion": "bash",

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from asdlib.commands import check, completion, evaluate, fetch, info, orphans, plan, run, score, systems, table
+from asdlib.commands import check, completion, evaluate, export, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.text_streams import escape_unknown
@@ -16,6 +16,7 @@ COMMANDS = {
     "check": check,
     "completion": completion,
     "evaluate": evaluate,
+    "export": export,
     "fetch": fetch,
     "info": info,
     "orphans": orphans,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asdlib.commands import target_options
 from asdlib.commands.follow import Rule, follow, watched
 from asdlib.commands.score_output import as_csv_text, as_json, as_text
 from asdlib.data.listing import is_folder, recordings_and_others, unused
@@ -37,12 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLIP",
         help="recordings, folders of them, or - to read a list from standard input",
     )
-    parser.add_argument("--system", required=True)
-    parser.add_argument("--variant", help="required if the system has several")
-    parser.add_argument("--machine", required=True)
-    parser.add_argument("--dataset", help="required if several datasets of the config have the machine")
-    parser.add_argument("--section", metavar="NN", help="required if the machine has several")
-    parser.add_argument("--seed", help="required if the config has several")
+    target_options.add_arguments(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: that of the config")
     quantile = "share of the normal clips that shall stay below the threshold: it is fitted anew to the training clips"
     parser.add_argument("--quantile", type=_share, metavar="Q", help=f"{quantile}; default: that of the config")
@@ -52,8 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     by_file = "a row for each recording instead of each clip that it was split into (prepare.longer: split)"
     parser.add_argument("--by-file", action="store_true", help=by_file)
     _add_following(parser)
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
 
 
 def _add_following(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +82,8 @@ def run(args: argparse.Namespace) -> None:
     if args.quantile:
         config |= {"threshold": "fitted", "quantile": args.quantile}
     graph = Graph(config, Path())
-    target = _target(graph, args)
-    _refuse_missing(graph, target, args)
+    target = target_options.chosen(graph, args)
+    target_options.refuse_missing(graph, target, args)
     if args.follow:
         _follow(graph, target, args)
     else:
@@ -163,48 +158,6 @@ def _rule(text: str) -> Rule:
     if not (slash and number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text} is not N/M with N from 1 to M: give a rule such as 3/5")
     return Rule(int(number), int(of))
-
-
-def _target(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
-    """Return the target that the options select; an option with only one possible value may be left out."""
-    from asdlib.commands.scoring_target import ScoringTarget
-
-    _one("--system", args.system, list(graph.recipes.systems))
-    names = [name for system, name, _ in graph.variants if system == args.system]
-    name = _one("--variant", args.variant, list(dict.fromkeys(names)))
-    seed = _one("--seed", args.seed, [str(seed) for seed in graph.config["seeds"]])
-    machines = sorted({machine for _, machine, _ in graph.sections})
-    machine = _one("--machine", args.machine, machines)
-    datasets = dict.fromkeys(dataset for dataset, owned, _ in graph.sections if owned == machine)
-    dataset = _one("--dataset", args.dataset, list(datasets))
-    section = _one("--section", args.section, list(graph.datasets[dataset].machines[machine]))
-    return ScoringTarget(graph.variants[args.system, name, int(seed)], dataset, machine, section)
-
-
-def _one(option: str, asked: str | None, known: Sequence[str]) -> str:
-    """Return the value of an option, or the only possible one."""
-    if asked is None and len(known) > 1:
-        raise AsdError(f"{option}: is required: choose one of: {', '.join(known)}")
-    if asked is not None and asked not in known:
-        raise AsdError(f"{option}: {asked} is not in the config: choose one of: {', '.join(known)}")
-    return asked or known[0]
-
-
-def _refuse_missing(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
-    """Raise AsdError with the command to run if a file is missing.
-
-    If scores.csv exists, Snakemake would not make the files behind it again, so the command names the files.
-    """
-    from asdlib.commands.scoring_target import needed_to_score
-    from asdlib.workflow.paths import scores
-    from asdlib.workflow.snakemake_call import arguments, as_text
-
-    missing = [path for path in needed_to_score(graph, target) if not Path(path).exists()]
-    if not missing:
-        return
-    table = scores(args.system)
-    call = arguments(missing if Path(table).exists() else [table], ["--cores", "all"], args.configfile, args.config)
-    raise AsdError(f"{missing[0]}: was not made with this config: run `{as_text(call)}` first")
 
 
 def _files(given: Sequence[str]) -> list[Path]:

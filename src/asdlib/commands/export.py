@@ -1,0 +1,87 @@
+"""`asdlib export`: write a trained network as an ONNX file, for programs without Python."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asdlib.commands import target_options
+from asdlib.errors import AsdError
+
+if TYPE_CHECKING:
+    from asdlib.commands.scoring_target import ScoringTarget
+    from asdlib.workflow.graph import Graph
+    from asdlib.workflow.variants import Branch
+
+HELP = "write a trained network as an ONNX file, from features to embedding"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    target_options.add_arguments(parser)
+    parser.add_argument("--model", help="required if the variant has several")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
+    target_options.add_config(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the file and print how far it deviates from PyTorch; without a result, no file is left."""
+    from asdlib.workflow.config import read_config
+    from asdlib.workflow.graph import Graph
+
+    graph = Graph(read_config(args.configfile, args.config), Path())
+    target = target_options.chosen(graph, args)
+    branches = {branch.model.name: branch for branch in target.variant.branches}
+    branch = branches[target_options.one_of("--model", args.model, list(branches))]
+    target_options.refuse_missing(graph, target, args)
+    if not args.out.absolute().parent.is_dir():
+        raise AsdError(f"--out: {args.out}: there is no folder {args.out.parent}: create it")
+    from asdlib.training import onnx_file  # imports torch, which is slow: only after the checks
+
+    exported = _network(graph, target, branch)
+    facts = _facts(graph, target, branch, exported)
+    used, deviation = onnx_file.export(exported, args.out, facts)
+    print(f"{args.out}: {', '.join(exported.outputs)}; at most {deviation:.1g} from PyTorch in {used}")
+
+
+def _network(graph: "Graph", target: "ScoringTarget", branch: "Branch") -> Any:
+    """Return the network of a branch, the shape of its features and the outputs to export."""
+    from asdlib.data.clip_format import ClipFormat
+    from asdlib.frontends import FRONTENDS
+    from asdlib.training import onnx_file
+    from asdlib.training.build import restore_model
+    from asdlib.weights import checkpoints
+    from asdlib.workflow import inputs
+    from asdlib.workflow.typed_settings import typed
+
+    where = graph, branch.model, target.dataset, target.machine
+    own = inputs.section_models(*where).get(target.section, inputs.all_weights(*where)[0])
+    network = restore_model(checkpoints.load(Path(own)))
+    if hasattr(network, "for_machine"):
+        network.for_machine(target.machine)
+    frontend = FRONTENDS[branch.model.frontend.kind](**branch.model.frontend.arguments)
+    samples = typed(ClipFormat, graph.config["prepare"]).samples
+    read = branch.backend.settings.get("representation")
+    simple = branch.backend.kind in onnx_file.SIMPLE and len(target.variant.branches) == len(branch.views) == 1
+    shape, frames = frontend.shape(samples), frontend.frames(samples)
+    return onnx_file.Exported(branch.model.name, network, shape, frames, read, score=simple)
+
+
+def _facts(graph: "Graph", target: "ScoringTarget", branch: "Branch", exported: Any) -> dict[str, str]:
+    """Return what the file says of itself: whose it is, what its input is made of, and the threshold of its score."""
+    import json
+
+    from asdlib.scoring.fitted_variant import fit_variant
+    from asdlib.scoring.settings import ScoreSettings
+    from asdlib.workflow import inputs, settings
+    from asdlib.workflow.typed_settings import typed
+
+    variant, dataset, machine = target.variant, target.dataset, target.machine
+    facts = {"system": variant.system, "variant": variant.name, "dataset": dataset, "machine": machine}
+    facts |= {"section": target.section, "seed": str(variant.seed), "model": branch.model.key}
+    made_of = {"frontend": branch.model.frontend.settings, "prepare": graph.config["prepare"]}
+    facts |= {name: json.dumps(block, sort_keys=True) for name, block in made_of.items()}
+    if exported.score:
+        stored = [Path(path) for path in inputs.embeddings_of(variant, dataset, machine)]
+        fitted = fit_variant(stored, typed(ScoreSettings, settings.score(graph, variant, dataset, target.section)))
+        facts["threshold"] = repr(fitted.threshold)
+    return facts
