@@ -22,6 +22,9 @@ configfile: f"{workflow.basedir}/config/checkpoints.yaml"
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+container: config["container"]  # for --sdm apptainer
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/audio.smk"
 include: "workflow/rules/features.smk"
