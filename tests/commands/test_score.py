@@ -131,7 +131,7 @@ def test_no_recordings_are_refused(ran: Path, capsys, monkeypatch, given: str, w
     Path("empty/notes.txt").touch()
     monkeypatch.setattr("sys.stdin", listed(b"\n"))
     told = refused(capsys, *OPTIONS, given)
-    assert told == f"{where}: contains no recordings: give .wav files, or folders that contain some"
+    assert told == f"{where}: contains no recordings: give files, or folders that contain some"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])

@@ -188,6 +188,7 @@ class WithBatchNorm(Network):
         (WithBatchNorm(), 4, "needs the whole batch"),
         (Network(), 0, "give auto, or a number"),
         (Network(), "half", "give auto, or a number"),
+        (Network(), True, "give auto, or a number"),  # no 1
     ],
 )
 def test_what_cannot_be_divided_is_refused(network: nn.Module, micro_batch: int | str, said: str) -> None:

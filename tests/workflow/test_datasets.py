@@ -223,7 +223,7 @@ def test_a_noise_pool_is_the_datasets_own_or_the_runs(tmp_path, folder):
 def test_a_noise_pool_without_recordings_is_refused(tmp_path, folder):
     (tmp_path / "pool").mkdir()
     with pytest.raises(
-        AsdError, match=r"noise_pool: .*pool is not a folder with \.wav files of noise: correct the path"
+        AsdError, match=r"noise_pool: .*pool is not a folder with recordings of noise: correct the path"
     ):
         select(config(str(folder)) | {"noise_pool": str(tmp_path / "pool")})
 

@@ -20,6 +20,7 @@ class Fields:
     rates: dict[str, float] = field(default_factory=dict)
     other: Ours = None
     shape: tuple[int, ...] = ()
+    part: int | str | None = None
     untyped = 3
 
 class Empty: ...
@@ -33,7 +34,8 @@ def test_arguments_are_read_from_init_and_from_fields():
         return [(argument.name, argument.required) for argument in recipe_check.constructor(TREES[name])]
 
     assert listed("Init") == [("size", True), ("rate", False), ("names", False), ("name", True), ("flag", False)]
-    assert listed("Fields") == [("size", True), ("depth", False), ("rates", False), ("other", False), ("shape", False)]
+    fields = {"size": True, "depth": False, "rates": False, "other": False, "shape": False, "part": False}
+    assert listed("Fields") == list(fields.items())
     assert listed("Empty") == []
 
 
@@ -59,6 +61,8 @@ WRONG = [
     ("Init", "size", None, "int"), ("Init", "rate", "1e-3", "float"), ("Init", "rate", False, "float"),
     ("Init", "names", "abc", r"list\[str\]"), ("Init", "names", ["a", 1], r"list\[str\]"), ("Init", "flag", 1, "bool"),
     ("Init", "name", 5, "str"), ("Fields", "depth", "x", r"int \| None"), ("Fields", "depth", 1.5, r"int \| None"),
+    ("Fields", "depth", True, r"int \| None"), ("Fields", "part", True, r"int \| str \| None"),
+    ("Fields", "rates", {"a": True}, r"dict\[str, float\]"), ("Fields", "shape", [1, True], r"tuple\[int, \.\.\.\]"),
     ("Fields", "rates", {"a": "b"}, r"dict\[str, float\]"), ("Fields", "rates", [1.0], r"dict\[str, float\]"),
 ]  # fmt: skip
 
@@ -71,7 +75,7 @@ def test_values_of_a_wrong_type_are_refused(name, key, value, kind):
 
 @pytest.mark.parametrize("key", ["untyped", "sise", "self"])
 def test_unknown_keys_are_refused(key):
-    with pytest.raises(AsdError, match=f"^toy.{key}: unknown key: use one of: depth, other, rates, shape, size$"):
+    with pytest.raises(AsdError, match=f"^toy.{key}: unknown key: use one of: depth, other, part, rates, shape, size$"):
         recipe_check.check_arguments(TREES["Fields"], {"size": 1, key: 1}, "toy")
     with pytest.raises(AsdError, match=f"^toy.{key}: unknown key: use one of: none$"):
         recipe_check.check_arguments(TREES["Empty"], {key: 1}, "toy")

@@ -167,7 +167,7 @@ def _files(given: Sequence[str]) -> list[Path]:
         found = _listed(sys.stdin.buffer.read()) if word == "-" else _recordings(Path(word))
         if not found:
             where = "standard input" if word == "-" else word
-            raise AsdError(f"{where}: contains no recordings: give .wav files, or folders that contain some")
+            raise AsdError(f"{where}: contains no recordings: give files, or folders that contain some")
         files += found
     return files
 

@@ -30,12 +30,12 @@ def prepare_noise(recordings: Path, dataset: str, out: Path, settings: NoiseSett
     """Write `out`: int16 audio with the length and sampling rate of the clip format, and kind `noise`.
 
     Longer recordings are split into several rows. The last piece is padded with zeros; the column `samples` is its
-    length without the padding. Raises AsdError for a folder without .wav files.
+    length without the padding. Raises AsdError for a folder without recordings.
     """
     entries, others = recordings_and_others(recordings)
     paths = [Path(entry) for entry in entries]
     if not paths:
-        raise AsdError(f"{recordings}: contains no .wav files of noise: correct noise_pool")
+        raise AsdError(f"{recordings}: contains no recordings of noise: correct noise_pool")
     if others:
         _notice.warning("%s: %s", recordings, unused(others))
     pieces = _pieces(paths, settings)

@@ -31,7 +31,7 @@ def refuse_indivisible(settings: Training, network: nn.Module) -> None:
     chosen = settings.micro_batch
     if chosen is None:
         return
-    if chosen != AUTO and not (isinstance(chosen, int) and chosen >= 1):
+    if chosen != AUTO and not (type(chosen) is int and chosen >= 1):
         raise AsdError(f"training.micro_batch: {chosen!r}: give {AUTO}, or a number of examples from 1")
     if not getattr(network, "divisible", False) or layers_of(network):
         raise AsdError(

@@ -154,7 +154,7 @@ def _noise_pool(block: dict[str, Any], config: dict[str, Any], where: str) -> Pa
         return None
     folder = _path(given)
     if not is_folder(folder) or not recordings(folder):
-        raise AsdError(f"{where}: {folder} is not a folder with .wav files of noise: correct the path")
+        raise AsdError(f"{where}: {folder} is not a folder with recordings of noise: correct the path")
     return folder
 
 

@@ -117,7 +117,8 @@ def _fits(value: Any, annotation: ast.expr) -> bool:
     if isinstance(annotation, ast.Subscript):  # list[int]
         items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
         inner = annotation.slice
-        inner = inner.elts[-1] if isinstance(inner, ast.Tuple) else inner
+        if isinstance(inner, ast.Tuple):  # dict[str, int], tuple[int, ...]
+            inner = inner.elts[0 if ast.unparse(inner.elts[-1]) == "..." else -1]
         return _fits(value, annotation.value) and all(_fits(item, inner) for item in items)
     name = ast.unparse(annotation)
     allowed = _TYPES.get(name)
