@@ -77,7 +77,7 @@ rule train_model:
     resources:
         gpu=lambda w: graph.gpus * graph.devices("models", w.model),
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
-        mem_mb=lambda w, input, attempt: 8000 * attempt + round(input.size_mb),
+        mem_mb=lambda w, input, attempt: 8000 * attempt + inputs.megabytes(input),
         runtime=lambda w, input, attempt: limits.minutes("train_model", w, input, 480)
         * attempt,
     params:
@@ -128,7 +128,7 @@ rule embed:
     resources:
         gpu=graph.gpus,
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
-        mem_mb=lambda w, input, attempt: 4000 * attempt + round(input.size_mb),
+        mem_mb=lambda w, input, attempt: 4000 * attempt + inputs.megabytes(input),
         runtime=lambda w, input, attempt: limits.minutes("embed", w, input, 60)
         * attempt,
     params:
