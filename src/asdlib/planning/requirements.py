@@ -185,9 +185,10 @@ def _backends(graph: Graph, variant: Variant, one: tuple[str, str], present: Pre
 def _few_pairs(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[str]:
     """Yield why a separator of a machine cannot be trained on so few recordings."""
     for key in separators_for(graph, variant, *one):
+        recipe = graph.recipe("separators", key)
         clean = present.count(one, "clean")
         noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
-        if not_separated(clean, noise, Pairs(**graph.recipe("separators", key).settings["pairs"])):
+        if not recipe.trained or not_separated(clean, noise, Pairs(**recipe.settings["pairs"])):
             continue
         found = [too_few(clean or present.count(one, "train"), "machine"), noise and too_few(noise, "noise")]
         yield from filter(None, found)
