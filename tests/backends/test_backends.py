@@ -27,6 +27,11 @@ TOYS = {
     "minimum_covering_volume": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "nearest_neighbours": ({"representation": "distances", "neighbours": 3}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "reconstruction_error": ({"representation": "distances"}, [[1.0]], [[7.0]]),
+    "neighbour_views": (
+        {"statistics": "distances", "modulation": "distances", "bands": 1, "window": 1},
+        [[1.0, 2.0]],
+        [[7.0, 9.0]],
+    ),
     "prototypes": ({"representation": "distances", "centroids": 4}, [[1.0, 2.0]], [[9.0, 7.0]]),
     "smallest_distance": ({"representation": "distances"}, [[1.0, 2.0]], [[7.0, 9.0]]),
     "topic_mixture": ({"representation": "distances", "components": 2}, [[1.0, 2.0]], [[7.0, 9.0]]),
@@ -87,7 +92,11 @@ def test_an_anomalous_clip_scores_higher(toy) -> None:
     assert strange_score > threshold
 
 
-STANDARDISED = ("density_softmax", "nearest_neighbours")  # whose scores are offsets from the usual ones
+STANDARDISED = (
+    "density_softmax",
+    "nearest_neighbours",
+    "neighbour_views",
+)  # whose scores are offsets from the usual ones
 
 
 FEW = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (0, 1), (0, 3), (20, 1)]  # clips of source and target domain

@@ -43,7 +43,7 @@ COURSES = {
 }
 
 LOOK = 10  # steps between two looks at the loss
-RECIPES = toy_recipes()
+RECIPES = {name: made for name, made in toy_recipes().items() if hasattr(MODELS[made[0]], "loss")}
 
 
 def test_every_kind_has_a_recipe() -> None:

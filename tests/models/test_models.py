@@ -6,9 +6,11 @@ from helpers.model_toys import TOYS, built, toy_clips, toy_of, whole
 
 from asdlib.examples.clips import Batch
 from asdlib.models import MODELS
+from asdlib.workflow import class_facts
 
 # The least cosine of gradients in bf16 and float32: toy clips differ little, and batch norms amplify the rounding.
 LEAST_ALIKE = {"dual_branch_cnn": 0.7}
+TRAINED = sorted(kind for kind, made in MODELS.items() if getattr(made, "trained", True))
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -17,12 +19,21 @@ def toy(request: pytest.FixtureRequest):
     return built(request.param, clips), clips
 
 
+def test_the_graph_reads_from_the_text_of_a_class_whether_it_is_trained() -> None:
+    assert [kind for kind in sorted(MODELS) if class_facts.is_trained(kind)] == TRAINED
+    assert all(hasattr(MODELS[kind], "loss") == (kind in TRAINED) for kind in MODELS)
+    for kind, made in MODELS.items():
+        assert class_facts.uses_gpu("models", kind) == getattr(made, "uses_gpu", True)
+
+
 def test_toys_are_of_models_that_exist() -> None:
     assert TOYS.keys() <= MODELS.keys()
 
 
-def test_the_loss_is_finite_and_reaches_every_parameter(toy) -> None:
-    model, clips = toy
+@pytest.mark.parametrize("kind", TRAINED)
+def test_the_loss_is_finite_and_reaches_every_parameter(kind: str) -> None:
+    clips = toy_clips(toy_of(kind)[1])
+    model = built(kind, clips)
     examples = model.examples(clips)
     loss = model.loss(examples.batch(torch.arange(len(examples))))
     assert torch.isfinite(loss)
@@ -31,7 +42,7 @@ def test_the_loss_is_finite_and_reaches_every_parameter(toy) -> None:
     assert without == []
 
 
-@pytest.mark.parametrize("kind", sorted(MODELS))
+@pytest.mark.parametrize("kind", TRAINED)
 def test_in_bf16_the_loss_and_its_gradient_are_those_of_float32_but_for_the_rounding(kind: str) -> None:
     """A recipe can set `precision: bf16`, and the training loop then uses autocast with any model."""
     clips = toy_clips(toy_of(kind)[1])

@@ -111,7 +111,7 @@ def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None
 def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
     for system in inputs.report_settings(graph)["systems"]:
         recipes = [("separators", key) for key in system["separators"]] + [("models", key) for key in system["models"]]
-        stops = [key for registry, key in recipes if graph.recipe(registry, key).training.get("early_stop")]
+        stops = [key for registry, key in recipes if (graph.recipe(registry, key).training or {}).get("early_stop")]
         assert system["early_stop"] == stops
         assert bool(stops) or system["name"] not in ("system3", "system4")
 

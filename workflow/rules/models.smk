@@ -107,13 +107,14 @@ rule train_model:
         command("train_model")
 
 
-# Embed every training and test clip of a machine with its model, or with the models of its sections.
+# Embed every training and test clip of a machine with its model, or with the models of its sections. A model that is
+# not trained is built from its recipe, with the file of public weights if it names one.
 rule embed:
     input:
         features=lambda w: inputs.embedded_features(
             graph, w.model, w.view, w.dataset, w.machine
         ),
-        model=lambda w: inputs.all_weights(
+        model=lambda w: inputs.embedded_with(
             graph, graph.recipe("models", w.model), w.dataset, w.machine
         ),
     output:
@@ -126,7 +127,7 @@ rule embed:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=graph.gpus,
+        gpu=lambda w: graph.gpus_to_embed(w.model),
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
         mem_mb=lambda w, input, attempt: 4000 * attempt + inputs.megabytes(input),
         runtime=lambda w, input, attempt: limits.minutes("embed", w, input, 60)
@@ -139,7 +140,10 @@ rule embed:
         arguments=lambda w, input, output, resources: as_json(
             {
                 "features": input.features,
-                "model": input.model[0],
+                "model": (
+                    None if graph.recipe("models", w.model).frozen else input.model[0]
+                ),
+                "frozen": settings.frozen(graph, graph.recipe("models", w.model)),
                 "sections": inputs.section_models(
                     graph, graph.recipe("models", w.model), w.dataset, w.machine
                 ),

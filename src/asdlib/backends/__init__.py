@@ -11,6 +11,7 @@ clips of these domains; `fit` calls it, and `asdlib check` before any run.
 from asdlib.backends.density_softmax import DensitySoftmax
 from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
 from asdlib.backends.nearest_neighbours import NearestNeighbours
+from asdlib.backends.neighbour_views import NeighbourViews
 from asdlib.backends.prototypes import Prototypes
 from asdlib.backends.reconstruction_error import ReconstructionError
 from asdlib.backends.smallest_distance import SmallestDistance
@@ -20,6 +21,7 @@ BACKENDS: dict[str, type] = {
     "density_softmax": DensitySoftmax,
     "minimum_covering_volume": MinimumCoveringVolume,
     "nearest_neighbours": NearestNeighbours,
+    "neighbour_views": NeighbourViews,
     "prototypes": Prototypes,
     "reconstruction_error": ReconstructionError,
     "smallest_distance": SmallestDistance,

@@ -10,7 +10,8 @@ from asdlib.data.clip_format import ClipFormat
 from asdlib.steps.embed import Embedder
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import ChannelSeparator, ClipSeparator
-from asdlib.workflow import inputs
+from asdlib.training.frozen_model import FrozenModel
+from asdlib.workflow import inputs, settings
 from asdlib.workflow.ancestry import reads_far, separators_of
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
@@ -79,8 +80,12 @@ class ClipPipeline:
     def _embedder(self, model: Recipe) -> Embedder:
         if model.key not in self._embedders:
             where = self._graph, model, self._target.dataset, self._target.machine
-            own = inputs.section_models(*where).get(self._target.section, inputs.all_weights(*where)[0])
-            self._embedders[model.key] = Embedder(Path(own), **self._processor)
+            frozen = settings.frozen(self._graph, model)
+            if frozen:
+                self._embedders[model.key] = Embedder(None, **self._processor, frozen=typed(FrozenModel, frozen))
+            else:
+                own = inputs.section_models(*where).get(self._target.section, inputs.all_weights(*where)[0])
+                self._embedders[model.key] = Embedder(Path(own), **self._processor)
         return self._embedders[model.key]
 
     def _separator(self, view: str) -> ClipSeparator | ChannelSeparator:

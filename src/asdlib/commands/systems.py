@@ -56,7 +56,8 @@ def text(system: dict[str, Any]) -> str:
     table = "exists" if system["scores"] else "does not exist yet"
     if system["scored_with"] and not system["scored_with"]["this_config"]:
         table = f"is of a run with other data or settings (data: {', '.join(system['scored_with']['data'])})"
-    found = [f"scores.csv {table}", f"trained weights {_of(system['trained'])}"]
+    trained = f"trained weights {_of(system['trained'])}" if system["trained"]["needed"] else "trains nothing"
+    found = [f"scores.csv {table}", trained]
     if system["public_weights"]["needed"]:
         found.append(f"public weights {_of(system['public_weights'])}")
     found.append(f"machines with recordings {_of(system['recordings'])}")

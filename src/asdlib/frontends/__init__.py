@@ -13,6 +13,7 @@ from asdlib.frontends.fbank_pair import FbankPair
 from asdlib.frontends.log_mel import LogMel
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
+from asdlib.frontends.spectral_statistics import SpectralStatistics
 
 FRONTENDS: dict[str, type] = {
     "averaged_spectrogram": AveragedSpectrogram,
@@ -22,4 +23,5 @@ FRONTENDS: dict[str, type] = {
     "log_mel": LogMel,
     "magnitude_spectrogram": MagnitudeSpectrogram,
     "magnitude_spectrum": MagnitudeSpectrum,
+    "spectral_statistics": SpectralStatistics,
 }

@@ -5,6 +5,10 @@ A model is an `nn.Module` with the methods
 - `loss(batch) -> Tensor`: the scalar to minimise,
 - `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each.
 
+A class with the attribute `trained = False` is not trained and needs only `embed`: its recipes have no `training`, and
+`embed` builds it from the recipe and the file of public weights, if the recipe names one. With `uses_gpu = False`,
+`embed` asks for no GPU. Both are read as text and have to stand in the body of the class.
+
 It can also have
 - `terms(batch) -> dict[str, Tensor]`: the weighted terms whose sum is the loss. The log of the training then has each
   term, and its share of the gradient,
@@ -41,6 +45,7 @@ from asdlib.models.dismae import Dismae
 from asdlib.models.dual_branch_cnn import DualBranchCnn
 from asdlib.models.eat import Eat
 from asdlib.models.eat_classifier import EatClassifier
+from asdlib.models.feature_parts import FeatureParts
 from asdlib.models.ssl_fusion import SslFusion
 
 MODELS: dict[str, type] = {
@@ -55,5 +60,6 @@ MODELS: dict[str, type] = {
     "dual_branch_cnn": DualBranchCnn,
     "eat": Eat,
     "eat_classifier": EatClassifier,
+    "feature_parts": FeatureParts,
     "ssl_fusion": SslFusion,
 }

@@ -1,4 +1,4 @@
-"""Embed every training and test clip of a machine with a trained model."""
+"""Embed every training and test clip of a machine with a trained or a frozen model."""
 
 import logging
 from collections.abc import Iterator
@@ -14,10 +14,12 @@ from asdlib.data.refused_tables import refusable
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.examples.clips import Batch, origins, with_notes
+from asdlib.models import MODELS
 from asdlib.runtime.devices import choose_device
 from asdlib.runtime.gpu_memory import explained
 from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.build import restore_model
+from asdlib.training.frozen_model import FrozenModel, parameters_of
 from asdlib.training.refusals import refuse_left_out
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
@@ -30,32 +32,45 @@ _log = logging.getLogger(__name__)
 
 def embed(
     features: Path,
-    model: Path,
+    model: Path | None,
     out: Path,
     device: str,
     gpus: int,
     threads: int,
     sections: dict[str, Path] | None = None,
+    frozen: FrozenModel | None = None,
 ) -> None:
     """Write `out`: one row with the model's embeddings for every training and test clip in `features`.
 
     `sections` has the weights for the clips of each section if they have models of their own; otherwise it is empty,
-    and all clips are embedded with `model`. The models' calibration samples, if they have any, are stored in the
-    table's notes. If the training of the model was refused, `out` says so and has no rows. If that of a section's model
-    was, the notes say so, and the clips of this section have no rows.
+    and all clips are embedded with `model`. A model that is not trained is given as `frozen` instead; the table's notes
+    then have its number of parameters. The models' calibration samples, if they have any, are stored in the notes. If
+    the training of the model was refused, `out` says so and has no rows. If that of a section's model was, the notes say
+    so, and the clips of this section have no rows.
     """
     with refusable(out):
-        Embedder(model, device, gpus, threads, sections).write(features, out)
+        Embedder(model, device, gpus, threads, sections, frozen).write(features, out)
 
 
 class Embedder:
     """Models in memory that embed one table of features after another; the arguments are those of `embed`."""
 
-    def __init__(self, model: Path, device: str, gpus: int, threads: int, sections: dict[str, Path] | None = None):
+    def __init__(
+        self,
+        model: Path | None,
+        device: str,
+        gpus: int,
+        threads: int,
+        sections: dict[str, Path] | None = None,
+        frozen: FrozenModel | None = None,
+    ):
         self._threads = threads
-        self._device = choose_device(device, gpus)
-        self._loaded, self._refused = _load(sections or {EVERY: model})
-        self._recipe = Recipe("models", next(iter(self._loaded.values())).recipe)
+        self._frozen = frozen
+        self._loaded, self._refused = _load(sections or ({} if frozen else {EVERY: model}))
+        self._recipe = frozen.recipe if frozen else Recipe("models", next(iter(self._loaded.values())).recipe)
+        # A model that asks for no GPU stays on the CPU, also where the config wants a GPU for all others.
+        useful = getattr(MODELS[self._recipe.kind], "uses_gpu", True)
+        self._device = choose_device(device, gpus) if useful else torch.device("cpu")
 
     def write(self, features: Path, out: Path) -> None:
         """Write `out` as `embed` does."""
@@ -68,6 +83,8 @@ class Embedder:
         notes = {"features": table.digest, "calibration": samples.pop(EVERY, {}), "section_calibration": samples}
         notes |= {REFUSED_SECTIONS: self._refused} if self._refused else {}
         with explained(self._recipe, self._device):
+            if self._frozen:  # no other file says how large the network is
+                notes["parameters"] = parameters_of(self._networks[EVERY])
             for network in self._networks.values():
                 if hasattr(network, "for_machine"):
                     network.for_machine(table.notes["machine"])
@@ -82,6 +99,8 @@ class Embedder:
 
     @cached_property
     def _networks(self) -> dict[str, torch.nn.Module]:
+        if self._frozen:
+            return {EVERY: self._frozen.build().to(self._device)}
         return {section: restore_model(one).to(self._device) for section, one in self._loaded.items()}
 
     def _groups(self, table: ClipTable) -> Iterator[tuple[pa.Table, dict[str, np.ndarray]]]:
@@ -107,7 +126,7 @@ def _load(models: dict[str, Path]) -> tuple[dict[str, Checkpoint], dict[str, str
             loaded[section] = checkpoints.load(path)
         except TooFewClipsError as error:
             refused[section] = str(error)
-    if not loaded:
+    if refused and not loaded:
         raise TooFewClipsError(next(iter(refused.values())))
     return loaded, refused
 

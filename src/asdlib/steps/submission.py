@@ -8,6 +8,7 @@ from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.data.made import record, refuse_altered
+from asdlib.data.tables import ClipTable
 from asdlib.data.text_files import whole_text
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
@@ -78,7 +79,7 @@ def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: Submis
 
 def _known(system: SubmittedSystem, settings: SubmissionSettings) -> dict[str, Any]:
     """Return the fields of the meta file that the workflow knows."""
-    sizes = {path: count_parameters(Path(path)) for paths in system.networks.values() for path in paths}
+    sizes = {path: _parameters(Path(path)) for paths in system.networks.values() for path in paths}
     return {
         "name": system.title,
         "input_sampling_rate": f"{settings.sample_rate / 1000:g}kHz",
@@ -87,6 +88,11 @@ def _known(system: SubmittedSystem, settings: SubmissionSettings) -> dict[str, A
         # The largest sum of any machine: if every machine has its own network, only one of them is used for a clip.
         "total_parameters": max(sum(sizes[path] for path in paths) for paths in system.networks.values()),
     }
+
+
+def _parameters(path: Path) -> int:
+    """Return the number of parameters of a trained network, or of the frozen one that made a table of embeddings."""
+    return ClipTable(path).notes["parameters"] if path.suffix == ".parquet" else count_parameters(path)
 
 
 def _pack(folder: Path, archive: Path, name: str) -> None:

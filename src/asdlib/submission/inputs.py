@@ -12,7 +12,7 @@ from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
 from asdlib.workflow import inputs, paths
-from asdlib.workflow.ancestry import networks_for
+from asdlib.workflow.ancestry import sizes_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.variants import Variant
 from asdlib.workflow.words import RAW
@@ -71,7 +71,7 @@ def clip_files(graph: Graph) -> list[str]:
 
 
 def network_files(graph: Graph) -> list[str]:
-    """Return all trained weights that the package's scores depend on."""
+    """Return the files that say how large the networks are that the package's scores depend on."""
     found = [path for variant in variants(graph) for paths in _networks(graph, variant).values() for path in paths]
     return list(dict.fromkeys(found))
 
@@ -133,9 +133,9 @@ def _development_machines(graph: Graph) -> list[str]:
 
 
 def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
-    """Return {machine: the weights of all networks that process one of its clips}."""
+    """Return {machine: the files that say how large the networks are that process one of its clips}."""
     dataset = graph.config["submission"]["dataset"]
-    return {machine: networks_for(graph, variant, dataset, machine) for machine in graph.machines(dataset)}
+    return {machine: sizes_for(graph, variant, dataset, machine) for machine in graph.machines(dataset)}
 
 
 def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:

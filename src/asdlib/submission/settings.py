@@ -17,8 +17,8 @@ class SubmittedSystem:
     """One variant of a package.
 
     `scores` is the folder of its score files, `networks` are {machine: the weights of all networks that process one of
-    its clips}, `meta` are the fields of the meta file from the config. `figures` are the variant's rows of scores.csv
-    on the development set, `evaluated` those on the submitted dataset.
+    its clips, and the embeddings of frozen models}, `meta` are the fields of the meta file from the config. `figures`
+    are the variant's rows of scores.csv on the development set, `evaluated` those on the submitted dataset.
     """
 
     label: str

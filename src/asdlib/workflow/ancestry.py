@@ -50,8 +50,22 @@ def public_for(variant: Variant) -> Iterator[str]:
 def networks_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
     """Return the weights of the separators and models that process a machine's clips for a variant's scores."""
     separators = [path for view in variant.views for path in separators_of(graph, view, dataset, machine)]
-    models = [path for branch in variant.branches for path in inputs.all_weights(graph, branch.model, dataset, machine)]
-    return list(dict.fromkeys([*separators, *models]))
+    models = [branch.model for branch in variant.branches]
+    weights = [path for model in models for path in inputs.embedded_with(graph, model, dataset, machine)]
+    return list(dict.fromkeys([*separators, *weights]))
+
+
+def sizes_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> list[str]:
+    """Return the files that say how large the networks are that process a machine's clips for a variant's scores.
+
+    They are the weights of separators and trained models, and the embeddings of frozen models.
+    """
+    separators = [path for view in variant.views for path in separators_of(graph, view, dataset, machine)]
+    found = []
+    for branch in variant.branches:
+        embedded = paths.embeddings(branch.model.key, branch.views[0], dataset, machine)
+        found += [embedded] if branch.model.frozen else inputs.all_weights(graph, branch.model, dataset, machine)
+    return list(dict.fromkeys([*separators, *found]))
 
 
 def separators_of(graph: Graph, view: str, dataset: str, machine: str) -> list[str]:

@@ -92,6 +92,8 @@ def training_features(graph: Graph, model: str, dataset: str, machine: str) -> l
     """
     recipe = graph.recipe("models", model)
     where = f"{paths.model(model, dataset, machine)}"
+    if recipe.frozen:
+        raise AsdError(f"{where}: {recipe.name} is not trained and has no such file: request its embeddings")
     machine, section = paths.machine_and_section(machine)
     if (machine == ALL) != recipe.joint or bool(section) != _by_section(graph, recipe, dataset, machine):
         raise AsdError(f"{where}: its scope is {recipe.settings['scope']}: request that scope")
@@ -145,8 +147,10 @@ def trainings(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[s
     """Return what stands for the machine in the paths of the models that embed its clips.
 
     It is `all` for a joint model, and one name per section for a machine with several sections and a recipe of that
-    scope. A machine with a single section has one model, whatever the scope.
+    scope. A machine with a single section has one model, whatever the scope. A model that is not trained has none.
     """
+    if model.frozen:
+        return []
     if model.joint:
         return [ALL]
     if not _by_section(graph, model, dataset, machine):
@@ -157,6 +161,11 @@ def trainings(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[s
 def all_weights(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[str]:
     """Return the weights of all models that embed a machine's clips, in the order of `trainings`."""
     return [weights(model, dataset, trained) for trained in trainings(graph, model, dataset, machine)]
+
+
+def embedded_with(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[str]:
+    """Return the files of weights that embed a machine's clips: trained ones, or the public file of a frozen model."""
+    return public_weights(model) if model.frozen else all_weights(graph, model, dataset, machine)
 
 
 def section_models(graph: Graph, model: Recipe, dataset: str, machine: str) -> dict[str, str]:

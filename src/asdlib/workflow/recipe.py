@@ -36,7 +36,7 @@ class Recipe:
 
     @property
     def seed(self) -> int:
-        """The seed of the training, or of an augmentation's random numbers."""
+        """The seed of the training, or of an augmentation's random numbers; a model that is not trained has none."""
         return self.settings["seed"]
 
     @property
@@ -53,6 +53,11 @@ class Recipe:
     def trained(self) -> bool:
         """Whether a job trains the recipe; a separator without a training has no weights, and a key without a seed."""
         return self.training is not None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the recipe is that of a model that is not trained: every other model has a scope."""
+        return self.registry == "models" and "scope" not in self.settings
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdlib.errors import AsdError
-from asdlib.workflow import code_hash
+from asdlib.workflow import class_facts, code_hash
 from asdlib.workflow.snakemake_call import nested
 
 # Blocks of a recipe that configure a dataclass: {key: (module, class)}.
@@ -18,6 +18,8 @@ BLOCKS = {
     "training": ("asdlib.training.settings", "Training"),
     "pairs": ("asdlib.separation.settings", "Pairs"),
 }
+# The keys of a model that belong to its training.
+TRAINED = ("training", "views", "scope", "corpus", "init")
 _TYPES = {
     "int": (int,),
     "float": (int, float),
@@ -53,6 +55,8 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
         check_arguments(classes[place], given[place], f"{where}.{place}" if place else where)
     if registry == "separators":
         _check_training(block, classes[""], where)
+    if registry == "models":
+        _refuse_odd_training(block, where)
 
 
 def _check_training(block: dict[str, Any], tree: ast.ClassDef, where: str) -> None:
@@ -63,6 +67,17 @@ def _check_training(block: dict[str, Any], tree: ast.ClassDef, where: str) -> No
             raise AsdError(f"{where}.{key}: is missing: {block['kind']} is trained: add it")
         if not learns and key in block:
             raise AsdError(f"{where}.{key}: {block['kind']} is not trained: remove it")
+
+
+def _refuse_odd_training(block: dict[str, Any], where: str) -> None:
+    """Raise AsdError for a model without a training, or for one that is not trained and has what belongs to it."""
+    if class_facts.is_trained(block["kind"]):
+        if "training" not in block:
+            raise AsdError(f"{where}.training: is missing: add it")
+        return
+    for key in TRAINED:
+        if key in block:
+            raise AsdError(f"{where}.{key}: a model of kind {block['kind']} is not trained: remove it")
 
 
 def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.errors import AsdError
-from asdlib.workflow import paths, recipe_check
+from asdlib.workflow import class_facts, paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.shared_recipes import SHARED, SMALLEST, shared_recipes
@@ -118,7 +118,7 @@ class Recipes:
                 settings[field] = resolved if isinstance(settings[field], list) else resolved[0]
         if registry == "models":
             settings |= self._model_settings(settings, seed, here)
-        if registry in SEEDED and (registry != "separators" or "training" in settings):
+        if registry in SEEDED and not _is_frozen(registry, settings):
             settings["seed"] = seed
         return Recipe(registry, canonical(settings))
 
@@ -155,16 +155,18 @@ class Recipes:
 
     def _model_settings(self, settings: Settings, seed: int, here: str) -> Settings:
         """Return the settings of a model that need more than its own recipe: views, scope, corpus, public weights."""
+        public = settings.get("checkpoint")
+        found: Settings = {"checkpoint": self._public(public, f"{here}.checkpoint")} if public else {}
+        if _is_frozen("models", settings):
+            return found
         # Sorted: training examples follow the order of the views, which the key does not represent.
         views = self._views(sorted(settings.get("views", [RAW])), seed, f"{here}.views")
-        found: Settings = {"views": views, "scope": settings.get("scope", "machine")}
+        found |= {"views": views, "scope": settings.get("scope", "machine")}
         if SCORED in (settings.get("corpus") or []):
             named = [name for name in settings["corpus"] if name != SCORED]
             found["corpus"] = [*named, *(name for name in self.scored if name not in named)]
         _refuse_narrow_starts(settings | found, f"{here}.init")
         _refuse_narrow_corpus(settings | found, f"{here}.corpus")
-        if settings.get("checkpoint"):
-            found["checkpoint"] = self._public(settings["checkpoint"], f"{here}.checkpoint")
         return found
 
     def _branch(self, block: Settings, seed: int, where: str) -> Branch:
@@ -229,10 +231,19 @@ def _check(registry: str, block: Settings, where: str) -> None:
     recipe_check.check(registry, block | GIVEN.get(registry, {}), RESERVED[registry], where)
 
 
+def _is_frozen(registry: str, block: Settings) -> bool:
+    """Return whether a recipe is that of a model or separator that is not trained."""
+    if registry == "separators":
+        return "training" not in block
+    return registry == "models" and not class_facts.is_trained(block["kind"])
+
+
 def _refuse_narrow_starts(model: Settings, where: str) -> None:
     """Raise AsdError for a joint model that starts from a model of one machine, and the like."""
     widths = (SECTION, "machine", ALL)
     for init in as_list(model.get("init")):
+        if _is_frozen("models", init):
+            raise AsdError(f"{where}: {init['name']} is not trained: name its public weights as checkpoint instead")
         wanted, given = model["scope"], init["scope"]
         if widths.index(given) < widths.index(wanted):
             own = "on all" if wanted == ALL else f"per {wanted}"

@@ -88,6 +88,14 @@ def public_pins(graph: Graph, recipe: Recipe) -> list[str]:
     return [pin] if pin else []
 
 
+def frozen(graph: Graph, recipe: Recipe) -> Settings | None:
+    """Return what `embed` builds a model from that is not trained; None for a trained one."""
+    if not recipe.frozen:
+        return None
+    public = inputs.public_weights(recipe)
+    return {"settings": recipe.settings, "public": public, "pins": public_pins(graph, recipe)}
+
+
 def score(graph: Graph, variant: Variant, dataset: str, section: str) -> Settings:
     """Return the settings of `score`: the backends of a variant, the fusion of their scores, and the threshold."""
     return {
