@@ -320,8 +320,9 @@ def test_costs_are_those_of_recipes_and_rules_that_exist():
     for registry in set(REGISTRIES) - {"backends"}:
         assert set(costs["recipes"][registry]) <= {name for system in systems for name in system.get(registry, {})}
         for name, cost in costs["recipes"][registry].items():
-            trained = registry != "separators" or any("training" in s.get(registry, {}).get(name, {}) for s in systems)
-            assert set(cost) == (KEYS[registry] if trained else {"clip"}), name
+            trained = any("training" in s.get(registry, {}).get(name, {}) for s in systems)
+            frozen = not trained and {"models": {"clip", "values"}, "separators": {"clip"}}.get(registry)
+            assert set(cost) == (frozen or KEYS[registry]), name
     checkpoints = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
     assert set(costs["checkpoints"]) == set(checkpoints)
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)

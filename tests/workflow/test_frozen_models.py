@@ -17,6 +17,7 @@ from torch import nn
 from asdlib.data.tables import ClipTable, writing
 from asdlib.errors import AsdError
 from asdlib.models import MODELS
+from asdlib.planning.limits import Limits
 from asdlib.planning.progress import progress
 from asdlib.report.inputs import report_settings
 from asdlib.steps.embed import embed
@@ -209,3 +210,5 @@ def test_the_statistics_ask_for_no_gpu_and_other_models_do() -> None:
     chosen = Graph({**copy.deepcopy(CONFIG), **shipped, "data": "demo"}, ROOT)
     keys = {name: chosen.recipes.resolve("models", name, 13711).key for name in ("clip_statistics", "dense_ae")}
     assert [chosen.gpus_to_embed(keys[name]) for name in ("clip_statistics", "dense_ae")] == [0, 1]
+    job = {"model": keys["clip_statistics"], "view": "raw", "dataset": "demo", "machine": "fan"}
+    assert Limits(chosen).minutes("embed", job, [], 60) == 60

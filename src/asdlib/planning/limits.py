@@ -27,7 +27,8 @@ class Limits:
 
         Without a GPU, the estimate is that of the config's number of threads.
         """
-        job = Job(rule, tuple(inputs), (), dict(wildcards), self._graph.gpus)
+        gpus = self._graph.gpus_to_embed(wildcards["model"]) if rule == "embed" else self._graph.gpus
+        job = Job(rule, tuple(inputs), (), dict(wildcards), gpus)
         try:
             time = self._hours.of(job)
         except AsdError:  # the recordings cannot be counted: `prepare` fails and says why

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from asdlib.workflow import inputs
+from asdlib.workflow import inputs, paths
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import VIEWS

@@ -1,6 +1,7 @@
 """What a class of a registry says about itself by attributes, read from its text without importing it."""
 
 import ast
+from typing import Any
 
 from asdlib.workflow import code_hash
 
@@ -8,6 +9,13 @@ from asdlib.workflow import code_hash
 def is_trained(kind: str) -> bool:
     """Return whether models of a kind are trained; a class that is not says `trained = False`."""
     return _stated("models", kind, "trained")
+
+
+def is_frozen(registry: str, block: dict[str, Any]) -> bool:
+    """Return whether a recipe is that of a model or separator that is not trained."""
+    if registry == "separators":
+        return "training" not in block
+    return registry == "models" and not is_trained(block["kind"])
 
 
 def uses_gpu(registry: str, kind: str) -> bool:

@@ -16,9 +16,10 @@ from asdlib.errors import AsdError
 from asdlib.workflow import class_facts, paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
+from asdlib.workflow.scopes import refuse_narrow_corpus, refuse_narrow_starts
 from asdlib.workflow.shared_recipes import SHARED, SMALLEST, shared_recipes
 from asdlib.workflow.variants import Branch, Variant
-from asdlib.workflow.words import ALL, FAR, NAME, RAW, SCORED, SECTION
+from asdlib.workflow.words import FAR, NAME, RAW, SCORED
 from asdlib.workflow.yaml_files import check, load_yaml
 
 REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
@@ -118,7 +119,7 @@ class Recipes:
                 settings[field] = resolved if isinstance(settings[field], list) else resolved[0]
         if registry == "models":
             settings |= self._model_settings(settings, seed, here)
-        if registry in SEEDED and not _is_frozen(registry, settings):
+        if registry in SEEDED and not class_facts.is_frozen(registry, settings):
             settings["seed"] = seed
         return Recipe(registry, canonical(settings))
 
@@ -157,7 +158,7 @@ class Recipes:
         """Return the settings of a model that need more than its own recipe: views, scope, corpus, public weights."""
         public = settings.get("checkpoint")
         found: Settings = {"checkpoint": self._public(public, f"{here}.checkpoint")} if public else {}
-        if _is_frozen("models", settings):
+        if class_facts.is_frozen("models", settings):
             return found
         # Sorted: training examples follow the order of the views, which the key does not represent.
         views = self._views(sorted(settings.get("views", [RAW])), seed, f"{here}.views")
@@ -165,8 +166,8 @@ class Recipes:
         if SCORED in (settings.get("corpus") or []):
             named = [name for name in settings["corpus"] if name != SCORED]
             found["corpus"] = [*named, *(name for name in self.scored if name not in named)]
-        _refuse_narrow_starts(settings | found, f"{here}.init")
-        _refuse_narrow_corpus(settings | found, f"{here}.corpus")
+        refuse_narrow_starts(settings | found, f"{here}.init")
+        refuse_narrow_corpus(settings | found, f"{here}.corpus")
         return found
 
     def _branch(self, block: Settings, seed: int, where: str) -> Branch:
@@ -229,31 +230,3 @@ def _check(registry: str, block: Settings, where: str) -> None:
     if block.get("noise_from") and "noise" not in block:
         raise AsdError(f"{where}.noise_from: is ignored without noise: pool: add this, or leave noise_from out")
     recipe_check.check(registry, block | GIVEN.get(registry, {}), RESERVED[registry], where)
-
-
-def _is_frozen(registry: str, block: Settings) -> bool:
-    """Return whether a recipe is that of a model or separator that is not trained."""
-    if registry == "separators":
-        return "training" not in block
-    return registry == "models" and not class_facts.is_trained(block["kind"])
-
-
-def _refuse_narrow_starts(model: Settings, where: str) -> None:
-    """Raise AsdError for a joint model that starts from a model of one machine, and the like."""
-    widths = (SECTION, "machine", ALL)
-    for init in as_list(model.get("init")):
-        if _is_frozen("models", init):
-            raise AsdError(f"{where}: {init['name']} is not trained: name its public weights as checkpoint instead")
-        wanted, given = model["scope"], init["scope"]
-        if widths.index(given) < widths.index(wanted):
-            own = "on all" if wanted == ALL else f"per {wanted}"
-            raise AsdError(
-                f"{where}: {init['name']} is trained per {given}, {model['name']} {own}: use scope: {wanted} in both"
-            )
-
-
-def _refuse_narrow_corpus(model: Settings, where: str) -> None:
-    """Raise AsdError for a model of one machine that has a corpus, which has the machines of many datasets."""
-    scope = model["scope"]
-    if model.get("corpus") and scope != ALL:
-        raise AsdError(f"{where}: {model['name']} is trained per {scope}: use scope: all, or leave the corpus out")

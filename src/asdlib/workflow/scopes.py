@@ -1,0 +1,27 @@
+"""Scopes of models that do not fit the models or datasets that they build on."""
+
+from asdlib.errors import AsdError
+from asdlib.workflow import class_facts
+from asdlib.workflow.recipe import Settings, as_list
+from asdlib.workflow.words import ALL, SECTION
+
+
+def refuse_narrow_starts(model: Settings, where: str) -> None:
+    """Raise AsdError for a joint model that starts from a model of one machine, and the like."""
+    widths = (SECTION, "machine", ALL)
+    for init in as_list(model.get("init")):
+        if class_facts.is_frozen("models", init):
+            raise AsdError(f"{where}: {init['name']} is not trained: name its public weights as checkpoint instead")
+        wanted, given = model["scope"], init["scope"]
+        if widths.index(given) < widths.index(wanted):
+            own = "on all" if wanted == ALL else f"per {wanted}"
+            raise AsdError(
+                f"{where}: {init['name']} is trained per {given}, {model['name']} {own}: use scope: {wanted} in both"
+            )
+
+
+def refuse_narrow_corpus(model: Settings, where: str) -> None:
+    """Raise AsdError for a model of one machine that has a corpus, which has the machines of many datasets."""
+    scope = model["scope"]
+    if model.get("corpus") and scope != ALL:
+        raise AsdError(f"{where}: {model['name']} is trained per {scope}: use scope: all, or leave the corpus out")
