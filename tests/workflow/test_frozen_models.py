@@ -209,6 +209,6 @@ def test_the_statistics_ask_for_no_gpu_and_other_models_do() -> None:
     shipped = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())
     chosen = Graph({**copy.deepcopy(CONFIG), **shipped, "data": "demo"}, ROOT)
     keys = {name: chosen.recipes.resolve("models", name, 13711).key for name in ("clip_statistics", "dense_ae")}
-    assert [chosen.gpus_to_embed(keys[name]) for name in ("clip_statistics", "dense_ae")] == [0, 1]
+    assert [settings.gpus_to_embed(chosen, keys[name]) for name in ("clip_statistics", "dense_ae")] == [0, 1]
     job = {"model": keys["clip_statistics"], "view": "raw", "dataset": "demo", "machine": "fan"}
     assert Limits(chosen).minutes("embed", job, [], 60) == 60

@@ -127,7 +127,7 @@ rule embed:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
     resources:
-        gpu=lambda w: graph.gpus_to_embed(w.model),
+        gpu=lambda w: settings.gpus_to_embed(graph, w.model),
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
         mem_mb=lambda w, input, attempt: 4000 * attempt + inputs.megabytes(input),
         runtime=lambda w, input, attempt: limits.minutes("embed", w, input, 60)

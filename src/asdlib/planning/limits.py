@@ -8,6 +8,7 @@ from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
 from asdlib.planning.hours import Hours
+from asdlib.workflow import settings
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS
 
@@ -27,7 +28,7 @@ class Limits:
 
         Without a GPU, the estimate is that of the config's number of threads.
         """
-        gpus = self._graph.gpus_to_embed(wildcards["model"]) if rule == "embed" else self._graph.gpus
+        gpus = settings.gpus_to_embed(self._graph, wildcards["model"]) if rule == "embed" else self._graph.gpus
         job = Job(rule, tuple(inputs), (), dict(wildcards), gpus)
         try:
             time = self._hours.of(job)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.errors import AsdError, printable
-from asdlib.workflow import class_facts, datasets, recipe_check, yaml_files
+from asdlib.workflow import datasets, recipe_check, yaml_files
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.recipe import Recipe, canonical
 from asdlib.workflow.recipes import Recipes
@@ -84,10 +84,6 @@ class Graph:
     def devices(self, registry: str, key: str) -> int:
         """Return the number of GPUs (on a CPU: processes) that train a recipe together."""
         return (self.recipe(registry, key).training or {}).get("devices", 1)
-
-    def gpus_to_embed(self, key: str) -> int:
-        """Return the number of GPUs that a job requests that embeds clips with a model."""
-        return self.gpus if class_facts.uses_gpu("models", self.recipe("models", key).kind) else 0
 
     def variant(self, system: str, name: str, seeded: str) -> Variant:
         """Return the variant that the wildcards of a path name.

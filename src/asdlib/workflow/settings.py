@@ -4,7 +4,7 @@ from functools import cache
 
 from asdlib.data.channels import FAR, NEAR, channel_number
 from asdlib.errors import AsdError
-from asdlib.workflow import datasets, inputs, paths
+from asdlib.workflow import class_facts, datasets, inputs, paths
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, Settings
@@ -86,6 +86,11 @@ def public_pins(graph: Graph, recipe: Recipe) -> list[str]:
     """Return the pinned SHA-256 of a model's public weights: a list with at most one entry."""
     pin = graph.config["checkpoints"][recipe.public["name"]].get("sha256") if recipe.public else None
     return [pin] if pin else []
+
+
+def gpus_to_embed(graph: Graph, key: str) -> int:
+    """Return the number of GPUs that a job requests that embeds clips with a model."""
+    return graph.gpus if class_facts.uses_gpu("models", graph.recipe("models", key).kind) else 0
 
 
 def frozen(graph: Graph, recipe: Recipe) -> Settings | None:
