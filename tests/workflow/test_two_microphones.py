@@ -90,7 +90,8 @@ def test_recordings_of_one_microphone_are_refused_before_a_run(root: Path, monke
     rows = [Clip(Path(f"{n}.wav"), f"{n}.wav", "00", kind, "source", None) for n, kind in enumerate(("train", "test"))]
     present = Present({one: rows}, {}, {one: 160_000}, frozenset([one]))
     refusals = {verdict.variant: verdict.refusals for verdict in verdicts(graph, present)}
-    assert refusals == {"mse": [], "mahalanobis": [], "both": [f"fan: {NOT_FAR}"]}
+    assert refusals["both"] == [f"fan: {NOT_FAR}"]
+    assert refusals["mse"] == refusals["mahalanobis"] == []
 
 
 @pytest.mark.parametrize(

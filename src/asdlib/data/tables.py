@@ -1,12 +1,10 @@
 """Clip tables: Parquet files with one row per clip, first the metadata, then the tensors.
 
-There is one table per machine. Each row group contains clips of one kind, so that the training rows, or the metadata,
-can be read without the rest. A table is written under a temporary name and then renamed. Its footer contains the
-recipe that made it, a digest of its content and digests of every row group. Whatever is read is compared with them;
-the footer itself with a digest of its own (asdlib.data.table_footer).
+There is one table per machine. Each row group has clips of one kind, so that training rows, or the metadata, can be
+read without the rest. A table is written under a temporary name and then renamed. Its footer has the recipe, a digest
+of the content, digests of every row group, which are checked on reading, and its own (asdlib.data.table_footer).
 
-A table of audio has one tensor, `audio`, in units of the last bit of 16: full scale is 32768. Recordings are int16.
-Separated clips may be float32, so that what a separator leaves is not rounded away where it is quiet.
+The tensor `audio` has units of the last of 16 bits: int16, or float32 where a separator may leave less than a unit.
 """
 
 import json
@@ -78,8 +76,7 @@ def writing(
 ) -> Iterator[ClipWriter]:
     """Open a clip table for writing; the file appears once everything is written.
 
-    `tensors` are declared as name=(dtype, shape of one clip). `recipe` made the table; `notes` are further facts about
-    it. Both must be serialisable as JSON.
+    `tensors` are name=(dtype, shape of one clip). `recipe` made the table, `notes` are further facts; both become JSON.
     """
     kinds = {name: pa.fixed_shape_tensor(arrow_type(dtype), tuple(shape)) for name, (dtype, shape) in tensors.items()}
     header = {"recipe": json.dumps(recipe, sort_keys=True), "notes": json.dumps(notes or {}, sort_keys=True)}

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -73,7 +72,7 @@ def export(exported: Exported, out: Path, facts: dict[str, str]) -> tuple[str, f
     `facts` are stored in the file. Raises AsdError if the network cannot be exported, or if the file deviates by more
     than TOLERANCE.
     """
-    onnx = _library("onnx")
+    onnx = _library()
     if getattr(exported.network, "conditional", False):
         raise AsdError(f"{exported.name}: cannot be exported: rules infer its condition: use `asdlib score`")
     function = _Outputs(exported).eval()
@@ -97,11 +96,12 @@ def export(exported: Exported, out: Path, facts: dict[str, str]) -> tuple[str, f
     return used, deviation
 
 
-def _library(name: str) -> ModuleType:
+def _library() -> ModuleType:
     try:
-        return import_module(name)
+        import onnx
     except ImportError as error:
-        raise AsdError(f"{name}: is not installed: `.venv/bin/pip install -e '.[onnx]'`") from error
+        raise AsdError("onnx: is not installed: `.venv/bin/pip install -e '.[onnx]'`") from error
+    return onnx
 
 
 def _clip(exported: Exported, seed: int) -> Tensor:
