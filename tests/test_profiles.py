@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.checkout import SETTINGS, add_toy_machines, make_checkout
 from snakemake.cli import parse_args
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,3 +42,14 @@ def test_each_rule_with_a_gpu_has_its_line_in_the_profile_for_slurm() -> None:
     block = yaml.safe_load(text[text.index("# set-resources:") :].replace("# ", ""))["set-resources"]
     rules = [part for path in ROOT.glob("workflow/rules/*.smk") for part in path.read_text().split("\nrule ")[1:]]
     assert block.keys() == {rule.partition(":")[0] for rule in rules if " gpu=" in rule}
+
+
+def test_without_a_gpu_trainings_run_side_by_side(tmp_path: Path) -> None:
+    """Nothing is asked for of which there is none, so that only cores and memory limit the jobs."""
+    checkout = make_checkout(tmp_path, SETTINGS.replace("device: cpu", "device: auto"))
+    add_toy_machines(checkout, "fan", "pump")
+    with checkout.start("results/baseline/scores.csv", "--dry-run", CUDA_VISIBLE_DEVICES="") as run:
+        printed = run.finish()
+    asked = [line for line in printed.splitlines() if "gpu=" in line]
+    assert len(asked) == 4  # two machines, each trained and embedded
+    assert all("gpu=0, " in line for line in asked)

@@ -17,7 +17,7 @@ from helpers.toy_recordings import make_machine
 ROOT = Path(__file__).resolve().parents[2]
 TOY_SYSTEM = ROOT / "tests" / "end_to_end" / "toy_system"
 NEEDED = ("Snakefile", "workflow", "config", "src", "profiles", "envs", "resources/reported",
-          "resources/costs.yaml", "resources/zenodo.lock.json", "pyproject.toml")  # fmt: skip
+          "resources/costs.yaml", "resources/memory.yaml", "resources/zenodo.lock.json", "pyproject.toml")  # fmt: skip
 TOY_CLASSES = {
     "separators": ("toy_gain", "ToyGain"),
     "augmentations": ("toy_mix", "ToyMix"),
@@ -29,6 +29,7 @@ SETTINGS = """
 data: toy
 device: cpu
 threads: 1
+memory: 1100 # MB: 1.3 times the highest peak of a toy
 prepare: {seconds: 1.0}
 override:
   models:

@@ -25,7 +25,7 @@ rule download:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("download", w, 1000, attempt),
         runtime=lambda w, attempt: 240 * attempt,
     params:
         settings=lambda w: as_json(settings.download(graph, w.dataset)),
@@ -55,7 +55,7 @@ rule prepare:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("prepare", w, 1000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(settings.prepare(graph, w.dataset, w.machine)),
@@ -115,7 +115,7 @@ rule prepare_noise:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("prepare_noise", w, 1000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(settings.prepare_noise(graph, w.dataset)),
@@ -160,7 +160,7 @@ rule train_separator:
     threads: lambda w: graph.config["threads"] * graph.devices("separators", w.separator)
     resources:
         gpu=lambda w: graph.gpus * graph.devices("separators", w.separator),
-        mem_mb=lambda w, attempt: 16000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("train_separator", w, 16000, attempt),
         runtime=lambda w, input, attempt: limits.minutes(
             "train_separator", w, input, 480
         )
@@ -206,7 +206,7 @@ rule separate:
     threads: graph.config["threads"]
     resources:
         gpu=lambda w: graph.gpus * graph.recipe("separators", w.separator).trained,
-        mem_mb=lambda w, attempt: 4000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("separate", w, 4000, attempt),
         runtime=lambda w, input, attempt: limits.minutes("separate", w, input, 120)
         * attempt,
     params:
@@ -251,7 +251,7 @@ rule augment:
         "../../envs/asdlib.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("augment", w, 2000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(

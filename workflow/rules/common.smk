@@ -4,7 +4,7 @@ All rules have three params. A change of `settings` or `code`, which decide the 
 the other arguments of the step. It is a function of the output, and Snakemake does not compare such params, so that a
 change runs nothing again. A value in `arguments` that does decide the result is therefore also a param of its own.
 
-The code that the rules call is in asdlib.workflow, asdlib.planning.limits, asdlib.report.inputs and
+The code that the rules call is in asdlib.workflow, asdlib.planning, asdlib.report.inputs and
 asdlib.submission.inputs, and is tested there.
 """
 
@@ -18,12 +18,14 @@ from pathlib import Path
 
 from asdlib.errors import AsdError
 from asdlib.planning.limits import Limits
+from asdlib.planning.memory import Memory
 from asdlib.report import inputs as report_inputs
 from asdlib.runtime import (
     failures,
     guard,
     job_environment,
     live_line,
+    local_run,
     lock,
     text_streams,
 )
@@ -98,6 +100,8 @@ onstart:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
     termination.end_on_signals(submits=workflow.non_local_exec)
+    if said := local_run.in_words(found_here):
+        logger.info(said)
     if workflow.is_main_process:
         live_line.show(
             logger, len(workflow.dag), workflow.output_settings.quiet or ()
@@ -117,7 +121,18 @@ def one_of(names):
     return "|".join(map(re.escape, sorted(names))) or "(?!)"  # (?!) matches nothing
 
 
+# With --jobs, which local runs do not need, jobs are submitted: the login node says nothing about where they run.
+is_local = workflow.is_main_process and workflow.resource_settings.nodes is None
+given = workflow.global_resources
+found_here = local_run.found(given, graph.gpus > 0) if is_local else {}
+for name, limit in found_here.items():
+    workflow.register_resource(name, limit)
 limits = Limits(graph)
+memory = Memory(
+    graph,
+    is_local,
+    *(given[n].value if n in given else None for n in ("mem_mb", "gpu")),
+)
 
 
 def variant_of(w):

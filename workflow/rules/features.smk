@@ -25,7 +25,7 @@ rule extract_features:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("extract_features", w, 2000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(graph.recipe("frontends", w.frontend).settings),

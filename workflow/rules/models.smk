@@ -24,7 +24,7 @@ rule fetch_checkpoint:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("fetch_checkpoint", w, 1000, attempt),
         runtime=lambda w, attempt: 240 * attempt,
     params:
         # A function of the output re-runs nothing: a pin or the text of a licence does not change the file.
@@ -77,7 +77,9 @@ rule train_model:
     resources:
         gpu=lambda w: graph.gpus * graph.devices("models", w.model),
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
-        mem_mb=lambda w, input, attempt: 8000 * attempt + inputs.megabytes(input),
+        mem_mb=lambda w, input, attempt: memory.mb(
+            "train_model", w, 8000, attempt, input
+        ),
         runtime=lambda w, input, attempt: limits.minutes("train_model", w, input, 480)
         * attempt,
     params:
@@ -129,7 +131,7 @@ rule embed:
     resources:
         gpu=lambda w: settings.gpus_to_embed(graph, w.model),
         # The features on top: in memory, or in the page cache, which SLURM counts as well.
-        mem_mb=lambda w, input, attempt: 4000 * attempt + inputs.megabytes(input),
+        mem_mb=lambda w, input, attempt: memory.mb("embed", w, 4000, attempt, input),
         runtime=lambda w, input, attempt: limits.minutes("embed", w, input, 60)
         * attempt,
     params:

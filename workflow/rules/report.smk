@@ -20,7 +20,7 @@ rule illustrate:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("illustrate", w, 2000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(
@@ -54,7 +54,7 @@ rule report:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda w: memory.mb("report", w, 1000, 1),
         runtime=30,
     params:
         settings=lambda w: as_json(report_inputs.report_settings(graph)),

@@ -33,7 +33,7 @@ rule score:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("score", w, 2000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(
@@ -76,7 +76,7 @@ rule tabulate:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda w: memory.mb("tabulate", w, 1000, 1),
         runtime=30,
     params:
         settings=lambda w: as_json(settings.tabulate(graph, w.system)),

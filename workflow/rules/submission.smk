@@ -25,7 +25,7 @@ rule submission:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=lambda w: memory.mb("submission", w, 1000, 1),
         runtime=30,
     params:
         settings=lambda w: as_json(submission_inputs.settings(graph)),

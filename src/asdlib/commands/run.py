@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"systems, {' or '.join(RULES)}, or files to make (default: the config's systems)",
     )  # fmt: skip
     parser.add_argument("--cores", metavar="N", help="processor cores (default: all)")
-    parser.add_argument("--gpus", type=int, metavar="N", help="GPU jobs at a time; 0 computes on the CPU (default: 1)")
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPU jobs at a time (default: all; 0: use the CPU)")
     parser.add_argument("--slurm", action="store_true", help=f"run on a SLURM cluster with {SLURM}")
     parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")
     parser.add_argument("--dry-run", action="store_true", help="only list the jobs")

@@ -29,7 +29,8 @@ class Job:
 
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
     """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
-    options = ["--dry-run", "--cores", "1", "--quiet", "host"]  # overrides a profile that hides the jobs
+    # `--quiet host` overrides a profile that hides the jobs, and the hours of one GPU are planned wherever this runs.
+    options = ["--dry-run", "--cores", "1", "--quiet", "host", "--resources", "gpu=1"]
     command = [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(), check=False,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from asdlib.errors import AsdError
+from asdlib.runtime.gpus import installed
 from asdlib.runtime.job_environment import is_first, is_slurm_job
 
 WAIT = 0.5  # s between two attempts to lock a GPU
@@ -33,15 +34,44 @@ def claim(gpus: int) -> int:
     allocation that the user made, jobs share the visible GPUs: this one waits until enough of them are free and
     reserves them until its process ends. A process that a holder of a lease starts uses the holder's GPUs.
     """
-    visible = _visible()
+    names = visible()
     if is_slurm_job():
-        granted = len(visible) if any(map(os.environ.get, GRANTED)) else gpus
+        granted = len(names) if any(map(os.environ.get, GRANTED)) else gpus
         if not 0 < gpus < granted:
             return granted
-    wanted = min(gpus, len(visible))
-    if wanted and not _held and is_first() and not _inherits(visible):
-        _lease(visible, wanted)  # the other processes of a training use the lease of its first
+    wanted = min(gpus, len(names))
+    if wanted and not _held and is_first() and not _inherits(names):
+        _lease(names, wanted)  # the other processes of a training use the lease of its first
     return gpus
+
+
+def visible() -> list[str]:
+    """Return the names of the GPUs visible to CUDA, from CUDA_VISIBLE_DEVICES or the driver.
+
+    Like CUDA, read numbers, UUIDs and names of MIG devices up to the first entry that is none of these: `0,-1,1` is 0.
+    """
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return [str(number) for number in range(installed())]
+    names: dict[str, None] = {}  # a set that keeps the order
+    for name in map(str.strip, chosen.split(",")):
+        if not _NAME.fullmatch(name):
+            break
+        names[name] = None
+    return list(names)
+
+
+def usable() -> int:
+    """Return how many GPUs jobs can use at a time: the visible ones, and none where the driver shows none.
+
+    CUDA_VISIBLE_DEVICES may be set on machines without a GPU, too. Like CUDA, stop at the first number that no GPU has.
+    """
+    total = installed()
+    if not total:
+        return 0
+    names = visible()
+    unknown = (place for place, name in enumerate(names) if name.isdigit() and int(name) >= total)
+    return next(unknown, len(names))
 
 
 def _inherits(visible: list[str]) -> bool:
@@ -81,22 +111,6 @@ def _lease(visible: list[str], gpus: int) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
     os.environ[HOLDER] = f"{os.getpid()}:{','.join(taken)}"
     _held.extend(taken.values())
-
-
-def _visible() -> list[str]:
-    """Return the names of the GPUs visible to CUDA, from CUDA_VISIBLE_DEVICES or the driver's device files.
-
-    Like CUDA, read numbers, UUIDs and names of MIG devices up to the first entry that is none of these: `0,-1,1` is 0.
-    """
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
-    names: dict[str, None] = {}  # a set that keeps the order
-    for name in map(str.strip, chosen.split(",")):
-        if not _NAME.fullmatch(name):
-            break
-        names[name] = None
-    return list(names)
 
 
 def _folder() -> Path:

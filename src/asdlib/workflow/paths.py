@@ -16,6 +16,7 @@ SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
 TRAIN_PART = "/train"  # in the path of a table of features: of training clips alone
 COSTS = "resources/costs.yaml"
+MEMORY = "resources/memory.yaml"
 PINS = "resources/zenodo.lock.json"
 # The files that `score` writes for a section: {prefix of the name: suffix of the name}.
 SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}

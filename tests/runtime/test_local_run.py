@@ -1,0 +1,115 @@
+"""What a local run finds: the GPUs and the memory of the machine, without either."""
+
+import ctypes
+from pathlib import Path
+
+import pytest
+
+from asdlib.runtime import gpu_leases, gpus, host_memory, local_run
+
+
+class Driver:
+    """The driver's management library with a number of GPUs; None: it does not answer."""
+
+    def __init__(self, found: int | None):
+        self._found = found
+
+    def nvmlInit_v2(self) -> int:
+        return 18 if self._found is None else 0  # 18: the versions of driver and library differ
+
+    def nvmlDeviceGetCount_v2(self, count: ctypes.c_uint) -> int:
+        count._obj.value = self._found
+        return 0
+
+    def nvmlShutdown(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Return a function that pretends a driver with a number of GPUs, its device files and CUDA_VISIBLE_DEVICES."""
+
+    def pretend(driver: int | str | None, files: int = 0, chosen: str | None = None) -> None:
+        def load(name: str) -> Driver:
+            if driver == "missing":
+                raise OSError(name)
+            return Driver(driver)
+
+        monkeypatch.setattr(ctypes, "CDLL", load)
+        monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+        for name in ("nvidiactl", "nvidia-uvm", *(f"nvidia{number}" for number in range(files))):
+            (tmp_path / name).touch()
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if chosen is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("driver", "files", "chosen", "usable"),
+    [
+        ("missing", 0, None, 0),
+        ("missing", 2, None, 2),  # a container without the management library
+        ("missing", 0, "0,1", 0),  # the variable is set, but there is no GPU
+        (4, 4, None, 4),
+        (4, 4, "2,3", 2),
+        (4, 4, "1,7,2", 1),  # CUDA stops at a number that no GPU has
+        (4, 4, "", 0),
+        (4, 4, "-1", 0),
+        (1, 1, "MIG-a,MIG-b", 2),
+        (None, 1, None, 0),  # the driver does not answer: CUDA cannot use the GPU either
+    ],
+)
+def test_gpus_are_counted_as_cuda_would(machine, driver, files: int, chosen: str | None, usable: int) -> None:
+    machine(driver, files, chosen)
+    assert gpu_leases.usable() == usable
+
+
+GROUPS = {
+    "version 2": ("0::/jobs/mine\n", {"jobs/memory.max": "4000000000", "jobs/mine/memory.max": "max"}),
+    "version 1": ("9:cpu,cpuacct:/\n7:memory:/mine\n", {"memory/mine/memory.limit_in_bytes": "4000000000"}),
+    "a limit above what there is": ("0::/\n", {"memory.max": "9223372036854771712"}),
+    "the files of another machine": ("0::/nowhere\n", {}),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_memory_is_that_of_the_machine_or_of_the_control_group(monkeypatch, tmp_path: Path, name: str) -> None:
+    listing, files = GROUPS[name]
+    for path, text in {"proc/self/cgroup": listing, **{f"sys/fs/cgroup/{key}": v for key, v in files.items()}}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(host_memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000}.__getitem__)
+    expected = 3600 if name.startswith("version") else 14745
+    assert host_memory.usable_mb(tmp_path) == expected
+
+
+def test_a_system_that_does_not_say_how_much_memory_it_has_sets_no_limit(monkeypatch, tmp_path: Path) -> None:
+    def fail(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr(host_memory.os, "sysconf", fail)
+    assert host_memory.usable_mb(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "asks", "limits"),
+    [
+        ([], True, {"gpu": 4, "mem_mb": 9000}),
+        (["gpu"], True, {"mem_mb": 9000}),  # also --resources gpu=0
+        (["gpu", "mem_mb"], True, {}),
+        ([], False, {"mem_mb": 9000}),  # device: cpu
+    ],
+)
+def test_what_the_user_limits_is_not_looked_for(machine, monkeypatch, given: list[str], asks: bool, limits) -> None:
+    machine(4)
+    monkeypatch.setattr(host_memory, "usable_mb", lambda: 9000)
+    assert local_run.found(given, asks) == limits
+
+
+def test_what_was_found_is_one_line() -> None:
+    assert local_run.in_words({}) == ""
+    assert local_run.in_words({"gpu": 1}) == "found here: 1 GPU (other limits: --resources gpu=N)"
+    both = "found here: no GPU, 9,000 MB of memory for jobs (other limits: --resources gpu=N mem_mb=N)"
+    assert local_run.in_words({"gpu": 0, "mem_mb": 9000}) == both
