@@ -213,8 +213,16 @@ def test_tables_and_metrics_work_without_torch() -> None:
 
 @pytest.mark.parametrize("registry", ["models", "separators", "frontends", "augmentations", "backends"])
 def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str) -> None:
-    slow = ["sklearn", "librosa", "asteroid", "peft", "lightning_fabric", "huggingface_hub", "matplotlib"]
-    code = f"import sys, asdlib.{registry}; print([name for name in {slow} if name in sys.modules])"
+    imports_nothing_slow(registry)
+
+
+def test_the_tables_need_neither_scikit_learn_nor_scipy_stats() -> None:
+    imports_nothing_slow("steps.tabulate", "scipy.stats")
+
+
+def imports_nothing_slow(module: str, *more: str) -> None:
+    slow = [*more, "sklearn", "librosa", "asteroid", "peft", "lightning_fabric", "huggingface_hub", "matplotlib"]
+    code = f"import sys, asdlib.{module}; print([name for name in {slow} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     assert run.stdout.strip() == "[]"
 

@@ -4,8 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from asdlib.evaluation.jackknife import evaluator_ci95, leave_one_out_auc, leave_one_out_pauc, official_ci95
+from asdlib.evaluation.jackknife import (
+    _half_width,
+    evaluator_ci95,
+    leave_one_out_auc,
+    leave_one_out_pauc,
+    official_ci95,
+)
 from asdlib.evaluation.metrics import auc, official_score, pauc, section_metrics
 
 
@@ -18,6 +25,13 @@ def test_leave_one_out(size: int, decimals: int):
     for fast, metric in ((leave_one_out_auc, auc), (leave_one_out_pauc, pauc)):
         slow = [metric(np.delete(labels, i), np.delete(scores, i)) for i in range(size)]
         np.testing.assert_allclose(fast(labels, scores), slow, rtol=0, atol=1e-14)
+
+
+def test_the_interval_is_that_of_students_distribution():
+    for size in (2, 3, 10, 400):
+        replicates = np.random.default_rng(size).normal(size=size)
+        variance = (size - 1) / size * np.sum((replicates - replicates.mean()) ** 2)
+        assert _half_width(replicates) == stats.t.ppf(0.975, size - 1) * np.sqrt(variance)
 
 
 def test_a_class_with_one_clip_has_no_interval():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit  # the quantile that scipy.stats.t.ppf returns, whose import takes a second
 
 from asdlib.evaluation.figures import SINCE_2022, Definition
 from asdlib.evaluation.metrics import EPSILON, MAX_FPR, checked, clips_of_area, section_areas
@@ -128,7 +128,7 @@ def _half_width(replicates: Floats) -> float:
     """Return the half width of the 95 % jackknife interval from N leave-one-out values."""
     n = replicates.size
     variance = (n - 1) / n * np.sum((replicates - replicates.mean()) ** 2)
-    return float(student.ppf(0.975, n - 1) * np.sqrt(variance))
+    return float(stdtrit(n - 1, 0.975) * np.sqrt(variance))
 
 
 def _ratio(above: ArrayLike, below: ArrayLike, empty: float = math.nan) -> Floats:
