@@ -308,7 +308,7 @@ def test_what_a_feature_file_holds():
 KEYS = {
     "separators": {"train", "clip", "gflop", "share", "peak", "weights"},
     "augmentations": {"clip"},
-    "frontends": {"clip"},
+    "frontends": {"clip", "values"},
     "models": {"train", "clip", "gflop", "share", "peak", "weights", "values"},
 }
 
@@ -327,6 +327,32 @@ def test_costs_are_those_of_recipes_and_rules_that_exist():
     assert set(costs["checkpoints"]) == set(checkpoints)
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)
     assert set(costs["start"]) == set(rules)
+
+
+def test_the_features_of_recipes_are_counted(monkeypatch):
+    plain = graph(monkeypatch)
+    for name in yaml.safe_load((ROOT / COSTS).read_text())["recipes"]["frontends"]:
+        recipe = plain.recipe("frontends", key(plain, "frontends", name))
+        counted = sizes(plain)._costs.of(recipe)["values"]
+        assert sizes(plain)._computed(recipe) == counted, name
+
+
+def test_a_plan_of_unchanged_recipes_does_not_import_torch():
+    """It would take longer than everything else that the command does itself."""
+    program = (
+        "import sys; from pathlib import Path; from asdlib.planning import dry_run, rows\n"
+        "from asdlib.workflow.config import read_config; from asdlib.workflow.graph import Graph\n"
+        "graph = Graph(read_config([], []), Path())\n"
+        "fan = {'dataset': 'dcase2025_dev', 'machine': 'fan', 'view': 'raw', 'part': ''}\n"
+        "wildcards = [{'frontend': key, **fan} for key in graph.keys('frontends')]\n"
+        "jobs = [dry_run.Job('extract_features', (), (), one, 0) for one in wildcards]\n"
+        "assert rows.plan(graph, [], jobs).rows[0].disk_gb > 0\n"
+        "print('torch' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_cost_is_known_as_long_as_the_network_is_the_measured_one(monkeypatch):

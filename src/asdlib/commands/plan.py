@@ -27,16 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line for each system and one for all together, or the same as JSON."""
-    from asdlib.planning.dry_run import dry_run
-    from asdlib.planning.rows import plan
+    from asdlib.planning import dry_run
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
     from asdlib.workflow.paths import scores
 
     graph = Graph(read_config(args.configfile, args.config), Path())
     systems = chosen(args.systems, list(graph.recipes.systems)) or list(graph.recipes.systems)
-    jobs = dry_run([scores(system) for system in systems], args.configfile, args.config)
-    result = plan(graph, systems, jobs)
+    snakemake = dry_run.start([scores(system) for system in systems], args.configfile, args.config)
+    from asdlib.planning.rows import plan  # imports pandas, which takes a second, while Snakemake works
+
+    result = plan(graph, systems, dry_run.jobs_of(snakemake))
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
 
 

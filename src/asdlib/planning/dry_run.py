@@ -29,16 +29,31 @@ class Job:
 
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
     """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
+    return jobs_of(start(targets, files, entries))
+
+
+def start(targets: list[str], files: list[Path], entries: list[str]) -> subprocess.Popen[str]:
+    """Start the dry run, which takes seconds, for `jobs_of`."""
     # `--quiet host` overrides a profile that hides the jobs, and the hours of one GPU are planned wherever this runs.
     options = ["--dry-run", "--cores", "1", "--quiet", "host", "--resources", "gpu=1"]
     command = [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(), check=False,
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(),
         encoding="utf-8", errors="surrogateescape",
     )  # fmt: skip
-    if done.returncode:
-        raise AsdError(f"snakemake: {complaint(done.stdout)}")
-    return parse(done.stdout)
+
+
+def jobs_of(snakemake: subprocess.Popen[str]) -> list[Job]:
+    """Return the jobs of a dry run when it has listed them."""
+    with snakemake:
+        try:
+            printed, _ = snakemake.communicate()
+        except BaseException:
+            snakemake.kill()
+            raise
+    if snakemake.returncode:
+        raise AsdError(f"snakemake: {complaint(printed)}")
+    return parse(printed)
 
 
 def parse(printed: str) -> list[Job]:

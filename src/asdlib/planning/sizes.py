@@ -10,12 +10,14 @@ from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
 from asdlib.planning.hours import kinds_of, separates, training_clips
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.words import ALL, RAW
 
 GB = 1e9
 SAMPLE = 2  # bytes, int16
 PACKED = 0.5  # share of the samples' bytes that a table takes (docs/benchmarks.md, Feature cache)
 VALUE = 4  # bytes of a float32: of an embedding, or a sample of a separator without a training
+COUNTED = 160_000  # samples of the clips whose features resources/costs.yaml counts
 NUMBER = {"float32": 4, "float16": 2}  # bytes of a feature
 
 
@@ -94,8 +96,13 @@ class Sizes:
     @cache  # noqa: B019 (one plan per process)
     def _feature(self, key: str) -> int:
         """Return the bytes of one clip's features."""
-        from asdlib.frontends import FRONTENDS  # imports torch, which is not needed if nothing is left to do
-
         recipe = self._graph.recipe("frontends", key)
-        frontend = FRONTENDS[recipe.kind](**recipe.arguments)
-        return NUMBER[recipe.settings.get("dtype", "float32")] * prod(frontend.shape(self._samples))
+        cost = self._costs.of(recipe)
+        values = cost["values"] if cost and self._samples == COUNTED else self._computed(recipe)
+        return NUMBER[recipe.settings.get("dtype", "float32")] * values
+
+    def _computed(self, recipe: Recipe) -> int:
+        """Return how many numbers the features of one clip have, whatever the recipe and the length of the clips."""
+        from asdlib.frontends import FRONTENDS  # imports torch, which takes seconds
+
+        return prod(FRONTENDS[recipe.kind](**recipe.arguments).shape(self._samples))
