@@ -96,6 +96,7 @@ def test_a_job_that_needs_more_than_there_is_says_so_once(monkeypatch, caplog) -
 
 def test_every_recipe_and_every_other_rule_has_a_figure_and_its_source() -> None:
     systems = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "systems").glob("*.yaml")]
+    systems.append(yaml.safe_load((ROOT / "config" / "shared.yaml").read_text()))
     for registry in ("separators", "models"):
         assert set(TABLE[registry]) == {name for system in systems for name in system.get(registry, {})}
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)

@@ -86,7 +86,7 @@ rule prepare_far:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=lambda w, attempt: memory.mb("prepare_far", w, 1000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(settings.prepare(graph, w.dataset, w.machine, FAR)),
