@@ -2,8 +2,8 @@
 
 import json
 import re
+import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,7 +15,6 @@ from asdlib.workflow.paths import MEMORY
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = yaml.safe_load((ROOT / MEMORY).read_text())
-READ = SimpleNamespace(size_mb=500.4)
 
 
 def asked(
@@ -27,7 +26,9 @@ def asked(
     registry = "separators" if rule in ("train_separator", "separate") else "models"
     wildcards = {registry[:-1]: graph.recipes.resolve(registry, name, 13711).key, "machine": machine}
     memory = Memory(graph, **{"is_local": True, "limit": None, "gpus": 0, **options})
-    return memory.mb(rule, wildcards, 8000, attempt, READ)
+    with tempfile.NamedTemporaryFile() as features:
+        features.truncate(500_000_000)
+        return memory.mb(rule, wildcards, 8000, attempt, [features.name])
 
 
 def changed(name: str, registry: str = "models", **block) -> str:
@@ -87,7 +88,7 @@ def test_a_job_that_needs_more_than_there_is_says_so_once(monkeypatch, caplog) -
     memory = Memory(graph, is_local=True, limit=20_000, gpus=0)
     key = graph.recipes.resolve("models", "eat_2025", 13711).key
     for machine in ("all", "all"):
-        memory.mb("train_model", {"model": key, "machine": machine}, 8000, 1, READ)
+        memory.mb("train_model", {"model": key, "machine": machine}, 8000, 1)
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith(
         f"train_model {key}: needs about 50,960 MB of memory, and the run has 20,000 MB"

@@ -1,14 +1,14 @@
 """The memory that jobs ask for: a rule's own value on a cluster and on GPUs, and the measured one on this machine."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+import math
+import os
+from collections.abc import Iterable, Mapping
 
 from asdlib.planning.costs import SCALED
 from asdlib.planning.hours import COMPUTED_WITH, MEASURED
 from asdlib.workflow import yaml_files
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.inputs import megabytes
 from asdlib.workflow.paths import MEMORY
 
 MARGIN = 1.3  # what is asked for, by what was measured
@@ -32,7 +32,7 @@ class Memory:
         self._table = yaml_files.read_yaml(graph.root / MEMORY)
         self._warned: set[str] = set()
 
-    def mb(self, rule: str, wildcards: Mapping[str, str], own: int, attempt: int, features: Any = None) -> int:
+    def mb(self, rule: str, wildcards: Mapping[str, str], own: int, attempt: int, features: Iterable[str] = ()) -> int:
         """Return what a job asks for in MB; `own` is the rule's value, and `features` are the files of a network's job.
 
         Their size is only asked for if it counts, because it is unknown before they are made.
@@ -41,11 +41,11 @@ class Memory:
         features on the disk, does not ask for their size.
         """
         if not self._is_local:
-            return own * attempt + _size(features)
+            return own * attempt + megabytes(features)
         peak = self._peak(rule, wildcards)
         needed = (own if peak is None else peak) * attempt
         if wildcards.get("machine") != "all":
-            needed += _size(features)
+            needed += megabytes(features)
         self._warn(rule, wildcards, needed)
         return needed
 
@@ -79,8 +79,13 @@ class Memory:
             )  # fmt: skip
 
 
-def _size(files: Any) -> int:
-    return 0 if files is None else megabytes(files)
+def megabytes(files: Iterable[str]) -> int:
+    """Return the size of a job's input files in MB.
+
+    Raises FileNotFoundError for one that is still to be made: Snakemake asks again when it is there. Its own
+    `input.size_mb` leaves a coroutine behind that is never awaited, and Python warns of it.
+    """
+    return math.ceil(sum(os.path.getsize(file) for file in files) / 1e6)  # noqa: PTH202 (an error shall have the name)
 
 
 def _is_other_size(changed: Mapping[str, dict]) -> bool:

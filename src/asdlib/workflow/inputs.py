@@ -1,9 +1,7 @@
 """The input files of the stages, from the wildcards of their rules."""
 
-import math
 import os
 import sys
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -216,15 +214,6 @@ def reported_file(graph: Graph, system: str) -> list[str]:
 def audio_files(graph: Graph) -> list[str]:
     """Return the tables of prepared clips of all machines of the run."""
     return [paths.audio(RAW, dataset, machine) for dataset, machine in graph.run_machines]
-
-
-def megabytes(files: Iterable[str]) -> int:
-    """Return the size of a job's input files in MB.
-
-    Raises FileNotFoundError for one that is still to be made: Snakemake asks again when it is there. Its own
-    `input.size_mb` leaves a coroutine behind that is never awaited, and Python warns of it.
-    """
-    return math.ceil(sum(os.path.getsize(file) for file in files) / 1e6)  # noqa: PTH202 (an error shall have the name)
 
 
 @cache

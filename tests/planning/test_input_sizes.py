@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from snakemake.exceptions import is_file_not_found_error
 
-from asdlib.workflow.inputs import megabytes
+from asdlib.planning.memory import megabytes
 
 RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
 
