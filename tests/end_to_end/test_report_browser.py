@@ -1,6 +1,7 @@
 """The report in a real browser, opened from a file: on a desktop, on a telephone and on paper."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -8,9 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.checkout import Checkout
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from asdlib.report.images import heat
 
 pytestmark = [pytest.mark.workflow, pytest.mark.browser]
 
@@ -186,6 +190,36 @@ def test_the_errors_of_a_chosen_clip_are_drawn_by_frequency(page: Page, built: C
     first.locator(".mark").first.click()
     assert first.locator(".played rect").count() == 3
     assert "most in part 2 of 3, 3.5" in first.locator(".played svg").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_errors_of_a_chosen_clip_are_below_its_spectrogram(
+    page: Page, built: Checkout, tmp_path: Path, width: int
+) -> None:
+    """As for autoencoders of log-mel frames, which the toy's models are not; one has read the recording."""
+    text = built.read("results/report.html").decode()
+    picture = heat(np.eye(32, 80), "largest near 1.2 s and 3000 Hz", "magma")
+    drawn = {"view": "raw", "variants": ["joint"], "brightest": 16, "pictures": [picture] * 8}
+    block = json.dumps([{**drawn, "name": "ae-123456"}, {**drawn, "name": "ae-456789"}])
+    (tmp_path / "page.html").write_text(text.replace('"errors": []', f'"errors": {block}', 1))
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((tmp_path / "page.html").as_uri())
+    first = page.locator(".explorer").first
+    first.locator(".mark.heard").first.click()
+    spectrogram = first.locator(".played figure[data-view=raw] > img")
+    maps = first.locator(".played .errors img")
+    assert maps.evaluate_all("images => Promise.all(images.map(i => i.decode())).then(() => images.length)") == 2
+    assert maps.first.get_attribute("alt") == picture["alt"]
+    assert "ae-123456" in first.locator(".errors p").first.inner_text()
+    assert "1 or less  16 or more" in first.locator(".errors p").first.inner_text()
+    above, below = spectrogram.bounding_box(), maps.first.bounding_box()
+    assert (below["x"], below["width"]) == (above["x"], above["width"])  # the same axis of time
+    assert 0 < below["y"] - above["y"] - above["height"] < 20
+    assert page.evaluate(CUT_OFF) == []
+    assert "no map" not in first.locator("[role=status]").inner_text()
+    first.locator(".variant").select_option("both")
+    assert maps.count() == 0
+    assert "There is no map of its errors over time and frequency" in first.locator("[role=status]").inner_text()
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

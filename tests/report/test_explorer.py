@@ -1,11 +1,14 @@
 """What the page's script gets: the scores and percentiles of every test clip."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from asdlib.report.charts import Scores
-from asdlib.report.explorer import RANKED, explored, percentiles, rankings, ranks
+from asdlib.report.explorer import RANKED, error_maps_of, explored, percentiles, rankings, ranks
 from asdlib.report.selection import ends
+from asdlib.report.settings import ErrorMaps
 
 
 def rows(**scores: float) -> list[dict]:
@@ -48,6 +51,24 @@ def test_maps_place_the_clips_and_missing_pictures_have_none() -> None:
             {"name": "mse", "variants": ["x"], "picture": None, "bands": None}]  # fmt: skip
     found = explored({"x": own}, {"x": drawn("x", own, [])}, maps)["maps"]
     assert found == [{"name": "latent", "variants": ["x"], "places": [None, [0, 1000]], "bands": [[1.5], None]}]
+
+
+def test_errors_are_drawn_for_the_clips_that_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def error_maps(one: ErrorMaps, machine: str, section: str, clips: dict) -> dict:
+        asked.append((one.name, machine, section, clips))
+        return {name: f"map of {name}" for name in clips if name != "c"}  # as if its error were not finite
+
+    monkeypatch.setattr("asdlib.report.error_maps.error_maps", error_maps)
+    errors = [ErrorMaps("ae", "raw", {}, "", ["x", "refused"]), ErrorMaps("other", "raw", {}, "", ["refused"])]
+    own = rows(a=1.0, b=2.0, c=3.0)
+    found = explored({"x": own}, {"x": drawn("x", own, [])}, [])
+    waves = {"c": {"raw": 3}, "b": {"raw": 2}, "of another section": {"raw": 1}}
+    (one,) = error_maps_of(found, waves, "00", SimpleNamespace(errors=errors, machine="fan"))
+    assert one["pictures"] == [None, "map of b", None]
+    assert (one["name"], one["view"], one["variants"]) == ("ae", "raw", ["x"])
+    assert asked == [("ae", "fan", "00", {"b": {"raw": 2}, "c": {"raw": 3}})]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,37 @@ def test_separators_used_only_on_a_corpus_are_not_required_elsewhere() -> None:
     assert [any("/separated/" in path for path in paths) for paths in wanted] == [False, True]
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_autoencoders_of_log_mel_frames_have_maps_of_their_errors(graph: Graph, system: str) -> None:
+    settings = inputs.illustrate_settings(graph, system, "demo", "bearing")
+    for variant in inputs.first_variants(graph, system):
+        own = [one for one in settings["errors"] if variant.name in one["variants"]]
+        assert len(own) == (1 if system in ("baseline", "system3") else 0)
+        for one in own:
+            assert one["embeddings"] in embeddings_of(variant, "demo", "bearing")
+            assert one["embeddings"] == f"results/embeddings/{one['name']}/{one['view']}/demo/bearing.parquet"
+            assert one["weights"] == {"00": f"results/models/{one['name']}/demo/bearing/model.safetensors"}
+    drawn = inputs.illustrated(graph, system, "demo", "bearing")
+    wanted = {path for one in settings["errors"] for path in (*one["weights"].values(), one["embeddings"])}
+    assert wanted <= set(drawn)
+    assert not any(path.startswith("results/features/") for path in drawn)  # they may be deleted, see the FAQ
+
+
+def test_maps_of_errors_are_by_the_model_of_the_section() -> None:
+    older = with_systems(Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT), "baseline")
+    (one,) = inputs.illustrate_settings(older, "baseline", "dcase2020_dev", "fan")["errors"]
+    assert one["variants"] == ["mse", "mahalanobis"]
+    assert len(one["weights"]) > 1
+    assert all(f"/fan@{section}/" in path for section, path in one["weights"].items())
+
+
+def test_errors_of_frequencies_that_are_not_mel_bands_are_not_drawn(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "BANDED", "magnitude_spectrogram")
+    assert inputs.illustrate_settings(graph, "system3", "demo", "bearing")["errors"] == []
+
+
 def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     """Every recipe that a variant uses is one of its ancestors and has a row of costs, except backends."""
     found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}

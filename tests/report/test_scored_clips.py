@@ -35,7 +35,16 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSetti
     facts = {"system": "toy", "dataset": "here", "machine": "fan", "year": None, "seed": 1, "sections": ["00"]}
     return typed(
         IllustrateSettings,
-        facts | {"audio": "fan.parquet", "variants": variants, "maps": [], "clips": 1, "players": 3, "points": 10},
+        facts
+        | {
+            "audio": "fan.parquet",
+            "variants": variants,
+            "maps": [],
+            "errors": [],
+            "clips": 1,
+            "players": 3,
+            "points": 10,
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""What the page's script draws of a section: every test clip with its scores, percentiles and place on the maps."""
+"""What the page's script draws of a section: every test clip with its scores, percentiles, maps and their errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from asdlib.report.charts import Scores
+from asdlib.report.settings import IllustrateSettings
+from asdlib.report.sounds import Waves
 
 DIGITS = 5  # of a score; decisions are made before rounding
 RANKED = 20  # clips of a variant in the table of a section without labels
@@ -51,6 +53,27 @@ def _variant(rows: Sequence[Row], drawn: Scores, names: list[str]) -> Row:
         "normal": percentiles(values, normal),
         "normals": len(normal),
     }
+
+
+def error_maps_of(found: Row, waves: Mapping[str, Waves], section: str, settings: IllustrateSettings) -> list[Row]:
+    """Return for each autoencoder the maps of its errors, one for each clip of what `explored` returns.
+
+    The clips whose sounds are not given have None. Variants that have refused the section are not in `found`, and a
+    model that no other variant uses is left out.
+    """
+    scored = {one["variant"] for one in found["variants"]}
+    names = [clip["clip"] for clip in found["clips"]]
+    drawn = []
+    for one in settings.errors:
+        variants = [variant for variant in one.variants if variant in scored]
+        if variants:
+            from asdlib.report import error_maps  # imports torch, which takes a second and not every system needs
+
+            heard = {name: waves[name] for name in names if name in waves}
+            own = error_maps.error_maps(one, settings.machine, section, heard)
+            facts = {"name": one.name, "view": one.view, "variants": variants, "brightest": error_maps.BRIGHTEST}
+            drawn.append({**facts, "pictures": [own.get(name) for name in names]})
+    return drawn
 
 
 def rankings(found: Row) -> list[Row]:

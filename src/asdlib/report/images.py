@@ -57,9 +57,9 @@ def picture(figure: Figure, alt: str) -> Picture:
     return {"source": data_address("image/webp", buffer.getvalue()), "alt": alt, "width": width, "height": height}
 
 
-def heat(values: np.ndarray, alt: str) -> Picture:
+def heat(values: np.ndarray, alt: str, colours: str = "viridis") -> Picture:
     """Return an array (rows, columns) in [0, 1] as a WebP image, one pixel per value; row 0 is at the bottom."""
     buffer = io.BytesIO()
-    imsave(buffer, colormaps["viridis"](values[::-1]), format="webp", pil_kwargs=LOSSY)
+    imsave(buffer, colormaps[colours](values[::-1]), format="webp", pil_kwargs=LOSSY)
     height, width = values.shape
     return {"source": data_address("image/webp", buffer.getvalue()), "alt": alt, "width": width, "height": height}

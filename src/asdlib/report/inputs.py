@@ -1,7 +1,7 @@
 """The input files and settings of the rules `illustrate` and `report`, from the graph."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,14 @@ from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, canonical
-from asdlib.workflow.variants import Variant
+from asdlib.workflow.variants import Branch, Variant
 from asdlib.workflow.words import CORPUS, RAW
 from asdlib.workflow.yaml_files import read_yaml
 
 SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
+# Kinds of models and frontends with maps of errors over time and frequency (docs/report.md says why no others).
+MAPPED = ("conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder")
+BANDED = "log_mel"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -28,6 +31,8 @@ def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[s
     found = [settings["audio"], *(block["path"] for block in settings["maps"])]
     for variant in settings["variants"]:
         found += [*variant["training_scores"].values(), *variant["separators"].values()]
+    for block in settings["errors"]:
+        found += block["weights"].values()
     return list(dict.fromkeys(found))
 
 
@@ -57,6 +62,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -
             for variant in variants
         ],
         "maps": _maps(variants, dataset, machine),
+        "errors": _errors(graph, variants, dataset, machine),
         **graph.config["report"],
     }
 
@@ -70,14 +76,36 @@ def first_variants(graph: Graph, system: str) -> list[Variant]:
 def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
     """Return the embeddings to draw, with the representation that the backend reads; shared ones appear once."""
     found: dict[tuple, dict[str, Any]] = {}
+    for variant, branch, view, path in _read(variants, dataset, machine):
+        representation = branch.backend.settings.get("representation")
+        name = f"{representation or 'representations'} of {branch.model.key}, {view}"
+        block = {"path": path, "representation": representation, "name": name, "variants": []}
+        found.setdefault((path, representation), block)["variants"].append(variant.name)
+    return list(found.values())
+
+
+def _errors(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+    """Return the autoencoders whose errors are drawn, with their weights for each section; shared ones appear once."""
+    found: dict[str, dict[str, Any]] = {}
+    for variant, branch, view, path in _read(variants, dataset, machine):
+        model = branch.model
+        if model.kind not in MAPPED or model.frontend.kind != BANDED:
+            continue
+        own = inputs.section_models(graph, model, dataset, machine)
+        only = inputs.all_weights(graph, model, dataset, machine)[0]
+        weights = {section: own.get(section, only) for section in graph.datasets[dataset].machines[machine]}
+        block = {"name": model.key, "view": view, "weights": weights, "embeddings": path, "variants": []}
+        users = found.setdefault(path, block)["variants"]
+        users += [variant.name] if variant.name not in users else []
+    return list(found.values())
+
+
+def _read(variants: list[Variant], dataset: str, machine: str) -> Iterator[tuple[Variant, Branch, str, str]]:
+    """Yield every variant with each of its branches, views and embeddings."""
     for variant in variants:
         read = [(branch, view) for branch in variant.branches for view in branch.views]
         for (branch, view), path in zip(read, inputs.embeddings_of(variant, dataset, machine), strict=True):
-            representation = branch.backend.settings.get("representation")
-            name = f"{representation or 'representations'} of {branch.model.key}, {view}"
-            block = {"path": path, "representation": representation, "name": name, "variants": []}
-            found.setdefault((path, representation), block)["variants"].append(variant.name)
-    return list(found.values())
+            yield variant, branch, view, path
 
 
 # --- the page ------------------------------------------------------------------------------------------------------

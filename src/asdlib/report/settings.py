@@ -27,6 +27,20 @@ class EmbeddingMap:
 
 
 @dataclass(frozen=True)
+class ErrorMaps:
+    """An autoencoder whose errors over time and frequency are drawn: its name, the view it reads, and its variants.
+
+    `weights` are {section: file}. `embeddings` have the errors of the training clips.
+    """
+
+    name: str
+    view: str
+    weights: dict[str, str]
+    embeddings: str
+    variants: list[str]
+
+
+@dataclass(frozen=True)
 class IllustrateSettings:
     """What is shown of a machine.
 
@@ -43,6 +57,7 @@ class IllustrateSettings:
     audio: str
     variants: list[ShownVariant]
     maps: list[EmbeddingMap]
+    errors: list[ErrorMaps]
     clips: int
     players: int
     points: int

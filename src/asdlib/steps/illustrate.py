@@ -10,12 +10,12 @@ from asdlib.data.tables import ClipTable
 from asdlib.evaluation.figures import definition_of
 from asdlib.report.bands import strange_bands
 from asdlib.report.charts import Scores, histograms, roc_curves
-from asdlib.report.explorer import explored, rankings
+from asdlib.report.explorer import error_maps_of, explored, rankings
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
 from asdlib.report.selection import ends, foremost, refusal, scored_clips, scored_somewhere, spread
 from asdlib.report.settings import IllustrateSettings, ShownVariant
-from asdlib.report.sounds import read_clips, sounds_of
+from asdlib.report.sounds import Waves, read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
 from asdlib.workflow.words import RAW
 
@@ -52,7 +52,11 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         for name, one in scores.items():
             shown += [{**row, "threshold": one.threshold} for row in ends(own[name], settings.clips)]
     others = spread if any(row["label"] for row in rows) else foremost  # without labels, the ranking is what there is
-    players = _clips(shown, others(rows, settings.players), settings)
+    heard = others(rows, settings.players)
+    waves = _waves([*shown, *heard], settings)
+    for one in sections:
+        one["explored"]["errors"] = error_maps_of(one["explored"], waves, one["section"], settings)
+    players = _clips(shown, heard, waves, settings)
     facts = {name: getattr(settings, name) for name in ("system", "dataset", "machine", "seed")}
     write_illustrations(out, {**facts, "sections": sections, "clips": players})
     _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len(players))
@@ -92,17 +96,21 @@ def _maps(settings: IllustrateSettings, section: str, scored: set[str]) -> list[
     ]
 
 
-def _clips(shown: list[Row], heard: list[Row], settings: IllustrateSettings) -> list[Row]:
+def _waves(rows: list[Row], settings: IllustrateSettings) -> dict[str, Waves]:
+    """Return the sounds of the clips of some rows, as recorded and as separated for variants that have scores."""
+    paths = {RAW: Path(settings.audio)}
+    scored = [variant for variant in settings.variants if scored_somewhere(variant, settings)]
+    paths |= {view: Path(path) for variant in scored for view, path in variant.separators.items()}
+    return read_clips(paths, {row["clip"] for row in rows})
+
+
+def _clips(shown: list[Row], heard: list[Row], waves: dict[str, Waves], settings: IllustrateSettings) -> list[Row]:
     """Return every clip once, with its sounds and the variants for which it is shown.
 
     Clips that are only `heard` have the sound as recorded.
     """
-    scored = [variant for variant in settings.variants if scored_somewhere(variant, settings)]
-    separators = {variant.variant: variant.separators for variant in scored}
-    paths = {RAW: Path(settings.audio)}
-    paths |= {view: Path(path) for views in separators.values() for view, path in views.items()}
-    waves = read_clips(paths, {row["clip"] for row in [*shown, *heard]})
-    rate = ClipTable(paths[RAW]).recipe["sample_rate"]
+    separators = {variant.variant: variant.separators for variant in settings.variants}
+    rate = ClipTable(Path(settings.audio)).recipe["sample_rate"]
     clips: dict[str, Row] = {}
     for row in [*shown, *heard]:
         name = row["clip"]

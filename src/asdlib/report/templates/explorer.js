@@ -132,6 +132,22 @@ class Explorer {
     draw(svg, "line", { x1: 0, x2: width, y1: yOf(0), y2: yOf(0) });
   }
 
+  // Draw when and in which frequencies the chosen clip is reconstructed worse than training clips, below the spectrogram
+  // of what the model has read.
+  errorMap(sounds, { name, view, brightest, pictures }) {
+    const { source, alt, width, height } = pictures[this.chosen] ?? {};
+    if (!source) return;
+    const figures = [...sounds.querySelectorAll("figure[data-view]")];
+    const below = (figures.find((one) => one.dataset.view === view) ?? figures[0]).querySelector("img");
+    const part = document.createElement("div");
+    part.className = "errors";
+    Object.assign(write(part, "img", ""), { src: source, alt, width, height });
+    const legend = write(part, "p", `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less `);
+    write(legend, "span", "").className = "scale";
+    legend.append(` ${brightest} or more`);
+    below.after(part);
+  }
+
   figure(parent, label, height, role = "group") {
     const figure = write(parent, "figure", "");
     const width = figure.clientWidth;
@@ -213,6 +229,9 @@ class Explorer {
     const card = this.cards.get(clip);
     if (card) sounds.append(card.querySelector(".sounds").cloneNode(true));
     else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
+    const drawn = this.errors.filter((one) => one.variants.includes(own.variant));
+    if (card) drawn.reverse().forEach((one) => this.errorMap(sounds, one));
+    if (!drawn.length) write(said, "p", "There is no map of its errors over time and frequency: no model of this variant reconstructs windows of log-mel frames.");
     this.maps.filter((map) => map.variants.includes(own.variant) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
   }
 }

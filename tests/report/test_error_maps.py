@@ -1,0 +1,101 @@
+"""Maps of where in time and frequency a clip is reconstructed badly."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.image import imread
+
+from asdlib.data.tables import clip_rows, writing
+from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.report.error_maps import COLUMNS, ROWS, error_maps, pooled, rows_of_bands, usual_errors
+from asdlib.report.settings import ErrorMaps
+from asdlib.weights.checkpoints import Checkpoint, save
+
+RATE = 16000
+FRONTEND = {"kind": "log_mel", "name": "bands", "n_mels": 128, "dtype": "float32"}
+
+
+def put_errors(path: Path, **errors: np.ndarray) -> Path:
+    """Write a table of training clips' errors; every second clip is of section 01."""
+    with writing(path, {}, **{name: ("float32", array.shape[1:]) for name, array in errors.items()}) as written:
+        count = len(next(iter(errors.values())))
+        rows = [{"clip": str(number), "section": f"0{number % 2}", "domain": None, "split": "train", "label": None,
+                 "attributes": {}, "kind": "train", "samples": 1, "recorded_samples": 1, "frames": None,
+                 "source_file": f"train/{number}.wav"} for number in range(count)]  # fmt: skip
+        written.write(clip_rows(rows), **{name: array.astype(np.float32) for name, array in errors.items()})
+    return path
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> ErrorMaps:
+    """Return the maps of a network with random weights, and errors of training clips that are 1000."""
+    torch.manual_seed(0)
+    recipe = {"kind": "dense_autoencoder", "name": "ae", "hidden": 8, "latent": 2, "frontend": FRONTEND}
+    save(tmp_path / "00.safetensors", Checkpoint(recipe, DenseAutoencoder(hidden=8, latent=2).state_dict()))
+    errors = put_errors(tmp_path / "errors.parquet", mse=np.full((4, 1), 1000.0))
+    return ErrorMaps("ae-123456", "raw", {"00": str(tmp_path / "00.safetensors")}, str(errors), ["mse"])
+
+
+def wave(seconds: float, middle: float) -> np.ndarray:
+    """Return noise of one level, with a tone of 5125 Hz that swells and fades within 0.2 s."""
+    time = np.arange(round(RATE * seconds)) / RATE
+    noise = 0.1 * np.random.default_rng(0).normal(size=len(time))
+    swell = np.exp(-(((time - middle) / 0.05) ** 2))
+    return (noise + 300 * swell * np.sin(2 * np.pi * 5125 * time)).astype(np.float32)
+
+
+def test_a_tone_is_found_in_time_and_frequency(drawn: ErrorMaps) -> None:
+    found = error_maps(drawn, "fan", "00", {"a.wav": {"raw": wave(4, 2.5)}, "b.wav": {"raw": wave(1, 0.5)}})
+    assert list(found) == ["a.wav", "b.wav"]
+    assert "of ae-123456 over time and frequency" in found["a.wav"]["alt"]
+    assert "largest near 2.5 s and 5125 Hz" in found["a.wav"]["alt"]
+    image = imread(io.BytesIO(base64.b64decode(found["a.wav"]["source"].partition(",")[2])), format="webp")
+    assert image.shape[:2] == (ROWS, COLUMNS)
+    row, column = np.unravel_index(image[:, :, :3].astype(int).sum(axis=2).argmax(), image.shape[:2])
+    assert abs(column + 0.5 - 2.5 / 4 * COLUMNS) <= 2
+    assert abs(ROWS - row - 0.5 - 5.125 / 8 * ROWS) <= 2  # the first row of an image is the highest frequency
+    assert found["b.wav"]["width"] == 1 + RATE // 512  # no more columns than frames
+
+
+def test_the_view_that_the_model_reads_is_drawn(drawn: ErrorMaps) -> None:
+    waves = {"raw": wave(2, 0.5), "separated/x": wave(2, 1.5)}
+    alts = []
+    for view in ("raw", "separated/x", "separated/y"):  # the last is not kept, as it is equal to the recording
+        one = ErrorMaps(drawn.name, view, drawn.weights, drawn.embeddings, drawn.variants)
+        alts.append(error_maps(one, "fan", "00", {"a.wav": waves})["a.wav"]["alt"])
+    assert "near 0.5 s" in alts[0]
+    assert "near 1.5 s" in alts[1]
+    assert alts[2] == alts[0]
+
+
+def test_a_clip_whose_error_is_not_finite_has_no_map(drawn: ErrorMaps) -> None:
+    assert error_maps(drawn, "fan", "00", {"a.wav": {"raw": np.full(RATE, np.nan, np.float32)}}) == {}
+
+
+def test_the_errors_of_training_clips_are_of_the_section_and_of_bands_if_they_are_kept(tmp_path: Path) -> None:
+    bands = np.arange(12.0).reshape(4, 3)
+    kept = put_errors(tmp_path / "a.parquet", error=bands, mse=bands[:, :1])
+    np.testing.assert_allclose(usual_errors(kept, "00"), [3, 4, 5])
+    np.testing.assert_allclose(usual_errors(put_errors(tmp_path / "b.parquet", mse=bands[:, :1]), "01"), [6])
+
+
+@pytest.mark.parametrize(("rate", "bands"), [(16000, 128), (16000, 256), (16000, 40), (44100, 128)])
+def test_every_row_is_a_mean_of_bands_near_its_frequency(rate: int, bands: int) -> None:
+    rows = rows_of_bands(rate, bands)
+    np.testing.assert_allclose(rows.sum(axis=1), 1)
+    assert (np.diff([np.average(np.arange(bands), weights=row) for row in rows]) >= 0).all()
+    assert rows[0, 0] > 0
+    assert rows[-1, -1] > 0
+
+
+def test_columns_are_means_of_frames() -> None:
+    frames = np.arange(160.0)[:, None]
+    np.testing.assert_allclose(pooled(frames)[:, 0], np.arange(COLUMNS) * 2 + 0.5)
+    np.testing.assert_allclose(pooled(frames[:7]), frames[:7])
+    uneven = pooled(frames[:126])
+    np.testing.assert_allclose(uneven[:, 0], (np.arange(COLUMNS) + 0.5) * 126 / COLUMNS - 0.5, atol=0.2)
+    assert uneven.mean() == pytest.approx(frames[:126].mean())
