@@ -19,6 +19,7 @@ from asdlib.errors import AsdError
 
 # For each kind: its arguments, and the representations of a normal and of an anomalous clip.
 TOYS = {
+    "band_memory": ({"representation": "distances"}, [[1.0, 2.0]], [[9.0, 7.0]]),
     "density_softmax": (
         {"representation": "distances", "own": "distances", "temperature": 2.0},
         [[-1.0, -20.0]],
@@ -93,6 +94,7 @@ def test_an_anomalous_clip_scores_higher(toy) -> None:
 
 
 STANDARDISED = (
+    "band_memory",
     "density_softmax",
     "nearest_neighbours",
     "neighbour_views",

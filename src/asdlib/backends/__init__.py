@@ -8,6 +8,7 @@ clips of these domains; `fit` calls it, and `asdlib check` before any run.
 `anomaly_score(test) -> (N,)` returns one score per clip; a higher score is more anomalous.
 """
 
+from asdlib.backends.band_memory import BandMemory
 from asdlib.backends.density_softmax import DensitySoftmax
 from asdlib.backends.minimum_covering_volume import MinimumCoveringVolume
 from asdlib.backends.nearest_neighbours import NearestNeighbours
@@ -18,6 +19,7 @@ from asdlib.backends.smallest_distance import SmallestDistance
 from asdlib.backends.topic_mixture import TopicMixture
 
 BACKENDS: dict[str, type] = {
+    "band_memory": BandMemory,
     "density_softmax": DensitySoftmax,
     "minimum_covering_volume": MinimumCoveringVolume,
     "nearest_neighbours": NearestNeighbours,

@@ -16,7 +16,10 @@ REFUSED_SECTIONS = "refused_sections"  # note: {section: why its model was not t
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Representations {name: (N, dimensions)} of clips and, for training clips, domains, attributes and calibration.
+    """Representations {name: array} of clips and, for training clips, domains, attributes and calibration.
+
+    A representation is one vector per clip, (N, dimensions), or one per frequency band, (N, bands, dimensions). The
+    second kind is read with `bands`, and refused by name where a backend expects vectors.
 
     `domains` and `attributes` are None for test clips, because no backend may use them. `calibration` holds the samples
     that a model's `finish` returned. An unknown representation raises AsdError.
@@ -28,6 +31,18 @@ class Embeddings:
     calibration: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        found = self._found(name)
+        if found.ndim > 2:
+            shape = " × ".join(map(str, found.shape[1:]))
+            raise AsdError(f"backend: {name!r} has {shape} values per clip: use one vector per clip, or band_memory")
+        return found
+
+    def bands(self, name: str) -> np.ndarray:
+        """Return a representation as (N, bands, dimensions); one vector per clip is a single band."""
+        found = self._found(name)
+        return found if found.ndim == 3 else found[:, None]
+
+    def _found(self, name: str) -> np.ndarray:
         if name not in self.representations:
             known = ", ".join(sorted(self.representations))
             raise AsdError(f"backend: the model gives no representation {name!r}: use one of: {known}")
