@@ -27,6 +27,7 @@ from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.scoring.fitted_variant import FittedVariant
+from asdlib.scoring.fusion import Fusion
 from asdlib.workflow import settings
 
 OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
@@ -280,7 +281,7 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
     monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
     monkeypatch.setattr(new_clips, "read_views", lambda *_: (None, None))
     monkeypatch.setattr(new_clips, "file_names", lambda _: ["a.wav", "b.wav"])
-    fitted = FittedVariant([], None, np.arange(4.0), 2.5, 0.9)
+    fitted = FittedVariant([], Fusion("mean"), None, np.arange(4.0), 2.5, 0.9)
     monkeypatch.setattr(FittedVariant, "anomaly_score", lambda *_: np.array([1.0, 3.0]))
     monkeypatch.setattr(new_clips, "fit_variant", lambda *_: fitted)
     given = ["broken.wav", "my.wav", "short.wav", os.fsdecode(b"other\xff.wav")]

@@ -366,7 +366,7 @@ SYSTEMS = {
     ),
     "unknown fusion": (
         changed(variants={"mse": {"fusion": "max"}}),
-        r"FILE: variants\.mse\.fusion: 'max' is not one of \['mean'\]: .*",
+        r"FILE: variants\.mse\.fusion: 'max' is not one of \['mean', 'z_mean', 'rank_mean'\]: .*",
     ),
     "hostile name of a system": (
         lambda root: write(root, "x$(touch PWNED)", SYSTEM),

@@ -11,6 +11,7 @@ from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import gamma_quantile, left_out_quantile
 from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError, TooFewClipsError
+from asdlib.scoring.fusion import Fusion
 from asdlib.scoring.score_files import read_decisions, read_scores
 from asdlib.scoring.settings import BranchSettings, Decision, ScoreSettings
 from asdlib.scoring.training_scores import read_refusal
@@ -56,9 +57,11 @@ def embeddings(
     return path
 
 
-def settings(*branches: tuple[dict, int], section: str = "00", threshold: str = "fitted") -> ScoreSettings:
+def settings(
+    *branches: tuple[dict, int], section: str = "00", threshold: str = "fitted", fusion: str = "mean"
+) -> ScoreSettings:
     decision = Decision(threshold, 0.8)
-    return ScoreSettings([BranchSettings(*branch) for branch in branches], "mean", decision, section)
+    return ScoreSettings([BranchSettings(*branch) for branch in branches], fusion, decision, section)
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +163,49 @@ def test_views_are_averaged_first_and_branches_then(tmp_path: Path) -> None:
     training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
     assert [clip["score"] for clip in training["clips"]] == [((v + v + 2) / 2 + 2 * (v + 10)) / 2 for v in range(1, 7)]
     assert training["threshold"] == max(clip["score"] for clip in training["clips"])
+
+
+@pytest.mark.parametrize("fusion", ["z_mean", "rank_mean"])
+def test_branches_on_other_scales_count_the_same(tmp_path: Path, fusion: str) -> None:
+    """And the threshold is on the scale of the fused scores, also where a lone method publishes one."""
+    paths = [embeddings(tmp_path / f"{i}.parquet", offset) for i, offset in enumerate((0.0, 2.0, 10.0))]
+    score(paths[:1], "fan", tmp_path, settings((OWN, 1), threshold="published", fusion=fusion))
+    alone = list(read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv").values())
+    huge = {**PLAIN, "weight": 1000.0}
+    score(paths, "fan", tmp_path, settings((PLAIN, 2), (huge, 1), threshold="published", fusion=fusion))
+    np.testing.assert_allclose(list(read_scores(tmp_path / "anomaly_score_fan_section_00_test.csv").values()), alone)
+    training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())
+    assert training["threshold"] == max(clip["score"] for clip in training["clips"])
+    assert training["quantile"] == 0.8
+
+
+@pytest.mark.parametrize("fusion", ["z_mean", "rank_mean"])
+def test_a_clip_s_fused_score_does_not_depend_on_other_test_clips(fusion: str) -> None:
+    train, test = np.random.default_rng(0).gamma(2.0, 1.0, (2, 30)), np.random.default_rng(1).gamma(3.0, 1.0, (2, 8))
+    fitted = Fusion(fusion).fit(train)
+    alone = [float(fitted(test[:, [column]])[0]) for column in range(8)]
+    np.testing.assert_allclose(alone, fitted(test), rtol=1e-12)
+
+
+@pytest.mark.parametrize("fusion", ["mean", "z_mean", "rank_mean"])
+def test_a_training_clip_is_compared_with_the_others(fusion: str) -> None:
+    train = np.random.default_rng(0).gamma(2.0, 1.0, (2, 12))
+    fitted = Fusion(fusion).fit(train)
+    for row in range(12):
+        others = Fusion(fusion).fit(np.delete(train, row, 1))
+        assert fitted.left_out_[row] == pytest.approx(float(others(train[:, [row]])[0]))
+
+
+@pytest.mark.parametrize("scores", [[2.0], [2.0, 2.0, 2.0], [1.0, 2.0], [2.0, 2.0, 7.0]])
+@pytest.mark.parametrize("fusion", ["z_mean", "rank_mean"])
+def test_few_or_equal_scores_are_fused(fusion: str, scores: list) -> None:
+    fitted = Fusion(fusion).fit([np.array(scores)])
+    assert np.isfinite([*fitted.left_out_, *fitted([np.array([1.0, 2.0, 9.0])])]).all()
+
+
+def test_ranks_of_clips_beyond_all_training_clips_are_not_tied() -> None:
+    found = Fusion("rank_mean").fit([np.arange(10.0)])([np.array([9.0, 10.0, 50.0, 1e6])])
+    assert (np.diff(found) > 0).all()
 
 
 def test_each_section_is_scored_from_its_own_clips(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from asdlib.backends import BACKENDS
 from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import left_out_quantile
 from asdlib.errors import AsdError
-from asdlib.scoring.settings import Decision, ScoreSettings
+from asdlib.scoring.fusion import MEAN, Fusion
+from asdlib.scoring.settings import ScoreSettings
 from asdlib.workflow.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FittedVariant:
-    """Fitted backends, branch by branch and view by view, and the scores of the training clips.
+    """Fitted backends, branch by branch and view by view, their fusion, and the scores of the training clips.
 
     `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores, each by backends that were
     not fitted to that clip, as far as the backends can leave it out. A clip whose score exceeds `threshold` is called
@@ -29,6 +30,7 @@ class FittedVariant:
     """
 
     branches: list[list[Any]]
+    fusion: Fusion
     clips: pa.Table
     train_score: np.ndarray
     threshold: float
@@ -41,7 +43,7 @@ class FittedVariant:
         """
         embeddings = iter(views)
         scores = [[backend.anomaly_score(next(embeddings)) for backend in backends] for backends in self.branches]
-        return _finite(_mean(scores), clips)
+        return _finite(self.fusion(_means(scores)), clips)
 
 
 def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
@@ -59,9 +61,12 @@ def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     branches = [
         [_backend(branch.backend).fit(next(trains)) for _ in range(branch.views)] for branch in settings.branches
     ]
-    scores = _mean([[_left_out(backend) for backend in backends] for backends in branches])
-    train_score = _finite(scores, clips)
-    return FittedVariant(branches, clips, train_score, *_threshold(branches, clips, train_score, settings.decision))
+    left_out = _means([[_left_out(backend) for backend in backends] for backends in branches])
+    for scores in left_out:
+        _finite(scores, clips)
+    fusion = Fusion(settings.fusion).fit(left_out)
+    decision = _threshold(branches, clips, fusion.left_out_, settings)
+    return FittedVariant(branches, fusion, clips, fusion.left_out_, *decision)
 
 
 def read_views(paths: list[Path], kind: str, section: str) -> tuple[pa.Table, list[Embeddings]]:
@@ -91,9 +96,9 @@ def _backend(settings: dict[str, Any]) -> Any:
     return BACKENDS[recipe.kind](**recipe.arguments)
 
 
-def _mean(scores: list[list[np.ndarray]]) -> np.ndarray:
-    """Average the scores of each branch's views, then those of the branches."""
-    return np.mean([np.mean(views, axis=0) for views in scores], axis=0)
+def _means(scores: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Average the scores of each branch's views."""
+    return [np.mean(views, axis=0) for views in scores]
 
 
 def _finite(scores: np.ndarray, clips: pa.Table) -> np.ndarray:
@@ -109,13 +114,14 @@ def _left_out(backend: Any) -> np.ndarray:
 
 
 def _threshold(
-    branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, decision: Decision
+    branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, settings: ScoreSettings
 ) -> tuple[float, float]:
     """Return the threshold and its quantile: that of the config, or of the method that publishes the threshold."""
+    decision = settings.decision
     backends = [backend for views in branches for backend in views]
     if decision.threshold == "published":
         own = getattr(backends[0], "threshold_", None)
-        if len(backends) == 1 and own is not None:
+        if len(backends) == 1 and own is not None and settings.fusion == MEAN:  # other scores are on another scale
             return float(own), getattr(backends[0], "quantile", decision.quantile)
         _log.info("the method publishes no threshold: it is fitted to the scores of the training clips")
     return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile), decision.quantile

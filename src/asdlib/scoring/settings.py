@@ -22,7 +22,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """A variant's branches, how their scores are combined (`mean`), the decision, and the section, such as "00"."""
+    """A variant's branches, how their scores are combined (a `Fusion`), the decision, and the section, such as "00"."""
 
     branches: list[BranchSettings]
     fusion: str
