@@ -65,6 +65,18 @@ def test_padding_never_enters(kind: str, frames: int) -> None:
 
 
 @BOTH
+def test_a_short_recording_is_the_same_in_clips_of_any_length(kind: str) -> None:
+    """From its samples: prepared to 16 s, for others of that length, or to its own 2.5 s."""
+    frontend = BEATS_FBANK if kind == "beats" else Fbank()
+    short = 0.1 * torch.randn(1, 40_000, generator=torch.Generator().manual_seed(0)) + 0.02
+    network, frames = model(kind), [frontend.frames(40_000)]
+    alone = network.embed(batch(frontend(short), frames))
+    padded = network.embed(batch(frontend(torch.nn.functional.pad(short, (0, 216_000))), frames))
+    for name, found in padded.items():
+        torch.testing.assert_close(found, alone[name], rtol=1e-3, atol=1e-3)
+
+
+@BOTH
 def test_sixteen_seconds_are_encoded_to_their_end(kind: str) -> None:
     network, clip = model(kind), log_mel(1, 1598)
     changed = clip.clone()

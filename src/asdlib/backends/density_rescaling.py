@@ -50,9 +50,10 @@ class DensityRescaling:
     def _densities(self, others: Values) -> Values:
         """Set `density_`, and return the densities (R, R) of all clips without that of each row."""
         clips = len(others)
-        order = np.argsort(others, axis=1, kind="stable")[:, : min(self.neighbours + 1, clips - 1)]
+        used, known = min(self.neighbours, clips - 1), min(self.neighbours + 1, clips - 1)
+        found = np.argpartition(others, known - 1, axis=1)[:, :known]
+        order = np.take_along_axis(found, np.take_along_axis(others, found, axis=1).argsort(1), axis=1)
         near = np.take_along_axis(others, order, axis=1)
-        used = min(self.neighbours, clips - 1)
         self.density_ = near[:, :used].mean(1)
         without = np.tile(self.density_, (clips, 1))
         if clips > 2:  # of two clips, neither has a neighbour without the other
