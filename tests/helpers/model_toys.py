@@ -67,10 +67,11 @@ TOYS = {
     ),
     "eat": ({"frames": 64, **VIT, "decoder_depth": 1, "decoder_groups": 4, "clones": 2, "mask_ratio": 0.5}, (64, 32)),
     "eat_classifier": ({"frames": 32, **VIT, "attention": 4, "dimensions": 8}, (32, 32)),
+    "frozen_encoder": ({"encoder": "beats", **SMALL, "patch_width": 8}, (40, 128)),
     "ssl_fusion": ({"pooling": "attention", "lora_rank": 0, "attention": 4, **SMALL, "patch_width": 8}, (40, 2, 128)),
 }
 
-CHOICES = ("frozen", "lora_rank", "pooling")  # entries of TOYS in which recipes of one kind differ by design
+CHOICES = ("encoder", "frozen", "lora_rank", "pooling")  # entries of TOYS in which recipes of one kind differ by design
 
 SAMPLES = 160_000  # ten seconds, as config/config.yaml prepares clips
 

@@ -3,7 +3,8 @@
 A model is an `nn.Module` with the methods
 - `examples(clips) -> Examples`: the training examples (`len`, `batch(indices) -> Batch`),
 - `loss(batch) -> Tensor`: the scalar to minimise,
-- `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each.
+- `embed(batch) -> dict[str, Tensor]`: named representations of whole clips, (B, dimensions) each, or
+  (B, bands, dimensions).
 
 A class with the attribute `trained = False` is not trained and needs only `embed`: its recipes have no `training`, and
 `embed` builds it from the recipe and the file of public weights, if the recipe names one. With `uses_gpu = False`,
@@ -46,6 +47,7 @@ from asdlib.models.dual_branch_cnn import DualBranchCnn
 from asdlib.models.eat import Eat
 from asdlib.models.eat_classifier import EatClassifier
 from asdlib.models.feature_parts import FeatureParts
+from asdlib.models.frozen_encoder import FrozenEncoder
 from asdlib.models.ssl_fusion import SslFusion
 
 MODELS: dict[str, type] = {
@@ -61,5 +63,6 @@ MODELS: dict[str, type] = {
     "eat": Eat,
     "eat_classifier": EatClassifier,
     "feature_parts": FeatureParts,
+    "frozen_encoder": FrozenEncoder,
     "ssl_fusion": SslFusion,
 }
