@@ -21,11 +21,11 @@ _notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSettings) -> None:
     """Write `anomaly_score_…`, `decision_result_…` and `training_score_…` of one machine and section into `folder`.
 
-    `embeddings` are ordered by branch and view. The scores are averaged over the views of each branch, then fused
-    over the branches. A clip is called anomalous if its score exceeds the threshold (`fit_variant`).
-    `training_score_…` (JSON) contains the threshold and the scores of the training clips. If there are too few clips
-    for a backend, or for a training that comes before it, it says so, and the other files are empty: other machines and
-    variants are tabulated all the same.
+    `embeddings` are ordered by branch and view. The scores are averaged over the views of each branch, then fused over
+    the branches. A clip is called anomalous if its score exceeds the threshold (`fit_variant`). `training_score_…`
+    (JSON) contains the threshold and the scores of the training clips. If there are too few clips for a backend, or for
+    a training that comes before it, it says so, and the other files are empty: other machines and variants are
+    tabulated all the same.
     """
     section = settings.section
     path = training_scores_path(folder, machine, section)
