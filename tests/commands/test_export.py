@@ -65,6 +65,14 @@ def test_the_baseline_of_a_run_is_exported_with_its_score_and_threshold(here: Pa
         ({"fan.onnx": "away/fan.onnx"}, "--out: away/fan.onnx: there is no folder away: create it"),
         ({"mahalanobis": "many"}, "--variant: many is not in the config: choose one of: mse, mahalanobis"),
         ({"fan.onnx": "fan.onnx --model big"}, "--model: big is not in the config: choose one of: dense_ae"),
+        (
+            {"baseline": "neighbours", "mahalanobis": "statistics"},
+            "--model: clip_statistics is not trained: choose a variant with a trained model",
+        ),
+        (
+            {"baseline": "encoders", "mahalanobis": "all"},
+            "--model: is required: choose one of: clip_statistics, beats_frozen",
+        ),
         ({}, "is damaged|is not a whole safetensors file"),
     ],
 )
