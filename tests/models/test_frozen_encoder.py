@@ -77,6 +77,14 @@ def test_a_short_recording_is_the_same_in_clips_of_any_length(kind: str) -> None
 
 
 @BOTH
+def test_a_clip_shorter_than_a_patch_is_repeated(kind: str) -> None:
+    network, clip = model(kind), log_mel(1, 11)
+    repeated = torch.cat([clip, clip], 1)[:, :16]
+    short, whole = (network.embed(batch(*one)) for one in ((clip, [11]), (repeated, [16])))
+    assert all(torch.equal(short[name], whole[name]) for name in whole)
+
+
+@BOTH
 def test_sixteen_seconds_are_encoded_to_their_end(kind: str) -> None:
     network, clip = model(kind), log_mel(1, 1598)
     changed = clip.clone()

@@ -29,7 +29,7 @@ class FrozenEncoder(nn.Module):
     """Log-mel (B, frames, 128) → `rows` (B, 8, width), one vector per frequency band, and one vector, `embedding`.
 
     `encoder` is beats, for log-mel that is not normalised, or eat. A clip is encoded at its own length, without the
-    padding after it; frames at its end that do not fill a patch are left out.
+    padding after it; frames at its end that do not fill a patch are left out. A clip shorter than a patch is repeated.
 
     The vectors of `embedding` are, by `sequence`, the bands of a time step joined, or their mean, or all tokens one by
     one; `pooling`, `gamma` and `power` pool them over time (TimePooling). `row_pooling`, `row_gamma` and `row_power` do
@@ -67,22 +67,18 @@ class FrozenEncoder(nn.Module):
         """Load the public encoder."""
         self.encoder.start_from_public(path)
 
-    @staticmethod
-    def least_frames(**_: object) -> int:
-        """Return the frames of a patch."""
-        return PATCH
-
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `rows` (B, 8, width) and `embedding`, (B, width) or, with bands joined, (B, 8 · width)."""
-        steps = batch.frames // PATCH
+        whole = torch.where(batch.frames < PATCH, batch.frames, batch.frames // PATCH * PATCH)
         found: dict[str, Tensor] = {}
-        for count in steps.unique().tolist():  # clips of the same length need no mask
-            for few in (steps == count).nonzero()[:, 0].split(CLIPS):
-                grid = self.encoder(batch.features[few, : count * PATCH])
+        for frames in whole.unique().tolist():  # clips of the same length need no mask
+            chosen = torch.arange(max(frames, PATCH), device=whole.device) % frames
+            for few in (whole == frames).nonzero()[:, 0].split(CLIPS):
+                grid = self.encoder(batch.features[few][:, chosen])
                 for name, vectors in self._pooled(grid).items():
-                    whole = found.setdefault(name, vectors.new_empty(len(steps), *vectors.shape[1:]))
-                    whole[few] = vectors
+                    of_all = found.setdefault(name, vectors.new_empty(len(whole), *vectors.shape[1:]))
+                    of_all[few] = vectors
         return found
 
     def _pooled(self, grid: Tensor) -> dict[str, Tensor]:
