@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from asdlib.data.demo.dataset import MACHINES, DemoSettings, plan, render, synthesise
 from asdlib.data.demo.machines import MACHINES as TABLE
+from asdlib.data.demo.room import BACKGROUNDS
 from asdlib.errors import AsdError
 
 SMALL = {"train_source": 3, "train_target": 2, "test_per_cell": 2, "supplements": 2, "seconds": 1.0}
@@ -100,6 +102,12 @@ def test_supplements_tell_their_kind_in_the_third_place(demo: Path, machine: str
     assert [name.split("_")[:4] for name in names] == [
         ["section", "00", "machine" if machine in CLEAN else "noise", number] for number in ("0001", "0002")
     ]
+
+
+def test_noise_clips_have_each_background_of_the_hall_equally_often():
+    settings = DemoSettings(supplements=20)
+    noise = [clip.condition.background for clip in plan("fan", settings) if clip.kind == "noise"]
+    assert Counter(noise) == dict.fromkeys(BACKGROUNDS, 5)
 
 
 @each_machine

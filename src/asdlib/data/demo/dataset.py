@@ -19,7 +19,7 @@ import soundfile
 
 from asdlib.data.demo import machines
 from asdlib.data.demo.machines import Condition
-from asdlib.data.demo.room import record
+from asdlib.data.demo.room import BACKGROUNDS, record
 from asdlib.data.demo.signal import Array, Run, stream
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
@@ -157,7 +157,11 @@ def _supplement(machine: str, index: int) -> Clip:
     made = machines.MACHINES[machine]
     condition = _condition(made.source, index)
     name = f"section_00_{made.supplement}_{index:04d}"
-    suffix = "" if made.supplement == "noise" else f"_{_suffix(machine, condition)}"
+    suffix = f"_{_suffix(machine, condition)}"
+    if made.supplement == "noise":  # of the whole hall: these clips are the noise for the other machines' mixtures too
+        backgrounds = tuple(BACKGROUNDS)
+        condition = dataclasses.replace(condition, background=backgrounds[index % len(backgrounds)])
+        suffix = ""
     return Clip("supplemental", name + suffix, f"{machine}/{name}", condition, kind=made.supplement)
 
 
