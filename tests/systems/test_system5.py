@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asdlib.workflow.config import read_config
 from asdlib.workflow.recipes import Recipes
 from asdlib.workflow.yaml_files import read_yaml
 
@@ -48,3 +49,10 @@ def test_the_temperature_equals_the_number_of_components(sizes: str | None) -> N
     recipes = Recipes(ROOT / "config" / "systems", sizes and read_yaml(ROOT / sizes)["override"])
     components = recipes.resolve("models", "dual_branch_cnn", 0).settings["density_components"]
     assert recipes.resolve("backends", "density_softmax", 0).settings["temperature"] == components
+
+
+@pytest.mark.parametrize("sizes", [None, "config/demo.yaml"])
+def test_the_network_reads_clips_of_the_prepared_length(sizes: str | None) -> None:
+    config = read_config([ROOT / sizes] if sizes else [], [])
+    settings = Recipes(ROOT / "config" / "systems", config["override"]).resolve("models", "dual_branch_cnn", 0).settings
+    assert settings["samples"] == config["prepare"]["seconds"] * config["prepare"]["sample_rate"]
