@@ -38,7 +38,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, list]:
         ("--systems system3 baseline system3", "results/system3/scores.csv results/baseline/scores.csv",
          "4 --keep-going"),
         ("--cores 1 --data dcase2025_dev --configfile config/demo.yaml --config device=cpu",
-         "results/baseline/scores.csv results/system3/scores.csv",  # the systems of that file
+         "results/neighbours/scores.csv results/baseline/scores.csv results/system3/scores.csv",  # of that file
          "1 --keep-going --configfile config/demo.yaml --config data=dcase2025_dev device=cpu"),
     ],
 )  # fmt: skip

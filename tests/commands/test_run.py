@@ -52,7 +52,7 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("systme3", "systme3: is not a target: use baseline, system1, "),
+        ("systme3", "systme3: is not a target: use baseline, encoders, neighbours, system1, "),
         ("--slurm --gpus 2", "--slurm: leave out --cores and --gpus: "),
         ("--config data=demo system3", "--config: system3: is not key=value: put it before the options"),
         ("--configfile config/demo.yaml system3", "--configfile: system3: is not a file: "),

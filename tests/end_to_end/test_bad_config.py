@@ -67,7 +67,7 @@ ZENODO = {"kind": "zenodo", "archives": []}
 KEYS = {
     "unknown key": (
         {"sytems": ["baseline"]},
-        "config: sytems: unknown key: use one of: checkpoints, data, .*" + SCHEMA,
+        "config: sytems: unknown key: use one of: checkpoints, container, data, .*" + SCHEMA,
     ),
     "unknown inner key": ({"prepare": PREPARE | {"rate": 1}}, r"config: prepare\.rate: unknown key: use one of: .*"),
     "missing key": ({"seeds": ...}, "config: seeds: is missing: add it" + SCHEMA),

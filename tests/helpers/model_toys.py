@@ -22,6 +22,7 @@ TABLE = "tests/helpers/model_toys.py"
 CONDITION = {"condition": 3, "clusters": 2, "components": 3}
 SMALL = {"width": 16, "depth": 2, "heads": 2}
 VIT = {"bands": 32, **SMALL}
+TRAINED = sorted(kind for kind, made in MODELS.items() if getattr(made, "trained", True))
 TOYS = {
     "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
     "audiomae_adaptation": (

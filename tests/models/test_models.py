@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.model_toys import TOYS, built, toy_clips, toy_of, whole
+from helpers.model_toys import TOYS, TRAINED, built, toy_clips, toy_of, whole
 
 from asdlib.examples.clips import Batch
 from asdlib.models import MODELS
@@ -10,7 +10,6 @@ from asdlib.workflow import class_facts
 
 # The least cosine of gradients in bf16 and float32: toy clips differ little, and batch norms amplify the rounding.
 LEAST_ALIKE = {"dual_branch_cnn": 0.7}
-TRAINED = sorted(kind for kind, made in MODELS.items() if getattr(made, "trained", True))
 
 
 @pytest.fixture(params=sorted(MODELS))

@@ -9,13 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers.model_toys import built, toy_clips, toy_of
+from helpers.model_toys import TRAINED, built, toy_clips, toy_of
 from helpers.waits import META
 from torch import Tensor
 
 from asdlib.examples.clips import Batch, Clips, take
 from asdlib.examples.seeding import seed_everything
-from asdlib.models import MODELS
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.settings import Pairs
 from asdlib.training import feed
@@ -41,7 +40,7 @@ def examples_of(kind: str):
     return built(kind, clips).examples(Clips(clips.table, clips.features.half()))
 
 
-@pytest.mark.parametrize("kind", [*sorted(MODELS), "separators"])
+@pytest.mark.parametrize("kind", [*TRAINED, "separators"])
 def test_a_batch_draws_from_no_global_generator(kind: str) -> None:
     """Otherwise a batch that is fetched ahead would change what the network draws."""
     examples = examples_of(kind)
@@ -117,7 +116,7 @@ def test_features_stay_on_the_device_if_they_take_a_twentieth_of_its_free_memory
     assert not feed.fetches_ahead(examples, CPU)
 
 
-@pytest.mark.parametrize("kind", sorted(MODELS))
+@pytest.mark.parametrize("kind", TRAINED)
 def test_batches_are_cut_from_features_on_the_device(kind: str) -> None:
     examples = examples_of(kind)
     examples.features = examples.features.to(META)

@@ -2,16 +2,15 @@
 
 import pytest
 import torch
-from helpers.model_toys import built, toy_clips, toy_of
+from helpers.model_toys import TRAINED, built, toy_clips, toy_of
 from helpers.waits import waits
 from torch import Tensor, nn
 
 from asdlib.examples.clips import Batch
-from asdlib.models import MODELS
 from asdlib.runtime.devices import send
 
 
-@pytest.mark.parametrize("kind", sorted(MODELS))
+@pytest.mark.parametrize("kind", TRAINED)
 def test_the_loss_of_a_model(kind: str) -> None:
     clips = toy_clips(toy_of(kind)[1])
     network = built(kind, clips)
