@@ -67,6 +67,9 @@ def test_separators_used_only_on_a_corpus_are_not_required_elsewhere() -> None:
     assert [any("/separated/" in path for path in paths) for paths in wanted] == [False, True]
 
 
+AUTOENCODERS = {"conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder"}
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_autoencoders_of_log_mel_frames_have_maps_of_their_errors(graph: Graph, system: str) -> None:
     settings = inputs.illustrate_settings(graph, system, "demo", "bearing")
