@@ -4,12 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.covariance import LedoitWolf
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.local_distance import LocalDistance
 from asdlib.backends.neighbour_views import NeighbourViews
-from asdlib.backends.scaling import GroupScale, ResidualWhitening, shrunk_covariance
+from asdlib.backends.scaling import GroupScale, ResidualWhitening
 from asdlib.backends.thresholds import left_out_quantile
 from asdlib.errors import AsdError, TooFewClipsError
 
@@ -23,13 +22,6 @@ def drawn(count: int, seed: int = 0) -> Embeddings:
 
 def fitted(train: Embeddings, **arguments: int) -> NeighbourViews:
     return NeighbourViews("s", "m", bands=6, **arguments).fit(train)
-
-
-@pytest.mark.parametrize("shape", [(8, 30), (30, 8), (500, 20)])
-def test_the_covariance_is_shrunk_as_scikit_learn_shrinks_it(shape: tuple[int, int]) -> None:
-    residuals = np.random.default_rng(0).standard_normal(shape) * np.arange(1, shape[1] + 1)
-    theirs = LedoitWolf(assume_centered=True).fit(residuals).covariance_
-    np.testing.assert_allclose(shrunk_covariance(residuals), theirs, rtol=1e-10, atol=1e-10)
 
 
 def test_a_value_that_hardly_varies_does_not_outweigh_the_others() -> None:

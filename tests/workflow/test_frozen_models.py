@@ -92,7 +92,7 @@ def model_of(chosen: Graph, seed: int = 13711) -> Recipe:
 def test_a_frozen_model_has_no_seed_and_no_training(root: Path) -> None:
     chosen = graph(root, seeds=[1, 2])
     model = model_of(chosen, 1)
-    assert model.frozen
+    assert not model.trained
     assert model.key == model_of(chosen, 2).key
     assert model.settings.keys().isdisjoint({"seed", "scope", "training", "views"})
     assert model.arguments == {"width": 2}

@@ -143,7 +143,7 @@ rule embed:
             {
                 "features": input.features,
                 "model": (
-                    None if graph.recipe("models", w.model).frozen else input.model[0]
+                    input.model[0] if graph.recipe("models", w.model).trained else None
                 ),
                 "frozen": settings.frozen(graph, graph.recipe("models", w.model)),
                 "sections": inputs.section_models(

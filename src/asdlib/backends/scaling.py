@@ -36,7 +36,8 @@ class ResidualWhitening:
     """A linear map that makes the differences between normal clips and the mean of their neighbours white.
 
     These differences are what varies among clips in the same state of the machine. Directions in which they are large
-    say little about a fault. Their covariance is shrunk towards a multiple of the identity (`shrunk_covariance`).
+    say little about a fault. Their covariance is shrunk towards a multiple of the identity: O. Ledoit and M. Wolf, A
+    well-conditioned estimator for large-dimensional covariance matrices, Journal of Multivariate Analysis 88, 2004.
     """
 
     def __init__(self, neighbours: int):
@@ -44,32 +45,18 @@ class ResidualWhitening:
 
     def fit(self, vectors: Vectors) -> Self:
         """Learn the map from normal clips, of which there are two or more."""
+        from sklearn.covariance import ledoit_wolf  # takes time to import, and other backends do without it
+
         count = min(self.neighbours, len(vectors) - 1)
         nearest = np.argsort(distances_to_others(vectors), axis=1)[:, :count]
-        variances, directions = np.linalg.eigh(shrunk_covariance(vectors - vectors[nearest].mean(1)))
+        covariance, _ = ledoit_wolf(vectors - vectors[nearest].mean(1), assume_centered=True)
+        variances, directions = np.linalg.eigh(covariance)
         self._map = directions / np.sqrt(np.maximum(variances, SMALLEST))
         return self
 
     def __call__(self, vectors: Vectors) -> Vectors:
         """Return whitened vectors."""
         return vectors @ self._map
-
-
-def shrunk_covariance(residuals: Vectors) -> Vectors:
-    """Return the covariance of vectors whose mean is zero, (N, D), as Ledoit and Wolf shrink it.
-
-    O. Ledoit and M. Wolf, A well-conditioned estimator for large-dimensional covariance matrices, Journal of
-    Multivariate Analysis 88, 2004, section 3.2: the sample covariance S moves towards m·I, m the mean variance, by the
-    share b² / d² that minimises the expected squared error. d² is the squared distance of S from m·I, and b² estimates
-    that of S from the true covariance, from the distances of single vectors' outer products from S.
-    """
-    count, size = residuals.shape
-    sample = residuals.T @ residuals / count
-    mean = np.trace(sample) / size
-    spread = (sample**2).sum() - size * mean**2  # d², times the number of dimensions like the next one
-    error = ((residuals**2).sum(1) ** 2).sum() / count**2 - (sample**2).sum() / count
-    share = min(error / spread, 1.0) if spread > 0 and error > 0 else 0.0
-    return (1 - share) * sample + share * mean * np.eye(size)
 
 
 def distances_between(vectors: Vectors, others: Vectors) -> Vectors:

@@ -73,7 +73,8 @@ class ClipPipeline:
     def _audio(self, folder: Path, view: str) -> Path:
         out = _path(folder, "audio", view)
         if not out.exists():
-            microphones = [_path(folder, "audio", one) for one in (RAW, FAR)[: 1 + reads_far(self._graph, view)]]
+            heard = [RAW, FAR] if reads_far(self._graph, view) else [RAW]
+            microphones = [_path(folder, "audio", one) for one in heard]
             self._separator(view).write(*microphones, out)
         return out
 

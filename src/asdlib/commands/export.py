@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     target = target_options.chosen(graph, args)
     branches = {branch.model.name: branch for branch in target.variant.branches}
     branch = branches[target_options.one_of("--model", args.model, list(branches))]
-    if branch.model.frozen:
+    if not branch.model.trained:
         raise AsdError(f"--model: {branch.model.name} is not trained: choose a variant with a trained model")
     target_options.refuse_missing(graph, target, args)
     if not args.out.absolute().parent.is_dir():

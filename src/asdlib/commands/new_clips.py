@@ -115,7 +115,7 @@ def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     """
     far = any(reads_far(graph, view) for view in target.variant.views)
     of = graph.config["prepare"], graph.all_datasets[target.dataset]
-    wanted = [typed(ClipFormat, settings.clip_format(*of, view)) for view in (RAW, FAR)[: 1 + far]]
+    wanted = [typed(ClipFormat, settings.clip_format(*of, view)) for view in ([RAW, FAR] if far else [RAW])]
     models = {branch.model.key: branch.model for branch in target.variant.branches}.values()
     frontends = [FRONTENDS[model.frontend.kind](**model.frontend.arguments) for model in models]
     usable, refused = [], []

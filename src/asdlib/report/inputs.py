@@ -143,7 +143,7 @@ def _system(graph: Graph, name: str) -> dict[str, Any]:
         key for v in variants for one in graph.run_machines for key in separators_for(graph, v, *one)
     )
     models = {model.key: model for v in variants for model in models_of(v)}
-    models = {key: model for key, model in models.items() if not model.frozen}
+    models = {key: model for key, model in models.items() if model.trained}
     trained = [*(graph.recipe("separators", key) for key in separators), *models.values()]
     content = graph.recipes.systems[name]
     return {

@@ -64,7 +64,7 @@ def sizes_for(graph: Graph, variant: Variant, dataset: str, machine: str) -> lis
     found = []
     for branch in variant.branches:
         embedded = paths.embeddings(branch.model.key, branch.views[0], dataset, machine)
-        found += [embedded] if branch.model.frozen else inputs.all_weights(graph, branch.model, dataset, machine)
+        found += inputs.all_weights(graph, branch.model, dataset, machine) if branch.model.trained else [embedded]
     return list(dict.fromkeys([*separators, *found]))
 
 

@@ -90,7 +90,7 @@ def training_features(graph: Graph, model: str, dataset: str, machine: str) -> l
     """
     recipe = graph.recipe("models", model)
     where = f"{paths.model(model, dataset, machine)}"
-    if recipe.frozen:
+    if not recipe.trained:
         raise AsdError(f"{where}: {recipe.name} is not trained and has no such file: request its embeddings")
     machine, section = paths.machine_and_section(machine)
     if (machine == ALL) != recipe.joint or bool(section) != _by_section(graph, recipe, dataset, machine):
@@ -147,7 +147,7 @@ def trainings(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[s
     It is `all` for a joint model, and one name per section for a machine with several sections and a recipe of that
     scope. A machine with a single section has one model, whatever the scope. A model that is not trained has none.
     """
-    if model.frozen:
+    if not model.trained:
         return []
     if model.joint:
         return [ALL]
@@ -163,7 +163,7 @@ def all_weights(graph: Graph, model: Recipe, dataset: str, machine: str) -> list
 
 def embedded_with(graph: Graph, model: Recipe, dataset: str, machine: str) -> list[str]:
     """Return the files of weights that embed a machine's clips: trained ones, or the public file of a frozen model."""
-    return public_weights(model) if model.frozen else all_weights(graph, model, dataset, machine)
+    return all_weights(graph, model, dataset, machine) if model.trained else public_weights(model)
 
 
 def section_models(graph: Graph, model: Recipe, dataset: str, machine: str) -> dict[str, str]:

@@ -51,13 +51,8 @@ class Recipe:
 
     @property
     def trained(self) -> bool:
-        """Whether a job trains the recipe; a separator without a training has no weights, and a key without a seed."""
+        """Whether a job trains the recipe; the key of a model or separator that is not trained has no seed."""
         return self.training is not None
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the recipe is that of a model that is not trained: every other model has a scope."""
-        return self.registry == "models" and "scope" not in self.settings
 
     @property
     def views(self) -> tuple[str, ...]:

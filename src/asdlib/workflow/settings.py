@@ -95,7 +95,7 @@ def gpus_to_embed(graph: Graph, key: str) -> int:
 
 def frozen(graph: Graph, recipe: Recipe) -> Settings | None:
     """Return what `embed` builds a model from that is not trained; None for a trained one."""
-    if not recipe.frozen:
+    if recipe.trained:
         return None
     public = inputs.public_weights(recipe)
     return {"settings": recipe.settings, "public": public, "pins": public_pins(graph, recipe)}
