@@ -95,12 +95,18 @@ def _settings(options: argparse.Namespace, idle: bool) -> dict[str, Any]:
     settings["seeds"] = options.seeds
     if options.settings:
         settings = merge(settings, yaml.safe_load(options.settings.read_text(encoding="utf-8")))
-    if idle:
-        for path in (CONFIG / "systems").glob("*.yaml"):
-            for name in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", {}):
-                block = settings["override"]["models"].setdefault(name, {})
-                block["training"] = {**block.get("training", {}), **IDLE}
-    return settings
+    return without_learning(settings) if idle else settings
+
+
+def without_learning(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run with a learning rate for every model that is trained that leaves it as it is."""
+    models = [
+        (name, block)
+        for path in sorted((CONFIG / "systems").glob("*.yaml"))
+        for name, block in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", {}).items()
+    ]
+    idle = {name: {"training": IDLE} for name, block in models if "training" in block}
+    return merge(settings, {"override": {"models": idle}})
 
 
 def _by_seed(table: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
