@@ -15,13 +15,17 @@ from torch.nn import functional
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.layers.dense import dense_layers
+from asdlib.models.clip_shares import ClipShares, decomposed
 from asdlib.runtime.devices import send
 
 _notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 
 
 class FrameVectors:
-    """All vectors of `frames` consecutive frames of the clips, oldest frame first, as views of the features."""
+    """All vectors of `frames` consecutive frames of the clips, oldest frame first, as views of the features.
+
+    The label of a vector is the index of its clip.
+    """
 
     def __init__(self, clips: Clips, frames: int):
         count, rows, bands = clips.features.shape
@@ -30,7 +34,8 @@ class FrameVectors:
         starts = (clips.frames - frames + 1).clamp_min(0)  # a clip shorter than `frames` has no vector
         inside = torch.arange(rows) < starts[:, None]  # (clips, frames): True where a vector of real frames starts
         self._starts = inside.flatten().nonzero().squeeze(1)
-        self._target = clips.target[self._starts // rows]
+        self._clips = self._starts // rows
+        self._target = clips.target
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -39,7 +44,8 @@ class FrameVectors:
         """Return the vectors of these indices, (B, frames · bands)."""
         starts = send(self._starts[indices], self.features.device)
         vectors = self.features.as_strided(*self._vectors).index_select(0, starts)
-        return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[indices])
+        clips = self._clips[indices]
+        return Batch(vectors, torch.ones(len(indices), dtype=torch.int64), self._target[clips], labels=clips)
 
 
 class DenseAutoencoder(nn.Module):
@@ -69,6 +75,7 @@ class DenseAutoencoder(nn.Module):
         # Set by `finish`: the scatter of the training residuals, which have one row of `bands` values per frame.
         self.register_buffer("cov_source", torch.eye(bands))
         self.register_buffer("cov_target", torch.eye(bands))
+        self._clips: Clips | None = None  # those that the network is trained on
 
     @staticmethod
     def least_frames(frames: int = 5, **_: object) -> int:
@@ -77,6 +84,7 @@ class DenseAutoencoder(nn.Module):
 
     def examples(self, clips: Clips) -> FrameVectors:
         """Return the vectors that the network is trained on."""
+        self._clips = clips
         return FrameVectors(clips, self.frames)
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -94,22 +102,29 @@ class DenseAutoencoder(nn.Module):
 
         `losses` are the mean losses of the last epoch's batches. Both samples are of shuffled batches, not of clips,
         as in the official code. This is why the official thresholds are far from the quantiles of clip scores.
+
+        `mahalanobis_left_out` (2, clips) has the scores of the training clips, and below them their scores by scatters
+        that do not contain the clip, which a fitted threshold needs. A single clip has no such score.
         """
-        scatters = zip(("source", "target"), self.residual_scatter(training), strict=True)
+        several = self._clips is not None and len(self._clips.table) > 1
+        shares = ClipShares(len(self._clips.table), self.bands, self.cov_source.device) if several else None
+        scatters = zip(("source", "target"), self.residual_scatter(training, shares), strict=True)
         self.cov_source, self.cov_target = (_invertible(scatter, domain) for domain, scatter in scatters)
         batches = chain(training, validation)
         means = torch.stack([self.residuals(batch.features).mean(0) for batch in batches])
         watched = [self.loss(batch) for batch in validation]
-        return {
+        samples = {
             "mse": torch.cat([losses, *[loss[None] for loss in watched]]),
             "mahalanobis": self.distances(means).amin(1),
         }
+        return samples | ({"mahalanobis_left_out": self._left_out(shares)} if shares else {})
 
-    def residual_scatter(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    def residual_scatter(self, batches: Iterable[Batch], shares: ClipShares | None = None) -> tuple[Tensor, Tensor]:
         """Return the scatter DᵀD of the residuals' rows for source and target vectors, each (bands, bands).
 
         Each batch is centred on its own mean. As in the official code, the sum is divided by the number of *vectors*
         less one, not of rows, which gives about five times a covariance. Without target vectors, both are the source's.
+        What each clip adds to the sums is added to `shares`, if they are given.
         """
         scatter = torch.zeros(2, self.bands, self.bands, device=self.cov_source.device)
         vectors = torch.zeros(2, device=scatter.device)
@@ -121,10 +136,28 @@ class DenseAutoencoder(nn.Module):
                     centred = rows - rows.mean(0)
                     scatter[domain] += centred.T @ centred
                     vectors[domain] += chosen.sum()
+                    if shares:
+                        shares.add(batch.labels[chosen], centred)
         if not vectors[1]:
             scatter[1], vectors[1] = scatter[0], vectors[0]
         source, target = scatter / (vectors - 1).clamp_min(1)[:, None, None]
         return source, target
+
+    def _left_out(self, shares: ClipShares) -> Tensor:
+        """Return the scores of the training clips, with and without their shares in the scatter of their domain."""
+        clips, device = self._clips, self.cov_source.device
+        pairs = zip(clips.features, clips.frames.tolist(), strict=True)
+        residuals = (self.residuals(self._vectors(send(clip[:frames], device).float())) for clip, frames in pairs)
+        means = torch.stack([rows.mean(0) for rows in residuals])
+        distances = self.distances(means)
+        left_out = distances.clone()
+        for domain, scatter in enumerate((self.cov_source, self.cov_target)):
+            members = send((clips.target == bool(domain)).nonzero().squeeze(1), device)
+            left_out[members, domain] = shares.distances(members, scatter, means[members])
+        if not clips.target.any():  # both scatters are the source's
+            left_out[:, 1] = left_out[:, 0]
+        known, unknown = distances.amin(1), left_out.amin(1)
+        return torch.stack([known, torch.where(unknown.isfinite(), unknown, known)])
 
     def residuals(self, vectors: Tensor) -> Tensor:
         """Return x̂ − x as rows of `bands` values, (B · frames, bands)."""
@@ -170,13 +203,12 @@ def _invertible(scatter: Tensor, domain: str) -> Tensor:
     With few or short clips, the residuals do not vary in every direction. The rest is rounding, of either sign, and its
     inverse would turn the distances into huge numbers of either sign. A positive definite scatter is returned as it is.
     """
-    values, vectors = torch.linalg.eigh(scatter.double())
-    smallest = len(scatter) * torch.finfo(scatter.dtype).eps * values[-1]
-    if values[0] >= smallest:
+    values, vectors, raised = decomposed(scatter)
+    if not raised:
         return scatter
     _notice.warning(
         "dense_autoencoder: the residual scatter of the %s domain is not positive definite to working precision: %d of "
         "%d eigenvalues are raised; its Mahalanobis distance means little without more training clips",
-        domain, int((values < smallest).sum()), len(values),
+        domain, raised, len(values),
     )  # fmt: skip
-    return ((vectors * values.clamp_min(smallest)) @ vectors.T).to(scatter.dtype)
+    return ((vectors * values) @ vectors.T).to(scatter.dtype)
