@@ -156,3 +156,24 @@ def test_a_lone_clip_has_no_neighbour() -> None:
 def test_what_is_not_finite_is_refused() -> None:
     with pytest.raises(AsdError, match="'error' is not finite"):
         backend().fit(embeddings([[1.0], [np.nan]], ["source", "source"]))
+
+
+@pytest.mark.parametrize("sizes", [(40, 10), (12, 4), (8, 3), (8, 2), (8, 1), (3, 1), (9, 0)], ids=str)
+@pytest.mark.parametrize("settings", [{"normalise_before_min": True}, {}, {"normalise": False}], ids=str)
+def test_a_left_out_score_is_that_of_a_fit_to_the_other_clips(sizes: tuple[int, int], settings: dict) -> None:
+    """Ten target clips have a far higher score where they do not belong to their own mean and deviation."""
+    train = two_domains(*sizes)
+    vectors, domains = train["error"], train.domains
+    fitted = backend(**settings).fit(train)
+    expected = []
+    for row in range(len(vectors)):
+        others = embeddings(np.delete(vectors, row, 0), domains[:row] + domains[row + 1 :])
+        expected.append(backend(**settings).fit(others).anomaly_score(embeddings(vectors[row, None]))[0])
+    np.testing.assert_allclose(fitted.left_out_score_, expected, rtol=1e-6)
+    if sizes == (40, 10) and settings.get("normalise", True):
+        assert fitted.left_out_score_[40:].max() > 1.2 * fitted.train_score_[40:].max()
+
+
+def test_of_two_clips_neither_can_be_left_out_of_the_deviation() -> None:
+    fitted = backend().fit(embeddings([[0.0], [1.0]], ["source", "source"]))
+    assert fitted.left_out_score_.tolist() == fitted.train_score_.tolist()

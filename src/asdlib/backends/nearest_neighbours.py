@@ -32,7 +32,8 @@ class NearestNeighbours:
     training clips. Training clips without a domain form a domain of their own. `metric` is euclidean or cosine.
 
     Attributes after `fit`: `domains_`; `mean_` and `deviation_`, μ and σ of each; `train_score_`, the scores of the
-    training clips, where a clip is not its own neighbour.
+    training clips, where a clip is not its own neighbour; `left_out_score_`, where it does not belong to μ and σ
+    either, nor to the neighbours of the clips that these are computed from.
     """
 
     def __init__(
@@ -65,11 +66,19 @@ class NearestNeighbours:
             NearestNeighbors(metric=self.metric).fit(vectors[domains == domain]) for domain in self.domains_
         ]
         distances = self._distances(vectors)  # (N, domains)
-        own = np.stack([domains == domain for domain in self.domains_], axis=1)
-        for column, index in enumerate(self._members):
-            distances[own[:, column], column] = self._left_out(index)
-        self.mean_, self.deviation_ = self._usual(distances, own)
-        self.train_score_ = self._join(distances)
+        own = [np.flatnonzero(domains == domain) for domain in self.domains_]
+        nearest = [self._nearest_others(index) for index in self._members]
+        for column, (rows, near) in enumerate(zip(own, nearest, strict=True)):
+            distances[rows, column] = near.means()
+        samples = [distances[rows, column] for column, rows in enumerate(own)]
+        self._warn_of_few(samples)
+        self.mean_, self.deviation_ = _usual(samples)
+        self.train_score_ = self._join(distances, self.mean_, self.deviation_)
+        self.left_out_score_ = self.train_score_.copy()
+        for column, (rows, near) in enumerate(zip(own, nearest, strict=True)):
+            for place, row in enumerate(rows):
+                others = [*samples[:column], near.means_without(place), *samples[column + 1 :]]
+                self.left_out_score_[row] = self._join(distances[row, None], *_usual(others, samples))[0]
         return self
 
     @staticmethod
@@ -80,7 +89,7 @@ class NearestNeighbours:
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""
-        return self._join(self._distances(self._vectors(test)))
+        return self._join(self._distances(self._vectors(test)), self.mean_, self.deviation_)
 
     def _vectors(self, embeddings: Embeddings) -> np.ndarray:
         vectors = embeddings[self.representation].astype(np.float64)
@@ -96,26 +105,22 @@ class NearestNeighbours:
         ]
         return np.stack(means, axis=1)
 
-    def _left_out(self, index: "NearestNeighbors") -> np.ndarray:
-        """Return the mean distances of a domain's training clips to its other clips; infinite for a single clip."""
+    def _nearest_others(self, index: "NearestNeighbors") -> "_NearestOthers":
+        """Return the nearest other clips of a domain's training clips, with one to spare."""
         others = index.n_samples_fit_ - 1
-        return index.kneighbors(None, min(self.neighbours, others))[0].mean(1) if others else np.array([np.inf])
+        if not others:
+            return _NearestOthers(np.empty((1, 0)), np.empty((1, 0), dtype=np.int64), self.neighbours)
+        return _NearestOthers(*index.kneighbors(None, min(self.neighbours + 1, others)), self.neighbours)
 
-    def _usual(self, distances: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return μ and σ of every domain, from the distances of its clips to it."""
-        everyone = distances[own & np.isfinite(distances)]
-        samples = [distances[own[:, column], column] for column in range(len(self.domains_))]
+    def _warn_of_few(self, samples: list[np.ndarray]) -> None:
         for domain, sample in zip(self.domains_, samples, strict=True):
             if len(sample) < ENOUGH and self.normalise:
                 _log.warning("%d training clips of domain %s: normalised with those of all", len(sample), domain)
-        samples = [sample if len(sample) >= ENOUGH else everyone for sample in samples]
-        mean = np.array([sample.mean() for sample in samples])
-        return mean, np.array([max(sample.std(), SMALLEST) for sample in samples])
 
-    def _join(self, distances: np.ndarray) -> np.ndarray:
+    def _join(self, distances: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         if not self.normalise:
             return distances.min(1)
-        normalised = (distances - self.mean_) / self.deviation_
+        normalised = (distances - mean) / deviation
         if self.normalise_before_min:
             return normalised.min(1)
         return normalised[np.arange(len(distances)), distances.argmin(1)]
@@ -127,3 +132,39 @@ class NearestNeighbours:
             raise AsdError(f"backend nearest_neighbours: metric {self.metric!r}: use euclidean or cosine")
         if self.normalise_before_min and not self.normalise:
             raise AsdError("backend nearest_neighbours: normalise_before_min without normalise: set both, or neither")
+
+
+class _NearestOthers:
+    """The distances (N, ≤ neighbours + 1) of a domain's clips to their nearest others, in order, and the indices."""
+
+    def __init__(self, distances: np.ndarray, indices: np.ndarray, neighbours: int):
+        self._distances = distances
+        self._indices = indices
+        self._neighbours = neighbours
+
+    def means(self) -> np.ndarray:
+        """Return the mean distance of each clip to its neighbours, (N,); infinite for a single clip."""
+        return _means(self._distances[:, : self._neighbours])
+
+    def means_without(self, clip: int) -> np.ndarray:
+        """Return those of the other clips, (N − 1,), as they are without this clip."""
+        found = self.means()
+        for row in np.flatnonzero((self._indices == clip).any(1)):
+            others = self._distances[row, self._indices[row] != clip]
+            found[row] = _means(others[None, : self._neighbours])[0]
+        return np.delete(found, clip)
+
+
+def _means(distances: np.ndarray) -> np.ndarray:
+    return distances.mean(1) if distances.shape[1] else np.full(len(distances), np.inf)
+
+
+def _usual(samples: list[np.ndarray], instead: list[np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return μ and σ of every domain, from the distances of its clips to it; `instead`, if none of them is finite."""
+    everyone = np.concatenate(samples)
+    everyone = everyone[np.isfinite(everyone)]
+    if not len(everyone):
+        return _usual(instead)
+    chosen = [sample if len(sample) >= ENOUGH else everyone for sample in samples]
+    mean = np.array([sample.mean() for sample in chosen])
+    return mean, np.array([max(sample.std(), SMALLEST) for sample in chosen])
