@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from datetime import datetime
@@ -138,6 +139,78 @@ def test_an_alarm_needs_no_more_recordings_than_exceed() -> None:
     assert [alarm.after(decision) for decision in (1, 1, 0, 0, 0, 0)] == [False, True, True, True, True, False]
 
 
+def test_a_restart_goes_on_where_the_command_ended(follow, caplog) -> None:
+    """What was scored is not scored again, what came in between is, and the alarm has its window."""
+    options = ("--alarm", "2/3", "--state", "kept/state.json")
+    follow({"a.wav": [3.0], "b.wav": AsdError("b.wav: is truncated"), "c.wav": [3.0]}, *options)
+    told, err = follow({"d.wav": [1.0], "e.wav": [1.0]}, *options)
+    assert [(Path(line["file"]).name, line["alarm"]) for line in told] == [("d.wav", True), ("e.wav", False)]
+    assert caplog.messages[-2:] == [
+        "new: followed, every 0.01 s, threshold 2; known from kept/state.json: 2",
+        "alarm is over: 1 of the last 3 recordings exceed the threshold",
+    ], "the alarm that goes on is no new one"
+    assert err == ""
+    state = json.loads(Path("kept/state.json").read_text())
+    assert state["finished"] == ["a.wav", "c.wav", "d.wav", "e.wav"]
+    assert list(state["failed"]) == ["b.wav"]
+    assert state["decisions"] == [1, 0, 0]
+
+
+def test_a_restart_scores_what_was_due_when_the_command_was_stopped(follow, monkeypatch) -> None:
+    """Three have appeared, and the signal comes during the first."""
+    options = ("--state", "state.json")
+    for name in ("b.wav", "c.wav"):
+        Path("new", name).touch()
+        os.utime(Path("new", name), (9, 9))
+    told, _ = follow({"a.wav": [1.0]}, *options)
+    assert [line["file"] for line in told] == ["new/a.wav"]
+    told, _ = follow({"b.wav": [1.0], "c.wav": [1.0]}, *options)
+    assert [line["file"] for line in told] == ["new/b.wav", "new/c.wav"]
+
+
+def test_what_was_left_out_at_the_first_start_stays_left_out(ran: Path, follow, monkeypatch) -> None:
+    """The state is written before the first recording comes."""
+    Path("new/old.wav").touch()
+    monkeypatch.setattr(Scorer, "load", lambda _: os.kill(os.getpid(), signal.SIGTERM) or 2.0)
+    with pytest.raises(SystemExit):
+        main(["score", "--follow", "new", "--state", "state.json", *OPTIONS])
+    assert json.loads(Path("state.json").read_text())["finished"] == ["old.wav"]
+
+
+NO_STATES = {
+    "empty": ("", r"is not a state of --follow \(JSONDecodeError: .*\): delete it to start anew, or name another file"),
+    "cut": ('{"follows": {', r"is not a state of --follow \(JSONDecodeError: "),
+    "a config": ("data: recordings\n", r"is not a state of --follow \(JSONDecodeError: "),
+    "another JSON": ('{"clips": []}', r"is not a state of --follow \(KeyError: 'follows'\): "),
+    "a list": ("[1]", r"is not a state of --follow \(TypeError: "),
+    "other values": (
+        '{"follows": {}, "finished": [1], "failed": {}, "decisions": []}',
+        r"is not a state of --follow \(ValueError: finished or decisions have other values\): ",
+    ),
+    "another folder": (
+        '{"follows": {"folder": "/old"}, "finished": [], "failed": {}, "decisions": []}',
+        r"is the state for another folder, /old: name another file with --state",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "complaint"), NO_STATES.values(), ids=NO_STATES)
+def test_a_file_that_is_no_state_is_refused_and_kept(ran: Path, capsys, content: str, complaint: str) -> None:
+    """It may be a file of the user's that was named by mistake."""
+    Path("new").mkdir()
+    Path("state.json").write_text(content)
+    assert main(["score", "--follow", "new", "--state", "state.json", *OPTIONS]) == 2
+    assert re.fullmatch(rf"asdlib: error: state.json: {complaint}.*\n", capsys.readouterr().err)
+    assert Path("state.json").read_text() == content
+
+
+def test_the_state_of_another_variant_is_refused(follow, capsys) -> None:
+    follow({"a.wav": [3.0]}, "--state", "state.json")
+    other = ["mahalanobis" if word == "mse" else word for word in OPTIONS]
+    assert main(["score", "--follow", "new", "--state", "state.json", *other]) == 2
+    assert "state.json: is the state for another variant, mse: name another file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("rule", ["3", "0/5", "6/5", "3/5/7", "a/b", "-1/5", "3/", ""])
 def test_a_wrong_rule_is_refused(rule: str, capsys) -> None:
     with pytest.raises(SystemExit):
@@ -160,6 +233,7 @@ def test_a_wrong_interval_is_refused(seconds: str, capsys) -> None:
         (["--follow", "new", "--csv"], "--csv: does not go with --follow, "),
         (["--follow", "new", "--by-file"], "--by-file: does not go with --follow, "),
         (["my.wav", "--alarm", "3/5"], "--alarm: is about recordings to come: add --follow FOLDER, or leave it out"),
+        (["my.wav", "--state", "a.json"], "--state: is about recordings to come: "),
         (["my.wav", "--existing"], "--existing: is about recordings to come: "),
         (["--follow", "my.wav"], "my.wav: is not a folder: give --follow the folder in which recordings appear"),
         (["--follow", "absent"], "absent: is not a folder: "),

@@ -3,13 +3,15 @@
 import json
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asdlib.commands.follow_state import Remembered, StateFile
 from asdlib.commands.score_output import file_rows
-from asdlib.data.arrivals import Arrivals
+from asdlib.data.arrivals import Arrivals, Seen
 from asdlib.data.listing import is_folder
 from asdlib.errors import AsdError, OutOfGpuMemoryError
 from asdlib.runtime.stop_request import StopRequest
@@ -29,47 +31,66 @@ class Rule:
 
 
 class Alarm:
-    """Tells after each recording whether the alarm is on, and logs when that changes."""
+    """Tells after each recording whether the alarm is on, and logs when that changes.
 
-    def __init__(self, rule: Rule):
+    `last` are decisions about recordings before these.
+    """
+
+    def __init__(self, rule: Rule, last: Sequence[int] = ()):
         self._rule = rule
-        self._last: deque[int] = deque(maxlen=rule.of)
-        self._on = False
+        self._last: deque[int] = deque(last, maxlen=rule.of)
+        self._on = self._is_met()
+
+    @property
+    def last(self) -> list[int]:
+        """The decisions that the rule is about, the oldest first."""
+        return list(self._last)
 
     def after(self, decision: int) -> bool:
         """Return whether the alarm is on after a recording with this decision."""
         self._last.append(decision)
-        before, self._on = self._on, sum(self._last) >= self._rule.number
+        before, self._on = self._on, self._is_met()
         if self._on != before:
             found = f"{sum(self._last)} of the last {len(self._last)} recordings exceed the threshold"
             _log.warning("%s: %s", "ALARM" if self._on else "alarm is over", found)
         return self._on
 
+    def _is_met(self) -> bool:
+        return sum(self._last) >= self._rule.number
 
-def watched(folder: Path, existing: bool) -> Arrivals:
+
+def watched(folder: Path, existing: bool, seen: Seen | None) -> Arrivals:
     """Return the recordings that will appear in a folder; raise AsdError if it is none."""
     if not is_folder(folder):
         raise AsdError(f"{folder}: is not a folder: give --follow the folder in which recordings appear")
-    return Arrivals(folder, existing)
+    return Arrivals(folder, existing, seen)
 
 
-def follow(scorer: "Scorer", arrivals: Arrivals, interval: float, rule: Rule | None) -> None:
+def follow(
+    scorer: "Scorer", arrivals: Arrivals, interval: float, alarm: Alarm | None, state: StateFile | None = None
+) -> None:
     """Print a line for each recording, until Ctrl-C or SIGTERM; a recording under way is finished.
 
-    A recording that cannot be scored gets a line with the error. Raises AsdError if the folder cannot be read any more.
+    A recording that cannot be scored gets a line with the error. What was printed is noted in the `state`. Raises
+    AsdError if the folder cannot be read any more.
     """
-    alarm = Alarm(rule) if rule else None
     with StopRequest() as stop:
         while True:
             for path in arrivals.look():
                 line = _line(scorer, path, alarm)
-                if "error" in line:
-                    arrivals.failed(path)
                 print(json.dumps(line, allow_nan=False), flush=True)
+                (arrivals.failed if "error" in line else arrivals.done)(path)
+                if state:
+                    note(state, arrivals, alarm)
                 if stop.wait(0):
                     return
             if stop.wait(interval):
                 return
+
+
+def note(state: StateFile, arrivals: Arrivals, alarm: Alarm | None) -> None:
+    """Write down what a process that follows the folder later has to know."""
+    state.write(Remembered(arrivals.seen, alarm.last if alarm else []))
 
 
 def _line(scorer: "Scorer", path: Path, alarm: Alarm | None) -> dict[str, Any]:

@@ -6,12 +6,15 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdlib.commands import target_options
-from asdlib.commands.follow import Rule, follow, watched
+from asdlib.commands.follow import Alarm, Rule, follow, note, watched
+from asdlib.commands.follow_state import StateFile
 from asdlib.commands.score_output import as_csv_text, as_json, as_text
+from asdlib.data.files import locked
 from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from asdlib.workflow.graph import Graph
 
 HELP = "score recordings of a machine with the models of a run"
-FOLLOWING = ("existing", "interval", "alarm")  # the options that --follow takes
+FOLLOWING = ("existing", "interval", "alarm", "state")  # the options that --follow takes
 LISTING = ("clips", "csv", "json", "by_file")  # those that it does not
 INTERVAL = 2.0  # s
 CACHE = Path(".snakemake/cache")
@@ -65,6 +68,8 @@ def _add_following(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--interval", type=_seconds, metavar="SECONDS", help=looks)
     rule = "alarm while at least N of the last M recordings exceed the threshold, for example 3/5"
     group.add_argument("--alarm", type=_rule, metavar="N/M", help=rule)
+    state = "remember in this file what has been scored, and the last decisions, for the next start of the command"
+    group.add_argument("--state", type=Path, metavar="FILE", help=state)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -112,15 +117,23 @@ def _score(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) ->
 
 
 def _follow(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
-    arrivals = watched(args.follow, args.existing)  # before the networks are loaded: what comes meanwhile is new
-    provide_folders(CACHE)
-    from asdlib.commands.new_clips import Scorer
+    with locked(args.state) if args.state else nullcontext():
+        state = StateFile(args.state, args.follow, target) if args.state else None
+        known = state.read() if state else None
+        # before the networks are loaded: what comes meanwhile is new
+        arrivals = watched(args.follow, args.existing, known.seen if known else None)
+        alarm = Alarm(args.alarm, known.decisions if known else ()) if args.alarm else None
+        if state:
+            note(state, arrivals, alarm)
+        provide_folders(CACHE)
+        from asdlib.commands.new_clips import Scorer
 
-    scorer, interval = Scorer(graph, target), args.interval or INTERVAL
-    threshold = scorer.load()
-    left_out = f"; already there and left out: {arrivals.left_out}" if arrivals.left_out else ""
-    _log.warning("%s: followed, every %g s, threshold %.6g%s", args.follow, interval, threshold, left_out)
-    follow(scorer, arrivals, interval, args.alarm)
+        scorer, interval = Scorer(graph, target), args.interval or INTERVAL
+        threshold = scorer.load()
+        why = f"known from {args.state}" if known else "already there and left out"
+        left_out = f"; {why}: {arrivals.left_out}" if arrivals.left_out else ""
+        _log.warning("%s: followed, every %g s, threshold %.6g%s", args.follow, interval, threshold, left_out)
+        follow(scorer, arrivals, interval, alarm, state)
 
 
 def _refuse_mixture(args: argparse.Namespace) -> None:

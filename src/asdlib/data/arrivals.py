@@ -1,11 +1,20 @@
 """The recordings that appear in a folder while a program watches it."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from asdlib.data.listing import recordings, status
 
 State = tuple[int, int]  # size and modification time (ns)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The names of recordings that are not returned again, and those that are if they have another state."""
+
+    finished: frozenset[str]
+    failed: dict[str, State]
 
 
 class Arrivals:
@@ -14,15 +23,23 @@ class Arrivals:
     A recording is complete when it has the same size and modification time in two looks in a row. A name is not
     returned again until the recording has gone from the folder, except after `failed`: then also when it has changed.
 
-    Recordings that are there at the beginning are left out, unless `existing` is set; `left_out` is their number.
+    Recordings that are there at the beginning are left out, unless `existing` is set. If another process has looked
+    before, they are those that it has `seen`, and what has come since is new. `left_out` is their number.
     """
 
-    def __init__(self, folder: Path, existing: bool):
+    def __init__(self, folder: Path, existing: bool, seen: Seen | None = None):
         self._folder = folder
-        self._finished = set() if existing else {entry.name for entry in recordings(folder)}
+        present = {entry.name for entry in recordings(folder)}
+        self._finished = present & seen.finished if seen else set() if existing else present
         self._last: dict[str, State] = {}
-        self._failed: dict[str, State] = {}
+        self._failed: dict[str, State] = dict(seen.failed) if seen else {}
+        self._due: set[str] = set()  # returned, and neither done nor failed
         self.left_out = len(self._finished)
+
+    @property
+    def seen(self) -> Seen:
+        """What another process that looks into the folder later need not return."""
+        return Seen(frozenset(self._finished - self._due), dict(self._failed))
 
     def look(self) -> list[Path]:
         """Return the recordings that have become complete, in the order of their modification.
@@ -38,10 +55,16 @@ class Arrivals:
         self._failed = {name: state for name, state in self._failed.items() if name in states}
         self._last = states
         self._finished.update(new)
+        self._due.update(new)
         return [self._folder / name for name in sorted(new, key=lambda name: (states[name][1], name))]
+
+    def done(self, path: Path) -> None:
+        """Count a recording that was returned among those that have been seen."""
+        self._due.remove(path.name)
 
     def failed(self, path: Path) -> None:
         """Return a recording again if it changes: what could not be read may not have been complete."""
+        self._due.remove(path.name)
         self._finished.remove(path.name)
         self._failed[path.name] = self._last[path.name]
 
