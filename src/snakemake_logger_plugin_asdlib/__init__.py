@@ -4,8 +4,9 @@ argparse gives an option of several words (`--resources`, `--config`, `--quiet`,
 and so the target, too. Snakemake has no hook for what happens before it reads its command line, but it imports every
 installed package whose name begins with `snakemake_logger_plugin_` while it builds its parser. That is all that this
 plugin is for: on import, it puts the targets of a call first (`order.py`), by the options of Snakemake's own parser
-(`options.py`). It does nothing for other workflows, for the jobs that Snakemake starts itself, and when the parser of a
-future Snakemake cannot be read (`tests/plugin/` would fail then).
+(`options.py`). From then on, until the Snakefile is read, Ctrl-C prints one line in place of a traceback. It does
+nothing for other workflows, for the jobs that Snakemake starts itself, and when the parser of a future Snakemake cannot
+be read (`tests/plugin/` would fail then).
 
 It imports nothing of asdlib, which would otherwise come from the checkout that is installed. A run takes the library of
 the checkout whose Snakefile it reads.
@@ -14,12 +15,13 @@ the checkout whose Snakefile it reads.
 import shlex
 import sys
 from pathlib import Path
+from types import TracebackType
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 from snakemake_logger_plugin_asdlib.options import read_options
-from snakemake_logger_plugin_asdlib.order import in_order
+from snakemake_logger_plugin_asdlib.order import in_order, is_asdlib
 from snakemake_logger_plugin_asdlib.values import WrongWordError
 
 
@@ -38,7 +40,10 @@ def put_targets_first(argv: list[str]) -> None:
     if not _is_call(argv):
         return
     try:
-        words = in_order(argv[1:], read_options())
+        options = read_options()
+        if is_asdlib(argv[1:], options):
+            _explain_interrupts()
+        words = in_order(argv[1:], options)
     except WrongWordError as error:
         _say(f"error: {error}")
         sys.exit(2)
@@ -54,6 +59,19 @@ def _is_call(argv: list[str]) -> bool:
     program = Path(*argv[:1])
     called = program.name == "snakemake" or (program.name, program.parent.name) == ("__main__.py", "snakemake")
     return called and not any(word == "--mode" or word.startswith("--mode=") for word in argv)
+
+
+def _explain_interrupts() -> None:
+    """Let Ctrl-C print one line until the Snakefile replaces this by a hook that knows whether a job was started."""
+    shown = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            _say("interrupted: no job was started")
+        else:
+            shown(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _say(text: str) -> None:

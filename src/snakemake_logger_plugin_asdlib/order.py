@@ -30,8 +30,7 @@ def in_order(words: Sequence[str], options: Iterable[Option]) -> list[str]:
     """
     end = words.index(_END) if _END in words else len(words)
     groups = list(_groups(words[:end], options))
-    known = all(group.option or not group.written for group in groups)
-    workflow = workflow_of(_snakefile(groups)) if known else None
+    workflow = _called(groups)
     if workflow is None:
         return list(words)
     moved = _moved(groups, workflow, list(words[end + 1 :]))
@@ -45,6 +44,17 @@ def in_order(words: Sequence[str], options: Iterable[Option]) -> list[str]:
     targets = [word for group in groups for word in (moved[id(group)] if group.option else group.words)]
     rest = [word for group in groups if group.option for word in (*group.written, *_kept(group, moved))]
     return [*rest, _END, *targets, *words[end + 1 :]] if _END in words else [*targets, *rest]
+
+
+def is_asdlib(words: Sequence[str], options: Iterable[Option]) -> bool:
+    """Return whether a command line is one of this workflow, and has no option that is not known."""
+    end = words.index(_END) if _END in words else len(words)
+    return _called(list(_groups(words[:end], options))) is not None
+
+
+def _called(groups: Sequence[Group]) -> Workflow | None:
+    known = all(group.option or not group.written for group in groups)
+    return workflow_of(_snakefile(groups)) if known else None
 
 
 def _groups(words: Sequence[str], options: Iterable[Option]) -> Iterator[Group]:

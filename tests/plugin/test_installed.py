@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +36,30 @@ def test_an_editable_installation_leads_to_the_folder_of_the_plugin(tmp_path: Pa
     assert done.stdout == "['results/system3/scores.csv'] False\n"
     told = [line for line in done.stderr.splitlines() if line.startswith("asdlib: ")]
     assert told == ["asdlib: read as: snakemake results/system3/scores.csv --cores 8 --resources gpu=2"]
+
+
+INTERRUPTED = """
+import signal, sys
+import snakemake.cli
+sys.argv = ["snakemake", "--cores", "1"]
+snakemake.cli.args_to_api = lambda *_: signal.raise_signal(signal.SIGINT)
+snakemake.cli.main()
+"""
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["asdlib", "another workflow"])
+def test_an_interrupt_before_the_snakefile_is_read_is_one_line(tmp_path: Path, ours: bool) -> None:
+    """Only in calls of this workflow. While Snakemake itself is imported, nothing can be done."""
+    (tmp_path / "Snakefile").touch()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command, folder = [sys.executable, "-c", INTERRUPTED], ROOT if ours else tmp_path
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT  # 130 in a shell
+    if ours:
+        assert done.stderr.endswith("\nasdlib: interrupted: no job was started\n")
+        assert "Traceback" not in done.stderr
+    else:
+        assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
 def test_the_plugin_takes_the_library_of_no_checkout() -> None:
