@@ -1,6 +1,7 @@
 """The page that `report` writes: missing files, hostile names and repeated clips."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -123,6 +124,23 @@ def test_without_labels_the_clips_are_ranked() -> None:
     ]  # fmt: skip
     assert "There is no official score" in page.text
     assert "ranked under Systems" in page.text
+
+
+def test_a_row_without_figures_says_why_on_the_page() -> None:
+    """A variant that could not be fitted to the training clips of a machine."""
+    note = f"not scored: {HOSTILE}: too few"
+
+    def refused(text: str) -> str:
+        head, *rows = csv.reader(text.splitlines())
+        told = [{**dict(zip(head, row, strict=True)), "note": note} for row in rows]
+        out = io.StringIO()
+        writer = csv.DictWriter(out, head)
+        writer.writeheader()
+        writer.writerows(told)
+        return out.getvalue()
+
+    page = make(toy=put_part("toy", "a.wav", "raw"), damage=refused)
+    assert [row[-1] for row in page.table("Decisions of toy on here")] == [note, note]
 
 
 def test_clips_that_are_only_heard_follow_the_others() -> None:
