@@ -23,9 +23,11 @@ class ClipShares:
         rows = centred.unflatten(0, (len(clips), -1))
         present, place, vectors = clips.unique(return_inverse=True, return_counts=True)
         sums = rows.new_zeros(len(present), rows.shape[2]).index_add_(0, place, rows.sum(1))
-        products = rows.new_zeros(len(present), *self.scatter.shape[1:]).index_add_(0, place, rows.mT @ rows)
         others = (len(centred) - vectors * rows.shape[1]).clamp_min(1)  # of a clip that is alone, the sum is 0
-        self.scatter[present] += products + sums[:, :, None] * sums[:, None] / others[:, None, None]
+        # s sᵀ / m is a further row of each of the clip's vectors: one product for both terms.
+        further = (sums / (others * vectors).sqrt()[:, None])[place]
+        blocks = torch.cat([rows, further[:, None]], dim=1)
+        self.scatter.index_add_(0, clips, blocks.mT @ blocks)
         self.vectors[present] += vectors
 
     def distances(self, clips: Tensor, scatter: Tensor, vectors: Tensor) -> Tensor:
