@@ -35,7 +35,7 @@ FLOORS = (
     {"evaluation"},
     {"scoring"},
     {"training"},
-    {"separators", "augmentations", "models", "backends", "frontends"},
+    {"separators", "augmentations", "labellers", "models", "backends", "frontends"},
     {"separation", "examples", "losses"},
     {"layers"},
     {"weights"},
@@ -211,7 +211,7 @@ def test_tables_and_metrics_work_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("registry", ["models", "separators", "frontends", "augmentations", "backends"])
+@pytest.mark.parametrize("registry", ["models", "separators", "frontends", "augmentations", "labellers", "backends"])
 def test_a_registry_imports_nothing_slow_that_only_some_jobs_need(registry: str) -> None:
     imports_nothing_slow(registry)
 
@@ -232,7 +232,7 @@ def imports_nothing_slow(module: str, *more: str) -> None:
 
 def test_rule_script_and_step_share_a_name() -> None:
     assert set(RULES) == {path.stem for path in SCRIPTS} == {path.stem for path in STEPS}
-    assert len(RULES) == 16
+    assert len(RULES) == 17
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -311,7 +311,7 @@ def test_every_dependency_is_used(dependency: str) -> None:
 
 # --- settings -------------------------------------------------------------------------------------------------------
 
-STRUCTURE = {"kind", "frontend", "separator", "init"}  # keys that name a class or another recipe
+STRUCTURE = {"kind", "frontend", "separator", "init", "labeller", "model"}  # keys that name a class or another recipe
 MARK = re.compile(r"#.*(§|ours: )")
 
 
@@ -363,7 +363,7 @@ def _keys_in(recipe: Recipe) -> Iterator[str]:
     views = [
         Recipe(VIEWS[view.split("/")[0]], made) for view, made in (recipe.settings.get("views") or {}).items() if made
     ]
-    for part in filter(None, [recipe.frontend, recipe.separator, *recipe.init, *views]):
+    for part in filter(None, [recipe.frontend, recipe.separator, recipe.labeller, recipe.model, *recipe.init, *views]):
         yield from _keys_in(part)
 
 

@@ -33,6 +33,7 @@ from asdlib.submission import inputs as submission_inputs
 from asdlib.workflow import (
     code_text,
     inputs,
+    label_inputs,
     paths,
     settings,
     stage_code,
@@ -152,6 +153,7 @@ wildcard_constraints:
     separator=one_of(graph.keys("separators")),
     augmentation=one_of(graph.keys("augmentations")),
     frontend=one_of(graph.keys("frontends")),
+    labeller=one_of(graph.keys("labellers")),
     model=one_of(graph.keys("models")),
     checkpoint=one_of(graph.config["checkpoints"]),
     file=one_of({block["file"] for block in graph.config["checkpoints"].values()}),

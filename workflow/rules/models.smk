@@ -1,8 +1,9 @@
-"""Train models on features and compute embeddings with them.
+"""Train models on features and compute embeddings with them; give training clips pseudo-labels.
 
 Needs    results/features/<frontend>/<view>/<dataset>/<machine>.parquet, the config's block `checkpoints`
 Makes    results/models/<model>/<dataset>/<machine or all>/model.safetensors,
-         resources/downloads/checkpoints/<name>/<file>, results/embeddings/<model>/<view>/<dataset>/<machine>.parquet
+         resources/downloads/checkpoints/<name>/<file>, results/embeddings/<model>/<view>/<dataset>/<machine>.parquet,
+         results/labels/<labeller>/<dataset>/<machine>.parquet
 """
 
 
@@ -53,6 +54,9 @@ rule train_model:
         ),
         init=lambda w: inputs.init_weights(graph, w.model, w.dataset, w.machine),
         public=lambda w: inputs.public_weights(graph.recipe("models", w.model)),
+        labels=lambda w: label_inputs.training_labels(
+            graph, w.model, w.dataset, w.machine
+        ),
     output:
         model=paths.model(),
         history=report(
@@ -96,6 +100,7 @@ rule train_model:
                 "public": input.public,
                 # A pin does not change the weights.
                 "pins": settings.public_pins(graph, graph.recipe("models", w.model)),
+                "labels": input.labels,
                 "section": paths.machine_and_section(w.machine)[1],
                 "out": output.model,
                 "history": output.history,
@@ -107,6 +112,40 @@ rule train_model:
         ),
     shell:
         command("train_model")
+
+
+# Group the training clips of a machine that have no attributes, by the embeddings of a frozen model.
+rule label:
+    input:
+        lambda w: label_inputs.labelled_embeddings(
+            graph, w.labeller, w.dataset, w.machine
+        ),
+    output:
+        paths.labels(),
+    log:
+        paths.log("label", "{labeller}", "{dataset}", "{machine}"),
+    benchmark:
+        paths.benchmark("label", "{labeller}", "{dataset}", "{machine}")
+    conda:
+        "../../envs/asdlib.yaml"
+    resources:
+        mem_mb=lambda w, attempt: memory.mb("label", w, 2000, attempt),
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        settings=lambda w: as_json(graph.recipe("labellers", w.labeller).settings),
+        code=lambda w: stage_code.of_recipe(
+            "label", graph.recipe("labellers", w.labeller)
+        ),
+        arguments=lambda w, input, output: as_json(
+            {
+                "embeddings": input[0],
+                "dataset": w.dataset,
+                "machine": w.machine,
+                "out": output[0],
+            }
+        ),
+    shell:
+        command("label")
 
 
 # Embed every training and test clip of a machine with its model, or with the models of its sections. A model that is

@@ -14,6 +14,7 @@ from asdlib.frontends.log_mel import LogMel
 from asdlib.frontends.magnitude_spectrogram import MagnitudeSpectrogram
 from asdlib.frontends.magnitude_spectrum import MagnitudeSpectrum
 from asdlib.frontends.spectral_statistics import SpectralStatistics
+from asdlib.frontends.waveform import Waveform
 
 FRONTENDS: dict[str, type] = {
     "averaged_spectrogram": AveragedSpectrogram,
@@ -24,4 +25,5 @@ FRONTENDS: dict[str, type] = {
     "magnitude_spectrogram": MagnitudeSpectrogram,
     "magnitude_spectrum": MagnitudeSpectrum,
     "spectral_statistics": SpectralStatistics,
+    "waveform": Waveform,
 }

@@ -1,14 +1,14 @@
 """Kaldi's log-mel filter bank, which BEATs, AudioMAE and EAT were trained on (docs/system2.md, Features).
 
-`torchaudio.compliance.kaldi` computes it; this module adds the scaling, padding and normalisation of each network.
+This module adds the scaling, padding and normalisation of each network to `asdlib.layers.filter_bank`.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio.compliance import kaldi
 
 from asdlib.errors import AsdError
+from asdlib.layers import filter_bank
 
 WINDOWS = ("hanning", "povey")
 
@@ -44,8 +44,6 @@ class Fbank:
         self.mean = mean
         self.std = std
         self.sample_rate = sample_rate
-        self.frame = int(0.025 * sample_rate)
-        self.hop = int(0.010 * sample_rate)
 
     def shape(self, samples: int) -> tuple[int, int]:
         """Return (rows, n_mels) of a clip."""
@@ -53,7 +51,7 @@ class Fbank:
 
     def frames(self, samples: int) -> int:
         """Return the number of whole frames in a clip."""
-        whole = max(0, 1 + (samples - self.frame) // self.hop)
+        whole = filter_bank.whole_frames(samples, self.sample_rate)
         return min(whole, self.rows) if self.rows else whole
 
     def __call__(self, waveforms: Tensor) -> Tensor:
@@ -68,7 +66,4 @@ class Fbank:
         waveform = waveform * self.scale
         if self.remove_mean:
             waveform = waveform - waveform.mean()
-        log_mel = kaldi.fbank(
-            waveform[None], num_mel_bins=self.n_mels, sample_frequency=self.sample_rate, window_type=self.window
-        )
-        return log_mel[: self.rows]
+        return filter_bank.log_mel(waveform, self.n_mels, self.window, self.sample_rate)[: self.rows]

@@ -1,15 +1,17 @@
-"""Low-rank adapters (LoRA) on the query and key projections of a frozen network.
+"""Low-rank adapters (LoRA) on the projections of attention in a frozen network.
 
-Hu et al., 2022: W' = W + B A. A is initialised at random and B with zeros, so that the adapted network initially equals
-the plain one. The adapters are those of peft.
+Hu et al., 2022: W' = W + scale · B A. A is initialised at random and B with zeros, so that the adapted network
+initially equals the plain one. The adapters are those of peft.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 
-PROJECTIONS = ["query", "key", "q_proj", "k_proj"]  # of `SplitQkv` and of BEATs
+PROJECTIONS = ("query", "key", "q_proj", "k_proj")  # of `SplitQkv` and of BEATs
 
 
 class SplitQkv(nn.Module):
@@ -29,10 +31,13 @@ class SplitQkv(nn.Module):
         return torch.cat([self.query(tokens), self.key(tokens), self.value(tokens)], dim=-1)
 
 
-def adapt(encoder: nn.Module, frozen: bool, rank: int) -> nn.Module:
+def adapt(
+    encoder: nn.Module, frozen: bool, rank: int, scale: float = 1.0, projections: Sequence[str] = PROJECTIONS
+) -> nn.Module:
     """Freeze an encoder if `frozen`, and add adapters of rank `rank` if it is not 0; return the encoder.
 
-    Raise AsdError for adapters on an encoder that is not frozen.
+    The adapters are on the layers with the names `projections`, by default those of query and key. Raise AsdError for
+    adapters on an encoder that is not frozen.
     """
     if rank and not frozen:
         raise AsdError(f"lora_rank: {rank}: adapters need a frozen encoder: set frozen: true, or lora_rank: 0")
@@ -40,7 +45,7 @@ def adapt(encoder: nn.Module, frozen: bool, rank: int) -> nn.Module:
         encoder.requires_grad_(False)
     if rank:
         split_qkv(encoder)
-        add_lora(encoder, rank)
+        add_lora(encoder, rank, scale, projections)
     return encoder
 
 
@@ -51,14 +56,12 @@ def split_qkv(encoder: nn.Module) -> None:
             module.qkv = SplitQkv(module.qkv)
 
 
-def add_lora(encoder: nn.Module, rank: int) -> None:
-    """Freeze an encoder and add an adapter to every query and key projection.
-
-    The product B A is added unscaled (peft's alpha = rank).
-    """
+def add_lora(encoder: nn.Module, rank: int, scale: float, projections: Sequence[str]) -> None:
+    """Freeze an encoder and add an adapter to every layer with one of the names; B A is added times `scale`."""
     from peft import LoraConfig, inject_adapter_in_model  # imported here because it takes seconds
 
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=PROJECTIONS), encoder)
+    # peft multiplies by alpha / rank.
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=list(projections)), encoder)
 
 
 def load_part(part: nn.Module, weights: dict[str, Tensor], prefix: str, source: str) -> None:

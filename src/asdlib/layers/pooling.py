@@ -18,10 +18,30 @@ class AttentiveStatisticsPooling(nn.Module):
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
         """Pool tokens; those where `padding` (B, tokens) is True have no weight."""
         weights = token_weights(self.score(tokens), padding)
-        tokens = tokens.float()  # squares in bf16 are too inaccurate for small deviations
-        mean = (weights * tokens).sum(1)
-        variance = (weights * (tokens - mean[:, None]).square()).sum(1)
-        return torch.cat([mean, variance.clamp_min(1e-9).sqrt()], dim=1)
+        return torch.cat(weighted_statistics(tokens, weights), dim=1)
+
+
+class ChannelStatisticsPooling(nn.Module):
+    """Weighted mean and deviation of tokens (B, tokens, width) → (B, 2 · width), with weights for every channel.
+
+    Desplanques et al., Interspeech 2020 (ECAPA-TDNN), as in the toolkit that docs/encoders.md names: what weights a
+    token are its channels, and their mean and deviation over the clip.
+    """
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.hidden = nn.Linear(3 * width, hidden)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.score = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Pool tokens, none of which is padding."""
+        plain = torch.full_like(tokens[:, :, :1], 1 / tokens.shape[1])
+        context = torch.cat(
+            [tokens, *(part[:, None].expand_as(tokens) for part in weighted_statistics(tokens, plain))], 2
+        )
+        hidden = self.norm(self.hidden(context).relu().mT).mT.tanh()
+        return torch.cat(weighted_statistics(tokens, self.score(hidden).softmax(1)), 1)
 
 
 class AttentivePooling(nn.Module):
@@ -45,3 +65,11 @@ def token_weights(scores: Tensor, padding: Tensor | None) -> Tensor:
     if padding is not None:
         scores = scores.masked_fill(padding[:, :, None], -torch.inf)
     return scores.softmax(1)
+
+
+def weighted_statistics(tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weighted mean and deviation of tokens over a clip, (B, width) each; weights have the sum 1."""
+    tokens = tokens.float()  # squares in bf16 are too inaccurate for small deviations
+    mean = (weights * tokens).sum(1)
+    variance = (weights * (tokens - mean[:, None]).square()).sum(1)
+    return mean, variance.clamp_min(1e-9).sqrt()

@@ -13,6 +13,19 @@ def tiled(waveforms: Tensor, samples: Tensor) -> Tensor:
     return waveforms.gather(1, position % samples.clamp_min(1)[:, None])
 
 
+def cropped(waveforms: Tensor, samples: Tensor, length: int, at_random: bool) -> Tensor:
+    """Return `length` samples of each waveform (B, …), from its start or from a random place.
+
+    Of a clip with fewer real `samples` (B,), these are repeated.
+    """
+    spare = (samples - length).clamp_min(0)
+    start = torch.zeros_like(spare)
+    if at_random:
+        start = (torch.rand(len(spare), device=spare.device) * (spare + 1)).long().minimum(spare)
+    position = start[:, None] + torch.arange(length, device=waveforms.device)
+    return waveforms.gather(1, position % samples.clamp_min(1)[:, None])
+
+
 def magnitude_spectrogram(waveforms: Tensor, n_fft: int, hop_length: int) -> Tensor:
     """Return |STFT| of waveforms (B, samples), (B, frames, n_fft / 2 + 1), with a periodic Hann window, unpadded."""
     window = torch.hann_window(n_fft, periodic=True, device=waveforms.device)

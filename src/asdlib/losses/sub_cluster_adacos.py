@@ -17,15 +17,23 @@ class SubClusterAdaCos(nn.Module):
     """Cross-entropy of soft labels (B, classes) against embeddings (B, dimensions).
 
     `weight` (dimensions, classes · sub_clusters) holds the centres, grouped by class. They are trained if `trainable`
-    and otherwise keep their random initial values. In training mode every call updates `scale` before using it; in
-    evaluation mode it is fixed. The published update has no bound: once an embedding is nearer than 45° to a centre,
-    the scale grows from call to call. `largest_scale` limits it; None: no limit, as published.
+    and otherwise keep their random initial values. The first `scale` is √2 · ln(classes · sub_clusters − 1). If it is
+    `adaptive`, every call in training mode updates it before using it; otherwise it stays as it is. The published
+    update has no bound: once an embedding is nearer than 45° to a centre, the scale grows from call to call.
+    `largest_scale` limits it; None: no limit, as published.
     """
 
     def __init__(
-        self, dimensions: int, classes: int, sub_clusters: int, trainable: bool, largest_scale: float | None = None
+        self,
+        dimensions: int,
+        classes: int,
+        sub_clusters: int,
+        trainable: bool,
+        largest_scale: float | None = None,
+        adaptive: bool = True,
     ):
         super().__init__()
+        self.adaptive = adaptive
         self.largest_scale = largest_scale
         self.classes = classes
         self.sub_clusters = sub_clusters
@@ -41,7 +49,7 @@ class SubClusterAdaCos(nn.Module):
     def probabilities(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the probabilities of the classes (B, classes), summed over sub-clusters."""
         cosines = self.cosines(embeddings)
-        if self.training:
+        if self.training and self.adaptive:
             self._update_scale(cosines.detach(), labels)
         shares = (self.scale * cosines).softmax(1)  # (B, classes · sub_clusters)
         return shares.unflatten(1, (self.classes, self.sub_clusters)).sum(2)

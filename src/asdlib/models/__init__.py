@@ -8,7 +8,8 @@ A model is an `nn.Module` with the methods
 
 A class with the attribute `trained = False` is not trained and needs only `embed`: its recipes have no `training`, and
 `embed` builds it from the recipe and the file of public weights, if the recipe names one. With `uses_gpu = False`,
-`embed` asks for no GPU. Both are read as text and have to stand in the body of the class.
+`embed` asks for no GPU. With `takes_labels = True`, a recipe may name a labeller, and the training clips then have the
+column `cluster` (asdlib.examples.pseudo_labels). All three are read as text and have to stand in the body of the class.
 
 It can also have
 - `terms(batch) -> dict[str, Tensor]`: the weighted terms whose sum is the loss. The log of the training then has each
@@ -36,6 +37,7 @@ It can also have
 """
 
 from asdlib.models.acae import Acae
+from asdlib.models.adapted_beats import AdaptedBeats
 from asdlib.models.audiomae_adaptation import AudioMaeAdaptation
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
 from asdlib.models.beats_classifier import BeatsClassifier
@@ -52,6 +54,7 @@ from asdlib.models.ssl_fusion import SslFusion
 
 MODELS: dict[str, type] = {
     "acae": Acae,
+    "adapted_beats": AdaptedBeats,
     "audiomae_adaptation": AudioMaeAdaptation,
     "audiomae_classifier": AudioMaeClassifier,
     "beats_classifier": BeatsClassifier,

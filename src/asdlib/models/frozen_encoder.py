@@ -4,6 +4,7 @@ Nothing is trained. The tokens of BEATs and EAT form a grid of time steps and fr
 itself, so that a backend can find the nearest normal clip of every band (BEAM), and all become one vector.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -70,16 +71,7 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `rows` (B, 8, width) and `embedding`, (B, width) or, with bands joined, (B, 8 · width)."""
-        whole = torch.where(batch.frames < PATCH, batch.frames, batch.frames // PATCH * PATCH)
-        found: dict[str, Tensor] = {}
-        for frames in whole.unique().tolist():  # clips of the same length need no mask
-            chosen = torch.arange(max(frames, PATCH), device=whole.device) % frames
-            for few in (whole == frames).nonzero()[:, 0].split(CLIPS):
-                grid = self.encoder(batch.features[few][:, chosen])
-                for name, vectors in self._pooled(grid).items():
-                    of_all = found.setdefault(name, vectors.new_empty(len(whole), *vectors.shape[1:]))
-                    of_all[few] = vectors
-        return found
+        return of_whole_clips(batch.features, batch.frames, lambda log_mel: self._pooled(self.encoder(log_mel)))
 
     def _pooled(self, grid: Tensor) -> dict[str, Tensor]:
         """Return the representations of clips with the tokens (B, times, 8, width)."""
@@ -90,7 +82,7 @@ class FrozenEncoder(nn.Module):
 class BeatsGrid(nn.Module):
     """BEATs, log-mel (B, frames, 128) of real frames alone → tokens (B, times, 8, width)."""
 
-    def __init__(self, **sizes: int):
+    def __init__(self, **sizes: float):
         super().__init__()
         self.network = Beats(**sizes)
 
@@ -127,3 +119,22 @@ class EatGrid(nn.Module):
 def as_grid(tokens: Tensor) -> Tensor:
     """Return tokens (B, times · 8, width), the bands of each time step together, as (B, times, 8, width)."""
     return tokens.unflatten(1, (-1, BANDS))
+
+
+def of_whole_clips(
+    log_mel: Tensor, frames: Tensor, represent: Callable[[Tensor], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Return what `represent` makes of clips (B, frames, 128), a few of the same length at a time.
+
+    `frames` (B,) are the numbers of real frames; padding is left out. Frames at the end that do not fill a patch are
+    left out too. A clip shorter than a patch is repeated.
+    """
+    whole = torch.where(frames < PATCH, frames, frames // PATCH * PATCH)
+    found: dict[str, Tensor] = {}
+    for length in whole.unique().tolist():  # clips of the same length need no mask
+        chosen = torch.arange(max(length, PATCH), device=whole.device) % length
+        for few in (whole == length).nonzero()[:, 0].split(CLIPS):
+            for name, vectors in represent(log_mel[few][:, chosen]).items():
+                of_all = found.setdefault(name, vectors.new_empty(len(whole), *vectors.shape[1:]))
+                of_all[few] = vectors
+    return found

@@ -18,8 +18,10 @@ from asdlib.data.clip import Clip
 from asdlib.data.clip_format import ClipFormat
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Clips
+from asdlib.examples.pseudo_labels import with_column
 from asdlib.frontends import FRONTENDS
 from asdlib.frontends.rate import wrong_rate
+from asdlib.labellers import LABELLERS
 from asdlib.models import MODELS
 from asdlib.separation.mixtures import too_few
 from asdlib.separation.noise_pool import no_noise
@@ -145,7 +147,8 @@ def _trainings(graph: Graph, model: Recipe, present: Present) -> Iterator[str]:
     trainings = [everyone] if model.corpus else groups if model.joint else [[one] for one in everyone]
     for machines in trainings if refuse else ():
         if machines and all(one in present.clips for one in machines):
-            yield from _raised(partial(refuse, Clips(_metadata(machines, present), features), **model.arguments))
+            table = pa.concat_tables([_learned(model, one, present) for one in machines])
+            yield from _raised(partial(refuse, Clips(table, features), **model.arguments))
 
 
 def _raised(ask: Callable[[], None]) -> Iterator[str]:
@@ -156,8 +159,17 @@ def _raised(ask: Callable[[], None]) -> Iterator[str]:
         yield str(error)
 
 
-def _metadata(machines: Sequence[tuple[str, str]], present: Present) -> pa.Table:
-    """Return what is known of the training clips of machines."""
+def _learned(model: Recipe, one: tuple[str, str], present: Present) -> pa.Table:
+    """Return what is known of the training clips of a machine, with as many pseudo-labels as a model will learn."""
+    table = _metadata(one, present)
+    if not model.labeller:
+        return table
+    labeller = LABELLERS[model.labeller.kind](**model.labeller.arguments)
+    return with_column(table, labeller.expected(table))
+
+
+def _metadata(one: tuple[str, str], present: Present) -> pa.Table:
+    """Return what is known of the training clips of a machine."""
     rows = [
         {
             "machine": one[1],
@@ -165,7 +177,7 @@ def _metadata(machines: Sequence[tuple[str, str]], present: Present) -> pa.Table
             "domain": clip.domain,
             "attributes": list(clip.attributes.items()),
         }
-        for one in machines for clip in present.clips[one] if clip.kind == "train"
+        for clip in present.clips[one] if clip.kind == "train"
     ]  # fmt: skip
     text = ("machine", "section", "domain")
     schema = pa.schema([*((name, pa.string()) for name in text), ("attributes", _ATTRIBUTES)])

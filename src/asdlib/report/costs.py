@@ -40,6 +40,7 @@ STAGES = {
         "frontends", ("{key}", "**", "{dataset}", "*"), paths.features("{key}", view="**", machine="*", part="")
     ),
     "fetch_checkpoint": Stage("checkpoints", ("{key}", "*"), paths.public_weights("{key}", "*")),
+    "label": Stage("labellers", ("{key}", "{dataset}", "*"), paths.labels("{key}", machine="*")),
     "train_model": Stage("models", ("{key}", "{dataset}", "*"), _beside(paths.model("{key}", machine="*"))),
     "embed": Stage("models", ("{key}", "**", "{dataset}", "*"), paths.embeddings("{key}", view="**", machine="*")),
     # Between system and dataset: the variant. Below the dataset: the seed, if there are several.

@@ -11,6 +11,7 @@ import torch
 from asdlib.data.listing import is_folder
 from asdlib.errors import AsdError
 from asdlib.examples.clips import load_clips
+from asdlib.examples.pseudo_labels import with_clusters
 from asdlib.runtime.devices import choose_device
 from asdlib.training.build import build_model, start
 from asdlib.training.job import Job, Task, fit
@@ -37,12 +38,14 @@ def train_model(
     threads: int,
     scratch: str,
     section: str | None = None,
+    labels: list[Path] | None = None,
 ) -> None:
     """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
-    instead of in memory. With a `section`, the model learns from its clips alone. Raises AsdError for a clip that is
+    instead of in memory. With a `section`, the model learns from its clips alone. `labels` are the tables of
+    pseudo-labels of its clips, if its recipe has a labeller. Raises AsdError for a clip that is
     too short for the model, also among the test clips. If there are too few clips, `out` says so and has no weights.
     """
     torch.set_num_threads(threads)
@@ -51,6 +54,8 @@ def train_model(
 
     def begin(used: list[Path], left_out: dict[str, str]) -> Task:
         clips = load_clips(used, "train", scratch=_folder(scratch) if recipe.joint else None, section=section)
+        if labels:
+            clips = with_clusters(clips, labels)
         network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights instead of public ones", recipe.name)
@@ -68,7 +73,10 @@ def train_model(
         used, left_out = without_refused(features, recipe.joint)
         for path in used:
             refuse_short_clips(recipe, path)
-        fit(Job(recipe, code, [*used, *init, *public], out, history, chosen), partial(begin, used, left_out))
+        fit(
+            Job(recipe, code, [*used, *init, *public, *(labels or [])], out, history, chosen),
+            partial(begin, used, left_out),
+        )
 
 
 def _folder(scratch: str) -> Path:

@@ -13,7 +13,7 @@ Key = tuple[str, str]  # (registry, key)
 
 
 def models_of(variant: Variant) -> Iterator[Recipe]:
-    """Yield a variant's models and the models that they are initialised from; some are repeated."""
+    """Yield a variant's models and the models that their trainings start from; some are repeated."""
     for branch in variant.branches:
         yield from _with_ancestors(branch.model)
 
@@ -24,6 +24,7 @@ def recipes_of(graph: Graph, variant: Variant) -> list[Key]:
     found: dict[Key, None] = {}
     for model in models_of(variant):
         found |= {("models", model.key): None, ("frontends", model.frontend.key): None}
+        found |= {("labellers", model.labeller.key): None} if model.labeller else {}
         views += model.views
     for view in views:
         found |= dict.fromkeys(_recipes_of_view(graph, view))
@@ -132,7 +133,7 @@ def _separator(graph: Graph, view: str) -> str | None:
 
 
 def _with_ancestors(model: Recipe) -> Iterator[Recipe]:
-    """Yield a model and, recursively, the models that it is initialised from."""
+    """Yield a model and, recursively, the models that its training starts from."""
     yield model
-    for init in model.init:
-        yield from _with_ancestors(init)
+    for start in model.starts:
+        yield from _with_ancestors(start)

@@ -7,7 +7,8 @@ RESERVED = {
     "separators": {"kind", "training", "pairs"},
     "augmentations": {"kind", "separator", "noise", "noise_from"},
     "frontends": {"kind", "dtype"},
-    "models": {"kind", "frontend", "init", "views", "scope", "corpus", "checkpoint", "training"},
+    "labellers": {"kind", "model"},
+    "models": {"kind", "frontend", "init", "labeller", "views", "scope", "corpus", "checkpoint", "training"},
     "backends": {"kind"},
 }
 

@@ -23,14 +23,19 @@ def uses_gpu(registry: str, kind: str) -> bool:
     return _stated(registry, kind, "uses_gpu")
 
 
-def _stated(registry: str, kind: str, name: str) -> bool:
-    """Return an attribute that is assigned in the body of a class as True or False; True if it is not.
+def takes_labels(kind: str) -> bool:
+    """Return whether models of a kind learn pseudo-labels; a class that does says `takes_labels = True`."""
+    return _stated("models", kind, "takes_labels", otherwise=False)
+
+
+def _stated(registry: str, kind: str, name: str, otherwise: bool = True) -> bool:
+    """Return an attribute that is assigned in the body of a class as True or False; `otherwise` if it is not.
 
     Unknown kinds are refused elsewhere (asdlib.workflow.recipe_check).
     """
     if kind not in code_hash.kinds(registry):
-        return True
+        return otherwise
     for node in code_hash.registry_class(registry, kind).body:
         if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == [name]:
             return bool(ast.literal_eval(node.value))
-    return True
+    return otherwise

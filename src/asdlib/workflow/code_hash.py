@@ -24,6 +24,7 @@ DICTIONARIES = {
     "sources": "SOURCES",
     "frontends": "FRONTENDS",
     "augmentations": "AUGMENTATIONS",
+    "labellers": "LABELLERS",
     "separators": "SEPARATORS",
     "models": "MODELS",
     "backends": "BACKENDS",

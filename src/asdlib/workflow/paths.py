@@ -22,14 +22,15 @@ PINS = "resources/zenodo.lock.json"
 SCORED = {"anomaly_score": "test.csv", "decision_result": "test.csv", "training_score": "train.json"}
 # Names that no system may have, because its results are in results/<name>/; those of registries are reserved.
 TAKEN = frozenset(
-    {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "logs", "models",
-     "report", "separators", "submission"}
+    {"audio", "augmentations", "backends", "benchmarks", "embeddings", "features", "frontends", "labellers", "labels",
+     "logs", "models", "report", "separators", "submission"}
 )  # fmt: skip
 
 
 def folders(systems: Iterable[str]) -> list[str]:
     """Return the folders in which the workflow makes files and whose names are fixed, the outer before the inner."""
-    patterns = (recordings(), public_weights(), noise(), audio(RAW), features(), separator(), model(), embeddings())
+    patterns = (recordings(), public_weights(), noise(), audio(RAW), features(), separator(), model(), embeddings(),
+                labels())  # fmt: skip
     files = (*patterns, log("{rule}"), benchmark("{rule}"), SUBMISSION, *map(scores, systems))
     found = {str(folder) for file in files for folder in PurePosixPath(file).parents if "{" not in str(folder)}
     return sorted(found - {"."})
@@ -145,6 +146,11 @@ def embeddings(
 ) -> str:
     """Return the table of a machine's embeddings."""
     return f"results/embeddings/{key}/{view}/{dataset}/{machine}.parquet"
+
+
+def labels(key: str = "{labeller}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
+    """Return the table of the pseudo-labels of a machine's training clips."""
+    return f"results/labels/{key}/{dataset}/{machine}.parquet"
 
 
 # --- scores and pages -----------------------------------------------------------------------------------------------

@@ -85,15 +85,30 @@ class Recipe:
         return [Recipe("models", settings) for settings in as_list(self.settings.get("init"))]
 
     @property
+    def labeller(self) -> "Recipe | None":
+        """What gives the training clips of a model pseudo-labels, or None."""
+        return self._part("labellers", "labeller")
+
+    @property
+    def model(self) -> "Recipe | None":
+        """The frozen model by whose embeddings a labeller judges."""
+        return self._part("models", "model")
+
+    @property
+    def starts(self) -> list["Recipe"]:
+        """The models without which this model cannot be trained: those of `init`, and that of its labeller."""
+        return [*self.init, *([self.labeller.model] if self.labeller else [])]
+
+    @property
     def public(self) -> Settings | None:
         """The public weights that a model starts from (name, repository, revision, file), or None."""
         return self.settings.get("checkpoint")
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the model, or one that it is initialised from, has `checkpoint: null` instead of public weights."""
+        """Whether the model, or one of its `starts`, has `checkpoint: null` instead of public weights."""
         refused = "checkpoint" in self.settings and self.settings["checkpoint"] is None
-        return refused or any(init.from_scratch for init in self.init)
+        return refused or any(start.from_scratch for start in self.starts)
 
     @property
     def corpus(self) -> list[str]:

@@ -19,7 +19,7 @@ BLOCKS = {
     "pairs": ("asdlib.separation.settings", "Pairs"),
 }
 # The keys of a model that belong to its training.
-TRAINED = ("training", "views", "scope", "corpus", "init")
+TRAINED = ("training", "views", "scope", "corpus", "init", "labeller")
 _TYPES = {
     "int": (int,),
     "float": (int, float),
@@ -70,10 +70,12 @@ def _check_training(block: dict[str, Any], tree: ast.ClassDef, where: str) -> No
 
 
 def _refuse_odd_training(block: dict[str, Any], where: str) -> None:
-    """Raise AsdError for a model without a training, or for one that is not trained and has what belongs to it."""
+    """Raise AsdError for a model without a training, or one that has what belongs to a training and does not use it."""
     if class_facts.is_trained(block["kind"]):
         if "training" not in block:
             raise AsdError(f"{where}.training: is missing: add it")
+        if block.get("labeller") and not class_facts.takes_labels(block["kind"]):
+            raise AsdError(f"{where}.labeller: a model of kind {block['kind']} does not learn pseudo-labels: remove it")
         return
     for key in TRAINED:
         if key in block:

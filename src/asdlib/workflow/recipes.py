@@ -1,7 +1,7 @@
 """Read the system files and resolve their recipes.
 
-A recipe is a named block of `config/systems/*.yaml`: a separator, an augmentation, a frontend, a model or a backend. It
-names the recipes that it builds on. Resolving a recipe replaces those names by the named blocks, recursively. A
+A recipe is a named block of `config/systems/*.yaml`: a separator, augmentation, frontend, labeller, model or backend.
+It names the recipes that it builds on. Resolving a recipe replaces those names by the named blocks, recursively. A
 resolved recipe has a key `<name>-<fingerprint>`; the fingerprint is six hexadecimal digits of a hash of the whole
 resolved block. Artefacts are stored under the key, so that different settings never share a file.
 """
@@ -16,17 +16,18 @@ from asdlib.errors import AsdError
 from asdlib.workflow import class_facts, paths, recipe_check
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
-from asdlib.workflow.scopes import refuse_narrow_corpus, refuse_narrow_starts
+from asdlib.workflow.scopes import refuse_narrow_corpus, refuse_narrow_starts, refuse_trained_labeller
 from asdlib.workflow.shared_recipes import SHARED, SMALLEST, shared_recipes
 from asdlib.workflow.variants import Branch, Variant
 from asdlib.workflow.words import FAR, NAME, RAW, SCORED
 from asdlib.workflow.yaml_files import check, load_yaml
 
-REGISTRIES = ("separators", "augmentations", "frontends", "models", "backends")
+REGISTRIES = ("separators", "augmentations", "frontends", "labellers", "models", "backends")
 # The keys of a recipe that name another recipe, and that recipe's registry.
 REFERENCES = {
     "augmentations": {"separator": "separators"},
-    "models": {"frontend": "frontends", "init": "models"},
+    "labellers": {"model": "models"},
+    "models": {"frontend": "frontends", "init": "models", "labeller": "labellers"},
 }
 SEEDED = ("separators", "augmentations", "models")
 # Arguments of a class that no recipe sets. The seed is that of the run; for the check, any value will do.
@@ -117,6 +118,8 @@ class Recipes:
             resolved = [self.resolve(target, one, seed, f"{here}.{field}", way).settings for one in named]
             if resolved:
                 settings[field] = resolved if isinstance(settings[field], list) else resolved[0]
+        if registry == "labellers":
+            refuse_trained_labeller(settings, here)
         if registry == "models":
             settings |= self._model_settings(settings, seed, here)
         if registry in SEEDED and not class_facts.is_frozen(registry, settings):

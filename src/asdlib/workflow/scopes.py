@@ -1,4 +1,4 @@
-"""Scopes of models that do not fit the models or datasets that they build on."""
+"""Models that do not fit the models or datasets that they build on, above all by their scopes."""
 
 from asdlib.errors import AsdError
 from asdlib.workflow import class_facts
@@ -25,3 +25,10 @@ def refuse_narrow_corpus(model: Settings, where: str) -> None:
     scope = model["scope"]
     if model.get("corpus") and scope != ALL:
         raise AsdError(f"{where}: {model['name']} is trained per {scope}: use scope: all, or leave the corpus out")
+
+
+def refuse_trained_labeller(labeller: Settings, where: str) -> None:
+    """Raise AsdError for pseudo-labels by a trained model, which may itself have learned from labels."""
+    model = labeller["model"]
+    if not class_facts.is_frozen("models", model):
+        raise AsdError(f"{where}.model: {model['name']} is trained: name a model that is not")

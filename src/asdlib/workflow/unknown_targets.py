@@ -8,7 +8,10 @@ from asdlib.workflow import paths
 
 RULES = ("report", "submission", "all")
 # The folders of results that have a folder for each key, and the registry of the key.
-_KEYED = {"separators": "separators", "features": "frontends", "models": "models", "embeddings": "models"}
+_KEYED = {
+    "separators": "separators", "features": "frontends", "labels": "labellers", "models": "models",
+    "embeddings": "models",
+}  # fmt: skip
 
 
 def explain(target: str, systems: Iterable[str], keys: Callable[[str], list[str]]) -> str:

@@ -22,7 +22,8 @@ class Beats(nn.Module):
     The defaults are those of the public models. The convolutional position embedding has `position_kernel` taps and
     `position_groups` groups; `patch_bias` gives the patch embedding a bias. There is no projection if `patch_width`
     equals `width`. `gradient_decay` multiplies the gradient at every layer in the backward pass; the output does not
-    depend on it.
+    depend on it. In training mode, `dropout` is the share of values set to 0 before the first layer, after attention
+    and MLP, and among the weights of attention, and `layer_drop` the chance of each layer to be left out.
     """
 
     def __init__(
@@ -38,15 +39,19 @@ class Beats(nn.Module):
         position_kernel: int = 128,
         position_groups: int = 16,
         patch_bias: bool = False,
+        dropout: float = 0.0,
+        layer_drop: float = 0.0,
     ):
         super().__init__()
+        self.dropout = dropout
         self.patch_embedding = nn.Conv2d(1, patch_width, PATCH, stride=PATCH, bias=patch_bias)
         self.layer_norm = nn.LayerNorm(patch_width)
         self.post_extract_proj = nn.Linear(patch_width, width) if patch_width != width else nn.Identity()
         position = PositionalConvolution(width, position_kernel, position_groups)
         self.encoder = Encoder(
-            width, depth, heads, hidden or 4 * width, position, buckets, max_distance, gradient_decay
-        )
+            width, depth, heads, hidden or 4 * width, position, buckets, max_distance, gradient_decay, dropout,
+            layer_drop,
+        )  # fmt: skip
         initialise(self.post_extract_proj)
 
     def forward(self, log_mel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,7 +62,7 @@ class Beats(nn.Module):
         """
         patches = self.patch_embedding(((log_mel - MEAN) / (2 * STD))[:, None])  # (B, patch width, times, 8)
         tokens = patches.flatten(2).transpose(1, 2)
-        tokens = self.post_extract_proj(self.layer_norm(tokens))
+        tokens = functional.dropout(self.post_extract_proj(self.layer_norm(tokens)), self.dropout, self.training)
         padding = all_padding(torch.arange(log_mel.shape[1], device=frames.device) >= frames[:, None], tokens.shape[1])
         return self.encoder(tokens, padding), padding
 
@@ -75,22 +80,29 @@ class Encoder(nn.Module):
         buckets: int,
         max_distance: int,
         gradient_decay: float,
+        dropout: float,
+        layer_drop: float,
     ):
         super().__init__()
         self.buckets = buckets
         self.max_distance = max_distance
         self.gradient_decay = gradient_decay
+        self.dropout = dropout
+        self.layer_drop = layer_drop
         self.pos_conv = nn.Sequential(position, nn.GELU())
         self.layer_norm = nn.LayerNorm(width)
-        self.layers = nn.ModuleList(Layer(width, heads, hidden, layers) for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(width, heads, hidden, layers, dropout) for _ in range(layers))
         self.layers[0].self_attn.relative_attention_bias = nn.Embedding(buckets, heads)
 
     def forward(self, tokens: Tensor, padding: Tensor) -> Tensor:
         """Return (B, tokens, width); no token attends to those of `padding` (B, tokens)."""
         tokens = tokens.masked_fill(padding[:, :, None], 0.0)
         tokens = self.layer_norm(tokens + self.pos_conv(tokens.transpose(1, 2)).transpose(1, 2))
+        tokens = functional.dropout(tokens, self.dropout, self.training)
         bias = self.position_bias(tokens.shape[1])
         for layer in self.layers:
+            if self.training and self.layer_drop and torch.rand(()) < self.layer_drop:
+                continue
             if self.gradient_decay != 1.0 and tokens.requires_grad:
                 tokens.register_hook(lambda gradient: gradient * self.gradient_decay)
             tokens = layer(tokens, bias, padding)
@@ -126,10 +138,11 @@ class PositionalConvolution(nn.Module):
 class Layer(nn.Module):
     """Attention and MLP, each normalised after its residual, which has the weight (2 · layers)^¼ (DeepNorm)."""
 
-    def __init__(self, width: int, heads: int, hidden: int, layers: int):
+    def __init__(self, width: int, heads: int, hidden: int, layers: int, dropout: float):
         super().__init__()
+        self.dropout = dropout
         self.alpha = (2 * layers) ** 0.25
-        self.self_attn = GatedAttention(width, heads)
+        self.self_attn = GatedAttention(width, heads, dropout)
         self.self_attn_layer_norm = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
@@ -141,16 +154,19 @@ class Layer(nn.Module):
 
     def forward(self, tokens: Tensor, bias: Tensor, padding: Tensor) -> Tensor:
         """Return (B, tokens, width)."""
-        tokens = self.self_attn_layer_norm(self.alpha * tokens + self.self_attn(tokens, bias, padding))
-        return self.final_layer_norm(self.alpha * tokens + self.fc2(functional.gelu(self.fc1(tokens))))
+        attended = functional.dropout(self.self_attn(tokens, bias, padding), self.dropout, self.training)
+        tokens = self.self_attn_layer_norm(self.alpha * tokens + attended)
+        found = functional.dropout(self.fc2(functional.gelu(self.fc1(tokens))), self.dropout, self.training)
+        return self.final_layer_norm(self.alpha * tokens + found)
 
 
 class GatedAttention(nn.Module):
     """Multi-head self-attention whose relative position bias is gated by the projected query."""
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
         self.heads = heads
+        self.dropout = dropout
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.q_proj = nn.Linear(width, width)
@@ -162,7 +178,9 @@ class GatedAttention(nn.Module):
         """Attend to all tokens except padding; `bias` (heads, tokens, tokens) is gated here."""
         query, key, value = (self._heads(project(tokens)) for project in (self.q_proj, self.k_proj, self.v_proj))
         biased = (self.gate(query) * bias).masked_fill(padding[:, None, None], -math.inf)  # (B, heads, tokens, tokens)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=biased.to(query.dtype))
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=biased.to(query.dtype), dropout_p=self.dropout if self.training else 0.0
+        )
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
     def gate(self, query: Tensor) -> Tensor:
