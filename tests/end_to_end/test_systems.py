@@ -108,8 +108,10 @@ def toy(model: str) -> dict:
 
 
 def models_of(*names: str) -> set[str]:
-    """Return the names of models and of all that they start from."""
+    """Return the names of models and of all that they start from, or that label the clips that they learn from."""
     starts = [all_recipes("models")[name].get("init") or [] for name in names]
+    labellers = [label for name in names if (label := all_recipes("models")[name].get("labeller"))]
+    starts += [all_recipes("labellers")[label]["model"] for label in labellers]
     below = [one for start in starts for one in (start if isinstance(start, list) else [start])]
     return {*names, *(models_of(*below) if below else ())}
 

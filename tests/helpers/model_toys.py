@@ -24,6 +24,19 @@ SMALL = {"width": 16, "depth": 2, "heads": 2}
 VIT = {"bands": 32, **SMALL}
 TRAINED = sorted(kind for kind, made in MODELS.items() if getattr(made, "trained", True))
 TOYS = {
+    "adapted_beats": (
+        {
+            "lora_rank": 2,
+            "layer_drop": 0.0,
+            "crop": 3200,
+            "attention": 4,
+            "dimensions": 8,
+            "sub_clusters": 2,
+            **SMALL,
+            "patch_width": 8,
+        },
+        (4000,),
+    ),
     "acae": ({"channels": [4, 8], "pools": [[2, 2], [1, 2]], "heads": 2, "hidden": 8, "latent": 6}, (5, 8)),
     "audiomae_adaptation": (
         {"mask_bins": [64, 128], "mask_frames": [256, 768], **SMALL, "decoder_width": 16, "decoder_heads": 2},
@@ -74,6 +87,7 @@ TOYS = {
 
 CHOICES = ("encoder", "frozen", "lora_rank", "pooling")  # entries of TOYS in which recipes of one kind differ by design
 
+PERIOD = 80  # samples; a waveform has a multiple of it
 SAMPLES = 160_000  # ten seconds, as config/config.yaml prepares clips
 
 
@@ -116,12 +130,18 @@ def toy_clips(shape: tuple[int, ...]) -> Clips:
 
 
 def learnable_clips(shape: tuple[int, ...], scale: float) -> Clips:
-    """Return the toy clips with a spectrum of machine, speed and domain, times `scale`, and a little noise."""
+    """Return the toy clips with a spectrum of machine, speed and domain, times `scale`, and a little noise.
+
+    A waveform repeats a short pattern instead, which has such a spectrum.
+    """
     clips = toy_clips(shape)
     features = 0.2 * clips.features
     for seed, column in enumerate(("machine", "attributes", "domain")):
         values = [str(value) for value in clips.column(column)]
-        patterns = torch.randn(3, 1, *shape[1:], generator=torch.Generator().manual_seed(seed))
+        sizes = shape[1:] if len(shape) > 1 else (PERIOD,)
+        patterns = torch.randn(3, 1, *sizes, generator=torch.Generator().manual_seed(seed))
+        if len(shape) == 1:
+            patterns = patterns.flatten(1).repeat(1, shape[0] // PERIOD)
         features += patterns[[sorted(set(values)).index(value) for value in values]]
     return Clips(clips.table, scale * features)
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from asdlib.layers.pooling import AttentivePooling, AttentiveStatisticsPooling
+from asdlib.layers.pooling import AttentivePooling, AttentiveStatisticsPooling, ChannelStatisticsPooling
 
 
 def pooling() -> AttentiveStatisticsPooling:
@@ -52,3 +52,25 @@ def test_the_mean_alone_has_the_weights_of_the_equation() -> None:
     torch.testing.assert_close(pool(tokens), torch.einsum("bt,btd->bd", weights, tokens))
     padding = torch.arange(8) >= torch.tensor([[8], [5]])
     torch.testing.assert_close(pool(tokens, padding)[1:], pool(tokens[1:, :5]))
+
+
+def test_channels_have_weights_of_their_own_in_the_context_of_the_clip() -> None:
+    torch.manual_seed(0)
+    pool = ChannelStatisticsPooling(6, hidden=4).eval()
+    tokens = torch.randn(3, 50, 6)
+    mean, deviation = tokens.mean(1, keepdim=True), tokens.std(1, correction=0, keepdim=True)
+    context = torch.cat([tokens, mean.expand_as(tokens), deviation.expand_as(tokens)], 2)
+    hidden = torch.relu(context @ pool.hidden.weight.T + pool.hidden.bias)
+    hidden = hidden / (1 + pool.norm.eps) ** 0.5  # batch norm as it is at first
+    weights = (hidden.tanh() @ pool.score.weight.T).softmax(1)
+    assert weights.std(2).min() > 0
+    mean = (weights * tokens).sum(1)
+    deviation = ((weights * tokens.square()).sum(1) - mean.square()).sqrt()
+    torch.testing.assert_close(pool(tokens), torch.cat([mean, deviation], 1))
+
+
+def test_channels_without_attention_are_pooled_to_mean_and_deviation() -> None:
+    pool = ChannelStatisticsPooling(6, hidden=4)
+    torch.nn.init.zeros_(pool.score.weight)
+    tokens = torch.randn(3, 50, 6)
+    torch.testing.assert_close(pool(tokens), torch.cat([tokens.mean(1), tokens.std(1, correction=0)], dim=1))

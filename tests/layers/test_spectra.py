@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from asdlib.layers.spectra import (
+    cropped,
     inverse_stft,
     magnitude_spectrogram,
     magnitude_spectrum,
@@ -60,3 +61,21 @@ def test_mixing_sounds_is_not_mixing_magnitudes() -> None:
     sounds, magnitudes = magnitude_spectrum(mixed(NOISE, share)), mixed(magnitude_spectrum(NOISE), share)
     assert (sounds <= magnitudes + 1e-3).all()
     assert sounds.mean() < 0.8 * magnitudes.mean()
+
+
+def test_a_crop_is_of_real_samples_from_any_place_and_of_a_short_clip_repeated() -> None:
+    waveforms = torch.arange(20.0).repeat(3, 1)
+    samples = torch.tensor([20, 12, 5])
+    first = cropped(waveforms, samples, 8, at_random=False)
+    assert first[:2].tolist() == [list(range(8))] * 2
+    assert first[2].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+    starts = [set(), set()]
+    torch.manual_seed(0)
+    for _ in range(300):
+        drawn = cropped(waveforms, samples, 8, at_random=True)
+        assert drawn[2].tolist() == first[2].tolist()
+        for clip in range(2):
+            start = int(drawn[clip, 0])
+            assert drawn[clip].tolist() == list(range(start, start + 8))
+            starts[clip].add(start)
+    assert starts == [set(range(13)), set(range(5))]

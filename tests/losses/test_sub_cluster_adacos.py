@@ -107,3 +107,13 @@ def trained_on_separable_classes(largest_scale: float | None) -> SubClusterAdaCo
 def test_the_published_scale_grows_without_bound_and_a_limit_holds_it() -> None:
     assert not float(trained_on_separable_classes(None).scale) < 1e6
     assert float(trained_on_separable_classes(30.0).scale) <= 30.0
+
+
+def test_a_fixed_scale_never_moves() -> None:
+    torch.manual_seed(0)
+    loss = SubClusterAdaCos(4, classes=116, sub_clusters=16, trainable=True, adaptive=False).train()
+    start = float(loss.scale)
+    assert start == pytest.approx(10.64, abs=0.005)
+    for _ in range(3):
+        loss(torch.randn(8, 4), torch.eye(116)[:8])
+    assert float(loss.scale) == start

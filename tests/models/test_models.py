@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.model_toys import TOYS, TRAINED, built, toy_clips, toy_of, whole
+from torch import nn
 
 from asdlib.examples.clips import Batch
 from asdlib.models import MODELS
@@ -23,6 +24,7 @@ def test_the_graph_reads_from_the_text_of_a_class_whether_it_is_trained() -> Non
     assert all(hasattr(MODELS[kind], "loss") == (kind in TRAINED) for kind in MODELS)
     for kind, made in MODELS.items():
         assert class_facts.uses_gpu("models", kind) == getattr(made, "uses_gpu", True)
+        assert class_facts.takes_labels(kind) == getattr(made, "takes_labels", False)
 
 
 def test_toys_are_of_models_that_exist() -> None:
@@ -33,6 +35,9 @@ def test_toys_are_of_models_that_exist() -> None:
 def test_the_loss_is_finite_and_reaches_every_parameter(kind: str) -> None:
     clips = toy_clips(toy_of(kind)[1])
     model = built(kind, clips)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:  # zeros at first, so that A gets no gradient
+            nn.init.normal_(parameter, std=0.1)
     examples = model.examples(clips)
     loss = model.loss(examples.batch(torch.arange(len(examples))))
     assert torch.isfinite(loss)

@@ -40,7 +40,7 @@ def second(config: dict[str, Any], io: Tensors, weights: Tensors) -> None:
 case = goldens("beats_tiny", second=second)
 
 
-def tiny(case: Golden, gradient_decay: float | None = None) -> Beats:
+def tiny(case: Golden, gradient_decay: float | None = None, **drops: float) -> Beats:
     """Return the golden's network, built from its config and with its weights, loaded strictly."""
     given = case.sizes
     assert {name: given[name] for name in SETTINGS if name not in SIZES} == {
@@ -58,6 +58,7 @@ def tiny(case: Golden, gradient_decay: float | None = None) -> Beats:
         position_kernel=given["conv_pos"],
         position_groups=given["conv_pos_groups"],
         patch_bias=given["conv_bias"],
+        **drops,
     )
     network.load_state_dict(encoder_weights(case.folder, case.weights), strict=True)
     return network.eval()
@@ -157,6 +158,21 @@ def test_the_gradient_decays_layer_by_layer(case: Golden) -> None:
     for name, theirs in case.stored("grad_decay").items():
         decay, parameter = re.fullmatch(r"(\d+(?:\.\d+)?)\.(.+)", name).groups()
         close_gradient(gradients(case, tiny(case, float(decay)))[parameter], theirs)
+
+
+@torch.no_grad()
+def test_dropout_is_of_the_training_and_a_dropped_layer_is_left_out(case: Golden) -> None:
+    """In evaluation mode the network is the official one; without any layer, its output is what enters the first."""
+    given, plain, entered = inputs(case), tiny(case), []
+    plain.encoder.layers[0].register_forward_pre_hook(lambda _, tokens: entered.append(tokens[0]))
+    official, _ = plain(*given)
+    dropping, bare = tiny(case, dropout=0.5), tiny(case, layer_drop=1.0)
+    assert torch.equal(dropping(*given)[0], official)
+    assert torch.equal(bare(*given)[0], official)
+    assert torch.equal(bare.train()(*given)[0], entered[0])
+    torch.manual_seed(0)
+    first, again = (dropping.train()(*given)[0] for _ in range(2))
+    assert not torch.allclose(first, again)
 
 
 def test_the_public_checkpoints_names_and_shapes_are_the_default_models() -> None:

@@ -1,10 +1,13 @@
-"""The system of frozen encoders has the published settings and networks, and no training."""
+"""The system of encoders has the published settings and networks."""
 
 import pytest
 import torch
 from helpers.registry_toys import ROOT, all_recipes
 
+from asdlib.models.adapted_beats import AdaptedBeats
 from asdlib.models.frozen_encoder import FrozenEncoder
+from asdlib.training.optimisation import learning_rate
+from asdlib.training.settings import Training
 from asdlib.workflow.arguments import arguments
 from asdlib.workflow.recipes import Recipes
 from asdlib.workflow.yaml_files import read_yaml
@@ -56,3 +59,46 @@ def test_features_keep_the_length_of_a_clip() -> None:
     frontends = all_recipes("frontends")
     for name in ("beats_frozen", "eat_frozen"):
         assert "rows" not in frontends[all_recipes("models")[name]["frontend"]]
+
+
+def test_the_adapted_encoder_is_trained_as_published() -> None:
+    """kasahart/asd-experiments, reproduction/asd03, and the toolkit that it uses."""
+    (branch,) = VARIANTS["beats_adapted"].branches
+    expected = {
+        "lora_rank": 64, "lora_scale": 0.125, "dropout": 0.1, "layer_drop": 0.05, "crop": 160000, "mixup": 0.5,
+        "attention": 48, "dimensions": 256, "sub_clusters": 16,
+    }  # fmt: skip
+    assert expected.items() <= branch.model.arguments.items()
+    training = Training(**branch.model.training)
+    steps = 12_000 // training.batch_size
+    assert steps * training.epochs == 37_500
+    assert round(training.warmup_epochs * steps) == 5000
+    rates = [learning_rate(training, step, 37_500) for step in (0, 2499, 4999, 5000, 37_499)]
+    assert rates == pytest.approx([2e-8, 5e-5, 1e-4, 1e-4, 1e-4])
+    others = (training.optimizer, training.weight_decay, training.precision, branch.model.joint)
+    assert others == ("adamw", 0.01, "float32", True)
+    assert branch.model.public["file"] == "BEATs_iter3.pt"
+
+
+def test_clips_without_attributes_are_labelled_as_published() -> None:
+    labeller = VARIANTS["beats_adapted"].branches[0].model.labeller
+    assert {"representation": "embedding", "share": 0.008, "random_state": 42}.items() <= labeller.arguments.items()
+    assert {"sequence": "joined", "pooling": "mean"}.items() <= labeller.model.arguments.items()
+    assert labeller.model.public == VARIANTS["beats_rows"].branches[0].model.public
+
+
+def test_the_adapted_encoder_is_scored_as_the_frozen_one() -> None:
+    adapted, frozen = (VARIANTS[name].branches[0] for name in ("beats_adapted", "beats_rows"))
+    assert adapted.backend == frozen.backend
+    for key in ("row_pooling", "row_gamma"):
+        assert adapted.model.arguments[key] == frozen.model.arguments[key]
+
+
+def test_the_adapted_network_has_the_public_values_and_those_that_learn() -> None:
+    """docs/encoders.md, Cost."""
+    with torch.device("meta"):
+        network = AdaptedBeats(**arguments("models", all_recipes("models")["beats_adapted"]))
+        network.grow({"classes": [str(number) for number in range(116)]})
+    plain = [p.numel() for p in network.parameters() if not p.requires_grad]
+    assert sum(plain) == 90_311_792
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == 5_543_568

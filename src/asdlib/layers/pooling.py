@@ -32,7 +32,7 @@ class ChannelStatisticsPooling(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(3 * width, hidden)
         self.norm = nn.BatchNorm1d(hidden)
-        self.score = nn.Linear(hidden, width)
+        self.score = nn.Linear(hidden, width, bias=False)  # the softmax would take a bias out again
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Pool tokens, none of which is padding."""

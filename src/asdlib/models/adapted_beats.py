@@ -19,6 +19,7 @@ from asdlib.examples.pseudo_labels import labelled_classes
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.layers import filter_bank
 from asdlib.layers.adapters import adapt
+from asdlib.layers.encoders.beats import PATCH
 from asdlib.layers.pooling import ChannelStatisticsPooling
 from asdlib.layers.spectra import cropped
 from asdlib.layers.time_pooling import TimePooling
@@ -63,8 +64,8 @@ class AdaptedBeats(nn.Module):
         patch_width: int = 512,
     ):
         super().__init__()
-        if lora_rank < 1 or crop < LEAST:
-            raise AsdError(f"models: lora_rank {lora_rank}, crop {crop}: use a rank of 1, {LEAST} samples, or more")
+        if lora_rank < 1 or filter_bank.whole_frames(crop, RATE) < PATCH:
+            raise AsdError(f"models: lora_rank {lora_rank}, crop {crop}: use a rank of 1 and 2800 samples, or more")
         self.adapters = {"rank": lora_rank, "scale": lora_scale, "projections": ("q_proj", "k_proj", "v_proj")}
         self.sizes = {"width": width, "depth": depth, "heads": heads, "patch_width": patch_width}
         self.drops = {"dropout": dropout, "layer_drop": layer_drop}
