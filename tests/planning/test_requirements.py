@@ -107,6 +107,16 @@ def test_a_joint_classifier_is_asked_about_the_clips_of_all_machines(found, monk
     assert found("system2", "1", two).refusals == []
 
 
+def test_the_classes_that_a_labeller_will_make_count(found, monkeypatch) -> None:
+    monkeypatch.setattr(Graph, "machines", lambda graph, name: [FAN[1]])
+    alone = replace(BARE, clips={FAN: clips(train=249)})
+    (line,) = found("encoders", "beats_adapted", alone).refusals
+    assert line == (
+        "models: all training clips are of one class (00, fan, source, cluster 0): add machines, domains or attributes"
+    )
+    assert found("encoders", "beats_adapted", replace(alone, clips={FAN: clips(train=250)})).refusals == []
+
+
 @pytest.mark.parametrize(
     ("system", "variant", "setting", "refusal"),
     [

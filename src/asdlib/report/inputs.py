@@ -202,10 +202,13 @@ def _recipes(graph: Graph) -> dict[str, dict[str, list[str]]]:
 
 
 def _changed(graph: Graph, block: str, names: Iterable[str]) -> dict[str, Any]:
-    """Return those of the named blocks (datasets or checkpoints) that differ from the repository's."""
+    """Return those of the named blocks (datasets or checkpoints) that differ from the repository's.
+
+    A folder of recordings that is not declared has no block.
+    """
     shipped = canonical(read_yaml(graph.root / "config" / f"{block}.yaml"))[block]
     blocks = graph.config[block]
-    return {name: blocks[name] for name in names if blocks[name] != shipped.get(name)}
+    return {name: blocks[name] for name in names if name in blocks and blocks[name] != shipped.get(name)}
 
 
 def template_hash() -> str:
