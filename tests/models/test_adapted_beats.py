@@ -18,7 +18,7 @@ from asdlib.examples.clips import Batch, Clips
 from asdlib.frontends.fbank import Fbank
 from asdlib.layers.adapters import adapt
 from asdlib.layers.encoders.beats import Beats
-from asdlib.models.adapted_beats import AdaptedBeats, log_mel
+from asdlib.models.adapted_beats import UNITS, AdaptedBeats
 from asdlib.models.frozen_encoder import FrozenEncoder
 from asdlib.weights.published.beats import encoder_weights
 
@@ -106,7 +106,7 @@ def test_in_the_training_clips_are_mixed_with_their_labels(
 ) -> None:
     network, features, seen = model(mixup=chance).train(), waveforms(4, 4000), []
     network.classes = [str(number) for number in range(4)]
-    monkeypatch.setattr("asdlib.models.adapted_beats.log_mel", lambda given: (seen.append(given), log_mel(given))[1])
+    network.log_mel.register_forward_pre_hook(lambda _, given: seen.append(given[0] / UNITS))
     monkeypatch.setattr(network.centres, "forward", lambda _, labels: (seen.append(labels), labels.sum())[1])
     monkeypatch.setattr(network.encoder, "forward", lambda spectrogram: torch.randn(4, 2, 8, 16))
     mixed = 0

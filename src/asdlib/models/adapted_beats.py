@@ -74,6 +74,7 @@ class AdaptedBeats(nn.Module):
         self.dimensions = dimensions
         self.sub_clusters = sub_clusters
         self.row_pooling = TimePooling(row_pooling, row_gamma, row_power)
+        self.log_mel = filter_bank.FilterBank(16 * BANDS, RATE)
         self.encoder = self._adapted(self._plain())
         self.pooling = ChannelStatisticsPooling(width, attention)
         self.head = nn.Sequential(
@@ -122,7 +123,7 @@ class AdaptedBeats(nn.Module):
         waveforms = cropped(batch.features, batch.frames, self.crop, at_random=self.training)
         if self.training:
             waveforms, labels = self._mixed(waveforms, labels)
-        tokens = self.encoder(log_mel(waveforms)).flatten(1, 2)
+        tokens = self.encoder(self.log_mel(UNITS * waveforms)).flatten(1, 2)
         return self.centres(self.head(self.pooling(tokens)), labels)
 
     @torch.no_grad()
@@ -130,7 +131,7 @@ class AdaptedBeats(nn.Module):
         """Return `rows` (B, 8, width) of whole clips."""
         frames = [filter_bank.whole_frames(samples, RATE) for samples in batch.frames.tolist()]
         counts = torch.tensor(frames, device=batch.features.device)
-        return of_whole_clips(log_mel(batch.features), counts, self._rows)
+        return of_whole_clips(self.log_mel(UNITS * batch.features), counts, self._rows)
 
     def _rows(self, spectrogram: Tensor) -> dict[str, Tensor]:
         return {"rows": self.row_pooling(self.encoder(spectrogram).transpose(1, 2))}
@@ -147,9 +148,3 @@ class AdaptedBeats(nn.Module):
 
     def _adapted(self, plain: BeatsGrid) -> BeatsGrid:
         return adapt(plain, frozen=True, **self.adapters)
-
-
-def log_mel(waveforms: Tensor) -> Tensor:
-    """Return the log-mel (B, frames, 128) of waveforms (B, samples) in [-1, 1], as in BEATs' pre-training."""
-    with torch.autocast(waveforms.device.type, enabled=False):
-        return torch.stack([filter_bank.log_mel(UNITS * one, 16 * BANDS, "povey", RATE) for one in waveforms])
