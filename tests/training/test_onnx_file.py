@@ -16,6 +16,7 @@ from asdlib.training.onnx_file import TOLERANCE, Exported, export
 
 onnx = pytest.importorskip("onnx", reason="asdlib export is not tested: install the extra onnx")
 REFUSED = {
+    "adapted_beats": "cannot be exported to ONNX",
     "conditional_autoencoder": "rules infer its condition",
     "conditional_dense_autoencoder": "rules infer its condition",
     "dual_branch_cnn": "cannot be exported to ONNX",
