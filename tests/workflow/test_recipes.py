@@ -246,6 +246,29 @@ def test_an_override_merges_key_by_key(systems: Systems) -> None:
     assert {name for name in before if before[name] != after[name]} == {"joint", "tuned"}
 
 
+def test_an_override_may_put_one_recipe_in_the_place_of_another(systems: Systems) -> None:
+    """Also where a recipe builds on it; the rest, and what the other one is, stay as they are."""
+    plain, exchanged = systems(), systems({"models": {"plain": "joint"}})
+    joint = plain.resolve("models", "joint", 0)
+    assert exchanged.resolve("models", "plain", 0) == exchanged.resolve("models", "joint", 0) == joint
+    recipes = (systems({"models": {"joint": "plain"}}), plain)
+    one, other = (found.resolve("models", "tuned", 0).init for found in recipes)
+    assert one == [plain.resolve("models", "plain", 0)] != other
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"joint": "ghost"}, r"^config: override\.models\.joint: no recipe models\.ghost: define it, or name one of: "),
+        ({"joint": "plain", "plain": "joint"}, r"models\.joint builds on itself \(joint > plain > joint\): remove"),
+        ({"joint": "joint"}, r"^config: override\.models\.joint: models\.joint builds on itself"),
+    ],
+)
+def test_a_recipe_that_cannot_take_the_place_of_another(systems: Systems, change, problem: str) -> None:
+    with pytest.raises(AsdError, match=problem):
+        systems({"models": change}).resolve("models", "joint", 0)
+
+
 def test_merge_changes_neither_side() -> None:
     base, change = {"a": {"b": 1, "c": [1]}}, {"a": {"c": [2], "d": {"e": 1}}}
     assert merge(base, change) == {"a": {"b": 1, "c": [2], "d": {"e": 1}}}

@@ -42,7 +42,8 @@ class Recipes:
     """The recipes and variants of all system files, and the recipes of `shared.yaml` beside their folder.
 
     `override` is the config's block of that name, {registry: {recipe: {key: value}}}. It is merged into the recipes
-    before they are resolved, so that overridden recipes have other keys. `checkpoints` is the config's block of public
+    before they are resolved, so that overridden recipes have other keys. Where it has the name of another recipe
+    instead of {key: value}, that one is used wherever the first is named. `checkpoints` is the config's block of public
     weights, from which models may start. `scored` are the datasets of the run, which a corpus may include.
     """
 
@@ -111,6 +112,9 @@ class Recipes:
         if (registry, name) in above:
             cycle = " > ".join(step for _, step in way)
             raise AsdError(f"{asked_by}: {registry}.{name} builds on itself ({cycle}): remove the cycle")
+        change = self.override.get(registry, {}).get(name)
+        if isinstance(change, str):
+            return self.resolve(registry, change, seed, f"config: override.{registry}.{name}", way)
         here = self._origins[registry, name]
         settings = {**self.blocks[registry, name], "name": name}
         for field, target in REFERENCES.get(registry, {}).items():
@@ -150,7 +154,7 @@ class Recipes:
     def _overridden(self, registry: str, name: str, block: Settings) -> Settings:
         """Return a recipe's block with the config's `override` merged in."""
         change = self.override.get(registry, {}).get(name, {})
-        if not change:
+        if not change or isinstance(change, str):
             return block
         changed = merge(block, change)
         check(SMALLEST | {registry: {name: changed}}, "system", "config: override")
