@@ -10,8 +10,8 @@ other names, and what reads the results of all machines is measured: the plan, `
 `neighbours` take a time that grows with the square, so neither they nor what needs them are run beyond `--most` clips.
 
 The exponent is that of the number of clips in the processor time beyond that of the smallest number, between the last
-two numbers: 1 is a straight line. `none`: the time hardly grows. The growth of the memory is that from the last number
-but one to the last.
+two numbers: 1 is a straight line. `none`: the time grows by less than a second in all. `unclear`: only at the last
+number does it grow by more. The growth of the memory is that from the last number but one to the last.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from scaling_workspace import Workspace
 SYSTEMS = ("baseline", "neighbours")
 SQUARE = "neighbours"  # in the names of jobs whose time grows with the square of the clips, or that need them
 NAME = "machine"  # of the one that `write_machine` writes
-NOISE = 0.3  # s of processor time by which a repeated job differs
+NOISE = 1.0  # s of processor time by which a job differs when it is repeated
 SECONDS = 1.0
 Series = dict[int, dict[str, tuple[Cost, int]]]  # {number: {job: cost and bytes written}}
 
@@ -110,18 +110,20 @@ def _print(what: str, found: Series) -> None:
         costs = [found[size][job][0] for size in sizes]
         wall, cpu, peak = (" ".join(f"{getattr(cost, name):.{places}f}" for cost in costs)
                            for name, places in (("wall", 1), ("cpu", 1), ("peak_mb", 0)))  # fmt: skip
-        more = 1024 * (costs[-1].peak_mb - costs[-2].peak_mb) / (sizes[-1] - sizes[-2])
+        more = 1024 * (costs[-1].peak_mb - costs[-2].peak_mb) / (sizes[-1] - sizes[-2]) if costs[1:] else math.nan
         disk = found[sizes[-1]][job][1] / 1024 / sizes[-1]
         print(f"| {job} | {wall} | {cpu} | {exponent(sizes, [cost.cpu for cost in costs])} | {peak} | {more:.1f} | "
               f"{disk:.2f} |", flush=True)  # fmt: skip
 
 
 def exponent(sizes: list[int], seconds: list[float]) -> str:
-    """Return the exponent of the size in the time beyond that of the smallest size; "none" if the time hardly grows."""
-    last, before = seconds[-1] - seconds[0], max(NOISE, seconds[-2] - seconds[0])
-    if len(sizes) < 3 or last <= before:
+    """Return the exponent of the size in the time beyond that of the smallest size, as text."""
+    later = [second - seconds[0] for second in seconds[1:]]
+    if not later or later[-1] < NOISE:
         return "none"
-    return f"{math.log(last / before) / math.log((sizes[-1] - sizes[0]) / (sizes[-2] - sizes[0])):.2f}"
+    if len(later) < 2 or later[-2] < NOISE:
+        return "unclear"
+    return f"{math.log(later[-1] / later[-2]) / math.log((sizes[-1] - sizes[0]) / (sizes[-2] - sizes[0])):.2f}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ Series = dict[int, dict[str, tuple[Cost, int]]]
 
 
 def draw(clips: Series, machines: Series, out: Path) -> None:
-    """Draw both series, of clips above and of machines below, with logarithmic axes."""
+    """Draw both series, of clips above and of machines below, over a logarithmic axis."""
     figure, panels = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
     for row, (what, series) in zip(panels, {"clips of one machine": clips, "machines": machines}.items(), strict=True):
         for panel, (title, field) in zip(row, {"CPU s": "cpu", "peak MB": "peak_mb"}.items(), strict=True):
@@ -21,7 +21,7 @@ def draw(clips: Series, machines: Series, out: Path) -> None:
                 style = ("-", "--", ":")[number // 10]
                 panel.plot([size for size, _ in points], [getattr(cost, field) for _, cost in points],
                            style, marker=".", label=job)  # fmt: skip
-            panel.set(xscale="log", yscale="log", xlabel=what, ylabel=title)
+            panel.set(xscale="log", xlabel=what, ylabel=title, ylim=(0, None))
             panel.grid(alpha=0.3)
         row[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(out, dpi=90)
