@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -220,11 +221,32 @@ def test_the_tables_need_neither_scikit_learn_nor_scipy_stats() -> None:
     imports_nothing_slow("steps.tabulate", "scipy.stats")
 
 
+# Of each step: what its jobs of the demo do without, in addition to what no registry imports.
+WITHOUT = {
+    "download": ("pandas", "torch"),
+    "embed": ("pandas", "scipy", "torchaudio", "torch._dynamo"),
+    "extract_features": ("pandas", "scipy", "torchaudio", "torch._dynamo"),
+    "prepare": ("pandas", "scipy", "torch"),
+    "score": ("pandas", "scipy", "torch"),
+    "separate": ("pandas", "scipy", "torchaudio", "torch._dynamo"),
+}
+
+
+@pytest.mark.parametrize("step", WITHOUT)
+def test_a_step_imports_only_what_all_of_its_jobs_need(step: str) -> None:
+    imports_nothing_slow(f"steps.{step}", *WITHOUT[step])
+
+
 def imports_nothing_slow(module: str, *more: str) -> None:
     slow = [*more, "sklearn", "librosa", "asteroid", "peft", "lightning_fabric", "huggingface_hub", "matplotlib"]
-    code = f"import sys, asdlib.{module}; print([name for name in {slow} if name in sys.modules])"
+    assert loaded(f"import asdlib.{module}", slow) == []
+
+
+def loaded(program: str, names: list[str]) -> list[str]:
+    """Return which of some modules are loaded after a program in a process of its own."""
+    code = f"import json, sys\n{program}\nprint(json.dumps([name for name in {names} if name in sys.modules]))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
-    assert run.stdout.strip() == "[]"
+    return json.loads(run.stdout)
 
 
 # --- rules, scripts, steps ------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ the topics in D. M. Blei and J. D. Lafferty, "Dynamic topic models", ICML 2006.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, softmax
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ def component_divergences(new: Mixture, baseline: Mixture) -> np.ndarray:
 
 def gaussian_shares(mixture: Mixture, vectors: np.ndarray) -> np.ndarray:
     """Return the components' responsibilities for vectors (n, D), (n, K)."""
+    from scipy.special import softmax  # takes a fifth of a second, and other backends do without it
+
     distances, volumes = _distances(vectors, mixture.means, mixture.covariances)
     return softmax(np.log(mixture.weights) - 0.5 * (distances + volumes), axis=1)
 
@@ -72,6 +73,8 @@ def student_shares(mixture: Mixture, scales: np.ndarray, degrees: np.ndarray, ve
 
     These are the predictive densities of components whose parameters are uncertain; they have heavier tails.
     """
+    from scipy.special import gammaln, softmax
+
     size = vectors.shape[1]
     distances, volumes = _distances(vectors, mixture.means, scales)
     constants = gammaln((degrees + size) / 2) - gammaln(degrees / 2) - 0.5 * (size * np.log(degrees * np.pi) + volumes)

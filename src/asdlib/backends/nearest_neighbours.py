@@ -12,6 +12,7 @@ import numpy as np
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import AsdError, TooFewClipsError
+from asdlib.runtime.lean_imports import hidden
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -55,7 +56,8 @@ class NearestNeighbours:
 
         Raises TooFewClipsError if no domain has two clips, and AsdError if a representation is not finite.
         """
-        from sklearn.neighbors import NearestNeighbors  # takes a second, and other backends do without it
+        with hidden("pandas"):  # scikit-learn takes a second, and other backends do without it
+            from sklearn.neighbors import NearestNeighbors
 
         self._refuse_bad_arguments()
         vectors = self._vectors(train)

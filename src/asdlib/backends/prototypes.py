@@ -8,6 +8,7 @@ import numpy as np
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.errors import TooFewClipsError
+from asdlib.runtime.lean_imports import hidden
 
 RUNS = 10  # of k-means, from different starts; the best is kept
 _log = logging.getLogger(__name__)
@@ -76,7 +77,8 @@ class Prototypes:
         if self._too_few(source):
             _log.warning("%d source clips for %d centroids: each clip is a prototype", len(source), self.centroids)
             return source
-        from sklearn.cluster import KMeans  # takes a second, and other backends do without it
+        with hidden("pandas"):  # scikit-learn takes a second, and other backends do without it
+            from sklearn.cluster import KMeans
 
         found = KMeans(self.centroids, n_init=RUNS, random_state=0).fit(source)
         self._clusters = found.labels_

@@ -5,6 +5,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from asdlib.runtime.lean_imports import hidden
+
 Vectors = NDArray[np.float64]
 SMALLEST = 1e-9  # lower bound of deviations and variances that vectors are divided by
 
@@ -45,7 +47,8 @@ class ResidualWhitening:
 
     def fit(self, vectors: Vectors) -> Self:
         """Learn the map from normal clips, of which there are two or more."""
-        from sklearn.covariance import ledoit_wolf  # takes time to import, and other backends do without it
+        with hidden("pandas"):  # scikit-learn takes a second, and other backends do without it
+            from sklearn.covariance import ledoit_wolf
 
         count = min(self.neighbours, len(vectors) - 1)
         nearest = np.argsort(distances_to_others(vectors), axis=1)[:, :count]

@@ -21,6 +21,7 @@ from asdlib.backends.evolving_mixture import (
     student_shares,
 )
 from asdlib.errors import AsdError, TooFewClipsError
+from asdlib.runtime.lean_imports import hidden
 
 RANDOM_STATE = 0  # of the split into model and threshold set, and of the mixture's initialisation
 REGULARISATION = 1e-3  # ours: added to variances; small compared to 1, their value after whitening
@@ -114,8 +115,9 @@ class TopicMixture:
         return np.array([max(distance(mixture, self.baseline_), 0.0) for mixture in mixtures])  # but for rounding
 
     def _fit_baseline(self, embeddings: np.ndarray) -> None:
-        from sklearn.decomposition import PCA  # takes a second, and other backends do without it
-        from sklearn.mixture import BayesianGaussianMixture
+        with hidden("pandas"):  # scikit-learn takes a second, and other backends do without it
+            from sklearn.decomposition import PCA
+            from sklearn.mixture import BayesianGaussianMixture
 
         size = self._size(*embeddings.shape)
         self.reduction_ = PCA(size, whiten=True, svd_solver="full").fit(embeddings)

@@ -21,6 +21,7 @@ from asdlib.errors import AsdError
 from asdlib.examples.clip_statistics import clip_statistics
 from asdlib.examples.clips import Origin
 from asdlib.models.conditions import Clustering, Named, principal_axes, scaling
+from asdlib.runtime.lean_imports import hidden
 from asdlib.workflow.words import RAW
 
 FOLDS = 5  # a rule for references is fitted to four fifths of the clips
@@ -149,7 +150,8 @@ def _nearest_mean(scaled: np.ndarray, labels: np.ndarray, components: int) -> tu
 
 def _regression(scaled: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fit a logistic regression in which all conditions have the same weight, however few clips they have."""
-    from sklearn.linear_model import LogisticRegression
+    with hidden("pandas"):
+        from sklearn.linear_model import LogisticRegression
 
     if len(set(labels)) == 1:
         return np.zeros((1, scaled.shape[1])), np.zeros(1)

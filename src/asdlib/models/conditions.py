@@ -14,6 +14,7 @@ from torch import Tensor
 
 from asdlib.examples.clip_statistics import SMALLEST
 from asdlib.examples.clips import Clips, Origin, origins
+from asdlib.runtime.lean_imports import hidden
 from asdlib.workflow.words import RAW
 
 
@@ -26,7 +27,8 @@ class Clustering:
 
     def labels(self, statistics: np.ndarray) -> np.ndarray:
         """Return the cluster of each recording, (N,), from the statistics (N, 2 · bands)."""
-        from sklearn.cluster import KMeans  # imported here because it takes two seconds and only trainings need it
+        with hidden("pandas"):  # imported here because it takes a second and only trainings need it
+            from sklearn.cluster import KMeans
 
         centre, scale = scaling(statistics)
         reduced = (statistics - centre) / scale

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import DOMAINS, SINCE_2022, Area, Definition
@@ -22,6 +21,10 @@ from asdlib.report.images import (
     picture,
     styled,
 )
+from asdlib.runtime.lean_imports import hidden
+
+with hidden("pandas"):  # which scikit-learn takes along
+    from sklearn.metrics import roc_curve
 
 UNKNOWN = "unknown"
 OVER_LINES = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}  # for a legend on top of lines

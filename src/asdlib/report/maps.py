@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.preprocessing import StandardScaler
 
 from asdlib.data.tables import ClipTable
 from asdlib.report.images import BLACK, BLUE, GREY, VERMILLION, Picture, joint_legend, new_figure, picture, styled
+from asdlib.runtime.lean_imports import hidden
+
+with hidden("pandas"):  # which scikit-learn takes along
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from sklearn.preprocessing import StandardScaler
 
 FEWEST = 8  # clips; t-SNE needs more than a handful
 KEPT = 50  # principal components that t-SNE starts from

@@ -19,6 +19,7 @@ from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
+from asdlib.runtime.lean_imports import spare_pandas
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow import job_file
 from asdlib.workflow.typed_settings import typed
@@ -44,6 +45,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         sys.exit(f"error: {options.log}: cannot be written ({error.strerror}): make room, or make the folder writable")
     exit_on_signals()
+    spare_pandas()
     try:
         guard.check_library()
         step(**arguments(step, options.job))

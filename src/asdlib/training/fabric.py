@@ -1,28 +1,21 @@
 """Lightning Fabric, imported without torchmetrics.
 
-Fabric imports torchmetrics only to check its version, which takes two seconds at the start of every training. Nothing
-used here needs it, so it is hidden during the import.
+Fabric imports torchmetrics only to check its version, which takes two seconds at the start of every training.
 """
 
-import sys
 from typing import Any
 
 import torch
 
 from asdlib.errors import AsdError
+from asdlib.runtime.lean_imports import hidden
 from asdlib.training.settings import Training
 
-_hidden = "torchmetrics" not in sys.modules
-if _hidden:
-    sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # an import now raises ModuleNotFoundError
-
-from lightning_fabric import Fabric  # noqa: E402
-from lightning_fabric.plugins import MixedPrecision  # noqa: E402
-from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: E402
-from lightning_fabric.strategies import DDPStrategy  # noqa: E402
-
-if _hidden:
-    del sys.modules["torchmetrics"]
+with hidden("torchmetrics"):
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins import MixedPrecision
+    from lightning_fabric.plugins.environments import LightningEnvironment
+    from lightning_fabric.strategies import DDPStrategy
 
 __all__ = ["Autocast", "DDPStrategy", "Fabric", "LightningEnvironment", "gathered", "refuse_devices"]
 
