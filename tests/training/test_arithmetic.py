@@ -51,6 +51,13 @@ def test_an_error_restores_the_switches_too() -> None:
         raise ZeroDivisionError(switches())
 
 
+def test_a_switch_that_stays_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Touching it imports PyTorch's compiler, which takes a second of every job that embeds or separates."""
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda mode: pytest.fail("touched"))
+    with computing("float32", CPU):
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_a_cpu_shows_float32() -> None:
     assert [shown("tf32", GPU), shown("tf32", CPU), shown("bf16", CPU)] == ["tf32", "float32", "float32"]
 

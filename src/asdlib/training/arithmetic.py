@@ -30,7 +30,7 @@ def computing(precision: str, device: torch.device, deterministic: bool = False)
     logger = logging.getLogger("lightning_utilities.core.rank_zero")
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
-    torch.use_deterministic_algorithms(deterministic or determined)
+    _determine(deterministic or determined)
     if deterministic and device.type == "cuda":
         fix_cublas_workspace()
     logger.addFilter(_is_no_advice)
@@ -44,8 +44,14 @@ def computing(precision: str, device: torch.device, deterministic: bool = False)
     finally:
         torch.set_float32_matmul_precision(matrices)
         torch.backends.cudnn.allow_tf32 = convolutions
-        torch.use_deterministic_algorithms(determined)
+        _determine(determined)
         logger.removeFilter(_is_no_advice)
+
+
+def _determine(deterministic: bool) -> None:
+    """Set PyTorch's switch only if it changes: setting it imports PyTorch's compiler, which takes a second."""
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def shown(precision: str, device: torch.device) -> str:
