@@ -42,17 +42,23 @@ def fan(run: Run) -> Array:
 
 def _unequal_blades(run: Run, rotation: Array) -> Array:
     """A bent blade breaks the symmetry: all harmonics of the rotation appear, not only every seventh."""
+    if not run.has("bent_blade"):
+        return np.zeros(run.samples)
     return 0.32 * run.has("bent_blade") * harmonics(run, "bent", rotation, [0.7] * 24)
 
 
 def _rub(run: Run, rotation: Array) -> Array:
     """A blade tip touches the shroud once per turn: short bursts of high-frequency noise."""
+    if not run.has("rub"):
+        return np.zeros(run.samples)
     contact = fading(run, strikes(run, every_turn(rotation, run.rate)), 0.006)
     return contact * noise(run, "rub", band(2500, 6000), 1.4 * run.has("rub"))
 
 
 def _stall(run: Run) -> Array:
     """A clogged inlet stalls the flow: slow, strong low-frequency rumble (and a lower speed, see `fan`)."""
+    if not run.has("clogged"):
+        return np.zeros(run.samples)
     return noise(run, "stall", band(40, 220), 1.3 * run.has("clogged")) * drift(run, "surge", 0.4, 0.2)
 
 
@@ -73,12 +79,16 @@ def gearbox(run: Run) -> Array:
 
 def _broken_tooth(run: Run, shaft: Array) -> Array:
     """The gap of a missing tooth knocks once per turn of the input shaft."""
+    if not run.has("broken_tooth"):
+        return np.zeros(run.samples)
     force = strikes(run, every_turn(shaft, run.rate), 3.0 * run.has("broken_tooth"))
     return ring(run, force, (920, 0.012, 1.0), (2350, 0.006, 0.8))
 
 
 def _dry_mesh(run: Run, shaft: Array) -> Array:
     """Without oil the teeth grind: high-frequency noise, modulated at the mesh frequency."""
+    if not run.has("dry"):
+        return np.zeros(run.samples)
     grinding = noise(run, "dry", band(3000, 7000), 0.35 * run.has("dry"))
     return grinding * (1.0 + 0.6 * sine(23 * shaft))
 
