@@ -1,6 +1,5 @@
 """Rule augment: see src/asdlib/steps/augment.py."""
 
-from asdlib.steps.augment import augment
-from asdlib.steps.command import run
+from asdlib.steps.command import run_step
 
-run(augment)
+run_step("augment")

@@ -1,6 +1,5 @@
 """Rule download: see src/asdlib/steps/download.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.download import download
+from asdlib.steps.command import run_step
 
-run(download)
+run_step("download")

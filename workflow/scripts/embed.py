@@ -1,6 +1,5 @@
 """Rule embed: see src/asdlib/steps/embed.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.embed import embed
+from asdlib.steps.command import run_step
 
-run(embed)
+run_step("embed")

@@ -1,6 +1,5 @@
 """Rule extract_features: see src/asdlib/steps/extract_features.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.extract_features import extract_features
+from asdlib.steps.command import run_step
 
-run(extract_features)
+run_step("extract_features")

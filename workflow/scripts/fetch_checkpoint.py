@@ -1,6 +1,5 @@
 """Rule fetch_checkpoint: see src/asdlib/steps/fetch_checkpoint.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.fetch_checkpoint import fetch_checkpoint
+from asdlib.steps.command import run_step
 
-run(fetch_checkpoint)
+run_step("fetch_checkpoint")

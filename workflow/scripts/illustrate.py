@@ -1,6 +1,5 @@
 """Rule illustrate: see src/asdlib/steps/illustrate.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.illustrate import illustrate
+from asdlib.steps.command import run_step
 
-run(illustrate)
+run_step("illustrate")

@@ -1,6 +1,5 @@
 """Rule prepare: see src/asdlib/steps/prepare.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.prepare import prepare
+from asdlib.steps.command import run_step
 
-run(prepare)
+run_step("prepare")

@@ -1,6 +1,5 @@
 """Rule prepare_far: see src/asdlib/steps/prepare_far.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.prepare_far import prepare_far
+from asdlib.steps.command import run_step
 
-run(prepare_far)
+run_step("prepare_far")

@@ -1,6 +1,5 @@
 """Rule prepare_noise: see src/asdlib/steps/prepare_noise.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.prepare_noise import prepare_noise
+from asdlib.steps.command import run_step
 
-run(prepare_noise)
+run_step("prepare_noise")

@@ -1,6 +1,5 @@
 """Rule report: see src/asdlib/steps/report.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.report import report
+from asdlib.steps.command import run_step
 
-run(report)
+run_step("report")

@@ -1,6 +1,5 @@
 """Rule score: see src/asdlib/steps/score.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.score import score
+from asdlib.steps.command import run_step
 
-run(score)
+run_step("score")

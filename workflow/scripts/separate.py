@@ -1,6 +1,5 @@
 """Rule separate: see src/asdlib/steps/separate.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.separate import separate
+from asdlib.steps.command import run_step
 
-run(separate)
+run_step("separate")

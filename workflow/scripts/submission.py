@@ -1,6 +1,5 @@
 """Rule submission: see src/asdlib/steps/submission.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.submission import submission
+from asdlib.steps.command import run_step
 
-run(submission)
+run_step("submission")

@@ -1,6 +1,5 @@
 """Rule tabulate: see src/asdlib/steps/tabulate.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.tabulate import tabulate
+from asdlib.steps.command import run_step
 
-run(tabulate)
+run_step("tabulate")

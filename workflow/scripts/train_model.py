@@ -1,6 +1,5 @@
 """Rule train_model: see src/asdlib/steps/train_model.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.train_model import train_model
+from asdlib.steps.command import run_step
 
-run(train_model)
+run_step("train_model")

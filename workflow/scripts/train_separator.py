@@ -1,6 +1,5 @@
 """Rule train_separator: see src/asdlib/steps/train_separator.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.train_separator import train_separator
+from asdlib.steps.command import run_step
 
-run(train_separator)
+run_step("train_separator")
