@@ -19,9 +19,11 @@ from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import provide_folders
+from asdlib.runtime.lean_imports import spare_pandas, uncollected
 from asdlib.runtime.text_streams import use_utf8
 
 if TYPE_CHECKING:
+    from asdlib.commands.new_clips import Scorer
     from asdlib.commands.scoring_target import ScoringTarget
     from asdlib.workflow.graph import Graph
 
@@ -97,10 +99,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _score(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -> None:
     clips = _files(args.clips)
-    provide_folders(CACHE)
-    from asdlib.commands.new_clips import Scorer  # imports torch, which is slow: only after the checks
-
-    scores = Scorer(graph, target).score(clips)
+    scores = _scorer(graph, target).score(clips)
     for problem in scores.refused:
         _log.error("%s", problem)
     if scores.cut or scores.padded:
@@ -125,15 +124,21 @@ def _follow(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -
         alarm = Alarm(args.alarm, known.decisions if known else ()) if args.alarm else None
         if state:
             note(state, arrivals, alarm)
-        provide_folders(CACHE)
-        from asdlib.commands.new_clips import Scorer
-
-        scorer, interval = Scorer(graph, target), args.interval or INTERVAL
+        scorer, interval = _scorer(graph, target), args.interval or INTERVAL
         threshold = scorer.load()
         why = f"known from {args.state}" if known else "already there and left out"
         left_out = f"; {why}: {arrivals.left_out}" if arrivals.left_out else ""
         _log.warning("%s: followed, every %g s, threshold %.6g%s", args.follow, interval, threshold, left_out)
         follow(scorer, arrivals, interval, alarm, state)
+
+
+def _scorer(graph: "Graph", target: "ScoringTarget") -> "Scorer":
+    """Return the scorer of the target's variant. Its imports are slow: called after all checks."""
+    provide_folders(CACHE)
+    with uncollected():
+        from asdlib.commands.new_clips import Scorer
+    spare_pandas()
+    return Scorer(graph, target)
 
 
 def _refuse_mixture(args: argparse.Namespace) -> None:
