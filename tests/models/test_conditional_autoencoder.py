@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.nearest_neighbours import NearestNeighbours
@@ -72,6 +73,29 @@ def test_the_sizes_are_those_of_the_system(bands: int) -> None:
     latent = network.encoder(torch.zeros(2, 17, bands, 64))
     assert latent.shape == (2, 64)
     assert network.encoder[:-2](torch.zeros(2, 17, bands, 64)).shape == (2, 128, bands // 16, 4)
+
+
+def test_the_condition_is_further_channels_which_come_last_in_memory() -> None:
+    torch.manual_seed(0)
+    network = ConditionalAutoencoder(channels=[8], condition=3)
+    network.grow({"bands": {"mean": [0.0] * 4, "std": [1.0] * 4}, "conditions": facts(2)})
+    called, before, seen = [], [], []
+
+    class Calls(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, arguments=(), named=None):
+            called.append(operation.overloadpacket.__name__)
+            return operation(*arguments, **named or {})
+
+    network.encoder.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
+    network.encoder.register_forward_pre_hook(lambda *_: before.extend(called))
+    windows, condition = torch.randn(2, 64, 4), torch.randn(2, 3)
+    with Calls():
+        network(windows, condition)
+    assert "cat" in before
+    assert "clone" not in before  # a second copy, into another order
+    channels = torch.cat([windows.transpose(1, 2)[:, None], condition[:, :, None, None].expand(-1, -1, 4, 64)], dim=1)
+    assert torch.equal(seen[0], channels)
+    assert seen[0].stride() == (4 * 64 * 4, 1, 64 * 4, 4)
 
 
 def test_the_fully_connected_one_is_the_baselines_but_for_the_condition() -> None:

@@ -56,6 +56,22 @@ def test_embeddings_that_hardly_differ_are_warned_of(
     assert "mse" not in caplog.text
 
 
+def test_a_network_that_embeds_errors_alone_embeds_no_clip_more_than_it_takes_to_know(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Autoencoder(Embedder):
+        embedded = 0
+
+        def embed(self, batch: Batch) -> dict[str, Tensor]:
+            self.embedded += len(batch.features)
+            return {"error": torch.zeros(len(batch.features), BANDS)}
+
+    network = Autoencoder()
+    warn_of_collapse(network, CLIPS)
+    assert network.embedded == 12  # the first batch: the clips of the first machine
+    assert caplog.text == ""
+
+
 def test_two_clips_are_no_collapse(caplog: pytest.LogCaptureFixture) -> None:
     warn_of_collapse(Embedder(1e-3), condition_clips({("fan", "1", "source"): 2}))
     assert caplog.text == ""

@@ -60,10 +60,10 @@ class ConditionalAutoencoder(WindowAutoencoder):
 
     def forward(self, windows: Tensor, condition: Tensor | None) -> Tensor:
         """Return scaled windows (B, frames, bands), reconstructed given their conditions (B, width) or None."""
-        image = windows.transpose(1, 2)[:, None]  # (B, 1, bands, frames)
+        image = windows.transpose(1, 2)[..., None]  # (B, bands, frames, 1): the channels come last in memory
         if condition is not None:
-            image = torch.cat([image, condition[:, :, None, None].expand(-1, -1, *image.shape[2:])], dim=1)
-        latent = self.encoder(image.contiguous(memory_format=torch.channels_last))
+            image = torch.cat([image, condition[:, None, None].expand(-1, *image.shape[1:3], -1)], dim=3)
+        latent = self.encoder(image.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last))
         return self.decoder(self.with_condition(latent, condition))[:, 0].transpose(1, 2)
 
 

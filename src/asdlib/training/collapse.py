@@ -70,9 +70,11 @@ def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, 
             unknown = torch.zeros(len(rows), dtype=torch.bool)
             known = origins(clips.table.take(rows.numpy()))
             batch = Batch(clips.features[rows], clips.frames[rows], unknown, origins=known).to(device)
-            for name, array in network.embed(batch).items():
-                if name in REPRESENTATIONS:
-                    own.setdefault(name, []).append(array.float().cpu())
+            embedded = {name: array for name, array in network.embed(batch).items() if name in REPRESENTATIONS}
+            if not embedded:
+                return {}  # the network embeds clips as errors or densities: the others need not be embedded
+            for name, array in embedded.items():
+                own.setdefault(name, []).append(array.float().cpu())
         for name, arrays in own.items():
             found.setdefault(name, []).append(torch.cat(arrays))
     return found

@@ -13,6 +13,7 @@ from torch import nn
 from asdlib.data.files import locked
 from asdlib.data.tables import ClipTable
 from asdlib.examples.clips import Clips
+from asdlib.runtime.freed_memory import keep_freed_memory
 from asdlib.runtime.gpu_memory import explained
 from asdlib.runtime.job_environment import is_first
 from asdlib.training.arithmetic import computing
@@ -83,6 +84,7 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
         first = trainer.launch()
         torch.manual_seed(seed)
         task = begin()
+        keep_freed_memory()
         examples = embedded_once(task.network, task.examples, trainer.fabric, trainer.settings.batch_size)
         calibration, epochs = trainer.train(task.network, examples, task.clips)
         if not first:
