@@ -17,6 +17,7 @@ import re
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.planning import job_list
 from asdlib.planning.limits import Limits
 from asdlib.planning.memory import Memory
 from asdlib.report import inputs as report_inputs
@@ -63,6 +64,7 @@ if workflow.is_main_process:
     # A terminal sends Ctrl-C to all processes. Jobs that are being started would print a traceback each; this process
     # ends them by SIGTERM.
     shell.prefix("trap '' INT; ")
+    job_list.write_at_exit(workflow)
 
 try:
     job_environment.export(

@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> None:
 
     graph = Graph(read_config(args.configfile, args.config), Path())
     systems = chosen(args.systems, list(graph.recipes.systems)) or list(graph.recipes.systems)
-    snakemake = dry_run.start([scores(system) for system in systems], args.configfile, args.config)
-    from asdlib.planning.rows import plan  # imports pandas, which takes a second, while Snakemake works
+    with dry_run.DryRun([scores(system) for system in systems], args.configfile, args.config) as started:
+        from asdlib.planning.rows import plan  # while Snakemake works
 
-    result = plan(graph, systems, dry_run.jobs_of(snakemake))
+        result = plan(graph, systems, started.jobs())
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
 
 

@@ -1,18 +1,20 @@
-"""The jobs that Snakemake would run, read from its own dry run."""
+"""The jobs that Snakemake would run, as its own dry run says."""
 
+import json
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import in_utf8
 from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments
 
-_HEAD = re.compile(r"(?:local)?rule (\w+):")
-_FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
+LIST = "ASDLIB_JOB_LIST"  # the variable that names the file for the list of jobs (asdlib.planning.job_list)
 _COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b|error: ")
 
 
@@ -27,44 +29,47 @@ class Job:
     gpus: int
 
 
+class DryRun:
+    """A dry run, which takes seconds; as a context manager, it leaves no process and no file behind.
+
+    `files` and `entries` are Snakemake's --configfile and --config.
+    """
+
+    def __init__(self, targets: list[str], files: list[Path], entries: list[str]):
+        # This `--quiet` ends a dry run before it prints the jobs, and overrides a profile. The hours of one GPU are
+        # planned wherever this runs.
+        options = ["--dry-run", "--cores", "1", "--quiet", "progress", "rules", "--resources", "gpu=1"]
+        self._folder = tempfile.TemporaryDirectory(prefix="asdlib-plan-")
+        self._list = Path(self._folder.name) / "jobs.json"
+        self._snakemake = subprocess.Popen(
+            [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8() | {LIST: str(self._list)},
+            encoding="utf-8", errors="surrogateescape",
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._snakemake.kill()
+        with self._snakemake:  # closes the pipe and waits
+            self._folder.cleanup()
+
+    def jobs(self) -> list[Job]:
+        """Wait for its end and return the jobs that Snakemake would run, sorted."""
+        printed, _ = self._snakemake.communicate()
+        if self._snakemake.returncode or not self._list.exists():
+            raise AsdError(f"snakemake: {complaint(printed)}")
+        return [
+            Job(rule, tuple(inputs), tuple(outputs), wildcards, gpus)
+            for rule, inputs, outputs, wildcards, gpus in json.loads(self._list.read_bytes())
+        ]
+
+
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:
     """Return the jobs that would make the targets; `files` and `entries` are Snakemake's --configfile and --config."""
-    return jobs_of(start(targets, files, entries))
-
-
-def start(targets: list[str], files: list[Path], entries: list[str]) -> subprocess.Popen[str]:
-    """Start the dry run, which takes seconds, for `jobs_of`."""
-    # `--quiet host` overrides a profile that hides the jobs, and the hours of one GPU are planned wherever this runs.
-    options = ["--dry-run", "--cores", "1", "--quiet", "host", "--resources", "gpu=1"]
-    command = [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8(),
-        encoding="utf-8", errors="surrogateescape",
-    )  # fmt: skip
-
-
-def jobs_of(snakemake: subprocess.Popen[str]) -> list[Job]:
-    """Return the jobs of a dry run when it has listed them."""
-    with snakemake:
-        try:
-            printed, _ = snakemake.communicate()
-        except BaseException:
-            snakemake.kill()
-            raise
-    if snakemake.returncode:
-        raise AsdError(f"snakemake: {complaint(printed)}")
-    return parse(printed)
-
-
-def parse(printed: str) -> list[Job]:
-    """Return the jobs in the output of a dry run."""
-    blocks: list[tuple[str, dict[str, str]]] = []
-    for line in printed.splitlines():
-        if head := _HEAD.fullmatch(line):
-            blocks.append((head[1], {}))
-        elif (field := _FIELD.fullmatch(line)) and blocks:
-            blocks[-1][1][field[1]] = field[2]
-    return [_job(rule, fields) for rule, fields in blocks]
+    with DryRun(targets, files, entries) as started:
+        return started.jobs()
 
 
 def needed_for(target: str, jobs: list[Job]) -> list[Job]:
@@ -86,12 +91,3 @@ def complaint(printed: str) -> str:
     start = next((number for number, line in enumerate(lines) if _COMPLAINT.match(line)), 0)
     text = " ".join(lines[start:]).removeprefix("error: ")
     return textwrap.shorten(text, 500, placeholder=" …") or "stopped without a message"
-
-
-def _job(rule: str, fields: dict[str, str]) -> Job:
-    inputs, outputs, wildcards, resources = (
-        tuple(fields[name].split(", ")) if name in fields else ()
-        for name in ("input", "output", "wildcards", "resources")
-    )
-    asked = dict(pair.split("=", 1) for pair in resources)
-    return Job(rule, inputs, outputs, dict(pair.split("=", 1) for pair in wildcards), int(asked.get("gpu", 0)))

@@ -1,20 +1,17 @@
 """The rows of a plan: the cost of each system, and of all systems together, from the jobs of a dry run."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from math import fsum
 
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job, needed_for
-from asdlib.planning.hours import Hours
+from asdlib.planning.hours import Hours, Time
 from asdlib.planning.sizes import GB, Sizes
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS, scores
 from asdlib.workflow.words import ALL
 
-FIGURES = ("trains", "disk", "scratch", "cpu", "gpu", "gpus", "unknown")  # of a job: bytes, seconds
 SUPPLEMENTS = (
     "The config does not say whether a machine's supplements are clean sound or noise. The plan assumes clean sound, "
     "so it includes a separator for every machine with supplements."
@@ -24,6 +21,17 @@ HOURS = (
     "GPU h: hours of one H100 for the jobs that ask for a GPU, from the operations of each network and the share of "
     "the peak rate that it reached. Separators may stop earlier."
 )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one job costs: bytes and times."""
+
+    trains: bool
+    disk: float
+    scratch: float
+    time: Time
+    gpus: int
 
 
 @dataclass(frozen=True)
@@ -57,29 +65,26 @@ def plan(graph: Graph, systems: list[str], jobs: list[Job]) -> Plan:
     counts = ClipCounts(graph, {path for job in jobs for path in job.outputs})
     costs = Costs(graph.root / COSTS, graph.config["override"])
     sizes, hours = Sizes(graph, counts, costs), Hours(graph, counts, costs)
-    figures = pd.DataFrame([_figures(job, sizes, hours) for job in jobs], index=jobs, columns=FIGURES)
+    figures = {job: _figures(job, sizes, hours) for job in jobs}
     parts = {system: needed_for(scores(system), jobs) for system in systems} | {ALL: jobs}
-    rows = [_row(name, figures.loc[part]) for name, part in parts.items()]
+    rows = [_row(name, [figures[job] for job in part]) for name, part in parts.items()]
     return Plan(rows, _rests_on(counts, graph.config["prepare"]["seconds"], rows[-1], jobs))
 
 
-def _figures(job: Job, sizes: Sizes, hours: Hours) -> tuple[Any, ...]:
-    """Return `FIGURES` of one job."""
-    time = hours.of(job)
-    trains = job.rule.startswith("train_")
-    return trains, sizes.of(job), sizes.scratch(job), time.cpu, time.gpu, job.gpus, time.unknown
+def _figures(job: Job, sizes: Sizes, hours: Hours) -> Figures:
+    return Figures(job.rule.startswith("train_"), sizes.of(job), sizes.scratch(job), hours.of(job), job.gpus)
 
 
-def _row(system: str, jobs: pd.DataFrame) -> Row:
+def _row(system: str, jobs: list[Figures]) -> Row:
     return Row(
         system,
         jobs=len(jobs),
-        trainings=int(jobs["trains"].sum()),
-        disk_gb=float(jobs["disk"].sum()) / GB,
-        scratch_gb=max(jobs["scratch"], default=0.0) / GB,
-        cpu_hours=float(jobs["cpu"].sum()) / 3600,
-        gpu_hours=float(jobs["gpu"].sum()) / 3600 if jobs["gpus"].any() else None,
-        unknown=sorted(jobs["unknown"].dropna().unique()),
+        trainings=sum(job.trains for job in jobs),
+        disk_gb=fsum(job.disk for job in jobs) / GB,
+        scratch_gb=max((job.scratch for job in jobs), default=0.0) / GB,
+        cpu_hours=fsum(job.time.cpu for job in jobs) / 3600,
+        gpu_hours=fsum(job.time.gpu for job in jobs) / 3600 if any(job.gpus for job in jobs) else None,
+        unknown=sorted({job.time.unknown for job in jobs if job.time.unknown}),
     )
 
 
