@@ -38,3 +38,6 @@ rule all:
     default_target: True
     input:
         expand(paths.scores(), system=graph.config["systems"]),
+
+
+job_list.write_at_exit(workflow)

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from helpers.checkout import Checkout, make_checkout
 from helpers.hostile_server import HostileServer, Misdeed
+from helpers.planned_jobs import as_rows, listed, printed_jobs
 from helpers.toy_recordings import make_machine
 
 from asdlib.cli import main
 from asdlib.planning import dry_run
-from asdlib.planning.dry_run import Job, parse
+from asdlib.planning.dry_run import Job
 
 pytestmark = pytest.mark.workflow
 
@@ -73,7 +74,8 @@ def test_a_run_after_it_needs_no_network(checkout, tmp_path: Path, monkeypatch: 
     made, server = checkout
     page = Misdeed(body=b"<html>limit</html>", headers={"Content-Type": "text/html"})
     server.misdeeds |= {ARCHIVE: [Misdeed(drop_after=30_000)], DRIVE: [page]}
-    jobs = parse(made.run(TARGET, "--dry-run", "--quiet", "host"))
+    jobs, printed = listed(made, monkeypatch, tmp_path / "jobs.json", TARGET)
+    assert as_rows(jobs) == as_rows(printed_jobs(printed))
     fetch(made, monkeypatch, jobs, fails=True)
     archive = made.folder / f"resources/downloads/recordings/far/archives/{RECORD}/fan.zip"
     assert archive.with_name("fan.zip.part").stat().st_size == 30_000
@@ -91,7 +93,7 @@ def test_a_run_after_it_needs_no_network(checkout, tmp_path: Path, monkeypatch: 
     node = make_checkout(tmp_path / "node", (made.folder / "settings.yaml").read_text())
     shutil.rmtree(node.folder / "resources")
     shutil.copytree(made.folder / "resources", node.folder / "resources")
-    left = parse(node.run(TARGET, "--dry-run", "--quiet", "host"))
+    left, _ = listed(node, monkeypatch, tmp_path / "left.json", TARGET)
     assert {"prepare", "train_model"} <= {job.rule for job in left} < {job.rule for job in jobs}
     fetch(made, monkeypatch, left)
     assert capsys.readouterr().out.startswith("Nothing to fetch: ")

@@ -1,12 +1,16 @@
-"""`asdlib plan` for a system that is not shipped, before and after its jobs."""
+"""`asdlib plan` for a system that is not shipped, before and after its jobs, and the list that it reads."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers.checkout import Checkout
+from helpers.planned_jobs import as_rows, listed, printed_jobs
+
+from asdlib.planning.dry_run import LIST
 
 pytestmark = pytest.mark.workflow
 
@@ -28,3 +32,24 @@ def test_another_seed_needs_its_own_trainings(built):
     row, _ = rows(built, "--config", "seeds=[13711,5]")
     assert row["trainings"] == 5  # a separator and a tuned model per machine, one joint model
     assert set(row["unknown"]) >= {"separators.toy_gain", "models.toy_joint"}  # never measured
+
+
+def test_the_list_is_what_the_same_dry_run_prints(built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With jobs that are done, jobs of another seed and another dataset, jobs that are forced, and GPUs."""
+    call = "results/toy/scores.csv", "results/baseline/scores.csv", "--forcerun", "augment"
+    config = "--config", "seeds=[13711,5]", "data=[toy,tiny]", "device=auto"
+    jobs, printed = listed(built, monkeypatch, tmp_path / "jobs.json", *call, *config)
+    rules = {job.rule for job in jobs}
+    assert {"download", "prepare", "augment", "train_separator", "train_model", "embed", "tabulate"} <= rules
+    assert {job.rule for job in jobs if job.gpus} == {"train_separator", "separate", "train_model", "embed"}
+    prepared = {job.outputs for job in jobs if job.rule == "prepare"}
+    assert ("results/audio/raw/tiny/pump.parquet",) not in prepared, "it is done"
+    assert as_rows(jobs) == as_rows(printed_jobs(printed))
+
+
+def test_a_plan_refuses_recordings_as_a_run_does(built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The params say so, and a plan needs those of no other rules."""
+    monkeypatch.setenv(LIST, str(tmp_path / "jobs.json"))
+    said = built.run("results/audio/far/toy/fan.parquet", "--dry-run", "--quiet", "progress", "rules", fails=True)
+    assert "config: prepare.channel: is null, but a recipe compares both microphones of toy: use near" in said
+    assert not (tmp_path / "jobs.json").exists()

@@ -60,10 +60,15 @@ class DryRun:
         printed, _ = self._snakemake.communicate()
         if self._snakemake.returncode or not self._list.exists():
             raise AsdError(f"snakemake: {complaint(printed)}")
-        return [
-            Job(rule, tuple(inputs), tuple(outputs), wildcards, gpus)
-            for rule, inputs, outputs, wildcards, gpus in json.loads(self._list.read_bytes())
-        ]
+        return read(self._list)
+
+
+def read(path: Path) -> list[Job]:
+    """Return the jobs in a list that asdlib.planning.job_list has written."""
+    return [
+        Job(rule, tuple(inputs), tuple(outputs), wildcards, gpus)
+        for rule, inputs, outputs, wildcards, gpus in json.loads(path.read_bytes())
+    ]
 
 
 def dry_run(targets: list[str], files: list[Path], entries: list[str]) -> list[Job]:

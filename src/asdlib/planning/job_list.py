@@ -10,27 +10,38 @@ import os
 from pathlib import Path
 from typing import Any
 
-from asdlib.planning.dry_run import LIST, Job
+from asdlib.planning.dry_run import LIST
+
+# The rules whose params refuse a config or recordings that no job could use. A plan refuses them as a run does.
+REFUSING = {"download", "fetch_checkpoint", "prepare", "prepare_far", "prepare_noise"}
 
 
 def write_at_exit(workflow: Any) -> None:
-    """Write the jobs of a Snakemake workflow when the process ends, if a dry run for `asdlib plan` asks for them."""
-    if LIST in os.environ:
-        atexit.register(_write, workflow, Path(os.environ[LIST]))
+    """Write the jobs of a Snakemake workflow when the process ends, if a dry run for `asdlib plan` asks for them.
+
+    The environments of conda that are not used are left out. To find that of a job, Snakemake computes its params,
+    which takes a third of the time in which it builds the graph. They do not decide which jobs run.
+    """
+    if LIST not in os.environ:
+        return
+    if not workflow.deployment_settings.deployment_method:
+        for rule in workflow.rules:
+            if rule.name not in REFUSING:
+                rule.conda_env = None
+    atexit.register(_write, workflow, Path(os.environ[LIST]))
 
 
 def _write(workflow: Any, path: Path) -> None:
-    """Write the jobs, sorted; nothing if there is no graph of jobs, because Snakemake has stopped with an error."""
+    """Write the jobs, sorted by what they make; nothing if Snakemake has stopped before it had a graph of jobs."""
     if workflow.dag is None:
         return
-    jobs = [job_of(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
-    listed = [[job.rule, job.inputs, job.outputs, job.wildcards, job.gpus] for job in jobs]
+    listed = [_as_list(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
     path.write_text(json.dumps(sorted(listed, key=lambda job: job[2])), encoding="ascii")
 
 
-def job_of(job: Any) -> Job:
-    """Return what is known of a job of Snakemake."""
-    # The other rules have no such resource; asking would compute the memory and time of each of their jobs.
-    gpus = job.resources.get("gpu", 0) if "gpu" in job.rule.resources.keys() else 0  # noqa: SIM118 (no dictionary)
+def _as_list(job: Any) -> list[Any]:
+    """Return the fields of a `dry_run.Job`."""
+    # Of a rule without this resource, it would compute the memory and time of every job to say that there is none.
+    gpus = job.resources.get("gpu", 0) if "gpu" in job.rule.resources else 0
     wildcards = {name: str(value) for name, value in job.wildcards_dict.items()}
-    return Job(job.rule.name, tuple(map(str, job.input)), tuple(map(str, job.output)), wildcards, gpus)
+    return [job.rule.name, list(map(str, job.input)), list(map(str, job.output)), wildcards, gpus]
