@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers.checkout import SETTINGS, add_toy_machines, make_checkout
+from helpers.slurm_cluster import with_groups
 from snakemake.cli import parse_args
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,9 +40,26 @@ def test_no_profile_has_what_is_known_to_lose_files_or_to_flood_the_terminal(pat
 
 def test_each_rule_with_a_gpu_has_its_line_in_the_profile_for_slurm() -> None:
     text = (ROOT / "profiles/slurm/config.yaml").read_text()
-    block = yaml.safe_load(text[text.index("# set-resources:") :].replace("# ", ""))["set-resources"]
+    commented = text[text.index("# set-resources:") :].partition("\n\n")[0]
+    block = yaml.safe_load(commented.replace("# ", ""))["set-resources"]
     rules = [part for path in ROOT.glob("workflow/rules/*.smk") for part in path.read_text().split("\nrule ")[1:]]
     assert block.keys() == {rule.partition(":")[0] for rule in rules if " gpu=" in rule}
+
+
+def test_the_groups_of_the_profile_for_slurm_hold_no_gpu_and_only_jobs_that_wait_for_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group starts when the inputs of all its jobs are there, and asks for the GPUs of all of them."""
+    monkeypatch.chdir(tmp_path)
+    Path("Snakefile").write_text("")
+    Path("mine").mkdir()
+    Path("mine/config.yaml").write_text(with_groups((ROOT / "profiles/slurm/config.yaml").read_text()))
+    read = settings("--workflow-profile", "mine")
+    assert read.groups == {"score": "score_{system}_{dataset}_{machine}"}
+    assert read.group_components == {"score_{system}_{dataset}_{machine}": 4}
+    rule = (ROOT / "workflow/rules/scores.smk").read_text().partition("rule score:")[2].partition("\nrule ")[0]
+    assert " gpu=" not in rule
+    assert " mem_mb=" in rule
 
 
 def test_without_a_gpu_trainings_run_side_by_side(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from helpers.checkout import Checkout
 from helpers.planned_jobs import as_rows, listed, printed_jobs
 
-from asdlib.planning.dry_run import LIST
+from asdlib.runtime.job_environment import JOB_LIST
 
 pytestmark = pytest.mark.workflow
 
@@ -49,7 +49,7 @@ def test_the_list_is_what_the_same_dry_run_prints(built, tmp_path: Path, monkeyp
 
 def test_a_plan_refuses_recordings_as_a_run_does(built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The params say so, and a plan needs those of no other rules."""
-    monkeypatch.setenv(LIST, str(tmp_path / "jobs.json"))
+    monkeypatch.setenv(JOB_LIST, str(tmp_path / "jobs.json"))
     said = built.run("results/audio/far/toy/fan.parquet", "--dry-run", "--quiet", "progress", "rules", fails=True)
     assert "config: prepare.channel: is null, but a recipe compares both microphones of toy: use near" in said
     assert not (tmp_path / "jobs.json").exists()

@@ -10,7 +10,7 @@ from helpers.checkout import ROOT, Checkout, Run, add_toy_machines, make_checkou
 from helpers.halts import start as start_halting
 from helpers.halts import wait_for_halt
 from helpers.in_process import run_system
-from helpers.slurm_cluster import ask, configure, gpus, jobs, start, stop, stop_the_controller, wait_until
+from helpers.slurm_cluster import ask, configure, gpus, jobs, start, stop, stop_the_controller, wait_until, with_groups
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slurm]
 
@@ -137,3 +137,22 @@ def test_a_killed_run_is_picked_up_and_a_job_past_its_time_is_tried_again(checko
     assert f"message: TIMEOUT (SLURM job {number}, node " in printed
     assert trained == {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
     assert checkout.jobs(TABLES) == set()
+
+
+def test_scores_of_a_machine_can_be_one_job_and_only_those_that_are_missing_are_made(checkout: Checkout) -> None:
+    """With the lines about groups in the profile. A group of jobs is one job of the queue, and nothing else."""
+    checkout.run(TABLES)  # a run on this machine has no groups, and leaves nothing to do if the tests above have run
+    profile = checkout.folder / "profiles/slurm/config.yaml"
+    profile.write_text(with_groups(profile.read_text()))
+    tables = {name: checkout.read(f"results/baseline/{name}.csv") for name in ("scores", "clips", "files")}
+    scores = sorted(checkout.folder.glob("results/baseline/*/demo/anomaly_score_fan_*.csv"))
+    assert [path.parts[-3] for path in scores] == ["mahalanobis", "mse"]
+    for missing in (scores, scores[:1]):
+        kept = {path: path.stat().st_mtime_ns for path in set(scores) - set(missing)}
+        for path in missing:
+            path.unlink()
+        printed = checkout.run(TABLES, *THROUGH_SLURM)
+        assert printed.count("has been submitted with SLURM jobid") == 1
+        assert printed.count("Finished jobid") == len(missing) + 1  # and the table
+        assert kept == {path: path.stat().st_mtime_ns for path in kept}
+        assert tables == {name: checkout.read(f"results/baseline/{name}.csv") for name in tables}

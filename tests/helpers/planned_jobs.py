@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from helpers.checkout import Checkout
 
-from asdlib.planning.dry_run import LIST, Job, read
+from asdlib.planning.dry_run import Job, read
+from asdlib.runtime.job_environment import JOB_LIST
 
 _HEAD = re.compile(r"(?:local)?rule (\w+):")
 _FIELD = re.compile(r"    (input|output|wildcards|resources): (.*)")
@@ -17,7 +18,7 @@ _MARK = " (update)"  # of a file that a job keeps instead of removing it first
 def listed(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, path: Path, *arguments: str) -> tuple[list[Job], str]:
     """Return the jobs that a dry run lists in the file `path`, and what it prints."""
     with monkeypatch.context() as asked:
-        asked.setenv(LIST, str(path))
+        asked.setenv(JOB_LIST, str(path))
         printed = checkout.run(*arguments, "--dry-run", "--quiet", "host", "--resources", "gpu=1")
     return read(path), printed
 

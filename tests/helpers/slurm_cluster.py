@@ -72,6 +72,13 @@ def configure(checkout: Checkout) -> None:
         checkout.edit("profiles/slurm/config.yaml", old, new)
 
 
+def with_groups(profile: str) -> str:
+    """Return the text of the profile for SLURM with the lines about groups, which are comments in it."""
+    lines = ("# groups: ", "# group-components: ")
+    assert all(profile.count(f"\n{line}") == 1 for line in lines)
+    return "".join(line.removeprefix("# ") if line.startswith(lines) else line for line in profile.splitlines(True))
+
+
 def wait_until(reached: Callable[[], bool], what: str, seconds: float = 150, run: Run | None = None) -> None:
     """Wait until `reached` returns true; fail after `seconds`, or when `run` ends before."""
     give_up = time.monotonic() + seconds

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from asdlib.errors import AsdError
-from asdlib.runtime.job_environment import in_utf8
+from asdlib.runtime.job_environment import JOB_LIST, in_utf8, temporary_root
 from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments
 
-LIST = "ASDLIB_JOB_LIST"  # the variable that names the file for the list of jobs (asdlib.planning.job_list)
 _COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b|error: ")
 
 
@@ -39,11 +38,11 @@ class DryRun:
         # This `--quiet` ends a dry run before it prints the jobs, and overrides a profile. The hours of one GPU are
         # planned wherever this runs.
         options = ["--dry-run", "--cores", "1", "--quiet", "progress", "rules", "--resources", "gpu=1"]
-        self._folder = tempfile.TemporaryDirectory(prefix="asdlib-plan-")
+        self._folder = tempfile.TemporaryDirectory(prefix="asdlib-plan-", dir=temporary_root())
         self._list = Path(self._folder.name) / "jobs.json"
         self._snakemake = subprocess.Popen(
             [sys.executable, *SNAKEMAKE, *arguments(targets, options, files, entries)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8() | {LIST: str(self._list)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=in_utf8() | {JOB_LIST: str(self._list)},
             encoding="utf-8", errors="surrogateescape",
         )  # fmt: skip
 

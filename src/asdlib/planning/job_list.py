@@ -6,11 +6,10 @@ same jobs, before any is printed.
 
 import atexit
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from asdlib.planning.dry_run import LIST
+from asdlib.runtime.job_environment import job_list
 
 # The rules whose params refuse a config or recordings that no job could use. A plan refuses them as a run does.
 REFUSING = {"download", "fetch_checkpoint", "prepare", "prepare_far", "prepare_noise"}
@@ -22,13 +21,14 @@ def write_at_exit(workflow: Any) -> None:
     The environments of conda that are not used are left out. To find that of a job, Snakemake computes its params,
     which takes a third of the time in which it builds the graph. They do not decide which jobs run.
     """
-    if LIST not in os.environ:
+    path = job_list()
+    if path is None:
         return
     if not workflow.deployment_settings.deployment_method:
         for rule in workflow.rules:
             if rule.name not in REFUSING:
                 rule.conda_env = None
-    atexit.register(_write, workflow, Path(os.environ[LIST]))
+    atexit.register(_write, workflow, path)
 
 
 def _write(workflow: Any, path: Path) -> None:

@@ -12,6 +12,7 @@ from asdlib.errors import AsdError
 _log = logging.getLogger(__name__)
 _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
 LIVE_LINE = "ASDLIB_LIVE_LINE"  # set if the run draws a line on the jobs' terminal
+JOB_LIST = "ASDLIB_JOB_LIST"  # the file in which a dry run for `asdlib plan` lists its jobs
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
@@ -84,6 +85,11 @@ def _can_be_written(folder: Path) -> bool:
 def in_utf8() -> dict[str, str]:
     """Return this process's environment for a Python whose output is read: it writes UTF-8, whatever the locale."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"} | {"PYTHONUTF8": "1"}
+
+
+def job_list() -> Path | None:
+    """Return the file in which this dry run lists its jobs (asdlib.planning.job_list), or None."""
+    return Path(os.environ[JOB_LIST]) if JOB_LIST in os.environ else None
 
 
 def mark_slurm_job() -> None:
