@@ -149,7 +149,7 @@ def test_scores_of_a_machine_can_be_one_job_and_only_those_that_are_missing_are_
     assert [path.parts[-3] for path in scores] == ["mahalanobis", "mse"]
     for missing in (scores, scores[:1]):
         kept = {path: path.stat().st_mtime_ns for path in set(scores) - set(missing)}
-        for path in missing:
+        for path in (*missing, checkout.folder / TABLES):
             path.unlink()
         printed = checkout.run(TABLES, *THROUGH_SLURM)
         assert printed.count("has been submitted with SLURM jobid") == 1

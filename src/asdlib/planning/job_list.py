@@ -32,7 +32,7 @@ def write_at_exit(workflow: Any) -> None:
 
 
 def _write(workflow: Any, path: Path) -> None:
-    """Write the jobs, sorted by what they make; nothing if Snakemake has stopped before it had a graph of jobs."""
+    """Write the jobs, sorted by what they make. If Snakemake has failed, its exit code says that they are not all."""
     if workflow.dag is None:
         return
     listed = [_as_list(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)]
