@@ -1,6 +1,5 @@
 """Rule label: see src/asdlib/steps/label.py."""
 
-from asdlib.steps.command import run
-from asdlib.steps.label import label
+from asdlib.steps.command import run_step
 
-run(label)
+run_step("label")

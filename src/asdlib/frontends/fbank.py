@@ -63,8 +63,6 @@ class Fbank:
 
     def _log_mel(self, waveform: Tensor) -> Tensor:
         """Return one clip's log-mel before padding and normalisation, (frames, n_mels)."""
-        from torchaudio.compliance import kaldi  # takes a tenth of a second, and other frontends do without it
-
         waveform = waveform * self.scale
         if self.remove_mean:
             waveform = waveform - waveform.mean()

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torchaudio.compliance import kaldi
 
 LENGTH, HOP = 0.025, 0.010  # s, of a frame
 PREEMPHASIS = 0.97
@@ -11,6 +10,8 @@ LOWEST = 20.0  # Hz
 
 def log_mel(waveform: Tensor, n_mels: int, window: str, sample_rate: int) -> Tensor:
     """Return the log-mel (frames, n_mels) of a waveform (samples,); `window` is one that Kaldi knows."""
+    from torchaudio.compliance import kaldi  # takes a tenth of a second, and other frontends do without it
+
     return kaldi.fbank(waveform[None], num_mel_bins=n_mels, sample_frequency=sample_rate, window_type=window)
 
 
@@ -36,6 +37,8 @@ class FilterBank(nn.Module):
         self.frame = frame_samples(sample_rate)
         self.hop = int(HOP * sample_rate)
         self.points = 1 << (self.frame - 1).bit_length()
+        from torchaudio.compliance import kaldi
+
         filters, _ = kaldi.get_mel_banks(n_mels, self.points, sample_rate, LOWEST, 0.0, 100.0, -500.0, 1.0)
         window = torch.hann_window(self.frame, periodic=False) ** 0.85
         self.register_buffer("filters", nn.functional.pad(filters, (0, 1)).T.contiguous(), persistent=False)
