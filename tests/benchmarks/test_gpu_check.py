@@ -104,7 +104,7 @@ def test_every_trained_recipe_is_checked() -> None:
     checked = set(gpu_recipes.recipes())
     for registry in ("separators", "models"):
         kinds = {block["kind"] for block in all_recipes(registry).values() if "training" in block}
-        assert kinds == {all_recipes(registry)[name]["kind"] for where, name in checked if where == registry}
+        assert kinds == {gpu_recipes.full_recipe(*pair).kind for pair in checked if pair[0] == registry}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

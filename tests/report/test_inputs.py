@@ -107,9 +107,11 @@ def test_errors_of_frequencies_that_are_not_mel_bands_are_not_drawn(
 def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     """Every recipe that a variant uses is one of its ancestors and has a row of costs, except backends."""
     found = {key for variant in graph.variants.values() for key in recipes_of(graph, variant)}
-    shared = {graph.recipes.resolve(registry, name, 0).key for registry in graph.recipes.shared
-              for name in graph.recipes.shared[registry]}  # fmt: skip
-    assert found == {key for key in graph.recipes_by_key if key[0] != "backends" and key[1] not in shared}
+    shared = {(registry, name) for registry, names in graph.recipes.shared.items() for name in names}
+    assert found == {
+        (registry, key) for (registry, key), recipe in graph.recipes_by_key.items()
+        if registry != "backends" and (registry, recipe.name) not in shared
+    }  # fmt: skip
     recipes = inputs.report_settings(graph)["recipes"]
     assert {(registry, key) for registry, keys in recipes.items() for key in keys} == found
 

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = {"models/window_autoencoder.py embed: tolist": 1}
 EMBEDDING = {
     "dense_ae": {"models/dense_autoencoder.py embed: tolist": 1},
+    "beats_adapted": {"models/adapted_beats.py embed: tolist": 1},
     **dict.fromkeys(("conditional_ae", "unconditional_ae", "conditional_ae_256", "conditional_dense_ae"), LENGTHS),
 }
 PRETENDED = ROOT / "tests" / "helpers" / "pretended_cuda"

@@ -1,5 +1,6 @@
 """Rule augment: see src/asdlib/steps/augment.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.augment import augment
+from asdlib.steps.command import run
 
-run_step("augment")
+run(augment)

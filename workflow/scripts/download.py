@@ -1,5 +1,6 @@
 """Rule download: see src/asdlib/steps/download.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.download import download
 
-run_step("download")
+run(download)

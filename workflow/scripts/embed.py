@@ -1,5 +1,6 @@
 """Rule embed: see src/asdlib/steps/embed.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.embed import embed
 
-run_step("embed")
+run(embed)

@@ -1,5 +1,6 @@
 """Rule fetch_checkpoint: see src/asdlib/steps/fetch_checkpoint.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.fetch_checkpoint import fetch_checkpoint
 
-run_step("fetch_checkpoint")
+run(fetch_checkpoint)

@@ -1,5 +1,6 @@
 """Rule illustrate: see src/asdlib/steps/illustrate.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.illustrate import illustrate
 
-run_step("illustrate")
+run(illustrate)

@@ -1,5 +1,6 @@
 """Rule label: see src/asdlib/steps/label.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.label import label
 
-run_step("label")
+run(label)

@@ -1,5 +1,6 @@
 """Rule prepare: see src/asdlib/steps/prepare.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.prepare import prepare
 
-run_step("prepare")
+run(prepare)

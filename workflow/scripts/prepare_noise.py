@@ -1,5 +1,6 @@
 """Rule prepare_noise: see src/asdlib/steps/prepare_noise.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.prepare_noise import prepare_noise
 
-run_step("prepare_noise")
+run(prepare_noise)

@@ -1,5 +1,6 @@
 """Rule report: see src/asdlib/steps/report.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.report import report
 
-run_step("report")
+run(report)

@@ -1,5 +1,6 @@
 """Rule score: see src/asdlib/steps/score.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.score import score
 
-run_step("score")
+run(score)

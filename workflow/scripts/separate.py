@@ -1,5 +1,6 @@
 """Rule separate: see src/asdlib/steps/separate.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.separate import separate
 
-run_step("separate")
+run(separate)

@@ -1,5 +1,6 @@
 """Rule submission: see src/asdlib/steps/submission.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.submission import submission
 
-run_step("submission")
+run(submission)

@@ -1,5 +1,6 @@
 """Rule tabulate: see src/asdlib/steps/tabulate.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.tabulate import tabulate
 
-run_step("tabulate")
+run(tabulate)

@@ -1,5 +1,6 @@
 """Rule train_model: see src/asdlib/steps/train_model.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.train_model import train_model
 
-run_step("train_model")
+run(train_model)

@@ -1,5 +1,6 @@
 """Rule train_separator: see src/asdlib/steps/train_separator.py."""
 
-from asdlib.steps.command import run_step
+from asdlib.steps.command import run
+from asdlib.steps.train_separator import train_separator
 
-run_step("train_separator")
+run(train_separator)

@@ -19,7 +19,7 @@ from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import provide_folders
-from asdlib.runtime.lean_imports import spare_pandas, uncollected
+from asdlib.runtime.lean_imports import spare_pandas
 from asdlib.runtime.text_streams import use_utf8
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def _follow(graph: "Graph", target: "ScoringTarget", args: argparse.Namespace) -
 def _scorer(graph: "Graph", target: "ScoringTarget") -> "Scorer":
     """Return the scorer of the target's variant. Its imports are slow: called after all checks."""
     provide_folders(CACHE)
-    with uncollected():
-        from asdlib.commands.new_clips import Scorer
+    from asdlib.commands.new_clips import Scorer
+
     spare_pandas()
     return Scorer(graph, target)
 

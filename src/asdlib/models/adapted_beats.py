@@ -130,8 +130,7 @@ class AdaptedBeats(nn.Module):
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `rows` (B, 8, width) of whole clips."""
         frames = [filter_bank.whole_frames(samples, RATE) for samples in batch.frames.tolist()]
-        counts = torch.tensor(frames, device=batch.features.device)
-        return of_whole_clips(self.log_mel(UNITS * batch.features), counts, self._rows)
+        return of_whole_clips(self.log_mel(UNITS * batch.features), frames, self._rows)
 
     def _rows(self, spectrogram: Tensor) -> dict[str, Tensor]:
         return {"rows": self.row_pooling(self.encoder(spectrogram).transpose(1, 2))}

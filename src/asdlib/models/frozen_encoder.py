@@ -71,7 +71,7 @@ class FrozenEncoder(nn.Module):
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `rows` (B, 8, width) and `embedding`, (B, width) or, with bands joined, (B, 8 · width)."""
-        return of_whole_clips(batch.features, batch.frames, lambda log_mel: self._pooled(self.encoder(log_mel)))
+        return of_whole_clips(batch.features, batch.frames.tolist(), lambda one: self._pooled(self.encoder(one)))
 
     def _pooled(self, grid: Tensor) -> dict[str, Tensor]:
         """Return the representations of clips with the tokens (B, times, 8, width)."""
@@ -122,18 +122,19 @@ def as_grid(tokens: Tensor) -> Tensor:
 
 
 def of_whole_clips(
-    log_mel: Tensor, frames: Tensor, represent: Callable[[Tensor], dict[str, Tensor]]
+    log_mel: Tensor, frames: list[int], represent: Callable[[Tensor], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
     """Return what `represent` makes of clips (B, frames, 128), a few of the same length at a time.
 
-    `frames` (B,) are the numbers of real frames; padding is left out. Frames at the end that do not fill a patch are
+    `frames` are the B numbers of real frames; padding is left out. Frames at the end that do not fill a patch are
     left out too. A clip shorter than a patch is repeated.
     """
-    whole = torch.where(frames < PATCH, frames, frames // PATCH * PATCH)
+    whole = [count if count < PATCH else count // PATCH * PATCH for count in frames]
     found: dict[str, Tensor] = {}
-    for length in whole.unique().tolist():  # clips of the same length need no mask
-        chosen = torch.arange(max(length, PATCH), device=whole.device) % length
-        for few in (whole == length).nonzero()[:, 0].split(CLIPS):
+    for length in sorted(set(whole)):  # clips of the same length need no mask
+        chosen = torch.arange(max(length, PATCH), device=log_mel.device) % length
+        rows = [row for row, own in enumerate(whole) if own == length]
+        for few in torch.tensor(rows, device=log_mel.device).split(CLIPS):
             for name, vectors in represent(log_mel[few][:, chosen]).items():
                 of_all = found.setdefault(name, vectors.new_empty(len(whole), *vectors.shape[1:]))
                 of_all[few] = vectors

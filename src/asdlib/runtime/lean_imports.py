@@ -1,10 +1,8 @@
-"""Imports without what makes them slow and nothing here needs: optional packages, and the search for garbage.
+"""Imports without packages that a library takes along if they are installed, and that nothing here needs from it.
 
-Some packages are imported by a library merely because they are installed. Each of them takes half a second or more at
-every start of a job.
+Each of them takes half a second or more at every start of a job.
 """
 
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,16 +28,6 @@ def hidden(*names: str) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(hider)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no garbage while the block imports modules, which are none: the search takes a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def spare_pandas() -> None:

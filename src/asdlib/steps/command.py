@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, make_dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,7 +19,7 @@ from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
-from asdlib.runtime.lean_imports import spare_pandas, uncollected
+from asdlib.runtime.lean_imports import spare_pandas
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow import job_file
 from asdlib.workflow.typed_settings import typed
@@ -29,13 +28,6 @@ FORMAT = "%(asctime)s %(message)s"
 # Everything else is only in the log.
 notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal, unless a line shows it
-
-
-def run_step(name: str) -> None:
-    """Import the step of this name, and run it with the command line's arguments."""
-    with uncollected():
-        step = getattr(import_module(f"asdlib.steps.{name}"), name)
-    run(step)
 
 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:

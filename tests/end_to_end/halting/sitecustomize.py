@@ -29,8 +29,9 @@ def _halting_fsync(descriptor: int) -> None:
 def _halt(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    Path("halted.new").write_text(str(path))
-    Path("halted.new").rename("halted")
+    new = Path(f"halted.{os.getpid()}")  # two jobs may halt at once
+    new.write_text(str(path))
+    new.rename("halted")
     while not Path("go_on").exists():
         time.sleep(0.05)
     path.write_bytes(content)
