@@ -9,8 +9,7 @@ def tiled(waveforms: Tensor, samples: Tensor) -> Tensor:
     """Return waveforms (B, length) with the padding replaced by repeating the `samples` (B,) real samples."""
     if (samples >= waveforms.shape[1]).all():
         return waveforms
-    position = torch.arange(waveforms.shape[1], device=waveforms.device)
-    return waveforms.gather(1, position % samples.clamp_min(1)[:, None])
+    return cropped(waveforms, samples, waveforms.shape[1], at_random=False)
 
 
 def cropped(waveforms: Tensor, samples: Tensor, length: int, at_random: bool) -> Tensor:

@@ -45,8 +45,8 @@ def train_model(
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
     instead of in memory. With a `section`, the model learns from its clips alone. `labels` are the tables of
-    pseudo-labels of its clips, if its recipe has a labeller. Raises AsdError for a clip that is
-    too short for the model, also among the test clips. If there are too few clips, `out` says so and has no weights.
+    pseudo-labels of its clips, if its recipe has a labeller. Raises AsdError for a clip that is too short for the
+    model, also among the test clips. If there are too few clips, `out` says so and has no weights.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
