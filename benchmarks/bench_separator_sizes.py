@@ -78,7 +78,7 @@ def _train(recipe: str, name: str, folder: Path, options: argparse.Namespace) ->
     out, tables = folder / recipe / name, [folder / f"{one}.parquet" for one in (name, NOISE)]
     out.mkdir(parents=True)
     weights, history = out / "model.safetensors", out / "metrics.csv"
-    _, cpu = timed(lambda: train_separator(tables[0], tables[1:], weights, history, settings, "", "cpu", 0, 1))
+    _, cpu = timed(lambda: train_separator(tables[0], tables[1:], weights, history, settings, "", "cpu", 0, 1, None))
     reached = [float(row["si_sdr_improvement"]) for row in csv.DictReader(history.open(encoding="utf-8"))]
     seconds = options.epochs * options.per_epoch * options.segment
     best = max(range(len(reached)), key=reached.__getitem__)

@@ -162,7 +162,7 @@ def train(recipe: Recipe, tables: list[Path], folder: Path, device: str, gpus: i
     folder.mkdir(exist_ok=True)
     history = folder / "history.csv"
     out = folder / "model.safetensors"
-    train_model(tables, [], [], [], out, history, recipe.settings, "check", device, gpus, 2, str(folder))
+    train_model(tables, [], [], [], out, history, recipe.settings, "check", device, gpus, 2, None, str(folder))
     with history.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 

@@ -38,7 +38,7 @@ def run_baseline(graph: Graph) -> None:
     prepare(graph.all_datasets["recordings"].recordings("fan"), *fan, audio, wanted)
     extract_features(audio, features, branch.model.frontend.settings)
     history = model.with_name("training.csv")
-    train_model([features], [], [], [], model, history, branch.model.settings, "code", "cpu", 0, 1, "results")
+    train_model([features], [], [], [], model, history, branch.model.settings, "code", "cpu", 0, 1, None, "results")
     embed(features, model, out, "cpu", 0, 1)
 
 

@@ -177,7 +177,10 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         setting("device: cpu", "device: auto\ndownload: {attempts: 2, zenodo: https://localhost}", "settings.yaml"),
         set(),
     ),
-    "scratch and memory": (setting("memory: 1100", "scratch: $TMPDIR\nmemory: 900", "settings.yaml"), set()),
+    "scratch, memory and store_every": (
+        setting("memory: 1100", "scratch: $TMPDIR\nmemory: 900\nstore_every: 5", "settings.yaml"),
+        set(),
+    ),
     "keys in another order": (
         setting(
             "{kind: toy_distance, representation: latent, scale: 1.0}",

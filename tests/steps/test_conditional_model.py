@@ -54,7 +54,9 @@ def clips_to_score(attributes: dict[str, str], domain: str | None, label: str = 
 def train(folder: Path, features: list[Path], recipe: dict) -> Path:
     folder.mkdir(exist_ok=True)
     out = folder / "model.safetensors"
-    train_model(features, [], [], [], out, folder / "training.csv", SETTINGS | recipe, "code", "cpu", 0, 1, str(folder))
+    train_model(
+        features, [], [], [], out, folder / "training.csv", SETTINGS | recipe, "code", "cpu", 0, 1, None, str(folder)
+    )
     return out
 
 

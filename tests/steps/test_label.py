@@ -88,7 +88,7 @@ def test_a_training_learns_the_labels_of_all_its_machines(tmp_path: Path) -> Non
         labels.append(tmp_path / machine / "l.parquet")
         label(embeddings(tmp_path / machine / "e.parquet", machine=machine), "toy", machine, labels[-1], LABELLER)
     out, scratch = tmp_path / "model.safetensors", str(tmp_path)
-    where = out, tmp_path / "training.csv", MODEL, "code", "cpu", 0, 1, scratch
+    where = out, tmp_path / "training.csv", MODEL, "code", "cpu", 0, 1, None, scratch
     train_model(features, [], [], [], *where, labels=labels)
     source = [f"00, {machine}, source, cluster {number}" for machine in ("fan", "pump") for number in (0, 1)]
     target = [f"00, {machine}, target, cluster 0" for machine in ("fan", "pump")]

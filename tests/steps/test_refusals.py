@@ -66,7 +66,7 @@ def features(
 def train(tables: list[Path], out: Path, init: tuple[Path, ...] = (), section: str | None = None, **settings) -> Path:
     whole = {**MODEL, **settings}
     where = out, out.with_suffix(".csv")
-    train_model(tables, list(init), [], [], *where, whole, "code", "cpu", 0, 1, str(out.parent), section)
+    train_model(tables, list(init), [], [], *where, whole, "code", "cpu", 0, 1, None, str(out.parent), section)
     return out
 
 
@@ -85,7 +85,7 @@ def separator_of(folder: Path, level: int = 9000) -> Path:
     clips = {"train": noise_clips(2, 900, 1), "clean": noise_clips(1, level, 2), "noise": noise_clips(3, 900, 3)}
     audio_table(folder / "fan.parquet", clips)
     out = folder / "sep.safetensors"
-    train_separator(folder / "fan.parquet", [], out, folder / "metrics.csv", SEPARATOR, "code", "cpu", 0, 1)
+    train_separator(folder / "fan.parquet", [], out, folder / "metrics.csv", SEPARATOR, "code", "cpu", 0, 1, None)
     return out
 
 

@@ -24,7 +24,7 @@ def scratch_of(out: Path, monkeypatch: pytest.MonkeyPatch, scratch: str, scope: 
 
     monkeypatch.setattr(step, "load_clips", load_clips)
     with pytest.raises(Loaded):
-        step.train_model([], [], [], [], out, out, {**SETTINGS, "scope": scope}, "", "cpu", 0, 1, scratch)
+        step.train_model([], [], [], [], out, out, {**SETTINGS, "scope": scope}, "", "cpu", 0, 1, None, scratch)
     return asked[0]
 
 

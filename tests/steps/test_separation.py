@@ -90,9 +90,8 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def trained(tables: dict[str, Path], machine: str = "fan", noise: tuple[str, ...] = ("pump",), **pairs) -> Path:
     out = tables[machine].with_name("model.safetensors")
     settings = {**SETTINGS, "pairs": SETTINGS["pairs"] | pairs}
-    train_separator(
-        tables[machine], [tables[name] for name in noise], out, out.with_name("metrics.csv"), settings, "", "cpu", 0, 1
-    )
+    others = [tables[name] for name in noise]
+    train_separator(tables[machine], others, out, out.with_name("metrics.csv"), settings, "", "cpu", 0, 1, None)
     return out
 
 

@@ -42,7 +42,7 @@ def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> Non
     with pytest.raises(AsdError, match=r"net\.pt: has sha256 .*, but checkpoints\.net\.sha256 is 000"):
         train_model(
             [tmp_path / "fan.parquet"], [], [public], ["0" * 64], out, tmp_path / "training.csv", SETTINGS, "code",
-            "cpu", 0, 1, str(tmp_path),
+            "cpu", 0, 1, None, str(tmp_path),
         )  # fmt: skip
     assert not out.exists()
 
@@ -83,7 +83,7 @@ def two_sections(path: Path, *sections: str) -> Path:
 def trained(features: Path, out: Path, section: str | None) -> Path:
     settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"} | {"bands": BANDS, "hidden": 8}
     history = out.with_suffix(".csv")
-    train_model([features], [], [], [], out, history, settings, "c", "cpu", 0, 1, str(out.parent), section)
+    train_model([features], [], [], [], out, history, settings, "c", "cpu", 0, 1, None, str(out.parent), section)
     return out
 
 
@@ -134,7 +134,7 @@ def test_a_clip_too_short_for_the_model_is_refused_before_the_training(tmp_path:
     settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"}
     with pytest.raises(AsdError, match=complaint):
         train_model(
-            [features], [], [], [], model, tmp_path / "training.csv", settings, "code", "cpu", 0, 1, str(tmp_path)
+            [features], [], [], [], model, tmp_path / "training.csv", settings, "code", "cpu", 0, 1, None, str(tmp_path)
         )
     assert {path.name for path in tmp_path.iterdir()} == {"fan.parquet"}
     checkpoints.save(model, Checkpoint(settings, {}, {}, {}))

@@ -21,10 +21,13 @@ from asdlib.examples.clips import Batch
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.settings import Pairs
 from asdlib.separators import SEPARATORS
+from asdlib.training.job import Job, Task, fit
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
+from asdlib.weights import checkpoints
+from asdlib.workflow.recipe import Recipe
 
-SETTINGS = Training(epochs=2, batch_size=4, learning_rate=0.01, steps_per_epoch=3, store_every=0)
+SETTINGS = Training(epochs=2, batch_size=4, learning_rate=0.01, steps_per_epoch=3)
 CONV_TASNET = {"n_filters": 8, "n_blocks": 2, "n_repeats": 1, "bn_chan": 4, "hid_chan": 8, "skip_chan": 4}
 
 
@@ -80,12 +83,16 @@ class Points:
 
 @dataclass(frozen=True)
 class Case:
-    """A training: what returns its network and examples, its settings, and how much is done when it is killed."""
+    """A training: what returns its network and examples, its settings, and how much is done when it is killed.
+
+    Its state is stored after so many `minutes`, by default after every step.
+    """
 
     make: Callable[[], tuple[nn.Module, Any]]
     settings: Training = SETTINGS
     done: int = 2  # batches
     epochs: int = 1  # before these
+    minutes: float | None = 0
 
 
 def of_kind(kind: str) -> Callable[[], tuple[nn.Module, Any]]:
@@ -127,7 +134,7 @@ def trained(case: Case, folder: Path) -> tuple[dict[str, Tensor], list[dict]]:
     """Return the weights, buffers and calibration of a training, and its log without times."""
     torch.manual_seed(0)
     network, examples = case.make()
-    trainer = Trainer(case.settings, 7, torch.device("cpu"), folder / "training.ckpt", "this")
+    trainer = Trainer(case.settings, 7, torch.device("cpu"), folder / "training.ckpt", "this", case.minutes)
     calibration, epochs = trainer.train(network, examples, len(examples))
     log = [asdict(replace(epoch, seconds=0.0, clips_per_second=0.0)) for epoch in epochs]
     return {**network.state_dict(), **{f"calibration {name}": one for name, one in calibration.items()}}, log
@@ -136,7 +143,7 @@ def trained(case: Case, folder: Path) -> tuple[dict[str, Tensor], list[dict]]:
 @pytest.mark.parametrize("name", CASES)
 def test_killed_in_mid_epoch_is_as_unbroken(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     case = CASES[name]
-    whole, log = trained(replace(case, settings=replace(case.settings, store_every=None)), tmp_path / "whole")
+    whole, log = trained(replace(case, minutes=None), tmp_path / "whole")
     with killed_after(case.epochs, case.done):
         trained(case, tmp_path / "killed")
     with caplog.at_level(logging.INFO, "asdlib.training"):
@@ -145,6 +152,27 @@ def test_killed_in_mid_epoch_is_as_unbroken(tmp_path: Path, caplog: pytest.LogCa
     assert whole.keys() == resumed.keys()
     assert [one for one in whole if not torch.equal(whole[one], resumed[one])] == []
     assert log == log_again
+
+
+def test_how_often_the_state_is_stored_decides_neither_the_result_nor_whether_it_is_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
+    recipe = Recipe("models", {"name": "drawing", "kind": "drawing", "seed": 7, "training": training})
+
+    def fitted(folder: str, minutes: float | None) -> dict[str, Tensor]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        files = tmp_path / folder / "model.safetensors", tmp_path / folder / "training.csv"
+        fit(Job(recipe, "code", [], *files, torch.device("cpu"), minutes), lambda: Task(*drawing(), 21))
+        return checkpoints.load(files[0]).weights
+
+    unbroken = fitted("unbroken", None)
+    with killed_after(0, 2):
+        fitted("killed", 0)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
+        resumed = fitted("killed", None)
+    assert "resuming after epoch 0 and 2 batches of the next" in caplog.text
+    assert all(torch.equal(resumed[name], unbroken[name]) for name in unbroken)
 
 
 def test_what_was_done_is_not_read_again(tmp_path: Path) -> None:
@@ -181,7 +209,7 @@ def test_the_state_is_stored_in_mid_epoch_when_it_is_time_to(
             stored.append(now.under_way[0]["done"] if now.under_way else "epoch"), keep(self, model, optimizer, now),
         ),
     )  # fmt: skip
-    trained(Case(drawing, replace(SETTINGS, epochs=1, steps_per_epoch=9, store_every=minutes)), tmp_path)
+    trained(Case(drawing, replace(SETTINGS, epochs=1, steps_per_epoch=9), minutes=minutes), tmp_path)
     assert stored[-1] == "epoch"
     assert bool(stored[:-1]) == (minutes is not None)
 
@@ -206,9 +234,9 @@ def test_a_signal_ends_a_training_after_its_step(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
-    settings = replace(SETTINGS, accumulate=2, store_every=None)
-    whole = trained(Case(drawing, settings), tmp_path / "whole")
-    stopped = Case(lambda: (Drawing(), Signalled(number)), settings)
+    settings = replace(SETTINGS, accumulate=2)
+    whole = trained(Case(drawing, settings, minutes=None), tmp_path / "whole")
+    stopped = Case(lambda: (Drawing(), Signalled(number)), settings, minutes=None)
     with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit) as end:
         trained(stopped, tmp_path / "stopped")
     if number != signal.SIGINT:
@@ -216,14 +244,14 @@ def test_a_signal_ends_a_training_after_its_step(
     assert signal.getsignal(number) == before
     assert f"{number.name}: the training is stored and ends" in caplog.text
     with caplog.at_level(logging.INFO, "asdlib.training"):
-        again = trained(Case(drawing, settings), tmp_path / "stopped")
+        again = trained(Case(drawing, settings, minutes=None), tmp_path / "stopped")
     assert "resuming after epoch 0 and 4 batches of the next" in caplog.text
     assert again[1] == whole[1]
     assert all(torch.equal(again[0][name], whole[0][name]) for name in whole[0])
 
 
 def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
-    case = Case(lambda: (Drawing(), Signalled(signal.SIGINT, times=2)), replace(SETTINGS, store_every=None))
+    case = Case(lambda: (Drawing(), Signalled(signal.SIGINT, times=2)), minutes=None)
     with pytest.raises(KeyboardInterrupt):
         trained(case, tmp_path)
     assert not (tmp_path / "training.ckpt").exists()

@@ -181,6 +181,7 @@ rule train_separator:
                 "device": graph.config["device"],
                 "gpus": resources.gpu,
                 "threads": graph.config["threads"],
+                "store_every": graph.config["store_every"],
             }
         ),
     shell:

@@ -108,6 +108,7 @@ rule train_model:
                 "device": graph.config["device"],
                 "gpus": resources.gpu,
                 "threads": graph.config["threads"],
+                "store_every": graph.config["store_every"],
             }
         ),
     shell:

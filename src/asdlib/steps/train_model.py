@@ -36,6 +36,7 @@ def train_model(
     device: str,
     gpus: int,
     threads: int,
+    store_every: float | None,
     scratch: str,
     section: str | None = None,
     labels: list[Path] | None = None,
@@ -44,9 +45,10 @@ def train_model(
 
     `init` are the checkpoints from which the model starts. `public` is empty or contains the file of public weights;
     `pins` is empty or contains its SHA-256. A joint training keeps its features in a file in the folder `scratch`
-    instead of in memory. With a `section`, the model learns from its clips alone. `labels` are the tables of
-    pseudo-labels of its clips, if its recipe has a labeller. Raises AsdError for a clip that is too short for the
-    model, also among the test clips. If there are too few clips, `out` says so and has no weights.
+    instead of in memory. Within an epoch, the state is stored every `store_every` minutes (None: never). With a
+    `section`, the model learns from its clips alone. `labels` are the tables of pseudo-labels of its clips, if its
+    recipe has a labeller. Raises AsdError for a clip that is too short for the model, also among the test clips. If
+    there are too few clips, `out` says so and has no weights.
     """
     torch.set_num_threads(threads)
     recipe = Recipe("models", settings)
@@ -74,7 +76,7 @@ def train_model(
         for path in used:
             refuse_short_clips(recipe, path)
         fit(
-            Job(recipe, code, [*used, *init, *public, *(labels or [])], out, history, chosen),
+            Job(recipe, code, [*used, *init, *public, *(labels or [])], out, history, chosen, store_every),
             partial(begin, used, left_out),
         )
 

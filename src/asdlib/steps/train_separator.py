@@ -27,12 +27,14 @@ def train_separator(
     device: str,
     gpus: int,
     threads: int,
+    store_every: float | None,
 ) -> None:
     """Write the weights `out` (safetensors with the recipe in the header) and `history` (CSV with one row per epoch).
 
     `noise` are the tables of other machines, of which only the noise supplements are read, and of the noise pool. If
     there is nothing to train on, the checkpoint has no weights, and the clips of the machine pass `separate` unchanged.
-    If there are too few recordings, `out` says so and has no weights either.
+    If there are too few recordings, `out` says so and has no weights either. Within an epoch, the state is stored every
+    `store_every` minutes (None: never).
     """
     torch.set_num_threads(threads)
     recipe = Recipe("separators", settings)
@@ -47,4 +49,5 @@ def train_separator(
         def begin() -> Task:
             return Task(build_separator(recipe), examples, len(examples), {"pairs": how})
 
-        fit(Job(recipe, code, [audio, *noise], out, history, choose_device(device, gpus)), begin)
+        job = Job(recipe, code, [audio, *noise], out, history, choose_device(device, gpus), store_every)
+        fit(job, begin)

@@ -33,7 +33,8 @@ class Job:
     """The inputs and outputs of a training.
 
     `recipe` is the resolved recipe, `code` a hash of the code that runs, and `inputs` are the files that determine
-    the result. Together they decide whether a stored, unfinished training can be resumed.
+    the result. Together they decide whether a stored, unfinished training can be resumed. `store_every` are the minutes
+    within an epoch after which its state is stored; None: only between epochs.
     """
 
     recipe: Recipe
@@ -42,6 +43,7 @@ class Job:
     weights: Path
     history: Path
     device: torch.device
+    store_every: float | None = None
 
     @property
     def identity(self) -> str:
@@ -80,7 +82,7 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
         computing(settings.precision, job.device, settings.deterministic),
     ):
         store = job.weights.with_name("training.ckpt")
-        trainer = Trainer(settings, seed, job.device, store, job.identity)
+        trainer = Trainer(settings, seed, job.device, store, job.identity, job.store_every)
         first = trainer.launch()
         torch.manual_seed(seed)
         task = begin()

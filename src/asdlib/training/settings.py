@@ -27,6 +27,5 @@ class Training:
     validation: float = 0.0  # share of the examples held out, unless they have a validation set of their own
     validation_recordings: int | None = None  # hold out that share of the source recordings, but at most so many
     devices: int = 1  # GPUs, or processes on a CPU; each computes its part of every batch's gradient
-    store_every: float | None = 15  # minutes in an epoch after which the state is stored; None: only between epochs
     precision: str = "float32"  # on CUDA: float32, tf32 or bf16 (autocast); on a CPU always float32
     deterministic: bool = False  # on CUDA: slower operations that add in a fixed order, or an error

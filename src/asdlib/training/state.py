@@ -43,18 +43,20 @@ class StoredState:
     """The file that keeps the state of an unfinished training.
 
     `identity` stands for the settings, code and inputs. A state with another identity, or without its digest, is not
-    used. It is kept under the name `<name>.unused` until the training has ended.
+    used. It is kept under the name `<name>.unused` until the training has ended. Within an epoch, the state is due
+    every `minutes`; with None, never.
     """
 
-    def __init__(self, path: Path, identity: str):
+    def __init__(self, path: Path, identity: str, minutes: float | None = None):
         self._path = Path(path)
         self._unused = self._path.with_name(f"{self._path.name}.unused")
         self._identity = identity
+        self._minutes = minutes
         self._kept = time.monotonic()
 
-    def is_due(self, minutes: float | None) -> bool:
+    def is_due(self) -> bool:
         """Return whether so many minutes have passed since the state was last stored, or since the beginning."""
-        return minutes is not None and time.monotonic() - self._kept >= 60 * minutes
+        return self._minutes is not None and time.monotonic() - self._kept >= 60 * self._minutes
 
     def keep(self, model: nn.Module, optimizer: Optimizer, state: State) -> None:
         """Write the state, after an epoch or between two steps of one."""

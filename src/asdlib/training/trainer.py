@@ -43,14 +43,22 @@ _log = logging.getLogger(__name__)
 class Trainer:
     """Trains one network.
 
-    `store` is the file that keeps the state of an unfinished training. `identity` stands for the settings, code and
-    inputs: a stored state with another identity is discarded.
+    `store` is the file of an unfinished training's state, written every `store_every` minutes within an epoch as well.
+    A stored state with another `identity`, which stands for the settings, code and inputs, is discarded.
     """
 
-    def __init__(self, settings: Training, seed: int, device: torch.device, store: Path, identity: str):
+    def __init__(
+        self,
+        settings: Training,
+        seed: int,
+        device: torch.device,
+        store: Path,
+        identity: str,
+        store_every: float | None = None,
+    ):
         self.settings = settings
         self.seed = seed
-        self._stored = StoredState(store, identity)
+        self._stored = StoredState(store, identity, store_every)
         self._interruption = Interruption()
         self._part = settings.micro_batch  # the most examples that are computed at a time; None: whole batches
         bf16 = settings.precision == "bf16" and device.type == "cuda"
@@ -76,8 +84,7 @@ class Trainer:
     def train(self, network: nn.Module, examples: Examples, clips: int) -> tuple[dict[str, Tensor], list[Epoch]]:
         """Train a network in place; return the result of `network.finish` (calibration samples) and the epochs.
 
-        `clips` is the number of clips behind the examples, from which the displayed speed is computed.
-        Raises AsdError if the loss is not finite.
+        `clips` is the number of clips, for the displayed speed. Raises AsdError if the loss is not finite.
         """
         chosen, validation = self._parts(examples)
         refuse_unwatched(self.settings, validation)
@@ -219,7 +226,7 @@ class Trainer:
 
     def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:
         """Store the state within the epoch when it is time to; after a signal, store it and end the process."""
-        end, due = self._interruption.agree(self.fabric, self._stored.is_due(self.settings.store_every))
+        end, due = self._interruption.agree(self.fabric, self._stored.is_due())
         if not (end or due):
             return
         state.under_way = gathered(self.fabric, so_far.content(model.module))
