@@ -60,9 +60,9 @@ def test_relative_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(there), f"{name_of(page)}: {target}: no such heading"
 
 
-def test_every_promise_names_tests_that_exist() -> None:
-    page = (ROOT / "docs" / "reliability.md").read_text()
-    named = re.findall(r"`(\S+?\.py)(?:::(\w+))?`", page)
+@pytest.mark.parametrize("page", ["reliability.md", "second_reading.md"])
+def test_every_promise_names_tests_that_exist(page: str) -> None:
+    named = re.findall(r"`(\S+?\.py)(?:::(\w+))?`", (ROOT / "docs" / page).read_text())
     assert len(named) > 40
     for path, function in named:
         tree = ast.parse((ROOT / "tests" / path).read_text())

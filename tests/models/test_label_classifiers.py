@@ -64,7 +64,7 @@ def test_labels_are_machine_and_attributes() -> None:
 
 @PHASES
 def test_a_new_head_has_weights_of_the_usual_size(first: dict) -> None:
-    """Far smaller ones let BEATs collapse (docs/system4.md)."""
+    """With far smaller ones, BEATs learns in fewer directions (test_beats_collapse.py)."""
     weights = begun(first, ALL_YEARS).head.weight
     assert float(weights.detach().std()) == pytest.approx((3 * SMALL["width"]) ** -0.5, rel=0.3)
 

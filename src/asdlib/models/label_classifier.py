@@ -46,7 +46,8 @@ class LabelClassifier(nn.Module):
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the head for the labels, with PyTorch's initial weights.
 
-        With the far smaller ones of AudioMAE's fine-tuning (2e-5), an encoder from random weights collapses.
+        With the far smaller ones of AudioMAE's fine-tuning (2e-5), BEATs from random weights learns more slowly and in
+        fewer directions (docs/system4.md).
         """
         self.classes = facts["classes"]
         self.head = nn.Linear(self.width, len(self.classes))
