@@ -22,10 +22,11 @@ import torch
 import yaml
 from full_size import CONFIG
 from measure import machine
-from trivial_losses import trivial
+from torch import nn
+from trivial_losses import Trivial, trivial
 
 from asdlib.evaluation.score_table import read_score_table
-from asdlib.examples.clips import load_clips
+from asdlib.examples.clips import Clips, load_clips
 from asdlib.training.build import build_model
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import merge
@@ -143,13 +144,18 @@ def _losses(folder: Path) -> list[list[str]]:
             continue
         clips = load_clips([folder / table for table in arguments["features"]], "train")
         network, _ = build_model(recipe, clips)
-        examples = network.examples(clips)
-        chosen = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[:EXAMPLES]
-        least = trivial(network.eval(), examples.batch(chosen))
+        least = trivial_on(network, clips)
         with (folder / arguments["history"]).open(encoding="utf-8") as handle:
             losses = [float(row[least.term]) for row in csv.DictReader(handle)]
         found[recipe.name] = [recipe.name, least.predictor, *(f"{x:.4g}" for x in (least.loss, losses[0], losses[-1]))]
     return list(found.values())
+
+
+def trivial_on(network: nn.Module, clips: Clips) -> Trivial:
+    """Return the trivial loss on some training examples, in the precision in which they are computed with."""
+    examples = network.examples(clips)
+    chosen = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[:EXAMPLES]
+    return trivial(network.eval(), examples.batch(chosen).to(torch.device("cpu")))
 
 
 if __name__ == "__main__":
