@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from asdlib.workflow.arguments import arguments
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ def first_recipe(registry: str, kind: str) -> dict[str, Any]:
 
 def all_recipes(registry: str) -> dict[str, dict[str, Any]]:
     """Return the recipes of one registry, of all systems, as they stand in config/systems."""
-    systems = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "config" / "systems").glob("*.yaml"))]
+    systems = [read_yaml(path) for path in sorted((ROOT / "config" / "systems").glob("*.yaml"))]
     return {name: block for system in systems for name, block in system.get(registry, {}).items()}
 
 
