@@ -6,6 +6,7 @@ library of its checkout, as a Snakemake started by hand does.
 Run as a script, it is the server: it reads calls from standard input, one JSON object per line, and answers each one.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -84,5 +85,6 @@ def _become(call: dict[str, Any]) -> None:
 if __name__ == "__main__":
     for module in IMPORTED:
         importlib.import_module(module)
+    gc.freeze()  # otherwise every fork would search all that was imported for garbage: a third of a dry run's time
     _serve()
     importlib.import_module("snakemake.cli").main()
