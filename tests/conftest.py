@@ -1,5 +1,6 @@
 """Settings and fixtures that tests of several folders share."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -17,6 +18,17 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # tests of what a signal does would then wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection() -> None:
+    """Search nothing for garbage while files are imported: nearly all that they make stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Search for garbage again, but not in what has been imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
