@@ -50,7 +50,7 @@ POOR = {"HOME": "/dev/null", "XDG_CACHE_HOME": "", "LC_ALL": "C", "PYTHONUTF8": 
 
 def test_without_a_home_and_on_an_ascii_terminal_messages_are_still_one_line(checkout):
     (checkout.folder / "recordings").rename(checkout.folder / "größe")
-    with checkout.start(TABLES, "--config", "data=größe", **POOR) as run:
+    with checkout.start_anew(TABLES, "--config", "data=größe", **POOR) as run:
         printed = run.finish(fails=True)
     assert len(lines(printed, "/dev/null/.cache: cannot be written: libraries keep their caches in .snakemake/")) == 1
     (line,) = lines(printed, "error: --config: 'data=gr")

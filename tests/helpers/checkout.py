@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from helpers.snakemake_server import run_snakemake
+from helpers.snakemake_server import Started, run_snakemake, start_snakemake
 from helpers.toy_recordings import make_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ _JOB = re.compile(r"^(?:local)?rule (\w+):$|^    wildcards: (.*)$", re.MULTILINE
 class Run:
     """A running Snakemake in its own process group; as a context manager, it leaves no process behind."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path):
+    def __init__(self, process: subprocess.Popen[bytes] | Started, log: Path):
         self.process = process
         self._log = log
 
@@ -84,6 +84,12 @@ class Checkout:
 
     def start(self, *arguments: str, **environment: str) -> Run:
         """Start Snakemake with `arguments`: first the target, then options."""
+        log = self._log()
+        environment = {**_clean_environment(), **environment}
+        return Run(start_snakemake(self._call(*arguments), self.folder, environment, log), log)
+
+    def start_anew(self, *arguments: str, **environment: str) -> Run:
+        """Start it in a new Python, whose encoding and import path follow `environment`."""
         log = self._log()
         with log.open("w") as output:
             process = subprocess.Popen(

@@ -3,7 +3,8 @@
 Importing Snakemake takes as long as most of the tests' runs. The server imports nothing of asdlib: every fork finds the
 library of its checkout, as a Snakemake started by hand does.
 
-Run as a script, it is the server: it reads calls from standard input, one JSON object per line, and answers each one.
+Run as a script, it is the server: it reads questions from standard input, one JSON object per line, and answers each:
+a call, when it ends or as soon as it has begun, or the number of a process, whether it has ended.
 """
 
 import gc
@@ -14,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -33,41 +35,103 @@ IMPORTED = (
 )  # Snakemake itself imports most of them when a call needs them, thus in each fork
 
 
+class Started:
+    """A Snakemake that the server has started; like a `subprocess.Popen`."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        if self._code is None:
+            self._code = _ask({"process": self.pid})["code"]
+        return self._code
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """Wait until it ends and return the exit code."""
+        give_up = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"snakemake: no end after {timeout} s")
+            time.sleep(0.05)
+        return self.poll()
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+
+def start_snakemake(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> Started:
+    """Start `snakemake <arguments>` in `folder`, its output in `log`, with a process group of its own."""
+    return Started(_ask(_call(arguments, folder, environment, log, waits=False))["process"])
+
+
 def run_snakemake(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> int:
     """Run `snakemake <arguments>` in `folder`, its output in `log`; return its exit code.
 
     No process of the call is left behind.
     """
-    server = _server()
-    call = {"arguments": arguments, "folder": str(folder), "environment": environment, "log": str(log)}
-    server.stdin.write(json.dumps(call).encode() + b"\n")
-    server.stdin.flush()
-    if not select.select([server.stdout], [], [], TIMEOUT)[0]:
-        server.kill()
-        _server.cache_clear()
-        raise TimeoutError(f"snakemake {' '.join(arguments)}: no end after {TIMEOUT} s:\n{log.read_text()}")
-    answer = json.loads(server.stdout.readline())
+    try:
+        answer = _ask(_call(arguments, folder, environment, log, waits=True))
+    except TimeoutError as error:
+        raise TimeoutError(f"snakemake {' '.join(arguments)}: {error}:\n{log.read_text()}") from None
     with suppress(ProcessLookupError):
         os.killpg(answer["process"], signal.SIGKILL)
     return answer["code"]
 
 
+def _call(arguments: list[str], folder: Path, environment: dict[str, str], log: Path, waits: bool) -> dict[str, Any]:
+    names = {"arguments": arguments, "folder": str(folder), "environment": environment, "log": str(log)}
+    return {**names, "waits": waits}
+
+
+def _ask(question: dict[str, Any]) -> dict[str, Any]:
+    """Return the server's answer."""
+    server = _server()
+    server.stdin.write(json.dumps(question).encode() + b"\n")
+    server.stdin.flush()
+    if not select.select([server.stdout], [], [], TIMEOUT)[0]:
+        server.kill()
+        _server.cache_clear()
+        raise TimeoutError(f"no end after {TIMEOUT} s")
+    return json.loads(server.stdout.readline())
+
+
 @cache
 def _server() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # A job of a running Snakemake is told from an orphan by the name in the command line of the process above it.
+    command = [sys.executable, "-P", __file__, "snakemake"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def _serve() -> None:
-    """Answer calls until standard input ends; return in the fork of a call."""
+    """Answer until standard input ends; return in the fork of a call."""
     for line in sys.stdin:
-        call = json.loads(line)
+        question = json.loads(line)
+        if "process" in question:
+            _tell(question["process"], os.WNOHANG)
+            continue
         process = os.fork()
         if process == 0:
-            _become(call)
+            _become(question)
             return
-        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        print(json.dumps({"process": process, "code": code}), flush=True)
+        if question["waits"]:
+            _tell(process)
+        else:
+            while os.getpgid(process) != process:  # otherwise its group could not be killed yet
+                time.sleep(0.001)
+            print(json.dumps({"process": process}), flush=True)
     os._exit(0)
+
+
+def _tell(process: int, options: int = 0) -> None:
+    """Answer how a process has ended."""
+    ended, status = os.waitpid(process, options)
+    code = os.waitstatus_to_exitcode(status) if ended else None
+    print(json.dumps({"process": process, "code": code}), flush=True)
 
 
 def _become(call: dict[str, Any]) -> None:
