@@ -19,7 +19,7 @@ from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
-from asdlib.runtime.lean_imports import spare_pandas
+from asdlib.runtime.lean_imports import keep_imports, spare_pandas
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow import job_file
 from asdlib.workflow.typed_settings import typed
@@ -46,6 +46,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {options.log}: cannot be written ({error.strerror}): make room, or make the folder writable")
     exit_on_signals()
     spare_pandas()
+    keep_imports()
     try:
         guard.check_library()
         step(**arguments(step, options.job))
