@@ -51,6 +51,23 @@ def test_silence_before_and_after_a_loud_sound_is_separated_into_finite_sound() 
         assert torch.isfinite(ConvTasNet(**TINY, causal=True).eval()(clip)).all()
 
 
+def test_examples_of_a_training_are_decoded_without_onednn() -> None:
+    """It is slow there, and gives the same sound and gradient."""
+    torch.manual_seed(0)
+    network, mixture = ConvTasNet(**TINY), torch.randn(4, 1600)
+    used = []
+    network.network.decoder.register_forward_hook(lambda *_: used.append(torch.backends.mkldnn.enabled))
+    found = []
+    for training in (True, False):
+        network.train(training).zero_grad()  # sets gradients to None, so that those found stay
+        sounds = network(mixture)
+        sounds.square().sum().backward()
+        found.append([sounds.detach(), *[one.grad for one in network.parameters() if one.grad is not None]])
+    usual = torch.backends.mkldnn.enabled
+    assert used == [False, usual]
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
