@@ -16,9 +16,7 @@ with hidden("pandas"):  # which scikit-learn takes along
 FEWEST = 8  # clips; t-SNE needs more than a handful
 KEPT = 50  # principal components that t-SNE starts from
 PERPLEXITY = 30.0
-ROUNDS = (
-    500  # of t-SNE: for the demo's 200 clips, twice as many lower its divergence by 1 to 2 % and take twice the time
-)
+ROUNDS = 500  # of t-SNE; with twice as many, its divergence for the demo's 200 clips is 1 to 2 % lower
 # Face and edge by domain: filled, hollow, and filled with a dark edge, so that domains do not differ by colour alone.
 DOMAINS = {"source": (BLUE, "none"), "target": ("none", VERMILLION), None: (GREY, BLACK)}
 # Marker, size and opacity by the kind of clip; None: a test clip without a label.
