@@ -259,7 +259,7 @@ def test_rule_script_and_step_share_a_name() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_is_complete(rule: str) -> None:
     body = RULES[rule]
-    for directive in ("output", "log", "benchmark", "conda", "resources", "params", "shell"):
+    for directive in ("output", "log", "conda", "resources", "params", "shell"):
         assert re.search(rf"^    {directive}:", body, re.MULTILINE), f"{rule} has no {directive}"
     for resource in ("mem_mb", "runtime"):
         assert re.search(rf"^        {resource}=", body, re.MULTILINE), f"{rule} has no {resource}"
@@ -269,6 +269,7 @@ def test_every_rule_is_complete(rule: str) -> None:
     assert re.search(r"^        arguments=lambda .*\boutput\b.*: as_json\(", body, re.MULTILINE)  # re-runs nothing
     environment = re.search(r'conda:\s+"(.*)"', body)[1]
     assert (ROOT / "workflow" / "rules" / environment).is_file()
+    assert "benchmark:" not in body  # slows its job down; see asdlib.runtime.job_record
     assert "script:" not in body  # compared by modification time, so that git checkout would re-run it
     assert "run:" not in body  # starts another Snakemake, and changes of its globals re-run nothing
 

@@ -1,4 +1,4 @@
-"""Costs, from Snakemake's benchmark files and the sizes of results."""
+"""Costs, from the records of jobs and the sizes of results."""
 
 import re
 from pathlib import Path
@@ -82,8 +82,8 @@ def test_every_rule_s_files_are_found_and_the_dataset_is_where_its_path_has_it(r
     body = re.search(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)[1]
     named = {"paths": paths, "RAW": RAW, "FAR": FAR}
     output = eval(re.search(r"output:.*?(paths\.\w+\([^()]*\))", body, re.DOTALL)[1], named)
-    written = eval(re.search(r"benchmark:\s+(paths\.\w+\([^()]*\))", body)[1], named)
-    benchmark = written.removeprefix("results/benchmarks/")
+    log = eval(re.search(r"log:\s+(paths\.\w+\([^()]*\))", body)[1], named)
+    benchmark = paths.record_of(log).removeprefix("results/benchmarks/")
     names = dict.fromkeys(re.findall(r"{(\w+)}", output + benchmark), "fan")
     values = names | {"dataset": "here", "view": "separated/fan", "seeded": "/seed_1", "part": "/train"}
     record(benchmark.format(**values), "1", "1", "1")

@@ -1,8 +1,10 @@
 """The command line of the steps: typed arguments, one-line messages for AsdErrors, and the log."""
 
+import csv
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -81,6 +83,25 @@ def test_success_is_silent_and_logged(tmp_path):
     for line in ("a library prints", "a subprocess prints", "a step logs"):
         assert line in text
     assert (tmp_path / "out.txt").read_text() == "half"
+
+
+def test_a_job_of_the_workflow_leaves_a_record_of_what_it_took(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert finish(start(tmp_path, "success", "results/logs/step/fan.log"))[0] == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ((s, memory, cpu),) = rows("results/benchmarks/step/fan.tsv", "s", "max_rss", "cpu_time")
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert 0.5 * used < cpu <= used + 0.01  # all but the end of the process
+    assert 10 < memory < 1000  # MiB
+    assert 0 <= s < 60
+    assert finish(start(tmp_path, "user error", "results/logs/step/pump.log"))[0] == 1
+    assert not Path("results/benchmarks/step/pump.tsv").exists(), "a job that has failed has no costs"
+
+
+def rows(path: str, *columns: str) -> list[tuple[float, ...]]:
+    with Path(path).open(newline="") as handle:
+        return [tuple(float(row[one]) for one in columns) for row in csv.DictReader(handle, delimiter="\t")]
 
 
 def test_a_users_error_is_one_line_without_traceback(tmp_path):

@@ -17,8 +17,6 @@ rule download:
         directory(paths.recordings()),
     log:
         paths.log("download", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("download", "{dataset}", "{machine}")
     wildcard_constraints:
         dataset=one_of(graph.fetched()),
     localrule: True
@@ -50,8 +48,6 @@ rule prepare:
         paths.audio(RAW),
     log:
         paths.log("prepare", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("prepare", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -81,8 +77,6 @@ rule prepare_far:
         paths.audio(FAR),
     log:
         paths.log("prepare_far", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("prepare_far", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -110,8 +104,6 @@ rule prepare_noise:
         paths.noise(),
     log:
         paths.log("prepare_noise", "{dataset}"),
-    benchmark:
-        paths.benchmark("prepare_noise", "{dataset}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -151,8 +143,6 @@ rule train_separator:
         ),
     log:
         paths.log("train_separator", "{separator}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("train_separator", "{separator}", "{dataset}", "{machine}")
     wildcard_constraints:
         separator=one_of(graph.trained_keys("separators")),
     conda:
@@ -200,8 +190,6 @@ rule separate:
         paths.audio("separated/{separator}"),
     log:
         paths.log("separate", "{separator}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("separate", "{separator}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]
@@ -246,8 +234,6 @@ rule augment:
         paths.audio("augmented/{augmentation}"),
     log:
         paths.log("augment", "{augmentation}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("augment", "{augmentation}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: 2

@@ -16,10 +16,6 @@ rule extract_features:
         paths.log(
             "extract_features", "{frontend}", "{view}{part}", "{dataset}", "{machine}"
         ),
-    benchmark:
-        paths.benchmark(
-            "extract_features", "{frontend}", "{view}{part}", "{dataset}", "{machine}"
-        )
     wildcard_constraints:
         part=f"({paths.TRAIN_PART})?",
     conda:

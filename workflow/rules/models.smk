@@ -19,8 +19,6 @@ rule fetch_checkpoint:
         update(paths.public_weights()),
     log:
         paths.log("fetch_checkpoint", "{checkpoint}", "{file}"),
-    benchmark:
-        paths.benchmark("fetch_checkpoint", "{checkpoint}", "{file}")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"
@@ -71,8 +69,6 @@ rule train_model:
         ),
     log:
         paths.log("train_model", "{model}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("train_model", "{model}", "{dataset}", "{machine}")
     wildcard_constraints:
         machine=f"{NAME}(@[0-9][0-9])?",
     conda:
@@ -125,8 +121,6 @@ rule label:
         paths.labels(),
     log:
         paths.log("label", "{labeller}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("label", "{labeller}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -163,8 +157,6 @@ rule embed:
         paths.embeddings(),
     log:
         paths.log("embed", "{model}", "{view}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("embed", "{model}", "{view}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     threads: graph.config["threads"]

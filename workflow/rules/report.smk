@@ -15,8 +15,6 @@ rule illustrate:
         paths.illustrations(),
     log:
         paths.log("illustrate", "{system}", "{dataset}", "{machine}"),
-    benchmark:
-        paths.benchmark("illustrate", "{system}", "{dataset}", "{machine}")
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -48,8 +46,6 @@ rule report:
         ),
     log:
         paths.log("report"),
-    benchmark:
-        paths.benchmark("report")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"

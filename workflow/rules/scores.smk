@@ -22,14 +22,6 @@ rule score:
             "{dataset}{seeded}",
             "{machine}_section_{section}",
         ),
-    benchmark:
-        paths.benchmark(
-            "score",
-            "{system}",
-            "{variant}",
-            "{dataset}{seeded}",
-            "{machine}_section_{section}",
-        )
     conda:
         "../../envs/asdlib.yaml"
     resources:
@@ -70,8 +62,6 @@ rule tabulate:
         files=paths.files(),
     log:
         paths.log("tabulate", "{system}"),
-    benchmark:
-        paths.benchmark("tabulate", "{system}")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"

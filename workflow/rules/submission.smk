@@ -19,8 +19,6 @@ rule submission:
         archive=paths.SUBMISSION_ARCHIVE,
     log:
         paths.log("submission"),
-    benchmark:
-        paths.benchmark("submission")
     localrule: True
     conda:
         "../../envs/asdlib.yaml"

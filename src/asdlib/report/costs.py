@@ -1,4 +1,4 @@
-"""The time, memory and disk space of every stage, from Snakemake's benchmark files and the results."""
+"""The time, memory and disk space of every stage, from the records of the jobs and the results."""
 
 import csv
 import logging
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from asdlib.workflow import paths
 from asdlib.workflow.words import FAR, RAW
 
-MIB = 2**20  # bytes; Snakemake's benchmark files give memory in MiB
+MIB = 2**20  # bytes; the records give memory in MiB
 SYSTEMS = "systems"
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class Stage(NamedTuple):
     """The registry to which the keys of a rule's jobs belong (or SYSTEMS, or None), and patterns of its files."""
 
     registry: str | None
-    records: tuple[str, ...]  # wildcards of the benchmark files
+    records: tuple[str, ...]  # wildcards of the records of jobs
     results: str
 
 
@@ -104,7 +104,7 @@ def _files(pattern: str, key: str, datasets: list[str]) -> list[Path]:
 
 
 def _add(cost: Cost, path: Path) -> None:
-    """Add the record of a job. Snakemake writes NA or a dash for what it could not measure in a short job."""
+    """Add the record of a job. In one that Snakemake has written, NA or a dash is what it could not measure."""
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
     except UnicodeDecodeError:

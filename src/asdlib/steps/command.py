@@ -19,9 +19,10 @@ from asdlib.errors import AsdError, LogFormatter, printable
 from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
+from asdlib.runtime.job_record import write_record
 from asdlib.runtime.lean_imports import keep_imports, spare_pandas
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
-from asdlib.workflow import job_file
+from asdlib.workflow import job_file, paths
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = "%(asctime)s %(message)s"
@@ -33,8 +34,9 @@ progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that 
 def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     """Call `step` with the arguments in a job's file and redirect its output to `--log`.
 
-    Exits with code 1 after an error, and 3 if the GPU's memory is too small. An AsdError is written as one line to
-    stderr and to the log; for any other exception, the log also contains the traceback.
+    A job that has succeeded leaves a record of its time and memory. Exits with code 1 after an error, and 3 if the
+    GPU's memory is too small. An AsdError is written as one line to stderr and to the log; for any other exception, the
+    log also contains the traceback.
     """
     parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
     parser.add_argument("job", type=Path, help="the file (JSON) that describes the job")
@@ -50,6 +52,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     try:
         guard.check_library()
         step(**arguments(step, options.job))
+        _record(options.log)
     except AsdError as error:
         _fail(f"error: {error}", terminal, code=error.exit_code)
     except Exception as error:
@@ -99,6 +102,12 @@ def _redirect(log: Path | None) -> int:
         for logger in (notice, progress) if os.isatty(terminal) else (notice,):
             logger.addHandler(shown)
     return terminal
+
+
+def _record(log: Path | None) -> None:
+    """Write the record of a job that Snakemake has started, once if it has several processes."""
+    if log and is_first() and log.as_posix().startswith(paths.LOGS):
+        write_record(Path(paths.record_of(log.as_posix())))
 
 
 def _fail(message: str, terminal: int, bug: Exception | None = None, code: int = 1) -> NoReturn:

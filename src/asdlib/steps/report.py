@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSettings) -> None:
     """Write the page `out` from the systems' scores.csv and the illustrations of every system and machine.
 
-    Training histories and Snakemake's benchmark files are read from `results/`; missing files are skipped.
+    Training histories and the jobs' records are read from `results/`; missing files are skipped.
     """
     rows = tables.read_rows(scores)
     for system in settings.systems:

@@ -12,6 +12,7 @@ from asdlib.workflow.words import RAW
 RESULTS = "results"
 DOWNLOADS = "resources/downloads"
 REPORT = "results/report.html"
+LOGS = "results/logs/"
 SUBMISSION = "results/submission/task2"
 SUBMISSION_ARCHIVE = f"{SUBMISSION}.zip"
 TRAIN_PART = "/train"  # in the path of a table of features: of training clips alone
@@ -193,9 +194,14 @@ def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine:
 
 def log(rule: str, *wildcards: str) -> str:
     """Return the log of a rule's jobs, for example `log("prepare", "{dataset}", "{machine}")`."""
-    return f"results/logs/{rule}/{'/'.join(wildcards) or rule}.log"
+    return f"{LOGS}{rule}/{'/'.join(wildcards) or rule}.log"
 
 
 def benchmark(rule: str, *wildcards: str) -> str:
-    """Return the file in which Snakemake records the time and memory of a rule's jobs."""
-    return f"results/benchmarks/{rule}/{'/'.join(wildcards) or rule}.tsv"
+    """Return the record of the time and memory of a rule's jobs, which has the same wildcards as their log."""
+    return record_of(log(rule, *wildcards))
+
+
+def record_of(written: str) -> str:
+    """Return the record of the job that has a log in `LOGS`."""
+    return f"results/benchmarks/{written.removeprefix(LOGS).removesuffix('.log')}.tsv"
