@@ -1,7 +1,8 @@
 """Parity with the description by which the three views of neighbours were measured: features, views, scores.
 
-The scores below were computed with it (NumPy 2.4, one thread). Where its file lies beside this repository, its scores
-on its own recordings are compared as well.
+The scores below were computed with it (NumPy 2.4, one thread). Other processors round differently, which whitening and
+densities of so few clips amplify: 7e-6 was seen. Where its file lies beside this repository, scores that both compute
+on the same processor are compared as well, to 1e-6.
 """
 
 import importlib.util
@@ -39,22 +40,31 @@ def embedded(clips: list[np.ndarray], domains: list[str] | None = None) -> Embed
 
 
 def test_scores_are_the_described_ones() -> None:
-    backend = NeighbourViews("s", "m", bands=32).fit(embedded([clip(number) for number in range(24)], DOMAINS))
-    test = embedded([clip(100), clip(101), clip(102, fault=True), clip(103, fault=True)])
-    np.testing.assert_allclose(backend.anomaly_score(test), TEST, rtol=1e-5)
-    np.testing.assert_allclose(backend.train_score_[list(TRAIN)], list(TRAIN.values()), atol=1e-6)
+    train = [clip(number) for number in range(24)]
+    test = [clip(100), clip(101), clip(102, fault=True), clip(103, fault=True)]
+    ours = NeighbourViews("s", "m", bands=32).fit(embedded(train, DOMAINS))
+    np.testing.assert_allclose(ours.anomaly_score(embedded(test)), TEST, rtol=1e-5)
+    np.testing.assert_allclose(ours.train_score_[list(TRAIN)], list(TRAIN.values()), atol=2e-5)
+    if DESCRIPTION.is_file():
+        compare(_described(), (train, test), DOMAINS)
 
 
 def test_scores_of_real_recordings_are_the_described_ones() -> None:
     if not (DESCRIPTION.is_file() and RECORDINGS.is_dir()):
         pytest.skip(f"SKIPPED: no comparison on real recordings: {DESCRIPTION} or {RECORDINGS} is not here")
     description = _described()
-    train, domains, _ = description.load(RECORDINGS, "train")
-    test, _, _ = description.load(RECORDINGS, "test")
+    _, domains, _ = description.load(RECORDINGS, "train")
     names = np.where(domains == 1, "target", "source").tolist()
-    theirs = description.Detector().fit(train, domains)
-    ours = NeighbourViews("s", "m", bands=32).fit(embedded(_read("train"), names))
-    np.testing.assert_allclose(ours.anomaly_score(embedded(_read("test"))), theirs(test), rtol=0, atol=1e-6)
+    compare(description, (_read("train"), _read("test")), names)
+
+
+def compare(description: ModuleType, clips: tuple[list[np.ndarray], list[np.ndarray]], domains: list[str]) -> None:
+    """Compare scores of test clips, and of the training clips with these domains, computed by both here and now."""
+    train, test = clips
+    described = [[np.stack(one).astype(float) for one in zip(*map(description.describe, part), strict=True)] for part in clips]
+    theirs = description.Detector().fit(described[0], (np.array(domains) == "target").astype(int))
+    ours = NeighbourViews("s", "m", bands=32).fit(embedded(train, domains))
+    np.testing.assert_allclose(ours.anomaly_score(embedded(test)), theirs(described[1]), rtol=0, atol=1e-6)
     np.testing.assert_allclose(ours.train_score_, theirs.train, atol=1e-6)
 
 
