@@ -61,10 +61,12 @@ def test_scores_of_real_recordings_are_the_described_ones() -> None:
 def compare(description: ModuleType, clips: tuple[list[np.ndarray], list[np.ndarray]], domains: list[str]) -> None:
     """Compare scores of test clips, and of the training clips with these domains, computed by both here and now."""
     train, test = clips
-    described = [[np.stack(one).astype(float) for one in zip(*map(description.describe, part), strict=True)] for part in clips]
-    theirs = description.Detector().fit(described[0], (np.array(domains) == "target").astype(int))
+    known, new = (
+        [np.stack(one).astype(float) for one in zip(*map(description.describe, part), strict=True)] for part in clips
+    )
+    theirs = description.Detector().fit(known, (np.array(domains) == "target").astype(int))
     ours = NeighbourViews("s", "m", bands=32).fit(embedded(train, domains))
-    np.testing.assert_allclose(ours.anomaly_score(embedded(test)), theirs(described[1]), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours.anomaly_score(embedded(test)), theirs(new), rtol=0, atol=1e-6)
     np.testing.assert_allclose(ours.train_score_, theirs.train, atol=1e-6)
 
 
