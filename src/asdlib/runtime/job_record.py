@@ -1,7 +1,8 @@
 """The record of a job: its time, its processor time and the peak of its memory.
 
 The process itself knows them exactly when it ends. Snakemake's `benchmark` asks for them twice a second instead, which
-took 8 % of the time of a demo: summing up the memory of a process with PyTorch takes 20 ms, and it waits meanwhile.
+took 8 % of the time of a part of the demo: summing up the memory of a process with PyTorch takes 20 ms, and it waits
+meanwhile.
 """
 
 import re
