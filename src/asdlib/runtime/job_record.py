@@ -37,5 +37,5 @@ def _peak() -> float:
     On Linux, `ru_maxrss` is at least the memory of the process that has started it, Snakemake.
     """
     if STATUS.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[1]) / 2**10
+        return int(re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text(encoding="utf-8", errors="replace"))[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS, in bytes
