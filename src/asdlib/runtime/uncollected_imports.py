@@ -1,4 +1,4 @@
-"""What the script of a job imports first: nothing looks for garbage until the step runs.
+"""What the script of a job imports first: its clock starts, and nothing looks for garbage until the step runs.
 
 Modules are no garbage. The search takes a tenth of the time in which a job imports PyTorch. What was imported stays out
 of every later search (`asdlib.runtime.lean_imports.keep_imports`), also of the last one, when the process ends, which
@@ -7,6 +7,6 @@ takes as long again. No other process imports this module.
 
 import gc
 
-from asdlib.runtime import job_record  # noqa: F401  whose clock starts
+from asdlib.runtime import job_record  # noqa: F401
 
 gc.disable()
