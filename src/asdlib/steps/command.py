@@ -21,6 +21,7 @@ from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
 from asdlib.runtime.job_record import write_record
 from asdlib.runtime.lean_imports import keep_imports, spare_pandas
+from asdlib.runtime.quick_end import succeeded
 from asdlib.runtime.text_streams import escape_unknown, use_utf8
 from asdlib.workflow import job_file, paths
 from asdlib.workflow.typed_settings import typed
@@ -53,6 +54,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
         guard.check_library()
         step(**arguments(step, options.job))
         _record(options.log)
+        succeeded()
     except AsdError as error:
         _fail(f"error: {error}", terminal, code=error.exit_code)
     except Exception as error:
