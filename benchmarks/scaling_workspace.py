@@ -12,6 +12,7 @@ from pathlib import Path
 from full_size import CONFIG
 from measure import Cost, run
 
+from asdlib.report.illustrations import read_illustrations, write_illustrations
 from asdlib.report.inputs import part_paths, report_settings
 from asdlib.workflow import paths, settings
 from asdlib.workflow.config import read_config
@@ -66,6 +67,11 @@ class Workspace:
         for path in (first / paths.RESULTS).rglob("*"):
             part = path.relative_to(first)
             if path.is_dir() or part.parts[1] in NOT_COUNTED:
+                continue
+            if path.suffix == ".zip":  # the illustrations of all machines
+                content = read_illustrations(path, machine)
+                (self.folder / part).parent.mkdir(parents=True, exist_ok=True)
+                write_illustrations(self.folder / part, ((f"{machine}{one:02d}", content) for one in range(number)))
                 continue
             for one in range(number):
                 name = Path(*(each.replace(machine, f"{machine}{one:02d}") for each in part.parts))

@@ -37,7 +37,7 @@ def drawn(tmp_path: Path) -> ErrorMaps:
     recipe = {"kind": "dense_autoencoder", "name": "ae", "hidden": 8, "latent": 2, "frontend": FRONTEND}
     save(tmp_path / "00.safetensors", Checkpoint(recipe, DenseAutoencoder(hidden=8, latent=2).state_dict()))
     errors = put_errors(tmp_path / "errors.parquet", mse=np.full((4, 1), 1000.0))
-    return ErrorMaps("ae-123456", "raw", {"00": str(tmp_path / "00.safetensors")}, str(errors), ["mse"])
+    return ErrorMaps("ae-123456", "raw", str(tmp_path / "{section}.safetensors"), str(errors), ["mse"])
 
 
 def wave(seconds: float, middle: float) -> np.ndarray:

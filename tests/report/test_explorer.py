@@ -61,7 +61,7 @@ def test_errors_are_drawn_for_the_clips_that_can_be_heard(monkeypatch: pytest.Mo
         return {name: f"map of {name}" for name in clips if name != "c"}  # as if its error were not finite
 
     monkeypatch.setattr("asdlib.report.error_maps.error_maps", error_maps)
-    errors = [ErrorMaps("ae", "raw", {}, "", ["x", "refused"]), ErrorMaps("other", "raw", {}, "", ["refused"])]
+    errors = [ErrorMaps("ae", "raw", "", "", ["x", "refused"]), ErrorMaps("other", "raw", "", "", ["refused"])]
     own = rows(a=1.0, b=2.0, c=3.0)
     found = explored({"x": own}, {"x": drawn("x", own, [])}, [])
     waves = {"c": {"raw": 3}, "b": {"raw": 2}, "of another section": {"raw": 1}}

@@ -7,10 +7,14 @@ import pytest
 import yaml
 
 from asdlib.report import inputs
+from asdlib.report.settings import IllustrateSettings
+from asdlib.workflow import inputs as inputs_of_scores
 from asdlib.workflow.ancestry import public_for, recipes_of, separators_for, trained_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.inputs import embeddings_of, score_files
+from asdlib.workflow.job_file import as_json
 from asdlib.workflow.recipes import merge
+from asdlib.workflow.typed_settings import typed
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
@@ -30,19 +34,36 @@ def graph() -> Graph:
     return Graph({**merge(SHIPPED, read("demo")), "systems": SYSTEMS, "seeds": [1, 2, 3]}, ROOT)
 
 
+def settings_of(graph: Graph, system: str, dataset: str = "demo") -> IllustrateSettings:
+    return typed(IllustrateSettings, inputs.illustrate_settings(graph, system, dataset))
+
+
 def with_systems(graph: Graph, *systems: str) -> Graph:
     return Graph({**graph.config, "systems": list(systems)}, ROOT)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_machine_s_illustrations_need_what_its_scores_need(graph: Graph, system: str) -> None:
-    drawn = set(inputs.illustrated(graph, system, "demo", "bearing"))
+def test_illustrations_need_what_the_scores_need(graph: Graph, system: str) -> None:
+    drawn = set(inputs.illustrated(graph, system, "demo"))
     variants = inputs.first_variants(graph, system)
     assert {variant.seed for variant in variants} == {1}
-    for variant in variants:
-        assert set(embeddings_of(variant, "demo", "bearing")) <= drawn
-    assert set(score_files(graph, system, "training_score")) >= {path for path in drawn if "training_score" in path}
-    assert "results/audio/raw/demo/bearing.parquet" in drawn
+    for machine in graph.machines("demo"):
+        for variant in variants:
+            assert set(embeddings_of(variant, "demo", machine)) <= drawn
+        assert f"results/audio/raw/demo/{machine}.parquet" in drawn
+    needed = score_files(graph, system, "training_score")
+    assert {path for path in needed if "/seed_1/" in path} == {path for path in drawn if "training_score" in path}
+    assert not any("{" in path for path in drawn)
+
+
+def test_the_settings_of_a_hundred_machines_fit_a_command_line() -> None:
+    """They name patterns of files. In this dataset, machines have several sections, and a model for each of them."""
+    older = Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT)
+    for system in SYSTEMS:
+        settings = inputs.illustrate_settings(older, system, "dcase2020_dev")
+        _, sections = settings["machines"].popitem()
+        settings["machines"] = {f"machine_{number}": sections for number in range(100)}
+        assert 2 * len(as_json(settings)) < LONGEST
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -53,8 +74,9 @@ def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system:
     for variant in inputs.first_variants(chosen, system):
         rests_on = {path.split("/")[2] for path in trained_for(chosen, variant, data, "fan")
                     if re.fullmatch(f"results/separators/[^/]+/{data}/fan/.*", path)}  # fmt: skip
-        assert set(separators_for(chosen, variant, data, "fan")) == rests_on
-    settings = inputs.illustrate_settings(chosen, system, data, "fan")
+        for machine in chosen.machines(data):
+            assert set(separators_for(chosen, variant, data, machine)) == rests_on
+    settings = inputs.illustrate_settings(chosen, system, data)
     drawn = {view.split("/")[1] for variant in settings["variants"] for view in variant["separators"]}
     assert set(inputs.report_settings(with_systems(chosen, system))["systems"][0]["separators"]) == drawn
 
@@ -62,7 +84,7 @@ def test_separated_clips_are_those_of_separators_that_the_scores_rest_on(system:
 def test_separators_used_only_on_a_corpus_are_not_required_elsewhere() -> None:
     """No corpus of the shipped recipes contains the demo; one contains the development set of 2025."""
     elsewhere, within = (Graph({**SHIPPED, "data": data}, ROOT) for data in ("demo", "dcase2025_dev"))
-    wanted = [inputs.illustrated(one, "system4", name, "fan") for one, name in
+    wanted = [inputs.illustrated(one, "system4", name) for one, name in
               ((elsewhere, "demo"), (within, "dcase2025_dev"))]  # fmt: skip
     assert [any("/separated/" in path for path in paths) for paths in wanted] == [False, True]
 
@@ -72,36 +94,38 @@ AUTOENCODERS = {"conditional_autoencoder", "conditional_dense_autoencoder", "den
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_autoencoders_of_log_mel_frames_have_maps_of_their_errors(graph: Graph, system: str) -> None:
-    settings = inputs.illustrate_settings(graph, system, "demo", "bearing")
+    shown = settings_of(graph, system).of("bearing")
     for variant in inputs.first_variants(graph, system):
-        own = [one for one in settings["errors"] if variant.name in one["variants"]]
+        own = [one for one in shown.errors if variant.name in one.variants]
         kinds = {branch.model.kind for branch in variant.branches}
         assert len(own) == len(
             kinds & {"conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder"}
         )
         for one in own:
-            assert one["embeddings"] in embeddings_of(variant, "demo", "bearing")
-            assert one["embeddings"] == f"results/embeddings/{one['name']}/{one['view']}/demo/bearing.parquet"
-            assert one["weights"] == {"00": f"results/models/{one['name']}/demo/bearing/model.safetensors"}
-    drawn = inputs.illustrated(graph, system, "demo", "bearing")
-    wanted = {path for one in settings["errors"] for path in (*one["weights"].values(), one["embeddings"])}
+            assert one.embeddings in embeddings_of(variant, "demo", "bearing")
+            assert one.embeddings == f"results/embeddings/{one.name}/{one.view}/demo/bearing.parquet"
+            assert one.weights_of("00") == f"results/models/{one.name}/demo/bearing/model.safetensors"
+    drawn = inputs.illustrated(graph, system, "demo")
+    wanted = {path for one in shown.errors for path in (one.weights_of("00"), one.embeddings)}
     assert wanted <= set(drawn)
     assert not any(path.startswith("results/features/") for path in drawn)  # they may be deleted, see the FAQ
 
 
 def test_maps_of_errors_are_by_the_model_of_the_section() -> None:
     older = with_systems(Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT), "baseline")
-    (one,) = inputs.illustrate_settings(older, "baseline", "dcase2020_dev", "fan")["errors"]
-    assert one["variants"] == ["mse", "mahalanobis"]
-    assert len(one["weights"]) > 1
-    assert all(f"/fan@{section}/" in path for section, path in one["weights"].items())
+    for machine, sections in older.datasets["dcase2020_dev"].machines.items():
+        (one,) = settings_of(older, "baseline", "dcase2020_dev").of(machine).errors
+        assert one.variants == ["mse", "mahalanobis"]
+        assert len(sections) > 1
+        models = inputs_of_scores.section_models(older, older.recipe("models", one.name), "dcase2020_dev", machine)
+        assert {section: one.weights_of(section) for section in sections} == models
 
 
 def test_errors_of_frequencies_that_are_not_mel_bands_are_not_drawn(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "BANDED", "magnitude_spectrogram")
-    assert inputs.illustrate_settings(graph, "system3", "demo", "bearing")["errors"] == []
+    assert inputs.illustrate_settings(graph, "system3", "demo")["errors"] == []
 
 
 def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:

@@ -13,7 +13,7 @@ from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import CLIP_COLUMNS
 from asdlib.report import tables
 from asdlib.report.selection import refusal, scored_clips, scored_somewhere
-from asdlib.report.settings import IllustrateSettings, ShownSystem, ShownVariant
+from asdlib.report.settings import ShownMachine, ShownSystem, ShownVariant
 from asdlib.report.standings import standings, verdict
 from asdlib.scoring.training_scores import TrainingScores, write_refusal, write_training_scores
 
@@ -23,14 +23,14 @@ FAN = {"machine": "fan", "section": "00", "n_train": "2", "n_test": "3"}
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSettings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShownMachine:
     """Return the settings of a machine with two test clips, of whose variants a has scored it and b has refused it."""
     monkeypatch.chdir(tmp_path)
     audio_table(Path("fan.parquet"), {"test": noise_clips(2, 100, 1)})
     write_training_scores(Path("a.json"), TrainingScores(1.0, 0.9, ["t.wav"], ["source"], [0.5]))
     write_refusal(Path("b.json"), WHY)
-    variants = [ShownVariant(name, {"00": f"{name}.json"}, {}) for name in "ab"]
-    return IllustrateSettings("toy", "here", "fan", None, 1, ["00"], "fan.parquet", variants, [], [], 1, 1, 1)
+    variants = [ShownVariant(name, f"{name}.json", {}) for name in "ab"]
+    return ShownMachine("toy", "here", None, 1, "fan.parquet", variants, [], [], 1, 1, 1, "fan", ["00"])
 
 
 def clip_table(*variants: str, clips: int = 2) -> Path:
@@ -45,7 +45,7 @@ def clip_table(*variants: str, clips: int = 2) -> Path:
     return Path("clips.csv")
 
 
-def test_a_refused_variant_needs_no_rows_of_clips(settings: IllustrateSettings) -> None:
+def test_a_refused_variant_needs_no_rows_of_clips(settings: ShownMachine) -> None:
     scored, refused = settings.variants
     assert (refusal(scored, "00"), refusal(refused, "00")) == (None, WHY)
     assert (scored_somewhere(scored, settings), scored_somewhere(refused, settings)) == (True, False)
@@ -58,14 +58,16 @@ def test_rows_that_a_variant_should_have_are_missed(settings, variants: str, cli
         scored_clips(clip_table(*variants, clips=clips), settings)
 
 
-def test_a_machine_that_all_variants_refuse_needs_no_table(settings: IllustrateSettings) -> None:
+def test_a_machine_that_all_variants_refuse_needs_no_table(settings: ShownMachine) -> None:
     write_refusal(Path("a.json"), WHY)
     assert scored_clips(Path("absent.csv"), settings) == []
 
 
-def test_a_variant_that_refuses_one_of_two_sections_has_scored_somewhere(settings: IllustrateSettings) -> None:
-    both = ShownVariant("c", {"00": "b.json", "01": "a.json"}, {})
-    settings = IllustrateSettings(**{**vars(settings), "sections": ["00", "01"], "variants": [both]})
+def test_a_variant_that_refuses_one_of_two_sections_has_scored_somewhere(settings: ShownMachine) -> None:
+    both = ShownVariant("c", "{section}.json", {})
+    Path("b.json").rename("00.json")
+    Path("a.json").rename("01.json")
+    settings = ShownMachine(**{**vars(settings), "sections": ["00", "01"], "variants": [both]})
     assert scored_somewhere(both, settings)
     assert [refusal(both, section) for section in ("00", "01")] == [WHY, None]
 

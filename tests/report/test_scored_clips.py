@@ -13,13 +13,13 @@ from helpers.audio_tables import audio_table
 from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import CLIP_COLUMNS
 from asdlib.report.selection import scored_clips
-from asdlib.report.settings import IllustrateSettings
+from asdlib.report.settings import ShownMachine
 from asdlib.scoring.training_scores import TrainingScores, write_refusal, write_training_scores
 from asdlib.workflow.typed_settings import typed
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSettings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShownMachine:
     """Write clips.csv with six test clips, two variants and two seeds."""
     monkeypatch.chdir(tmp_path)
     table = audio_table(tmp_path / "fan.parquet", {"test": [np.ones(10, np.int16)] * 6})
@@ -31,10 +31,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSetti
         for variant, seed in (("a", 1), ("a", 2), ("b", 1), ("b", 2)):
             own = row | {"variant": variant, "seed": seed, "domain": "source", "label": "", "attributes": ""}
             writer.writerows({**own, "clip": name, "anomaly_score": 0.5 + n} for n, name in enumerate(names))
-    variants = [{"variant": name, "training_scores": {}, "separators": {}} for name in "ab"]
+    write_training_scores(Path("scored.json"), TrainingScores(1.0, 0.9, ["t.wav"], ["source"], [0.5]))
+    variants = [{"variant": name, "training_scores": "scored.json", "separators": {}} for name in "ab"]
     facts = {"system": "toy", "dataset": "here", "machine": "fan", "year": None, "seed": 1, "sections": ["00"]}
     return typed(
-        IllustrateSettings,
+        ShownMachine,
         facts
         | {
             "audio": "fan.parquet",
@@ -48,16 +49,16 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IllustrateSetti
     )
 
 
-def test_the_rows_of_the_first_seed_are_read(settings: IllustrateSettings) -> None:
+def test_the_rows_of_the_first_seed_are_read(settings: ShownMachine) -> None:
     rows = scored_clips(Path("clips.csv"), settings)
     assert [(row["variant"], row["anomaly_score"]) for row in rows] == [(v, 0.5 + n) for v in "ab" for n in range(6)]
     assert {row["decision"] for row in rows} == {0}
 
 
-def test_a_variant_that_has_refused_the_section_has_no_rows(settings: IllustrateSettings) -> None:
+def test_a_variant_that_has_refused_the_section_has_no_rows(settings: ShownMachine) -> None:
     write_refusal(Path("b.json"), "too few clips: add some")
     write_training_scores(Path("a.json"), TrainingScores(1.0, 0.9, [], [], []))
-    chosen = [replace(one, training_scores={"00": f"{one.variant}.json"}) for one in settings.variants]
+    chosen = [replace(one, training_scores=f"{one.variant}.json") for one in settings.variants]
     path = Path("clips.csv")
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",b," not in line))
     assert {row["variant"] for row in scored_clips(path, replace(settings, variants=chosen))} == {"a"}
@@ -65,9 +66,9 @@ def test_a_variant_that_has_refused_the_section_has_no_rows(settings: Illustrate
         scored_clips(path, settings)
 
 
-def test_the_table_is_empty_if_all_have_refused(settings: IllustrateSettings) -> None:
+def test_the_table_is_empty_if_all_have_refused(settings: ShownMachine) -> None:
     write_refusal(Path("refused.json"), "too few clips: add some")
-    chosen = [replace(one, training_scores={"00": "refused.json"}) for one in settings.variants]
+    chosen = [replace(one, training_scores="refused.json") for one in settings.variants]
     path = Path("clips.csv")
     path.write_text(path.read_text().splitlines(keepends=True)[0])
     assert scored_clips(path, replace(settings, variants=chosen)) == []
@@ -92,7 +93,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(("damage", "complaint"), DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_table_is_refused(settings: IllustrateSettings, damage: Callable[[str], str], complaint: str) -> None:
+def test_a_damaged_table_is_refused(settings: ShownMachine, damage: Callable[[str], str], complaint: str) -> None:
     path = Path("clips.csv")
     before = path.read_text()
     path.write_text(damage(before))

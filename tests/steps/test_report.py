@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from helpers.page_reader import PageReader
+from helpers.refusals import refused
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import score_columns
+from asdlib.report.illustrations import read_illustrations, write_illustrations
 from asdlib.report.settings import ReportSettings
 from asdlib.steps.report import report
 from asdlib.workflow.typed_settings import typed
@@ -57,9 +59,9 @@ def put_part(system: str, clip: str, *views: str, **section: object) -> Path:
             **section,
         }
     ]
-    path = Path(f"results/{system}/report/here/fan.json")
+    path = Path(f"results/{system}/report/here.zip")
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"sections": sections, "clips": clips}))
+    write_illustrations(path, [("fan", {"sections": sections, "clips": clips})])
     return path
 
 
@@ -145,9 +147,9 @@ def test_a_row_without_figures_says_why_on_the_page() -> None:
 
 def test_clips_that_are_only_heard_follow_the_others() -> None:
     part = put_part("toy", "a.wav", "raw")
-    content = json.loads(part.read_text())
+    content = read_illustrations(part, "fan")
     content["clips"].insert(0, {**content["clips"][0], "clip": "b.wav", "shown": []})
-    part.write_text(json.dumps(content))
+    write_illustrations(part, [("fan", content)])
     page = make(toy=part)
     assert [card["data-clip"] for card in page.all("article")] == ["a.wav", "b.wav"]
     assert "1 other clip" in page.text
@@ -230,9 +232,28 @@ def test_a_damaged_table_is_refused(damage: Callable[[str], str], complaint: str
     assert not Path("results/report.html").exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sections": [], "cli', "\0" * 50])
-def test_damaged_illustrations_are_refused(text: str) -> None:
+DAMAGED_PARTS = {
+    "empty": lambda content: b"",
+    "zeros": lambda content: b"\0" * len(content),
+    "cut off": lambda content: content[:-1],
+    "its first half": lambda content: content[: len(content) // 2],
+    "another letter": lambda content: content.replace(b"a.wav", b"b.wav", 1),
+    "another machine": lambda content: content.replace(b"fan.json", b"fun.json"),
+    "packed in an unknown way": lambda content: content.replace(b"\x14\0\0\0\0\0", b"\x14\0\0\0c\0"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_PARTS.values(), ids=DAMAGED_PARTS)
+def test_damaged_illustrations_are_refused(damage: Callable[[bytes], bytes]) -> None:
     part = put_part("toy", "a.wav", "raw")
-    part.write_text(text)
-    with pytest.raises(AsdError, match=r"^results/toy/report/here/fan\.json: cannot be read \(.*\): delete it and"):
-        make(toy=part)
+    before = part.read_bytes()
+    part.write_bytes(damage(before))
+    assert part.read_bytes() != before
+    refused(lambda: make(toy=part), r"results/toy/report/here\.zip: cannot be read \(.*\): delete it and run again")
+
+
+@pytest.mark.parametrize("content", [[], {}, {"sections": []}])
+def test_illustrations_without_their_content_are_refused(content: object) -> None:
+    part = put_part("toy", "a.wav", "raw")
+    write_illustrations(part, [("fan", content)])
+    refused(lambda: make(toy=part), r"results/toy/report/here\.zip: cannot be read \(.*\): delete it and run again")

@@ -507,7 +507,7 @@ def test_settings_are_those_that_the_steps_declare() -> None:
     for block in real.config["checkpoints"].values():
         typed(PublishedFile, block)
     for system in real.recipes.systems:
-        typed(IllustrateSettings, report_inputs.illustrate_settings(real, system, "demo", "fan"))
+        typed(IllustrateSettings, report_inputs.illustrate_settings(real, system, "demo"))
     typed(ReportSettings, report_inputs.report_settings(real))
 
 

@@ -2,27 +2,29 @@
 
 Needs    results/<system>/scores.csv and clips.csv of the config's `systems`, their embeddings, training scores and audio;
          training histories and the records in results/benchmarks/, if there are any
-Makes    results/<system>/report/<dataset>/<machine>.json, results/report.html
+Makes    results/<system>/report/<dataset>.zip, results/report.html
 """
 
 
-# Draw a system's plots of one machine, and select the clips to listen to.
+# Draw a system's plots of the machines of a dataset, one after the other, and select the clips to listen to. All of
+# them are drawn from the system's clips.csv, so a change of one machine makes those of the others again, too.
 rule illustrate:
     input:
         clips=paths.clips(),
-        drawn=lambda w: report_inputs.illustrated(graph, w.system, w.dataset, w.machine),
+        drawn=lambda w: report_inputs.illustrated(graph, w.system, w.dataset),
     output:
         paths.illustrations(),
     log:
-        paths.log("illustrate", "{system}", "{dataset}", "{machine}"),
+        paths.log("illustrate", "{system}", "{dataset}"),
     conda:
         "../../envs/asdlib.yaml"
     resources:
+        # One machine at a time is in memory.
         mem_mb=lambda w, attempt: memory.mb("illustrate", w, 2000, attempt),
-        runtime=lambda w, attempt: 60 * attempt,
+        runtime=lambda w, attempt: (50 + 10 * len(graph.machines(w.dataset))) * attempt,
     params:
         settings=lambda w: as_json(
-            report_inputs.illustrate_settings(graph, w.system, w.dataset, w.machine)
+            report_inputs.illustrate_settings(graph, w.system, w.dataset)
         ),
         code=stage_code.of_step("illustrate"),
         arguments=lambda w, input, output: as_json(

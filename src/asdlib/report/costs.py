@@ -48,7 +48,7 @@ STAGES = {
         SYSTEMS, ("{key}", "*", "{dataset}", "**", "*"), f"{paths.score_folder('{key}', '*', seeded='/**')}/*_section_*"
     ),
     "tabulate": Stage(SYSTEMS, ("{key}",), _beside(paths.scores("{key}"), "*.csv")),
-    "illustrate": Stage(SYSTEMS, ("{key}", "{dataset}", "*"), paths.illustrations("{key}", machine="*")),
+    "illustrate": Stage(SYSTEMS, ("{key}", "{dataset}"), paths.illustrations("{key}")),
 }
 
 

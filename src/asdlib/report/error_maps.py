@@ -33,7 +33,7 @@ def error_maps(one: ErrorMaps, machine: str, section: str, clips: Mapping[str, W
     """
     torch.set_num_threads(1)  # small networks, and the same bytes on every computer
     usual = usual_errors(Path(one.embeddings), section)
-    checkpoint = checkpoints.load(Path(one.weights[section]))
+    checkpoint = checkpoints.load(Path(one.weights_of(section)))
     network = restore_model(checkpoint)
     recipe = Recipe("frontends", checkpoint.recipe["frontend"])
     frontend = FRONTENDS[recipe.kind](**recipe.arguments)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from asdlib.report.charts import Scores
-from asdlib.report.settings import IllustrateSettings
+from asdlib.report.settings import ShownMachine
 from asdlib.report.sounds import Waves
 
 DIGITS = 5  # of a score; decisions are made before rounding
@@ -55,7 +55,7 @@ def _variant(rows: Sequence[Row], drawn: Scores, names: list[str]) -> Row:
     }
 
 
-def error_maps_of(found: Row, waves: Mapping[str, Waves], section: str, settings: IllustrateSettings) -> list[Row]:
+def error_maps_of(found: Row, waves: Mapping[str, Waves], section: str, settings: ShownMachine) -> list[Row]:
     """Return for each autoencoder the maps of its errors, one for each clip of what `explored` returns.
 
     The clips whose sounds are not given have None. Variants that have refused the section are not in `found`, and a

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
@@ -52,7 +53,7 @@ def new_figure(columns: int, width: float = 5.6, height: float = 2.3) -> tuple[F
 def picture(figure: Figure, alt: str) -> Picture:
     """Return a figure as a lossless WebP image; `alt` is the alternative text with its main numbers."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", pil_kwargs=LOSSLESS)
+    FigureCanvasAgg(figure).print_webp(buffer, pil_kwargs=LOSSLESS)  # `savefig` draws a figure with a layout twice
     width, height = figure.canvas.get_width_height()
     return {"source": data_address("image/webp", buffer.getvalue()), "alt": alt, "width": width, "height": height}
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from asdlib.report.settings import MACHINE, TRAINED, IllustrateSettings
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, canonical
+from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.variants import Branch, Variant
 from asdlib.workflow.words import CORPUS, RAW
 from asdlib.workflow.yaml_files import read_yaml
@@ -22,47 +24,39 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def part_paths(graph: Graph) -> list[str]:
     """Return the files of illustrations that the run's report consists of."""
-    return [paths.illustrations(system, *one) for system in graph.config["systems"] for one in graph.run_machines]
+    return [paths.illustrations(system, dataset) for system in graph.config["systems"] for dataset in graph.datasets]
 
 
-def illustrated(graph: Graph, system: str, dataset: str, machine: str) -> list[str]:
-    """Return the files from which a machine's illustrations are drawn."""
-    settings = illustrate_settings(graph, system, dataset, machine)
-    found = [settings["audio"], *(block["path"] for block in settings["maps"])]
-    for variant in settings["variants"]:
-        found += [*variant["training_scores"].values(), *variant["separators"].values()]
-    for block in settings["errors"]:
-        found += block["weights"].values()
-    return list(dict.fromkeys(found))
+def illustrated(graph: Graph, system: str, dataset: str) -> list[str]:
+    """Return the files from which the illustrations of a dataset's machines are drawn."""
+    settings = typed(IllustrateSettings, illustrate_settings(graph, system, dataset))
+    return list(dict.fromkeys(path for machine in settings.machines for path in settings.of(machine).files))
 
 
-def illustrate_settings(graph: Graph, system: str, dataset: str, machine: str) -> dict[str, Any]:
-    """Return the settings of a machine's illustrations: variants and embeddings of the first seed."""
+def illustrate_settings(graph: Graph, system: str, dataset: str) -> dict[str, Any]:
+    """Return the settings of the illustrations of a dataset's machines: variants and embeddings of the first seed."""
     variants = first_variants(graph, system)
-    sections = list(graph.datasets[dataset].machines[machine])
+    first, *_ = graph.machines(dataset)  # its separators are those of every machine of the dataset
     return {
         "system": system,
         "dataset": dataset,
-        "machine": machine,
+        "machines": {machine: list(sections) for machine, sections in graph.datasets[dataset].machines.items()},
         "year": graph.datasets[dataset].year,
         "seed": graph.config["seeds"][0],
-        "sections": sections,
-        "audio": paths.audio(RAW, dataset, machine),
+        "audio": paths.audio(RAW, dataset),
         "variants": [
             {
                 "variant": variant.name,
-                "training_scores": {
-                    s: inputs.scored_file(graph, variant, dataset, machine, s, "training_score") for s in sections
-                },
+                "training_scores": paths.scored("training_score", inputs.score_folder(graph, variant, dataset)),
                 "separators": {
-                    f"separated/{key}": paths.audio(f"separated/{key}", dataset, machine)
-                    for key in separators_for(graph, variant, dataset, machine)
+                    f"separated/{key}": paths.audio(f"separated/{key}", dataset)
+                    for key in separators_for(graph, variant, dataset, first)
                 },
             }
             for variant in variants
         ],
-        "maps": _maps(variants, dataset, machine),
-        "errors": _errors(graph, variants, dataset, machine),
+        "maps": _maps(variants, dataset),
+        "errors": _errors(variants, dataset),
         **graph.config["report"],
     }
 
@@ -73,10 +67,10 @@ def first_variants(graph: Graph, system: str) -> list[Variant]:
     return [variant for variant in graph.variants_of(system) if variant.seed == seed]
 
 
-def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
+def _maps(variants: list[Variant], dataset: str) -> list[dict[str, Any]]:
     """Return the embeddings to draw, with the representation that the backend reads; shared ones appear once."""
     found: dict[tuple, dict[str, Any]] = {}
-    for variant, branch, view, path in _read(variants, dataset, machine):
+    for variant, branch, view, path in _read(variants, dataset):
         representation = branch.backend.settings.get("representation")
         name = f"{representation or 'representations'} of {branch.model.key}, {view}"
         block = {"path": path, "representation": representation, "name": name, "variants": []}
@@ -84,27 +78,25 @@ def _maps(variants: list[Variant], dataset: str, machine: str) -> list[dict[str,
     return list(found.values())
 
 
-def _errors(graph: Graph, variants: list[Variant], dataset: str, machine: str) -> list[dict[str, Any]]:
-    """Return the autoencoders whose errors are drawn, with their weights for each section; shared ones appear once."""
+def _errors(variants: list[Variant], dataset: str) -> list[dict[str, Any]]:
+    """Return the autoencoders whose errors are drawn, with the pattern of their weights; shared ones appear once."""
     found: dict[str, dict[str, Any]] = {}
-    for variant, branch, view, path in _read(variants, dataset, machine):
+    for variant, branch, view, path in _read(variants, dataset):
         model = branch.model
         if model.kind not in MAPPED or model.frontend.kind != BANDED:
             continue
-        own = inputs.section_models(graph, model, dataset, machine)
-        only = inputs.all_weights(graph, model, dataset, machine)[0]
-        weights = {section: own.get(section, only) for section in graph.datasets[dataset].machines[machine]}
+        weights = inputs.weights(model, dataset, TRAINED if model.of_sections else MACHINE)
         block = {"name": model.key, "view": view, "weights": weights, "embeddings": path, "variants": []}
         users = found.setdefault(path, block)["variants"]
         users += [variant.name] if variant.name not in users else []
     return list(found.values())
 
 
-def _read(variants: list[Variant], dataset: str, machine: str) -> Iterator[tuple[Variant, Branch, str, str]]:
-    """Yield every variant with each of its branches, views and embeddings."""
+def _read(variants: list[Variant], dataset: str) -> Iterator[tuple[Variant, Branch, str, str]]:
+    """Yield every variant with each of its branches, views and patterns of embeddings."""
     for variant in variants:
         read = [(branch, view) for branch in variant.branches for view in branch.views]
-        for (branch, view), path in zip(read, inputs.embeddings_of(variant, dataset, machine), strict=True):
+        for (branch, view), path in zip(read, inputs.embeddings_of(variant, dataset, MACHINE), strict=True):
             yield variant, branch, view, path
 
 

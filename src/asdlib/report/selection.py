@@ -10,13 +10,13 @@ import numpy as np
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import read_clip_scores
-from asdlib.report.settings import IllustrateSettings, ShownVariant
+from asdlib.report.settings import ShownMachine, ShownVariant
 from asdlib.scoring.training_scores import read_refusal
 
 Row = dict[str, Any]
 
 
-def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
+def scored_clips(path: Path, settings: ShownMachine) -> list[Row]:
     """Return a machine's rows of clips.csv for the first seed.
 
     Raise AsdError unless there is one row for every test clip and variant that has scored the section. The table may be
@@ -29,12 +29,12 @@ def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
     rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
     found = Counter((row["variant"], row["section"], row["clip"]) for row in rows)
     for clip in ClipTable(Path(settings.audio)).clips("test").to_pylist():
+        if clip["section"] not in settings.sections:
+            continue
         name = clip["source_file"].rpartition("/")[2]
         for variant in settings.variants:
-            if refusal(variant, clip["section"]):
-                continue
             count = found[variant.variant, clip["section"], name]
-            if clip["section"] in settings.sections and count != 1:
+            if count != 1 and not refusal(variant, clip["section"]):
                 what = f"{count} rows of {settings.machine}/{name} for variant {variant.variant}"
                 raise AsdError(f"{path}: has {what}: delete it and run again")
     return rows
@@ -42,10 +42,10 @@ def scored_clips(path: Path, settings: IllustrateSettings) -> list[Row]:
 
 def refusal(variant: ShownVariant, section: str) -> str | None:
     """Return why a variant has scored no clip of a section; None if it has."""
-    return read_refusal(Path(variant.training_scores[section])) if section in variant.training_scores else None
+    return read_refusal(Path(variant.training_scores_of(section)))
 
 
-def scored_somewhere(variant: ShownVariant, settings: IllustrateSettings) -> bool:
+def scored_somewhere(variant: ShownVariant, settings: ShownMachine) -> bool:
     """Return whether a variant has scored a section; otherwise its views and embeddings may not have been made."""
     return not all(refusal(variant, section) for section in settings.sections)
 

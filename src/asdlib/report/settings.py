@@ -1,19 +1,26 @@
 """The settings of the steps `illustrate` and `report`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from asdlib.workflow.paths import of_section
+
+# In a pattern of files: the machine, the section, and what stands for the machine in the path of a model that each
+# section of a machine may have.
+MACHINE, SECTION, TRAINED = "{machine}", "{section}", "{trained}"
 
 
 @dataclass(frozen=True)
 class ShownVariant:
-    """A variant of a system.
-
-    `training_scores` are {section: file of training scores}, `separators` {view: file of separated clips}.
-    """
+    """A variant of a system: the pattern of its files of training scores, and {view: file of separated clips}."""
 
     variant: str
-    training_scores: dict[str, str]
+    training_scores: str
     separators: dict[str, str]
+
+    def training_scores_of(self, section: str) -> str:
+        """Return the file of training scores of a section."""
+        return self.training_scores.replace(SECTION, section)
 
 
 @dataclass(frozen=True)
@@ -30,19 +37,23 @@ class EmbeddingMap:
 class ErrorMaps:
     """An autoencoder whose errors over time and frequency are drawn: its name, the view it reads, and its variants.
 
-    `weights` are {section: file}. `embeddings` have the errors of the training clips.
+    `weights` is the pattern of its files. `embeddings` have the errors of the training clips.
     """
 
     name: str
     view: str
-    weights: dict[str, str]
+    weights: str
     embeddings: str
     variants: list[str]
 
+    def weights_of(self, section: str) -> str:
+        """Return the file of weights by which the clips of a section are embedded."""
+        return self.weights.replace(SECTION, section)
+
 
 @dataclass(frozen=True)
-class IllustrateSettings:
-    """What is shown of a machine.
+class Shown:
+    """What is shown of a machine of a system.
 
     `points` training clips are on a map. The `clips` most and least anomalous clips of each variant have players, and
     so have `players` further ones of the machine.
@@ -50,10 +61,8 @@ class IllustrateSettings:
 
     system: str
     dataset: str
-    machine: str
     year: int | None  # of the challenge, which decides the official definition
     seed: int
-    sections: list[str]
     audio: str
     variants: list[ShownVariant]
     maps: list[EmbeddingMap]
@@ -61,6 +70,57 @@ class IllustrateSettings:
     clips: int
     players: int
     points: int
+
+
+@dataclass(frozen=True)
+class ShownMachine(Shown):
+    """One machine, with the paths of its files; only in those of a section, the section is still to be named."""
+
+    machine: str
+    sections: list[str]
+
+    @property
+    def files(self) -> list[str]:
+        """The files from which the machine's illustrations are drawn; some are repeated."""
+        return [
+            self.audio,
+            *(one.path for one in self.maps),
+            *(path for one in self.variants for path in one.separators.values()),
+            *(one.training_scores_of(section) for one in self.variants for section in self.sections),
+            *(one.weights_of(section) for one in self.errors for section in self.sections),
+        ]
+
+
+@dataclass(frozen=True)
+class IllustrateSettings(Shown):
+    """What is shown of the machines of a dataset, {machine: sections}: patterns of files instead of their paths.
+
+    The settings of a job are one argument of a command, which is too short for the paths of a hundred machines.
+    """
+
+    machines: dict[str, list[str]]
+
+    def of(self, machine: str) -> ShownMachine:
+        """Return what is shown of one of the machines."""
+        sections = self.machines[machine]
+        trained = of_section(machine, SECTION) if len(sections) > 1 else machine
+
+        def at(pattern: str) -> str:
+            return pattern.replace(MACHINE, machine).replace(TRAINED, trained)
+
+        def separated(variant: ShownVariant) -> dict[str, str]:
+            return {view: at(pattern) for view, pattern in variant.separators.items()}
+
+        own = {name: value for name, value in vars(self).items() if name != "machines"} | {
+            "audio": at(self.audio),
+            "variants": [
+                replace(one, training_scores=at(one.training_scores), separators=separated(one))
+                for one in self.variants
+            ],
+            "maps": [replace(one, path=at(one.path)) for one in self.maps],
+            "errors": [replace(one, weights=at(one.weights), embeddings=at(one.embeddings)) for one in self.errors],
+        }
+        return ShownMachine(**own, machine=machine, sections=sections)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Draw a system's plots of one machine and select the clips that the report plays."""
+"""Draw a system's plots of the machines of a dataset and select the clips that the report plays."""
 
 import logging
 from pathlib import Path
@@ -14,7 +14,7 @@ from asdlib.report.explorer import error_maps_of, explored, rankings
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
 from asdlib.report.selection import ends, foremost, refusal, scored_clips, scored_somewhere, spread
-from asdlib.report.settings import IllustrateSettings, ShownVariant
+from asdlib.report.settings import IllustrateSettings, ShownMachine, ShownVariant
 from asdlib.report.sounds import Waves, read_clips, sounds_of
 from asdlib.scoring.training_scores import read_training_scores
 from asdlib.workflow.words import RAW
@@ -24,12 +24,17 @@ _log = logging.getLogger(__name__)
 
 
 def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
-    """Write `out` (JSON): ROC curves, histograms, embedding maps, scores of all clips, and some clips to hear.
+    """Write `out`: ROC curves, histograms, embedding maps, scores of all clips, and some clips to hear.
 
-    `clips` is the system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds,
-    only the first one is drawn. A variant that has refused a section, because it has too few training clips, is left
-    out there.
+    `out` has a file (JSON) for each machine of the dataset, of which one at a time is in memory. `clips` is the
+    system's clips.csv. Labels and domains of test clips are only displayed. If there are several seeds, only the first
+    one is drawn. A variant that has refused a section, because it has too few training clips, is left out there.
     """
+    write_illustrations(out, ((machine, _machine(clips, settings.of(machine))) for machine in settings.machines))
+
+
+def _machine(clips: Path, settings: ShownMachine) -> Row:
+    """Return the illustrations of a machine."""
     rows = scored_clips(clips, settings)
     sections, shown = [], []
     for section in settings.sections:
@@ -58,8 +63,8 @@ def illustrate(clips: Path, out: Path, settings: IllustrateSettings) -> None:
         one["explored"]["errors"] = error_maps_of(one["explored"], waves, one["section"], settings)
     players = _clips(shown, heard, waves, settings)
     facts = {name: getattr(settings, name) for name in ("system", "dataset", "machine", "seed")}
-    write_illustrations(out, {**facts, "sections": sections, "clips": players})
     _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len(players))
+    return {**facts, "sections": sections, "clips": players}
 
 
 def _of(rows: list[Row], variant: str, section: str) -> list[Row]:
@@ -67,7 +72,7 @@ def _of(rows: list[Row], variant: str, section: str) -> list[Row]:
 
 
 def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
-    train = read_training_scores(Path(variant.training_scores[section]))
+    train = read_training_scores(Path(variant.training_scores_of(section)))
     return Scores(
         variant.variant,
         scores=np.array([row["anomaly_score"] for row in rows]),
@@ -79,7 +84,7 @@ def _scores(rows: list[Row], variant: ShownVariant, section: str) -> Scores:
     )
 
 
-def _maps(settings: IllustrateSettings, section: str, scored: set[str]) -> list[Row]:
+def _maps(settings: ShownMachine, section: str, scored: set[str]) -> list[Row]:
     """Return a map of every model's embeddings, the variants that use them, and in which bands clips are strange.
 
     A model that only variants without scores use may have no embeddings.
@@ -96,7 +101,7 @@ def _maps(settings: IllustrateSettings, section: str, scored: set[str]) -> list[
     ]
 
 
-def _waves(rows: list[Row], settings: IllustrateSettings) -> dict[str, Waves]:
+def _waves(rows: list[Row], settings: ShownMachine) -> dict[str, Waves]:
     """Return the sounds of the clips of some rows, as recorded and as separated for variants that have scores."""
     paths = {RAW: Path(settings.audio)}
     scored = [variant for variant in settings.variants if scored_somewhere(variant, settings)]
@@ -104,7 +109,7 @@ def _waves(rows: list[Row], settings: IllustrateSettings) -> dict[str, Waves]:
     return read_clips(paths, {row["clip"] for row in rows})
 
 
-def _clips(shown: list[Row], heard: list[Row], waves: dict[str, Waves], settings: IllustrateSettings) -> list[Row]:
+def _clips(shown: list[Row], heard: list[Row], waves: dict[str, Waves], settings: ShownMachine) -> list[Row]:
     """Return every clip once, with its sounds and the variants for which it is shown.
 
     Clips that are only `heard` have the sound as recorded.

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSettings) -> None:
-    """Write the page `out` from the systems' scores.csv and the illustrations of every system and machine.
+    """Write the page `out` from the systems' scores.csv and the illustrations of every system and dataset.
 
     Training histories and the jobs' records are read from `results/`; missing files are skipped.
     """
@@ -44,22 +44,22 @@ def report(scores: list[Path], parts: list[Path], out: Path, settings: ReportSet
 
 
 class _Parts:
-    """The illustrations; each file is read only when the page needs it."""
+    """The illustrations; those of a machine are read only when the page needs them."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
 
     def of(self, system: str, dataset: str, machine: str) -> Block:
         """Return a system's illustrations of one machine."""
-        (path,) = (path for path in self._at(dataset, machine) if path.parts[-4] == system)
-        return read_illustrations(path)
+        (path,) = (path for path in self._of(dataset) if path.parts[-3] == system)
+        return read_illustrations(path, machine)
 
     def clips(self, dataset: str, machine: str) -> Iterator[Block]:
         """Yield the clips of a machine that are shown for any system."""
-        return joined_clips(self._at(dataset, machine))
+        return joined_clips(self._of(dataset), machine)
 
-    def _at(self, dataset: str, machine: str) -> list[Path]:
-        return [path for path in self._paths if (path.parent.name, path.stem) == (dataset, machine)]
+    def _of(self, dataset: str) -> list[Path]:
+        return [path for path in self._paths if path.name.removesuffix(".zip") == dataset]
 
 
 def _dataset(rows: pd.DataFrame, name: str, machines: list[str]) -> Block:

@@ -184,9 +184,9 @@ def files(system: str = "{system}") -> str:
     return f"results/{system}/files.csv"
 
 
-def illustrations(system: str = "{system}", dataset: str = "{dataset}", machine: str = "{machine}") -> str:
-    """Return the file with a system's plots and sounds of a machine, for the report."""
-    return f"results/{system}/report/{dataset}/{machine}.json"
+def illustrations(system: str = "{system}", dataset: str = "{dataset}") -> str:
+    """Return the file with a system's plots and sounds of the machines of a dataset, for the report."""
+    return f"results/{system}/report/{dataset}.zip"
 
 
 # --- records of jobs ------------------------------------------------------------------------------------------------
