@@ -52,7 +52,7 @@ def test_a_job_converts_lists_and_arrays_without_pandas(tmp_path: Path) -> None:
 
 STEP = """
 import gc
-import asdlib.runtime.uncollected_imports
+import asdlib.runtime.job_start
 before = gc.get_stats()
 from asdlib.steps.command import run
 assert gc.get_stats() == before

@@ -11,7 +11,7 @@ from asdlib.runtime import quick_end
 
 SRC = Path(quick_end.__file__).parents[2]
 JOB = """
-import asdlib.runtime.uncollected_imports
+import asdlib.runtime.job_start
 import atexit, ctypes, os, sys, threading, time
 from asdlib.errors import AsdError
 from asdlib.steps.command import run

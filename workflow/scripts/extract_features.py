@@ -1,6 +1,6 @@
 """Rule extract_features: see src/asdlib/steps/extract_features.py."""
 
-import asdlib.runtime.uncollected_imports  # noqa: F401
+import asdlib.runtime.job_start  # noqa: F401
 from asdlib.steps.command import run
 from asdlib.steps.extract_features import extract_features
 

@@ -32,7 +32,7 @@ def hidden(*names: str) -> Iterator[None]:
 
 
 def keep_imports() -> None:
-    """Look for garbage from now on, but not among what was imported after `asdlib.runtime.uncollected_imports`.
+    """Look for garbage from now on, but not among what was imported after `asdlib.runtime.job_start`.
 
     In a process that has not imported that module, nothing changes.
     """
