@@ -112,7 +112,7 @@ def _print(what: str, found: Series) -> None:
                            for name, places in (("wall", 1), ("cpu", 1), ("peak_mb", 0)))  # fmt: skip
         more = 1024 * (costs[-1].peak_mb - costs[-2].peak_mb) / (sizes[-1] - sizes[-2]) if costs[1:] else math.nan
         disk = found[sizes[-1]][job][1] / 1024 / sizes[-1]
-        print(f"| {job} | {wall} | {cpu} | {exponent(sizes, [cost.cpu for cost in costs])} | {peak} | {more:.1f} | "
+        print(f"| {job} | {wall} | {cpu} | {exponent(sizes, [cost.cpu for cost in costs])} | {peak} | {more:z.1f} | "
               f"{disk:.2f} |", flush=True)  # fmt: skip
 
 

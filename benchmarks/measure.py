@@ -17,9 +17,14 @@ class Cost:
     peak_mb: float
 
 
-def run(command: list[str], core: int | None = None) -> Cost:
-    """Run a command and return its cost; `core` is the number of the only core that it may use."""
+def run(command: list[str], core: int | None = None, threads: int | None = None) -> Cost:
+    """Run a command and return its cost.
+
+    `core` is the number of the only core that it may use. Libraries use as many `threads` as Snakemake would let a job.
+    """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "src")}
+    if threads:
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     pinned = ["taskset", "-c", str(core)] if core is not None else []
     start = time.monotonic()
     process = subprocess.Popen(pinned + command, stdout=subprocess.DEVNULL, env=environment)

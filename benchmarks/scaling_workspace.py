@@ -56,7 +56,7 @@ class Workspace:
         start = time.time_ns()
         command = [sys.executable, "-P", str(ROOT / "workflow" / "scripts" / f"{step}.py"), str(job)]
         with chdir(self.folder):
-            cost = run([*command, "--log", "job.log"])
+            cost = run([*command, "--log", "job.log"], threads=1)
         results = self.folder / paths.RESULTS
         files = [one for one in results.rglob("*") if one.relative_to(results).parts[0] not in NOT_COUNTED]
         written = [one.stat() for one in files if one.is_file()]
