@@ -72,7 +72,7 @@ def test_more_jobs_are_ready_than_fit_and_only_those_that_fail_are_tried_again(c
     for folder in (checkout.folder, waiting.folder):
         shutil.copy2(ROOT / "tests" / "end_to_end" / "tiny.smk", folder)
     with waiting.start(*call_of_tiny(1, "8", "9")) as one_by_one:
-        printed = checkout.run(*call_of_tiny(3, *"1247", "gpus"))
+        printed = checkout.run(*call_of_tiny(3, *"1247", "gpus"), anew=True)
         one_by_one.finish()
     assert printed.count("Trying to restart job") == 3
     started = checkout.read("started").decode().splitlines()
@@ -152,7 +152,7 @@ def test_scores_of_a_machine_can_be_one_job_and_only_those_that_are_missing_are_
         kept = {path: path.stat().st_mtime_ns for path in set(scores) - set(missing)}
         for path in (*missing, checkout.folder / TABLES):
             path.unlink()
-        printed = checkout.run(TABLES, *THROUGH_SLURM)
+        printed = checkout.run(TABLES, *THROUGH_SLURM, anew=True)
         assert printed.count("has been submitted with SLURM jobid") == 1
         assert printed.count("Finished jobid") == len(missing) + 1  # and the table
         assert kept == {path: path.stat().st_mtime_ns for path in kept}

@@ -47,7 +47,7 @@ def official_score(checkout: Checkout) -> str:
 def test_a_package_of_two_variants(copy: Checkout, capsys: pytest.CaptureFixture) -> None:
     settings = copy.folder / "settings.yaml"
     settings.write_text(settings.read_text() + BLOCK)
-    copy.run("submission")
+    copy.run("submission", anew=True)
     assert "our evaluator reproduces the figures" in copy.read("results/logs/submission/submission.log").decode()
     with zipfile.ZipFile(copy.folder / "results/submission/task2.zip") as package:
         labels = {name.split("/")[1] for name in package.namelist()}

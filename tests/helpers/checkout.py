@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from helpers import job_server
 from helpers.snakemake_server import Started, run_snakemake, start_snakemake
 from helpers.toy_recordings import make_machine
 
@@ -102,10 +103,15 @@ class Checkout:
             )
         return Run(process, log)
 
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run Snakemake until it ends and return its output."""
+    def run(self, *arguments: str, fails: bool = False, anew: bool = False) -> str:
+        """Run Snakemake until it ends and return its output.
+
+        Its jobs are forks of the tests' server of jobs. With `anew`, each is a new Python, as in `start`.
+        """
         log = self._log()
-        code = run_snakemake(self._call(*arguments), self.folder, _clean_environment(), log)
+        forks_jobs = not (anew or "--dry-run" in arguments)
+        environment = {**_clean_environment(), **(job_server.environment() if forks_jobs else {})}
+        code = run_snakemake(self._call(*arguments), self.folder, environment, log)
         assert (code != 0) == fails, f"exit code {code}:\n{log.read_text()}"
         return log.read_text()
 
