@@ -22,7 +22,11 @@ COLUMNS = (
     "false_alarms,recall,precision,f1,promised,reported_auc_source,reported_auc_target,reported_pauc,reported_hmean,"
     "n_train,n_test,n_labelled,n_normal,seed,recipe,note"
 )
-SHORT = "override: {models: {dense_ae: {hidden: 8, training: {epochs: 1, batch_size: 64}}}}\nprepare: {seconds: 1.0}\n"
+SHORT = """
+threads: 1 # more than the cores that other tests leave free would wait for each other
+prepare: {seconds: 1.0}
+override: {models: {dense_ae: {hidden: 8, training: {epochs: 1, batch_size: 64}}}}
+"""
 # The demo at the size of a test: the settings of a declared dataset can be overridden like any other.
 DEMO = """
 data: demo
