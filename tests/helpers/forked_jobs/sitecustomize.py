@@ -14,7 +14,8 @@ if SERVER and len(sys.orig_argv) > 2 and "/workflow/scripts/" in sys.orig_argv[2
     import socket
 
     environment = {name: value for name, value in os.environ.items() if name != "JOB_SERVER"}
-    job = {"arguments": sys.orig_argv[2:], "folder": os.getcwd(), "environment": environment, "path": sys.path}
+    folder = os.getcwd()  # noqa: PTH109 (importing pathlib takes as long as the rest)
+    job = {"arguments": sys.orig_argv[2:], "folder": folder, "environment": environment, "path": sys.path}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(SERVER)
         socket.send_fds(server, [json.dumps(job).encode()], [0, 1, 2])
