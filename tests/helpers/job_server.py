@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -70,6 +71,7 @@ def _serve(path: str) -> dict[str, Any] | None:
             for output in outputs:
                 os.close(output)
             clients[os.pidfd_open(process)] = client
+    shutil.rmtree(Path(path).parent)
     return None
 
 

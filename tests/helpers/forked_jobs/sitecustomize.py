@@ -19,7 +19,7 @@ if SERVER and len(sys.orig_argv) > 2 and "/workflow/scripts/" in sys.orig_argv[2
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(SERVER)
         socket.send_fds(server, [json.dumps(job).encode()], [0, 1, 2])
-        code = int(server.recv(16))
+        code = int(server.recv(16) or 1)  # nothing if the server is gone
     if code < 0:
         os.kill(os.getpid(), -code)
     os._exit(code)
