@@ -59,10 +59,8 @@ def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
 
 def call_of_tiny(jobs: int, *names: str) -> tuple[str, ...]:
     """Return Snakemake's arguments to run jobs of tiny.smk, at most `jobs` at a time."""
-    # The plugin looks at the queue after this time and then ever more seldom. A job takes 5 s on an idle machine.
-    soon = ("--slurm-init-seconds-before-status-checks", "12")
     files = [f"tiny/{name}.txt" for name in names]
-    return (*files, "--snakefile", "tiny.smk", "--jobs", str(jobs), *THROUGH_SLURM, *soon)
+    return (*files, "--snakefile", "tiny.smk", "--jobs", str(jobs), *THROUGH_SLURM)
 
 
 def test_more_jobs_are_ready_than_fit_and_only_those_that_fail_are_tried_again(checkout: Checkout) -> None:

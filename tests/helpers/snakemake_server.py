@@ -7,6 +7,7 @@ Run as a script, it is the server: it reads questions from standard input, one J
 a call, when it ends or as soon as it has begun, or the number of a process, whether it has ended.
 """
 
+import asyncio
 import gc
 import importlib
 import json
@@ -32,6 +33,7 @@ IMPORTED = (
     "snakemake.profiles",
     "snakemake.report.html_reporter",
     "snakemake.workflow",
+    "snakemake_interface_executor_plugins.executors.remote",
 )  # Snakemake itself imports most of them when a call needs them, thus in each fork
 
 
@@ -146,9 +148,19 @@ def _become(call: dict[str, Any]) -> None:
     sys.argv = ["snakemake", *call["arguments"]]
 
 
+def _look_at_the_queue_often() -> None:
+    """Let Snakemake look for submitted jobs that have ended every two seconds.
+
+    The plugin for SLURM waits ten seconds longer after each look in vain, which is more than most jobs of tests take.
+    """
+    remote = sys.modules["snakemake_interface_executor_plugins.executors.remote"]
+    remote.RemoteExecutor.sleep = lambda _: asyncio.sleep(2)
+
+
 if __name__ == "__main__":
     for module in IMPORTED:
         importlib.import_module(module)
+    _look_at_the_queue_often()
     gc.freeze()  # otherwise every fork would search all that was imported for garbage: a third of a dry run's time
     _serve()
     importlib.import_module("snakemake.cli").main()
