@@ -236,7 +236,6 @@ rule augment:
         paths.log("augment", "{augmentation}", "{dataset}", "{machine}"),
     conda:
         "../../envs/asdlib.yaml"
-    threads: 2
     resources:
         mem_mb=lambda w, attempt: memory.mb("augment", w, 2000, attempt),
         runtime=lambda w, attempt: 60 * attempt,
