@@ -1,6 +1,10 @@
 """The official baseline's autoencoder; parity with its outputs is tested in tests/parity."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -196,3 +200,31 @@ def test_a_single_clip_cannot_be_left_out() -> None:
     examples = model.examples(clips(torch.randn(1, 12, 3), [12], ["source"]))
     batches = [examples.batch(torch.arange(len(examples)))]
     assert model.finish(batches, [], torch.zeros(1)).keys() == {"mse", "mahalanobis"}
+
+
+FINISH = """
+import torch
+from helpers.model_clips import clips
+from asdlib.models.dense_autoencoder import DenseAutoencoder
+
+def peak() -> int:
+    status = open("/proc/self/status", encoding="ascii").read()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+torch.set_num_threads(1)
+model = DenseAutoencoder().eval()
+examples = model.examples(clips(torch.randn(400, 309, 128).half(), [309] * 400, ["source"] * 400))
+batches = [examples.batch(part) for part in torch.arange(0, len(examples), 300).split(256)]
+before = peak()
+assert "mahalanobis_left_out" in model.finish(batches, [], torch.zeros(1))
+print(peak() - before)
+"""
+
+
+def test_the_residuals_of_clips_that_are_left_out_do_not_stay_in_memory() -> None:
+    """They would take 200 MB, and what is kept of the clips 26. It needs a process with no memory to reuse."""
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(tests), str(tests.parent / "src")])
+    command = [sys.executable, "-c", FINISH]
+    found = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True, capture_output=True, text=True)
+    assert int(found.stdout) < 100, "MB"

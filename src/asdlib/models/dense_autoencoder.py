@@ -146,9 +146,10 @@ class DenseAutoencoder(nn.Module):
     def _left_out(self, shares: ClipShares) -> Tensor:
         """Return the scores of the training clips, with and without their shares in the scatter of their domain."""
         clips, device = self._clips, self.cov_source.device
-        pairs = zip(clips.features, clips.frames.tolist(), strict=True)
-        residuals = (self.residuals(self._vectors(send(clip[:frames], device).float())) for clip, frames in pairs)
-        means = torch.stack([rows.mean(0) for rows in residuals])
+        # Made first: small results behind the residuals of each clip would keep all their memory from being reused.
+        means = torch.empty(len(clips.frames), self.bands, device=device)
+        for mean, clip, frames in zip(means, clips.features, clips.frames.tolist(), strict=True):
+            mean.copy_(self.residuals(self._vectors(send(clip[:frames], device).float())).mean(0))
         distances = self.distances(means)
         left_out = distances.clone()
         for domain, scatter in enumerate((self.cov_source, self.cov_target)):
