@@ -26,8 +26,8 @@ datasets:
     source: {train_source: 3, train_target: 2, test_per_cell: 1, supplements: 1, seconds: 1.0}
     machines: [fan]
 """
-# Too little for the first attempt, since a job starts Snakemake, which starts torch. The second gets twice as much.
-# SLURM looks at the memory once a second; PyTorch alone takes more than the first attempt has until the job ends.
+# Too little for the first attempt, and eight times as much for the second. SLURM looks at the memory once a second, and
+# a job takes more than the first attempt has from the import of PyTorch until it ends.
 TIGHT = "  extract_features: {mem_mb: 250 * attempt ** 3}\n"
 
 

@@ -10,7 +10,7 @@ import resource
 import time
 from pathlib import Path
 
-BEGUN = time.monotonic()  # the script of a job imports this module first
+BEGUN = time.monotonic()  # `job_start` imports this module, before anything else is imported
 STATUS = Path("/proc/self/status")
 
 
