@@ -30,6 +30,7 @@ SETTINGS = """
 data: toy
 device: cpu
 threads: 1
+fork_jobs: false # a run may be given the server that many runs share: helpers/job_server.py
 memory: 1100 # MB: 1.3 times the highest peak of a toy
 prepare: {seconds: 1.0}
 override:
@@ -106,7 +107,7 @@ class Checkout:
     def run(self, *arguments: str, fails: bool = False, anew: bool = False) -> str:
         """Run Snakemake until it ends and return its output.
 
-        Its jobs are forks of the tests' server of jobs. With `anew`, each is a new Python, as in `start`.
+        Its jobs are forks of a server that runs share. With `anew`, each is a new Python, as in `start`.
         """
         log = self._log()
         forks_jobs = not (anew or "--dry-run" in arguments)

@@ -1,100 +1,41 @@
-"""A process that has imported what the jobs of the workflow import, and runs each job in a fork of its own.
+"""Servers of jobs in the tests. Many runs share one: starting one for each would take longer than their toy jobs."""
 
-Importing PyTorch takes much longer than any toy job. The server imports nothing of asdlib: every fork finds the library
-of its checkout, as a job does. Snakemake, the rule's shell command, the job's file, the script, its log, its record and
-its exit code are the real ones. What differs: modules of other libraries are there already, all jobs of a server hash
-texts alike, and whatever ends the process that the shell has started kills the job.
-
-Run as a script, it is the server, which listens at a socket until its standard input ends.
-"""
-
-import gc
-import importlib
-import json
-import os
-import runpy
-import select
-import shutil
-import signal
+import secrets
 import socket
 import subprocess
-import sys
-import tempfile
-from contextlib import suppress
+import time
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-CLIENT = Path(__file__).parent / "forked_jobs"  # its sitecustomize hands a job over
-MESSAGE = 2**20  # bytes; a job's environment takes a hundredth
-IMPORTED = ("numpy", "pyarrow.parquet", "soundfile", "torch", "torch._dynamo", "yaml")
+from asdlib.runtime import job_client, job_server
 
 
 def environment() -> dict[str, str]:
-    """Return the variables with which the jobs of a run are forks of this process's server."""
-    return {"JOB_SERVER": _server(), "PYTHONPATH": str(CLIENT)}
+    """Return the variable with which the jobs of a run are forks of this process's server."""
+    return {job_client.VARIABLE: _shared()[0]}
+
+
+def forks() -> list[int]:
+    """Return the processes that run jobs of this process's server."""
+    server = _shared()[1].pid
+    return [int(fork) for fork in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+
+
+def start() -> tuple[str, subprocess.Popen]:
+    """Start a server, wait until it serves, and return its name and its process; closing its input ends it."""
+    name = secrets.token_hex(8)
+    process = job_server.launch(name)
+    while not _serves(name):
+        assert process.poll() is None, "the server of jobs has not started"
+        time.sleep(0.1)
+    return name, process
+
+
+def _serves(name: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        return client.connect_ex(job_client.address(name)) == 0
 
 
 @cache
-def _server() -> str:
-    """Start the server and return the path of its socket."""
-    path = str(Path(tempfile.mkdtemp()) / "jobs")
-    command = [sys.executable, "-P", "-X", "utf8", __file__, path]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout.read(1), "the server of jobs has not started"
-    return path
-
-
-def _serve(path: str) -> dict[str, Any] | None:
-    """Fork for every job until standard input ends; return the job in the fork that is to become it."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(path)
-    listener.listen()
-    os.write(1, b".")
-    clients: dict[int, socket.socket] = {}  # by the descriptor of the job's process
-    while sys.stdin not in (ready := select.select([listener, sys.stdin, *clients, *clients.values()], [], [])[0]):
-        for job, client in list(clients.items()):
-            if job in ready:
-                _tell(client, os.waitid(os.P_PIDFD, job, os.WEXITED))
-                os.close(job)
-                del clients[job]
-            elif client in ready:  # it has ended
-                signal.pidfd_send_signal(job, signal.SIGKILL)
-        if listener in ready:
-            client, _ = listener.accept()
-            message, outputs, *_ = socket.recv_fds(client, MESSAGE, 3)
-            process = os.fork()
-            if process == 0:
-                for target, source in enumerate(outputs):
-                    os.dup2(source, target)
-                return json.loads(message)
-            for output in outputs:
-                os.close(output)
-            clients[os.pidfd_open(process)] = client
-    shutil.rmtree(Path(path).parent)
-    return None
-
-
-def _tell(client: socket.socket, end: os.waitid_result) -> None:
-    """Tell a client how its job has ended: the exit code, or the number of the signal as a negative one."""
-    with client, suppress(BrokenPipeError):
-        client.send(str(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status).encode())
-
-
-def _become(job: dict[str, Any]) -> None:
-    """Make this process look like a Python that was started for the job."""
-    os.chdir(job["folder"])
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    sys.argv = job["arguments"]
-    sys.path[:] = job["path"]
-    sys.modules["numpy"].random.seed()  # otherwise, jobs that forget to would all draw the same numbers
-
-
-if __name__ == "__main__":
-    for module in IMPORTED:
-        importlib.import_module(module)
-    gc.freeze()  # otherwise every fork would search all that was imported for garbage
-    if job := _serve(sys.argv[1]):
-        _become(job)
-        runpy.run_path(sys.argv[0], run_name="__main__")
+def _shared() -> tuple[str, subprocess.Popen]:
+    return start()

@@ -113,3 +113,23 @@ def test_what_was_found_is_one_line() -> None:
     assert local_run.in_words({"gpu": 1}) == "found here: 1 GPU (other limits: --resources gpu=N)"
     both = "found here: no GPU, 9,000 MB of memory for jobs (other limits: --resources gpu=N mem_mb=N)"
     assert local_run.in_words({"gpu": 0, "mem_mb": 9000}) == both
+
+
+@pytest.mark.parametrize(
+    ("limits", "asks_for_gpus", "deployed", "forks"),
+    [
+        ({}, False, (), True),  # device: cpu
+        ({"gpu": 0}, True, (), True),  # no GPU was found
+        ({"gpu": 1}, True, (), False),
+        ({}, True, (), False),  # --resources gpu=2: the jobs may use GPUs
+        ({}, False, ("conda",), False),
+        ({"gpu": 0}, True, ("apptainer",), False),
+    ],
+)
+def test_jobs_are_forks_unless_they_use_a_gpu_or_other_libraries(limits, asks_for_gpus, deployed, forks) -> None:
+    assert local_run.can_fork(limits, asks_for_gpus, deployed) == forks
+
+
+def test_jobs_are_forks_only_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not local_run.can_fork({}, False, ())

@@ -26,6 +26,7 @@ from asdlib.runtime import (
     failures,
     guard,
     job_environment,
+    job_server,
     live_line,
     local_run,
     lock,
@@ -109,6 +110,8 @@ onstart:
     termination.end_on_signals(submits=workflow.non_local_exec)
     if said := local_run.in_words(found_here):
         logger.info(said)
+    if forks_jobs:
+        job_server.start(len(workflow.dag))
     if workflow.is_main_process:
         live_line.show(
             logger, len(workflow.dag), workflow.output_settings.quiet or ()
@@ -134,6 +137,13 @@ given = workflow.global_resources
 found_here = local_run.found(given, graph.gpus > 0) if is_local else {}
 for name, limit in found_here.items():
     workflow.register_resource(name, limit)
+forks_jobs = (
+    is_local
+    and graph.config["fork_jobs"]
+    and local_run.can_fork(
+        found_here, graph.gpus > 0, workflow.deployment_settings.deployment_method
+    )
+)
 limits = Limits(graph)
 memory = Memory(
     graph,

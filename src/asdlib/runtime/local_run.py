@@ -1,6 +1,7 @@
-"""What the jobs of a local run may use at a time: the machine's GPUs and its memory, unless the user says otherwise."""
+"""What the jobs of a local run may use: the machine's GPUs and memory, unless the user says otherwise, and forks."""
 
-from collections.abc import Container
+import sys
+from collections.abc import Collection, Container
 
 from asdlib.runtime import gpu_leases, host_memory
 
@@ -13,6 +14,15 @@ def found(given: Container[str], asks_for_gpus: bool) -> dict[str, int]:
     if "mem_mb" not in given and (memory := host_memory.usable_mb()) is not None:
         limits["mem_mb"] = memory
     return limits
+
+
+def can_fork(limits: dict[str, int], asks_for_gpus: bool, deployed: Collection[object]) -> bool:
+    """Return whether the jobs of a local run can be forks of one process (`asdlib.runtime.job_server`).
+
+    A job on a GPU starts anew, because what CUDA sets up in a process does not survive a fork. So does one in an
+    environment of conda or in a container, `deployed`, which has other libraries.
+    """
+    return sys.platform == "linux" and not deployed and (not asks_for_gpus or limits.get("gpu") == 0)
 
 
 def in_words(limits: dict[str, int]) -> str:

@@ -1,0 +1,179 @@
+"""A process that has imported the libraries of the jobs, and forks for each of them.
+
+Importing PyTorch takes longer than most jobs of a small run. A local run on the CPU of a Linux machine therefore starts
+this server, which imports it once. A job that finds the server ready hands itself over (`asdlib.runtime.job_client`):
+the server forks, and the fork runs the job's script as a new Python would, with the job's command, environment, folder
+and output. The process that the run has started waits, passes signals on, and ends as the fork does. If it is killed,
+so is the fork. Otherwise nothing differs: each job imports asdlib itself, and without a server, it imports the
+libraries as well.
+
+The server ends when the run has ended, and no fork is left. Other users' processes are not served.
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import secrets
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from asdlib.runtime.job_client import VARIABLE, address
+from asdlib.runtime.lean_imports import hidden
+
+FEWEST = 5  # jobs; the imports of the server take as long as those of three or four
+MESSAGE = 2**20  # bytes; a job's environment takes a hundredth of it
+# With what each of them takes along and no job needs, as where asdlib imports them.
+IMPORTED = {
+    "numpy": "",
+    "pyarrow.parquet": "",
+    "soundfile": "",
+    "yaml": "",
+    "torch": "",
+    "lightning_fabric": "torchmetrics",
+    "sklearn.neighbors": "pandas",
+    "scipy.signal": "",
+    "asteroid.models": "",
+}
+# A fork has none of the threads that its server has started.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, from prctl.h
+_running: list[subprocess.Popen] = []  # keeps their standard input open while this process lives
+
+
+def start(jobs: int) -> None:
+    """Start the server of this run, if that pays for so many jobs, and pass its name to all of them.
+
+    A run that has been given a server keeps it.
+    """
+    if jobs < FEWEST or VARIABLE in os.environ:
+        return
+    os.environ[VARIABLE] = name = secrets.token_hex(8)
+    _running.append(launch(name))
+
+
+def launch(name: str) -> subprocess.Popen:
+    """Start a server. It serves until its standard input is closed, and as long as it has forks."""
+    command = [sys.executable, "-P", "-m", "asdlib.runtime.job_server", name]
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+
+
+def _import_libraries() -> None:
+    for module, unneeded in IMPORTED.items():
+        if select.select([sys.stdin], [], [], 0)[0]:  # the run has ended
+            sys.exit()
+        with suppress(ImportError), hidden(unneeded):  # a job that needs it says that it is missing
+            importlib.import_module(module)
+    gc.freeze()  # otherwise every fork would search all that was imported for garbage
+
+
+def _serve(name: str) -> dict[str, Any] | None:
+    """Fork for every job until standard input and all jobs have ended; return the job in the fork that is to run it."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address(name))
+    listener.listen()
+    forks: dict[int, socket.socket] = {}  # the client of each, by the descriptor of its process
+    doors = [listener, sys.stdin]
+    while doors or forks:
+        ready = select.select([*doors, *forks, *forks.values()], [], [])[0]
+        for fork, client in list(forks.items()):
+            if fork in ready:
+                _tell_the_end(fork, client)
+                del forks[fork]
+            elif client in ready:
+                _signal(fork, client)
+        if sys.stdin in ready:  # the run has ended
+            doors = []
+            listener.close()
+        elif listener in ready and (job := _accept(listener, forks)):
+            return job
+    return None
+
+
+def _accept(listener: socket.socket, forks: dict[int, socket.socket]) -> dict[str, Any] | None:
+    """Fork for the next job, and return it in the fork."""
+    client, _ = listener.accept()
+    if _user(client) != os.getuid():
+        client.close()
+        return None
+    message, outputs, *_ = socket.recv_fds(client, MESSAGE, 3)
+    if not message:  # the client was killed
+        client.close()
+        return None
+    server = os.getpid()
+    process = os.fork()
+    if process == 0:
+        _end_with(server)
+        for target, source in enumerate(outputs):
+            os.dup2(source, target)
+    for output in outputs:
+        os.close(output)
+    if process == 0:
+        for one in (listener, client, *forks.values()):
+            one.close()
+        for other in forks:
+            os.close(other)
+        return json.loads(message)
+    forks[os.pidfd_open(process)] = client
+    return None
+
+
+def _user(client: socket.socket) -> int:
+    process_user_group = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", process_user_group)[1]
+
+
+def _end_with(server: int) -> None:
+    """Let the system kill this process when the server ends: nothing would wait for the job any more."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != server:  # it has ended before
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _tell_the_end(fork: int, client: socket.socket) -> None:
+    """Tell a client how its job has ended: the exit code, or the number of the signal as a negative one."""
+    end = os.waitid(os.P_PIDFD, fork, os.WEXITED)
+    os.close(fork)
+    with client, suppress(OSError):  # it was killed
+        client.send(str(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status).encode())
+
+
+def _signal(fork: int, client: socket.socket) -> None:
+    """Pass a client's signal on to its job; a client that has ended was killed, and so is the job."""
+    try:
+        number = int(client.recv(16) or signal.SIGKILL)
+    except OSError:
+        number = signal.SIGKILL
+    signal.pidfd_send_signal(fork, number)
+
+
+def _become(job: dict[str, Any]) -> None:
+    """Make this process look like a Python that was started for the job."""
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    sys.argv = job["arguments"]
+    sys.path[:] = job["path"]
+    for module in [name for name in sys.modules if name.partition(".")[0] == "asdlib"]:
+        del sys.modules[module]  # the job imports the library as it is now
+    sys.modules["numpy"].random.seed()  # otherwise, jobs that forget to would all draw the same numbers
+    if (threads := job["environment"].get("OMP_NUM_THREADS", "1")) != "1":
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(int(threads))
+
+
+if __name__ == "__main__":
+    _import_libraries()
+    if job := _serve(sys.argv[1]):
+        _become(job)
+        runpy.run_path(sys.argv[0], run_name="__main__")
