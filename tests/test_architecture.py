@@ -308,9 +308,10 @@ def test_no_result_depends_on_the_environment(path: Path) -> None:
     """A changed environment variable re-runs nothing, so results must not depend on one.
 
     The exceptions do not affect results: `job_environment` sets variables for jobs, `guard` decides whether a job may
-    run, and `gpu_leases` selects one of several GPUs.
+    run, `gpu_leases` selects one of several GPUs, and `job_client` and `job_server` pass it on as a whole.
     """
-    if path in [PACKAGE / "runtime" / name for name in ("job_environment.py", "guard.py", "gpu_leases.py")]:
+    exceptions = ("job_environment", "guard", "gpu_leases", "job_client", "job_server")
+    if path in [PACKAGE / "runtime" / f"{name}.py" for name in exceptions]:
         return
     read = [node.lineno for node in ast.walk(ast.parse(path.read_bytes()))
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")]  # fmt: skip
