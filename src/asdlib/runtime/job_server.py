@@ -25,6 +25,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from typing import Any
+from warnings import catch_warnings
 
 from asdlib.runtime.job_client import VARIABLE, address
 from asdlib.runtime.lean_imports import hidden
@@ -71,7 +72,8 @@ def _import_libraries() -> None:
     for module, unneeded in IMPORTED.items():
         if select.select([sys.stdin], [], [], 0)[0]:  # the run has ended
             sys.exit()
-        with suppress(ImportError), hidden(unneeded):  # a job that needs it says that it is missing
+        # A job that needs a library says what is wrong with it, in its log.
+        with suppress(Exception), catch_warnings(action="ignore"), hidden(unneeded):
             importlib.import_module(module)
     gc.freeze()  # otherwise every fork would search all that was imported for garbage
 
