@@ -36,6 +36,13 @@ print(os.getpid(), flush=True)
 time.sleep(float(sys.argv[1]))
 print("done", flush=True)
 """
+HOLDING = f"""{JOB}
+import os
+with open(__file__):
+    for descriptor in range(3, 64):
+        if os.path.exists(path := f"/proc/self/fd/{{descriptor}}") or os.path.islink(path):
+            print(os.readlink(path))
+"""
 Server = tuple[str, subprocess.Popen]
 
 
@@ -159,6 +166,17 @@ def test_a_killed_client_leaves_the_server_serving(shared: Server, tmp_path: Pat
         client.connect(job_client.address(shared[0]))
     started = job(tmp_path, TELLING, "0", MARK="mine", **{job_client.VARIABLE: shared[0]})
     assert started.communicate()[0].startswith("True ")
+
+
+def test_a_fork_holds_nothing_of_the_server_or_of_another_fork(shared: Server, tmp_path: Path) -> None:
+    waiting = job(tmp_path, WAITING, "60", **{job_client.VARIABLE: shared[0]})
+    number_of(waiting)
+    started = job(tmp_path, HOLDING, **{job_client.VARIABLE: shared[0]})
+    held = started.communicate()[0].splitlines()
+    waiting.kill()
+    assert started.returncode == 0
+    assert str(tmp_path / "job.py") in held
+    assert [one for one in held if not one.startswith("/")] == [], "connections, pipes and processes"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")

@@ -28,8 +28,7 @@ def hand_over() -> None:
         for number in _PASSED_ON:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: _pass_on(number, server))
-        end = server.recv(16)
-    _end_like(end)
+        _end_like(_end(server))
 
 
 def address(name: str) -> str:
@@ -50,6 +49,13 @@ def _send(server: socket.socket) -> None:
 def _pass_on(number: int, server: socket.socket) -> None:
     with suppress(OSError):  # the fork has ended
         server.send(str(number).encode())
+
+
+def _end(server: socket.socket) -> bytes:
+    try:
+        return server.recv(16)
+    except OSError:  # the server has ended
+        return b""
 
 
 def _end_like(end: bytes) -> None:

@@ -46,6 +46,7 @@ IMPORTED = {
 }
 # A fork has none of the threads that its server has started.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Forks = dict[int, socket.socket | None]  # the client, unless it was killed, by the descriptor of the fork's process
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, from prctl.h
 _running: list[subprocess.Popen] = []  # keeps their standard input open while this process lives
 
@@ -83,16 +84,16 @@ def _serve(name: str) -> dict[str, Any] | None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(address(name))
     listener.listen()
-    forks: dict[int, socket.socket] = {}  # the client of each, by the descriptor of its process
+    forks: Forks = {}
     doors = [listener, sys.stdin]
     while doors or forks:
-        ready = select.select([*doors, *forks, *forks.values()], [], [])[0]
+        ready = select.select([*doors, *forks, *filter(None, forks.values())], [], [])[0]
         for fork, client in list(forks.items()):
             if fork in ready:
                 _tell_the_end(fork, client)
                 del forks[fork]
-            elif client in ready:
-                _signal(fork, client)
+            elif client in ready and not _pass_on(fork, client):
+                forks[fork] = None
         if sys.stdin in ready:  # the run has ended
             doors = []
             listener.close()
@@ -101,32 +102,43 @@ def _serve(name: str) -> dict[str, Any] | None:
     return None
 
 
-def _accept(listener: socket.socket, forks: dict[int, socket.socket]) -> dict[str, Any] | None:
+def _accept(listener: socket.socket, forks: Forks) -> dict[str, Any] | None:
     """Fork for the next job, and return it in the fork."""
     client, _ = listener.accept()
     if _user(client) != os.getuid():
         client.close()
         return None
     message, outputs, *_ = socket.recv_fds(client, MESSAGE, 3)
-    if not message:  # the client was killed
-        client.close()
-        return None
-    server = os.getpid()
-    process = os.fork()
+    process = _fork() if message else None  # without a message, the client was killed
     if process == 0:
-        _end_with(server)
         for target, source in enumerate(outputs):
             os.dup2(source, target)
-    for output in outputs:
-        os.close(output)
-    if process == 0:
-        for one in (listener, client, *forks.values()):
-            one.close()
-        for other in forks:
+        for connection in (listener, client, *filter(None, forks.values())):
+            connection.close()
+        for other in (*outputs, *forks):
             os.close(other)
         return json.loads(message)
-    forks[os.pidfd_open(process)] = client
+    for output in outputs:
+        os.close(output)
+    if process is None:
+        client.close()
+    else:
+        forks[os.pidfd_open(process)] = client
     return None
+
+
+def _fork() -> int | None:
+    """Fork as `os.fork` does, into a process that the system kills when the server ends; None: there is no room."""
+    server = os.getpid()
+    try:
+        process = os.fork()
+    except OSError:
+        return None
+    if process == 0:
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != server:  # it has ended before
+            os._exit(1)
+    return process
 
 
 def _user(client: socket.socket) -> int:
@@ -134,28 +146,25 @@ def _user(client: socket.socket) -> int:
     return struct.unpack("3i", process_user_group)[1]
 
 
-def _end_with(server: int) -> None:
-    """Let the system kill this process when the server ends: nothing would wait for the job any more."""
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != server:  # it has ended before
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _tell_the_end(fork: int, client: socket.socket) -> None:
+def _tell_the_end(fork: int, client: socket.socket | None) -> None:
     """Tell a client how its job has ended: the exit code, or the number of the signal as a negative one."""
     end = os.waitid(os.P_PIDFD, fork, os.WEXITED)
     os.close(fork)
-    with client, suppress(OSError):  # it was killed
-        client.send(str(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status).encode())
+    if client:
+        with client, suppress(OSError):  # it was killed
+            client.send(str(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status).encode())
 
 
-def _signal(fork: int, client: socket.socket) -> None:
-    """Pass a client's signal on to its job; a client that has ended was killed, and so is the job."""
+def _pass_on(fork: int, client: socket.socket) -> bool:
+    """Pass a client's signal on to its job, and return True. If the client was killed, kill the job."""
     try:
-        number = int(client.recv(16) or signal.SIGKILL)
+        number = client.recv(16)
     except OSError:
-        number = signal.SIGKILL
-    signal.pidfd_send_signal(fork, number)
+        number = b""
+    signal.pidfd_send_signal(fork, int(number or signal.SIGKILL))
+    if not number:
+        client.close()
+    return bool(number)
 
 
 def _become(job: dict[str, Any]) -> None:
