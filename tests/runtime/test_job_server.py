@@ -1,5 +1,6 @@
 """Jobs that are forks of the server of jobs: called like others, with libraries that are there, and ending alike."""
 
+import errno
 import os
 import signal
 import socket
@@ -8,11 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from helpers import job_server as servers
 
-from asdlib.runtime import job_client
+from asdlib.runtime import job_client, job_server
 
 SRC = Path(job_client.__file__).parents[2]
 NOBODY = 65534
@@ -43,6 +45,7 @@ with open(__file__):
         if os.path.exists(path := f"/proc/self/fd/{{descriptor}}") or os.path.islink(path):
             print(os.readlink(path))
 """
+GIVEN = {job_client.VARIABLE: "of another run"}
 Server = tuple[str, subprocess.Popen]
 
 
@@ -177,6 +180,29 @@ def test_a_fork_holds_nothing_of_the_server_or_of_another_fork(shared: Server, t
     assert started.returncode == 0
     assert str(tmp_path / "job.py") in held
     assert [one for one in held if not one.startswith("/")] == [], "connections, pipes and processes"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "given", "old", "starts"),
+    [
+        (5, {}, False, True),
+        (4, {}, False, False),
+        (5, {job_client.VARIABLE: "one"}, False, False),
+        (5, {}, True, False),
+    ],
+)
+def test_a_run_starts_a_server_for_several_jobs_if_the_system_can(
+    jobs: int, given: dict[str, str], old: bool, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = []
+    monkeypatch.setattr(os, "environ", {**given})
+    monkeypatch.setattr(job_server, "_running", [])
+    monkeypatch.setattr(job_server, "launch", launched.append)
+    if old:
+        monkeypatch.setattr(os, "pidfd_open", Mock(side_effect=OSError(errno.ENOSYS, "not implemented")))
+    job_server.start(jobs)
+    assert len(launched) == starts
+    assert (job_client.VARIABLE in os.environ) == (starts or given == GIVEN)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")

@@ -54,9 +54,9 @@ _running: list[subprocess.Popen] = []  # keeps their standard input open while t
 def start(jobs: int) -> None:
     """Start the server of this run, if that pays for so many jobs, and pass its name to all of them.
 
-    A run that has been given a server keeps it.
+    A run that has been given a server keeps it. Before Linux 5.4, and in containers that forbid it, there is none.
     """
-    if jobs < FEWEST or VARIABLE in os.environ:
+    if jobs < FEWEST or VARIABLE in os.environ or not _can_watch_processes():
         return
     os.environ[VARIABLE] = name = secrets.token_hex(8)
     _running.append(launch(name))
@@ -67,6 +67,14 @@ def launch(name: str) -> subprocess.Popen:
     command = [sys.executable, "-P", "-m", "asdlib.runtime.job_server", name]
     environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+
+
+def _can_watch_processes() -> bool:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
 
 
 def _import_libraries() -> None:
