@@ -187,7 +187,7 @@ def test_a_fork_holds_nothing_of_the_server_or_of_another_fork(shared: Server, t
     [
         (5, {}, False, True),
         (4, {}, False, False),
-        (5, {job_client.VARIABLE: "one"}, False, False),
+        (5, GIVEN, False, False),
         (5, {}, True, False),
     ],
 )

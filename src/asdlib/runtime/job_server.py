@@ -12,7 +12,6 @@ The server ends when the run has ended, and no fork is left. Other users' proces
 
 import ctypes
 import gc
-import importlib
 import json
 import os
 import runpy
@@ -28,22 +27,9 @@ from typing import Any
 from warnings import catch_warnings
 
 from asdlib.runtime.job_client import VARIABLE, address
-from asdlib.runtime.lean_imports import hidden
 
 FEWEST = 5  # jobs; the imports of the server take as long as those of three or four
 MESSAGE = 2**20  # bytes; a job's environment takes a hundredth of it
-# With what each of them takes along and no job needs, as where asdlib imports them.
-IMPORTED = {
-    "numpy": "",
-    "pyarrow.parquet": "",
-    "soundfile": "",
-    "yaml": "",
-    "torch": "",
-    "lightning_fabric": "torchmetrics",
-    "sklearn.neighbors": "pandas",
-    "scipy.signal": "",
-    "asteroid.models": "",
-}
 # A fork has none of the threads that its server has started.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Forks = dict[int, socket.socket | None]  # the client, unless it was killed, by the descriptor of the fork's process
@@ -78,12 +64,9 @@ def _can_watch_processes() -> bool:
 
 
 def _import_libraries() -> None:
-    for module, unneeded in IMPORTED.items():
-        if select.select([sys.stdin], [], [], 0)[0]:  # the run has ended
-            sys.exit()
-        # A job that needs a library says what is wrong with it, in its log.
-        with suppress(Exception), catch_warnings(action="ignore"), hidden(unneeded):
-            importlib.import_module(module)
+    # What cannot be imported is the business of the job that needs it, and of its log.
+    with suppress(Exception), catch_warnings(action="ignore"):
+        from asdlib.runtime import shared_libraries  # noqa: F401
     gc.freeze()  # otherwise every fork would search all that was imported for garbage
 
 
