@@ -65,7 +65,7 @@ def _recordings(name: str, folder: Path) -> None:
     demo = yaml.safe_load((CONFIG / "demo.yaml").read_text(encoding="utf-8"))
     settings = demo["datasets"]["demo"]["source"]
     synthesise(name, folder / name, DemoSettings.of(settings))
-    wanted = PrepareSettings(16000, settings["seconds"], False, False, False, **CHOSEN, supplements=None)
+    wanted = PrepareSettings(16000, settings["seconds"], False, False, False, **CHOSEN)
     prepare(folder / name, "demo", name, folder / f"{name}.parquet", wanted)
 
 
