@@ -80,7 +80,7 @@ def _train(recipe: str, name: str, folder: Path, options: argparse.Namespace) ->
     weights, history = out / "model.safetensors", out / "metrics.csv"
     _, cpu = timed(lambda: train_separator(tables[0], tables[1:], weights, history, settings, "", "cpu", 0, 1, None))
     reached = [float(row["si_sdr_improvement"]) for row in csv.DictReader(history.open(encoding="utf-8"))]
-    seconds = options.epochs * options.per_epoch * options.segment
+    seconds = len(reached) * options.per_epoch * options.segment  # a training may stop early
     best = max(range(len(reached)), key=reached.__getitem__)
     kept = f"{reached[best]:.2f} ({best + 1})"
     return [f"{weights.stat().st_size / 4e6:.2f}", f"{cpu / seconds:.3f}", f"{peaks()[0]:.0f}", kept,
