@@ -29,8 +29,8 @@ def test_a_run_starts_a_server_that_ends_with_it(tmp_path: Path) -> None:
 def test_a_run_without_forks_starts_no_server(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "run")
     add_toy_machines(checkout, "fan")
-    with checkout.start(SCORES) as run:
-        wait_until(lambda: list((checkout.folder / "results" / "logs").glob("train_model/**/*.log")), run)
+    with checkout.start(SCORES) as run:  # it would have started the server before its first job
+        wait_until(lambda: list(checkout.folder.glob("results/logs/prepare/**/*.log")), run)
         assert not servers(checkout)
 
 

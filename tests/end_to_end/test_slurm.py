@@ -47,7 +47,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
     """Start a run through SLURM; return it and the number of the halted job."""
-    run = start_halting(checkout, at, TABLES, *THROUGH_SLURM)
+    run = start_halting(checkout, at, TABLES, *THROUGH_SLURM, anew=True)
     try:
         wait_for_halt(checkout, run)
         (number,) = jobs(checkout)
@@ -87,7 +87,7 @@ def test_two_trainings_at_once_have_a_gpu_each_and_sigterm_ends_their_run(checko
     planned = checkout.run(TABLES, "--dry-run", *settings)
     models = sorted(set(re.findall(r"results/models/\S+/(?:pump|slider)/model\.safetensors", planned)))
     assert len(models) == 2
-    with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings) as run:
+    with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings, anew=True) as run:
         wait_until(lambda: len(gpus(checkout)) == 2, "both trainings have begun", run=run)
         assert gpus(checkout) == {"0", "1"}
         begun = time.monotonic()

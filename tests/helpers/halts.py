@@ -3,15 +3,20 @@
 import time
 from pathlib import Path
 
+from helpers import job_server
 from helpers.checkout import ROOT, Checkout, Run
 
 HALTING = ROOT / "tests" / "end_to_end" / "halting"
 
 
-def start(checkout: Checkout, halt: str, *arguments: str) -> Run:
-    """Start a run that halts at a file, `<rule>:<file>[*<count>]`."""
+def start(checkout: Checkout, halt: str, *arguments: str, anew: bool = False) -> Run:
+    """Start a run that halts at a file, `<rule>:<file>[*<count>]`.
+
+    Jobs of other rules are forks of a server that runs share. With `anew`, each is a new Python.
+    """
     (checkout.folder / "halted").unlink(missing_ok=True)
-    return checkout.start(*arguments, HALT_AT=halt, PYTHONPATH=str(HALTING))
+    environment = {"HALT_AT": halt, "PYTHONPATH": str(HALTING), **({} if anew else job_server.environment())}
+    return checkout.start(*arguments, **environment)
 
 
 def wait_for_halt(checkout: Checkout, run: Run) -> Path:

@@ -1,11 +1,14 @@
 """Servers of jobs in the tests. Many runs share one: starting one for each would take longer than their toy jobs."""
 
+import os
 import secrets
 import socket
 import subprocess
 import time
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from asdlib.runtime import job_client, job_server
 
@@ -21,10 +24,17 @@ def forks() -> list[int]:
     return [int(fork) for fork in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
 
 
-def start() -> tuple[str, subprocess.Popen]:
-    """Start a server, wait until it serves, and return its name and its process; closing its input ends it."""
+def start(empty: Path | None = None) -> tuple[str, subprocess.Popen]:
+    """Start a server, wait until it serves, and return its name and its process; closing its input ends it.
+
+    With a folder for what makes its first import fail, it serves at once, and no library is there.
+    """
     name = secrets.token_hex(8)
-    process = job_server.launch(name)
+    with pytest.MonkeyPatch.context() as patch:
+        if empty:
+            (empty / "asteroid.py").write_text("raise ImportError")
+            patch.setenv("PYTHONPATH", str(empty), prepend=os.pathsep)
+        process = job_server.launch(name)
     while not _serves(name):
         assert process.poll() is None, "the server of jobs has not started"
         time.sleep(0.1)

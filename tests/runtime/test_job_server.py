@@ -58,8 +58,11 @@ def shared() -> Iterator[Server]:
 
 
 @pytest.fixture
-def own() -> Iterator[Server]:
-    name, process = servers.start()
+def own(tmp_path: Path) -> Iterator[Server]:
+    """A server without libraries, which a test may end."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    name, process = servers.start(folder)
     yield name, process
     process.kill()
     process.wait(timeout=60)
@@ -142,6 +145,11 @@ def test_a_fork_is_killed_with_the_process_that_was_started(shared: Server, tmp_
     assert waiting.communicate()[0] == ""
 
 
+def test_a_job_imports_what_the_server_could_not(own: Server, tmp_path: Path) -> None:
+    code = f"{JOB}\nbefore = 'numpy' in sys.modules\nimport numpy\nprint(before, numpy.ones(1))"
+    assert job(tmp_path, code, **{job_client.VARIABLE: own[0]}).communicate()[0] == "False [1.]\n"
+
+
 def test_a_fork_ends_after_the_run_and_then_the_server(own: Server, tmp_path: Path) -> None:
     name, server = own
     waiting = job(tmp_path, WAITING, "1", **{job_client.VARIABLE: name})
@@ -216,11 +224,11 @@ def test_another_user_is_not_served(shared: Server) -> None:
     assert os.waitid(os.P_PID, child, os.WEXITED).si_status == 0
 
 
-def test_signals_that_are_ignored_stay_ignored(own: Server, tmp_path: Path) -> None:
+def test_signals_that_are_ignored_stay_ignored(shared: Server, tmp_path: Path) -> None:
     """As Ctrl-C is by the jobs of a run, which the run itself ends."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        waiting = job(tmp_path, WAITING, "2", **{job_client.VARIABLE: own[0]})
+        waiting = job(tmp_path, WAITING, "2", **{job_client.VARIABLE: shared[0]})
     finally:
         signal.signal(signal.SIGINT, before)
     number_of(waiting)

@@ -167,7 +167,8 @@ def _become(job: dict[str, Any]) -> None:
     sys.path[:] = job["path"]
     for module in [name for name in sys.modules if name.partition(".")[0] == "asdlib"]:
         del sys.modules[module]  # the job imports the library as it is now
-    sys.modules["numpy"].random.seed()  # otherwise, jobs that forget to would all draw the same numbers
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # otherwise, jobs that forget to would all draw the same numbers
     if (threads := job["environment"].get("OMP_NUM_THREADS", "1")) != "1":
         from threadpoolctl import threadpool_limits
 

@@ -39,3 +39,4 @@ def _halt(path: Path) -> None:
 
 if RULE and any(argument.endswith(f"/scripts/{RULE}.py") for argument in sys.orig_argv):
     os.fsync = _halting_fsync
+    os.environ.pop("ASDLIB_JOB_SERVER", None)  # this process is the job, and no fork of a server that does not halt
