@@ -106,6 +106,9 @@ def test_a_job_that_snakemake_waits_for_is_none_until_snakemake_is_killed(folder
         assert time.monotonic() < give_up
         time.sleep(0.01)
     job = int(children.read_text())
+    while "/workflow/scripts/" not in Path(f"/proc/{job}/cmdline").read_text():  # it is no job before
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
     assert folder.found() == {}
     run.kill()
     run.wait()
