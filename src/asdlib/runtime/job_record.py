@@ -10,7 +10,7 @@ import resource
 import time
 from pathlib import Path
 
-BEGUN = time.monotonic()  # `job_start` imports this module, before anything else is imported
+BEGUN = time.monotonic()  # `job_start` imports this module before anything that takes time
 STATUS = Path("/proc/self/status")
 
 
