@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from helpers.registry_toys import all_recipes
+from lightning_fabric.accelerators import cuda
 
 from asdlib.errors import AsdError
 from asdlib.training.arithmetic import computing, shown
@@ -80,12 +81,22 @@ def test_other_errors_pass() -> None:
         torch.ones(2, 3) @ torch.ones(2, 3)
 
 
-def test_lightning_does_not_advise_what_was_decided(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("lightning_utilities.core.rank_zero")
-    with caplog.at_level(logging.INFO), computing("float32", GPU):
-        logger.info("You are using a CUDA device ('H100') that has Tensor Cores. To properly utilize them, …")
-        logger.info("something else")
-    assert [record.getMessage() for record in caplog.records] == ["something else"]
+def test_lightning_does_not_advise_what_was_decided(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H100")
+    monkeypatch.setattr(cuda, "_is_ampere_or_later", lambda _: True)
+    monkeypatch.setattr(logging.getLogger("lightning_fabric"), "propagate", True)
+    advise = cuda._check_cuda_matmul_precision
+    with caplog.at_level(logging.INFO):
+        advise.cache_clear()
+        with computing("float32", GPU):
+            advise(GPU)
+        assert caplog.records == []
+        advise.cache_clear()
+        advise(GPU)
+    assert "Tensor Cores" in caplog.text
 
 
 @pytest.mark.parametrize("registry", ["models", "separators"])

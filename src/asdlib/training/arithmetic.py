@@ -27,7 +27,7 @@ def computing(precision: str, device: torch.device, deterministic: bool = False)
     matrices, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     determined = torch.are_deterministic_algorithms_enabled()
     tf32 = precision == "tf32" and device.type == "cuda"
-    logger = logging.getLogger("lightning_utilities.core.rank_zero")
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
     _determine(deterministic or determined)
