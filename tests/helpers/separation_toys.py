@@ -1,20 +1,48 @@
-"""A toy machine and background noise that even a tiny separator can learn to separate."""
+"""Toy separators of every kind, and a toy machine and background noise that even a tiny one can learn to separate.
+
+A kind without an entry in TOYS is as large as its first recipe in config/systems, or as its constructor's defaults.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.registry_toys import recipe_arguments
 from torch import nn
 
 from asdlib.separation.estimates import si_sdr
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.separator import AFTER, BEFORE
 from asdlib.separation.settings import Pairs
+from asdlib.separators import SEPARATORS
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 
 RATE = 8000
+# Toy arguments by kind: of separators that are slow at full size.
+TOYS = {
+    "conv_tasnet": {
+        "n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1, "window": 0.05,
+    },
+    "sepreformer": {
+        "channels": 16, "stages": 2, "encoder_channels": 16, "heads": 2, "local_kernel": 5, "positions": 20,
+        "stft_frame": 8.0, "stft_hop": 2.0, "window": 0.05,
+    },
+    "tfgridnet": {
+        "n_fft": 128, "hop": 64, "blocks": 1, "channels": 8, "lstm_hidden": 8, "heads": 2, "attention_size": 65,
+        "window": 0.05,
+    },
+}  # fmt: skip
+
+
+def toy_separator(kind: str, **changes: Any) -> nn.Module:
+    """Return a toy separator; `changes` are further arguments."""
+    made, table = SEPARATORS[kind], "tests/helpers/separation_toys.py"
+    found = TOYS[kind] if kind in TOYS else recipe_arguments("separators", kind, made, table)
+    torch.manual_seed(0)
+    return made(**found | changes)
 
 
 def hum(rng: np.random.Generator, seconds: float) -> np.ndarray:

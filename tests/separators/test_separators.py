@@ -1,31 +1,14 @@
-"""Tests of every registered separator that is trained: loss, gradients, and a clip's length and level.
-
-A kind without an entry in TOYS is as large as its first recipe in config/systems, or as its constructor's defaults.
-"""
+"""Tests of every registered separator that is trained: loss, gradients, and a clip's length and level."""
 
 import pytest
 import torch
-from helpers.registry_toys import recipe_arguments
+from helpers.separation_toys import TOYS, toy_separator
 from helpers.waits import waits
 
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separation.separator import AFTER, BEFORE
 from asdlib.separators import SEPARATORS
 
-# Toy arguments by kind: of separators that are slow at full size.
-TOYS = {
-    "conv_tasnet": {
-        "n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8, "n_blocks": 2, "n_repeats": 1, "window": 0.05,
-    },
-    "sepreformer": {
-        "channels": 16, "stages": 2, "encoder_channels": 16, "heads": 2, "local_kernel": 5, "positions": 20,
-        "stft_frame": 8.0, "stft_hop": 2.0, "window": 0.05,
-    },
-    "tfgridnet": {
-        "n_fft": 128, "hop": 64, "blocks": 1, "channels": 8, "lstm_hidden": 8, "heads": 2, "attention_size": 65,
-        "window": 0.05,
-    },
-}  # fmt: skip
 # Parameters without a gradient by design: the last block's residual output is not used.
 UNREACHED = {"conv_tasnet": {"network.masker.TCN.1.res_conv.weight", "network.masker.TCN.1.res_conv.bias"}}
 
@@ -41,10 +24,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def separator(kind: str) -> torch.nn.Module:
-    made, table = SEPARATORS[kind], "tests/separators/test_separators.py"
-    found = TOYS[kind] if kind in TOYS else recipe_arguments("separators", kind, made, table)
-    torch.manual_seed(0)
-    return made(**found)
+    return toy_separator(kind)
 
 
 def test_toys_are_of_separators_that_exist() -> None:

@@ -29,3 +29,4 @@ class Training:
     devices: int = 1  # GPUs, or processes on a CPU; each computes its part of every batch's gradient
     precision: str = "float32"  # on CUDA: float32, tf32 or bf16 (autocast); on a CPU always float32
     deterministic: bool = False  # on CUDA: slower operations that add in a fixed order, or an error
+    cuda_graph: bool = False  # on CUDA: replay the gradient of equal batches; for networks that wait for the host

@@ -7,7 +7,6 @@ an uninterrupted one: on a CPU to the last bit, on a GPU up to the varying order
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +16,14 @@ from asdlib.examples.seeding import seed_everything
 from asdlib.training import batch_norm
 from asdlib.training.arithmetic import EXACT, computing, shown
 from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
+from asdlib.training.cuda_graphs import can_record
 from asdlib.training.epoch_so_far import EpochSoFar
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment, gathered, refuse_devices
 from asdlib.training.feed import keep_on_device
+from asdlib.training.gradients import Gradients
 from asdlib.training.history import Epoch, show
 from asdlib.training.interruption import Interruption
-from asdlib.training.micro_batches import AUTO, largest_part, parts, refuse_indivisible
+from asdlib.training.micro_batches import AUTO, largest_part, refuse_indivisible
 from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
@@ -34,7 +35,7 @@ from asdlib.training.optimisation import (
 )
 from asdlib.training.settings import Training
 from asdlib.training.state import State, StoredState
-from asdlib.training.terms import TermLog, warn_of_idle_terms
+from asdlib.training.terms import warn_of_idle_terms
 from asdlib.training.watching import watched_loss
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Trainer:
         self._stored = StoredState(store, identity, store_every)
         self._interruption = Interruption()
         self._part = settings.micro_batch  # the most examples that are computed at a time; None: whole batches
+        self._record = False  # whether gradients are replayed as CUDA graphs
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         refuse_devices(settings, device)
         self.fabric = Fabric(
@@ -92,6 +94,7 @@ class Trainer:
         keep_on_device(examples, self.fabric.device)
         if self.settings.micro_batch == AUTO:
             self._part = largest_part(self.fabric, network, self._begin(network, examples, chosen, 0))
+        self._record = can_record(self.settings, self.fabric.device, self._part)
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
         for method in ("loss", "terms", "metrics"):
@@ -183,6 +186,7 @@ class Trainer:
         if state.under_way:
             so_far.restore(state.under_way[self.fabric.global_rank], model.module)
             state.under_way = None
+        gradients = Gradients(self.fabric, model, self._part, self._record, len(batches) - so_far.done)
         own = batches.parts(self.fabric.global_rank, self.fabric.world_size, so_far.done)
         for index, (batch, weight) in enumerate(own, so_far.done):
             step, number = divmod(index, self.settings.accumulate)
@@ -193,7 +197,7 @@ class Trainer:
                 optimizer.zero_grad(set_to_none=True)
                 count = min(self.settings.accumulate, len(batches) - index)
             last = number == count - 1
-            so_far.add(self._gradient(model, batch, weight, count, last, so_far.log))
+            so_far.add(gradients.add(batch, weight, count, last, so_far.log))
             if last:
                 norm = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
                 so_far.norms[step] = norm
@@ -209,20 +213,6 @@ class Trainer:
         speed = round(clips * batches.examples / seconds, 1)
         rate = learning_rate(self.settings, (epoch + 1) * steps - 1, steps * self.settings.epochs, state.watched)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), so_far.log.columns(self.fabric), metrics)
-
-    def _gradient(self, model, batch: Any, weight: float, count: int, last: bool, log: TermLog) -> Tensor:
-        """Add the gradient of one of a step's `count` batches; return its loss, which has this weight."""
-        losses = []
-        pieces = list(parts(batch, self._part))
-        for index, (piece, share) in enumerate(pieces, 1):
-            with self.fabric.no_backward_sync(model, enabled=not last or index < len(pieces)):
-                with self.fabric.autocast():
-                    terms = model.terms(piece) if hasattr(model.module, "terms") else {"loss": model.loss(piece)}
-                    loss = sum(terms.values()) * (weight * share)
-                log.add(terms, weight, model.module.parameters(), share)
-                self.fabric.backward(loss / count if count > 1 else loss)
-            losses.append(loss.detach())
-        return sum(losses)
 
     def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:
         """Store the state within the epoch when it is time to; after a signal, store it and end the process."""
