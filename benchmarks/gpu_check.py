@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import gpu_graphs
@@ -65,6 +66,8 @@ def main() -> None:
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
     start = time.monotonic()
+    # The server that forks the processes of rows looks for modules there, and imports none that it does not find.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
     chosen = [(registry, name) for registry, name in recipes() if name in options.recipes]
     found = tables(chosen, options.cpu)
     failed = [_print(name, found[name]) for name in options.rows or found]
@@ -84,15 +87,20 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
     def one(name: str, work: Callable) -> list:
         return [(name, work, (small, device))]
 
+    compared = [(name, gpu_rows.compared, (registry, name, True, device)) for registry, name in chosen]
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
-    without_memory = one("resumed on a full card", gpu_work.full_card) + one("on 3 %", gpu_work.small_card)
+    without_memory = [
+        *one("resumed on a full card", gpu_work.full_card),
+        *one("on 3 %", gpu_work.small_card),
+        *one("in parts on 20 %", gpu_work.divided),
+    ]
     return {
         "machine": Table(MACHINE, [("this machine", described, (device,))]),
         "trained": Table(gpu_work.TRAINED_COLUMNS, trained),
-        "memory": Table(["row s"], [] if small else without_memory),
+        "memory": Table(["examples at a time", "row s"], [] if small else without_memory),
         "leases": Table(["second starts after, s", "row s"], one("two jobs", gpu_sharing.leases)),
         "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
-        "compared": Table([*gpu_rows.COLUMNS, "row s"], each(gpu_rows.compared), AT_ONCE, PER_PROCESS),
+        "compared": Table([*gpu_rows.COLUMNS, "row s"], compared, AT_ONCE, PER_PROCESS),
         "timed": Table(gpu_speed.COLUMNS, each(gpu_speed.timed), 1, PER_PROCESS),
         "graphed": Table(gpu_graphs.GRAPH_COLUMNS, each(gpu_graphs.graphed, gpu_graphs.GRAPHED)),
         "compiled": Table(gpu_graphs.COMPILE_COLUMNS, each(gpu_graphs.compiled, gpu_graphs.COMPILED)),

@@ -77,6 +77,8 @@ def case(registry: str, name: str, small: bool, clips: int = 504, **changes: Any
     """Return a recipe with `clips` artificial clips, at full or small size; `changes` replace single settings."""
     seconds = 2.0 if small else 10.0
     settings = merge(_resolver(small).resolve(registry, name, seed=0).settings, changes)
+    if small and registry == "separators":  # also those that have no toy size
+        settings = merge(settings, {"pairs": {"segment": 0.5}})
     recipe = Recipe(registry, settings)
     torch.manual_seed(0)
     if registry == "separators":

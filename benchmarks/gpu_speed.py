@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from asdlib.training.arithmetic import EXACT, computing
+from asdlib.training.history import Epoch
 from asdlib.training.optimisation import build_optimizer
 from asdlib.training.trainer import Trainer
 
@@ -128,6 +129,11 @@ def _fed(made: Case, device: torch.device) -> float:
     """Return the seconds of a micro-batch in the real training loop, which brings every batch to the device."""
     accumulate = made.training.accumulate
     steps = max(1, TIMED // accumulate)
+    return in_the_loop(made, device, steps)[-1].seconds / (steps * accumulate)
+
+
+def in_the_loop(made: Case, device: torch.device, steps: int) -> list[Epoch]:
+    """Return two epochs of so many steps in the real training loop."""
     short = replace(
         made.training, epochs=2, steps_per_epoch=steps, validation=0.0, validation_recordings=None,
         schedule="constant", early_stop=None, warmup_epochs=0.0,
@@ -136,8 +142,7 @@ def _fed(made: Case, device: torch.device) -> float:
         trainer = Trainer(short, 0, device, Path(folder) / "training.ckpt", "check")
         if hasattr(made.network, "finish"):
             made.network.finish = lambda *_: {}
-        _, epochs = trainer.train(made.network, _unwatched(made.examples), len(made.examples))
-    return epochs[-1].seconds / (steps * accumulate)
+        return trainer.train(made.network, _unwatched(made.examples), len(made.examples))[1]
 
 
 def _unwatched(examples: Any) -> Any:

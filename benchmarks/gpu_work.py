@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from gpu_recipes import MACHINES, RATE, artificial_clips, case
-from own_process import alone, die_with_parent
+from gpu_speed import in_the_loop
+from own_process import alone as in_new_process
+from own_process import die_with_parent
 from safetensors.torch import load_file
 
 from asdlib.data.tables import CLIP_FIELDS, ClipTable, writing
@@ -19,6 +21,8 @@ from asdlib.errors import AsdError
 from asdlib.runtime.devices import choose_device
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
+from asdlib.training.arithmetic import computing
+from asdlib.training.micro_batches import fitting
 from asdlib.training.state import StoredState
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import merge
@@ -27,7 +31,10 @@ EPOCHS = 3
 CLIPS = 1050  # of all machines
 TRAINED = "eat_10k_2025"  # trained in full size from files
 MORE_APART = 2  # times as far as two unbroken trainings on a GPU, whose sums vary; on the CPU none may differ
+START = "forkserver"  # of the processes that train: they need not import anything
 FREE = 1 << 30  # bytes that another program leaves on a full card
+DIVIDED = "audiomae_adapted"
+DIVIDED_SHARE = 0.2  # of a card of 80 GB, less than the 24 GiB of a whole batch
 SHARE = 0.03  # of a card, which is too little for the training
 TRAINED_COLUMNS = (
     "losses", "clips/s", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart",
@@ -73,6 +80,12 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     }
 
 
+def alone(work: Callable, *arguments: Any) -> Any:
+    """Return the result of a function that is called in a process of its own."""
+    get_context(START).set_forkserver_preload([__name__])
+    return in_new_process(work, *arguments, start=START)
+
+
 def full_card(small: bool, device: str) -> dict[str, Any]:
     """Resume a training on a card that another program has filled: one clear error, and the state is kept."""
     return _without_memory(small, device, _fill)
@@ -81,6 +94,23 @@ def full_card(small: bool, device: str) -> dict[str, Any]:
 def small_card(small: bool, device: str) -> dict[str, Any]:
     """Resume a training that may use a few per cent of the card: one clear error, and the state is kept."""
     return _without_memory(small, device, _limit)
+
+
+def divided(small: bool, device: str) -> dict[str, Any]:
+    """Train with `micro_batch: auto` on a part of the card that is too small for a whole batch."""
+    made = case("models", DIVIDED, small, clips=112, training={"micro_batch": "auto"})
+    place = torch.device(device)
+    torch.cuda.set_per_process_memory_fraction(DIVIDED_SHARE)
+    with computing(made.training.precision, place):
+        batch, network = made.batches(1, place)[0], made.network.to(place)
+        with torch.autocast(place.type, torch.bfloat16):
+            found = fitting(network, batch, network.loss, place)
+        losses = [epoch.loss for epoch in in_the_loop(made, place, steps=2)]
+    whole = made.training.batch_size
+    faults = [] if found < whole else [f"a batch of {whole} fits into {DIVIDED_SHARE:.0%} of the card"]
+    if not np.isfinite(losses).all():
+        faults.append(f"losses {losses}")
+    return {"faults": faults, "examples at a time": f"{found} of {whole}"}
 
 
 def _without_memory(small: bool, device: str, take: Callable[[], Any]) -> dict[str, Any]:
@@ -169,7 +199,7 @@ def train(recipe: Recipe, tables: list[Path], folder: Path, device: str, gpus: i
 
 def _train_and_kill(*training: Any) -> None:
     """Run a training in a process that dies after an epoch."""
-    process = get_context("spawn").Process(target=_die_after_an_epoch, args=training)
+    process = get_context(START).Process(target=_die_after_an_epoch, args=training)
     process.start()
     process.join()
 

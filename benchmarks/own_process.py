@@ -23,9 +23,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def alone(work: Callable, *arguments: Any) -> Any:
-    """Return the result of a function that is called in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
+def alone(work: Callable, *arguments: Any, start: str = "spawn") -> Any:
+    """Return the result of a function that is called in a process of its own, which is started in the given way.
+
+    `forkserver` saves the imports, which take most of a short call; the peak of memory then contains those of others.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context(start), initializer=die_with_parent) as pool:
         return pool.submit(work, *arguments).result()
 
 
