@@ -3,16 +3,16 @@
     python benchmarks/gpu_check.py [--recipes eat_2025 acae] [--rows compared timed] [--cpu]
 
 Every row is PASS or FAIL; a FAIL makes the exit status 1. Rows are printed as they are done, so that a run that is
-stopped has shown what it found. Networks are as large as in config/systems, weights are random, and clips are
-artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run on an H100 with 16 cores has not been
-timed; from the rows of earlier runs we estimate six to eight minutes, of which `compared` and `timed` take most.
+stopped has shown what it found. Networks are as large as in config/systems except in `compared`, weights are random,
+and clips are artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run on an H100 with 16 cores has
+not been timed; from the rows of earlier runs we estimate six to eight minutes, of which `timed` takes most.
 
 Rows of the table `compared` show the relative errors of loss, gradient and embeddings against float32 on the CPU.
 Random numbers are drawn on the CPU in both, so that dropout and masks agree. Only float32 and the precision in which
 the recipe trains can fail. Rows of the table `timed` show a step of one batch that is on the device already (`ms`;
 `host ms` until it is submitted), its waits for the device, the peak of memory, and the same step in the real training
 loop (`fed ms`), of whose time the device is `idle` for the share that a step does not take; the goal is below 5 %.
-`graphed` and `compiled` time what could make steps faster. The other tables do the work of jobs: trainings that are
+`graphed` and `compiled` time what can make steps faster. The other tables do the work of jobs: trainings that are
 killed, run out of memory, wait for the card of another one, or use two cards.
 """
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from asdlib.errors import AsdError
 from asdlib.examples.clip_statistics import band_scaling, clip_statistics, training_statistics
@@ -201,3 +203,19 @@ def test_where_the_sound_tells_the_condition_references_have_it() -> None:
     clips = condition_clips(KNOWN)
     facts, labels = surveyed(clips)
     assert references(facts, clips) == labels.tolist()
+
+
+def test_regressions_are_computed_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would wait for each other in each of their thousands of small steps."""
+    seen = []
+    fit = LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *given: seen.append(blas_threads()) or fit(*given))
+    with threadpool_limits(2, user_api="blas"):
+        surveyed(condition_clips(KNOWN))
+        assert blas_threads() == {2}
+    assert seen
+    assert set().union(*seen) == {1}
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}

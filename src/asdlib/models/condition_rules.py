@@ -149,13 +149,19 @@ def _nearest_mean(scaled: np.ndarray, labels: np.ndarray, components: int) -> tu
 
 
 def _regression(scaled: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a logistic regression in which all conditions have the same weight, however few clips they have."""
+    """Fit a logistic regression in which all conditions have the same weight, however few clips they have.
+
+    It takes thousands of steps with a few hundred numbers. Two threads would spend their time waiting for each other,
+    ten times as long on a busy machine.
+    """
     with hidden("pandas"):
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
     if len(set(labels)) == 1:
         return np.zeros((1, scaled.shape[1])), np.zeros(1)
-    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaled, labels)
+    with threadpool_limits(1, user_api="blas"):
+        model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaled, labels)
     if len(model.classes_) > 2:
         return model.coef_, model.intercept_
     # scikit-learn keeps one row, that of the second class
