@@ -1,58 +1,68 @@
-"""A stand-in for CUDA graphs on the CPU: a program of tensor operations that is recorded once and then replayed.
+"""A stand-in for CUDA graphs on the CPU: tensor operations that are recorded once and then done again.
 
 Like a graph, it repeats what Python computed while it was recorded, reads weights and batches where they lie, and
 leaves its results in the same tensors every time. Random draws of the CPU are operations here; a GPU draws its own.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-import pytest
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from asdlib.training.cuda_graphs import Terms
 
 
+class Tape(TorchDispatchMode):
+    """Records the operations that are done while it is active."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Callable, Any, Any]] = []
+
+    def __torch_dispatch__(self, call, types, args=(), kwargs=None):
+        if call is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("the host looks at a value")
+        result = call(*args, **kwargs or {})
+        self.calls.append((call, (args, kwargs or {}), result))
+        return result
+
+    def play(self, wanted: list[Tensor]) -> list[Tensor]:
+        """Do all operations again; return what they give in place of the recorded tensors that are `wanted`."""
+        made: dict[int, Tensor] = {}
+
+        def now(one: Any) -> Any:
+            return made.get(id(one), one)
+
+        for call, given, recorded in self.calls:
+            args, kwargs = tree_map(now, given)
+            result = call(*args, **kwargs)
+            made |= {id(old): new for old, new in zip(tree_leaves(recorded), tree_leaves(result), strict=True)}
+        return [now(one) for one in wanted]
+
+
 def recorder(network: nn.Module) -> Callable[[Callable[[], Terms]], tuple[Callable[[], None], Terms]]:
     """Return what can take the place of `asdlib.training.cuda_graphs.recorded`."""
-    weights = list(network.parameters())
-
-    def results(work: Callable[[], Terms]) -> list[Tensor | None]:
-        terms = work()
-        names.extend(terms)
-        return [*terms.values(), *[weight.grad for weight in weights]]
-
-    names: list[str] = []
 
     def recorded(work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
         state, draws = {key: value.clone() for key, value in network.state_dict().items()}, torch.get_rng_state()
-        names.clear()
-        program = make_fx(lambda: results(work))()  # unlike CUDA, it computes what it records: that is undone
-        network.load_state_dict(state)
+        with Tape() as tape:
+            terms = work()
+        network.load_state_dict(state)  # unlike CUDA, the tape computes what it records: that is undone
         torch.set_rng_state(draws)
-        places = [None if result is None else torch.empty_like(result) for result in program.forward()]
-        network.load_state_dict(state)
-        torch.set_rng_state(draws)
-        for weight, place in zip(weights, places[len(names) :], strict=True):
+        reached = [weight for weight in network.parameters() if weight.grad is not None]
+        results = [*terms.values(), *[weight.grad for weight in reached]]
+        places = [torch.empty_like(result) for result in results]
+        for weight, place in zip(reached, places[len(terms) :], strict=True):
             weight.grad = place
 
         def replay() -> None:
             with torch.no_grad():
-                for place, result in zip(places, program(), strict=True):
-                    if place is not None:
-                        place.copy_(result)
+                for place, result in zip(places, tape.play(results), strict=True):
+                    place.copy_(result)
 
-        return replay, dict(zip(names, places, strict=False))
+        return replay, dict(zip(terms, places, strict=False))
 
     return recorded
-
-
-def without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `one_hot` not look at its labels, which it does on a CPU alone."""
-
-    def one_hot(labels: Tensor, classes: int) -> Tensor:
-        return (labels[..., None] == torch.arange(classes, device=labels.device)).long()
-
-    monkeypatch.setattr(functional, "one_hot", one_hot)

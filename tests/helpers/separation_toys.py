@@ -4,7 +4,6 @@ A kind without an entry in TOYS is as large as its first recipe in config/system
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -37,12 +36,12 @@ TOYS = {
 }  # fmt: skip
 
 
-def toy_separator(kind: str, **changes: Any) -> nn.Module:
-    """Return a toy separator; `changes` are further arguments."""
+def toy_separator(kind: str) -> nn.Module:
+    """Return a toy separator."""
     made, table = SEPARATORS[kind], "tests/helpers/separation_toys.py"
     found = TOYS[kind] if kind in TOYS else recipe_arguments("separators", kind, made, table)
     torch.manual_seed(0)
-    return made(**found | changes)
+    return made(**found)
 
 
 def hum(rng: np.random.Generator, seconds: float) -> np.ndarray:
