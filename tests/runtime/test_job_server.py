@@ -1,6 +1,7 @@
 """Jobs that are forks of the server of jobs: called like others, with libraries that are there, and ending alike."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -110,6 +111,15 @@ def test_without_a_server_that_is_ready_a_job_runs_by_itself(tmp_path: Path) -> 
     printed, errors = started.communicate()
     assert (started.returncode, printed) == (3, f"False ['3'] {tmp_path} mine\n")
     assert errors == "False __main__\n"
+
+
+@pytest.mark.parametrize(("arguments", "forked"), [({}, True), ({"gpus": 0}, True), ({"gpus": 1}, False)])
+def test_a_job_with_a_gpu_runs_by_itself(shared: Server, tmp_path: Path, arguments: dict, forked: bool) -> None:
+    described = tmp_path / "job.json"
+    described.write_text(json.dumps({"settings": {}, "code": "", "arguments": arguments}), encoding="ascii")
+    code = f'{JOB}print("torch" in sys.modules, {job_client.VARIABLE!r} in __import__("os").environ)'
+    printed, errors = job(tmp_path, code, str(described), **{job_client.VARIABLE: shared[0]}).communicate()
+    assert (printed, errors) == (f"{forked} False\n", "")
 
 
 def test_a_fork_imports_the_library_itself(shared: Server, tmp_path: Path) -> None:

@@ -115,21 +115,11 @@ def test_what_was_found_is_one_line() -> None:
     assert local_run.in_words({"gpu": 0, "mem_mb": 9000}) == both
 
 
-@pytest.mark.parametrize(
-    ("limits", "asks_for_gpus", "deployed", "forks"),
-    [
-        ({}, False, (), True),  # device: cpu
-        ({"gpu": 0}, True, (), True),  # no GPU was found
-        ({"gpu": 1}, True, (), False),
-        ({}, True, (), False),  # --resources gpu=2: the jobs may use GPUs
-        ({}, False, ("conda",), False),
-        ({"gpu": 0}, True, ("apptainer",), False),
-    ],
-)
-def test_jobs_are_forks_unless_they_use_a_gpu_or_other_libraries(limits, asks_for_gpus, deployed, forks) -> None:
-    assert local_run.can_fork(limits, asks_for_gpus, deployed) == forks
+@pytest.mark.parametrize(("deployed", "forks"), [((), True), (("conda",), False), (("apptainer",), False)])
+def test_jobs_are_forks_unless_they_use_other_libraries(deployed: tuple[str, ...], forks: bool) -> None:
+    assert local_run.can_fork(deployed) == forks
 
 
 def test_jobs_are_forks_only_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
-    assert not local_run.can_fork({}, False, ())
+    assert not local_run.can_fork(())

@@ -140,9 +140,7 @@ for name, limit in found_here.items():
 forks_jobs = (
     is_local
     and graph.config["fork_jobs"]
-    and local_run.can_fork(
-        found_here, graph.gpus > 0, workflow.deployment_settings.deployment_method
-    )
+    and local_run.can_fork(workflow.deployment_settings.deployment_method)
 )
 limits = Limits(graph)
 memory = Memory(

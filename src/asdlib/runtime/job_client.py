@@ -14,10 +14,11 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def hand_over() -> None:
     """Let a fork of the server run this job, and end as the fork does.
 
-    Returns if the run has no server, or none that can take the job: the job then runs in this process.
+    Returns if the run has no server, or none that can take the job, and if the job has a GPU, because forks with CUDA
+    have never been tried: the job then runs in this process.
     """
     name = os.environ.pop(VARIABLE, None)
-    if name is None:
+    if name is None or _has_gpu():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         try:
@@ -34,6 +35,15 @@ def hand_over() -> None:
 def address(name: str) -> str:
     """Return the address of a server's socket. It is not a file, so that it ends with the server."""
     return f"\0asdlib-{name}"
+
+
+def _has_gpu() -> bool:
+    """Return whether the job's file, the first argument of its script, gives it a GPU."""
+    try:
+        with open(sys.argv[1], encoding="ascii") as file:  # noqa: PTH123 (as below)
+            return bool(json.load(file)["arguments"].get("gpus"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _send(server: socket.socket) -> None:

@@ -1,7 +1,7 @@
 """A process that has imported the libraries of the jobs, and forks for each of them.
 
-Importing PyTorch takes longer than most jobs of a small run. A local run on the CPU of a Linux machine therefore starts
-this server, which imports it once. A job that finds the server ready hands itself over (`asdlib.runtime.job_client`):
+Importing PyTorch takes longer than most jobs of a small run. A local run on a Linux machine therefore starts this
+server, which imports it once. A job that finds the server ready hands itself over (`asdlib.runtime.job_client`):
 the server forks, and the fork runs the job's script as a new Python would, with the job's command, environment, folder
 and output. The process that the run has started waits, passes signals on, and ends as the fork does. If it is killed,
 so is the fork. Otherwise nothing differs: each job imports asdlib itself, and without a server, it imports the

@@ -16,13 +16,12 @@ def found(given: Container[str], asks_for_gpus: bool) -> dict[str, int]:
     return limits
 
 
-def can_fork(limits: dict[str, int], asks_for_gpus: bool, deployed: Collection[object]) -> bool:
+def can_fork(deployed: Collection[object]) -> bool:
     """Return whether the jobs of a local run can be forks of one process (`asdlib.runtime.job_server`).
 
-    A job on a GPU starts anew, because what CUDA sets up in a process does not survive a fork. So does one in an
-    environment of conda or in a container, `deployed`, which has other libraries.
+    Jobs in an environment of conda or in a container, `deployed`, have other libraries.
     """
-    return sys.platform == "linux" and not deployed and (not asks_for_gpus or limits.get("gpu") == 0)
+    return sys.platform == "linux" and not deployed
 
 
 def in_words(limits: dict[str, int]) -> str:
