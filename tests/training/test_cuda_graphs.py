@@ -181,7 +181,7 @@ class Unrecordable(Toy):
 def test_what_cannot_be_repeated_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    with pytest.raises(AsdError, match=f"training.cuda_graph: .*{message}"):
+    with pytest.raises(AsdError, match=rf"training\.cuda_graph: .*{message}"):
         trained(tmp_path, Unrecordable(fault), Points(POINTS), monkeypatch)
 
 
@@ -213,9 +213,18 @@ def test_whole_steps_of_one_gpu_are_recorded(
 ) -> None:
     settings = Training(**{**vars(SETTINGS), "cuda_graph": True, **changes})
     with caplog.at_level(logging.WARNING):
-        assert not can_record(settings, CPU, part)
-        assert not can_record(SETTINGS, GPU, part)
+        assert not can_record(toy(), settings, CPU, part)
+        assert not can_record(toy(), SETTINGS, GPU, part)
         assert not caplog.records
-        assert can_record(settings, GPU, part) is not bool(warned)
+        assert can_record(toy(), settings, GPU, part) is not bool(warned)
     assert warned in caplog.text
     assert bool(caplog.records) is bool(warned)
+
+
+@pytest.mark.parametrize("kind", ["eat", "dismae"])
+def test_a_network_that_acts_between_steps_is_refused(kind: str) -> None:
+    network = built(kind, toy_clips(toy_of(kind)[1]))
+    settings = Training(**{**vars(SETTINGS), "cuda_graph": True})
+    assert not can_record(network, settings, CPU, None)
+    with pytest.raises(AsdError, match=r"training\.cuda_graph: a graph does not follow what this network does"):
+        can_record(network, settings, GPU, None)

@@ -25,7 +25,8 @@ It can also have
 - `start_from_public(path)`: loads public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,
 - `begin_epoch(epoch, epochs)` and `after_step(step, steps)`: schedules and moving averages. A training can resume after
-  any step, so the first must depend only on its arguments and the second must keep its state in buffers,
+  any step, so the first must depend only on its arguments and the second must keep its state in buffers. With
+  `after_step` or `epoch_state`, a training cannot use `cuda_graph`,
 - `metrics(batch) -> dict[str, Tensor]`: figures of the validation examples for the log, in addition to the loss,
 - `for_machine(machine)`: called before `embed`, for a joint network that treats machines differently. The machine of a
   clip is known, its domain and attributes are not,

@@ -27,10 +27,15 @@ Terms = dict[str, Tensor]
 _log = logging.getLogger(__name__)
 
 
-def can_record(settings: Training, device: torch.device, part: int | None) -> bool:
-    """Return whether the gradients of a training are recorded; on a GPU, warn if they cannot be."""
+def can_record(network: nn.Module, settings: Training, device: torch.device, part: int | None) -> bool:
+    """Return whether the gradients of a training are recorded; on a GPU, warn if they cannot be.
+
+    Raises AsdError for a network that does more within an epoch than to compute losses.
+    """
     if not settings.cuda_graph or device.type != "cuda":
         return False
+    if hasattr(network, "after_step") or any(hasattr(layer, "epoch_state") for layer in network.modules()):
+        raise AsdError(f"training.cuda_graph: a graph does not follow what this network does between steps: {_REMEDY}")
     hindrances = {
         "devices": settings.devices > 1,
         "accumulate": settings.accumulate > 1,

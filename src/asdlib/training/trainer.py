@@ -94,7 +94,7 @@ class Trainer:
         keep_on_device(examples, self.fabric.device)
         if self.settings.micro_batch == AUTO:
             self._part = largest_part(self.fabric, network, self._begin(network, examples, chosen, 0))
-        self._record = can_record(self.settings, self.fabric.device, self._part)
+        self._record = can_record(network, self.settings, self.fabric.device, self._part)
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
         for method in ("loss", "terms", "metrics"):
