@@ -87,7 +87,7 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
     def one(name: str, work: Callable) -> list:
         return [(name, work, (small, device))]
 
-    compared = [(name, gpu_rows.compared, (registry, name, True, device)) for registry, name in chosen]
+    compared = [(name, gpu_rows.compared, (registry, name, device)) for registry, name in chosen]
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
     without_memory = [
         *one("resumed on a full card", gpu_work.full_card),

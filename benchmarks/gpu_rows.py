@@ -14,15 +14,13 @@ PRECISIONS = ("float32", "tf32", "bf16")
 COLUMNS = (*PRECISIONS, "trains in")
 # The largest relative errors of the loss, the whole gradient and the embeddings.
 LIMITS = {"float32": (1e-4, 1e-2, 1e-3), "tf32": (1e-2, 0.1, 2e-2), "bf16": (5e-2, 0.5, 0.1)}
-LIGHT = 2_000_000  # parameters of networks that are compared on whole batches
 
 
-def compared(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
-    """Return the relative errors of a recipe on the device, in each precision, against float32 on the CPU."""
-    made = case(registry, name, small, clips=112, **_few_examples(name, small))
-    light = small or sum(p.numel() for p in made.network.parameters()) < LIGHT
-    size = made.training.batch_size if light else min(4, made.training.batch_size)
-    expected = _results(made, torch.device("cpu"), "float32", size)
+def compared(registry: str, name: str, device: str) -> dict[str, Any]:
+    """Return the relative errors of a small network on the device, in each precision, against float32 on the CPU."""
+    made = case(registry, name, small=True, clips=112)
+    size = made.training.batch_size
+    expected = _results(made, torch.device("cpu"), EXACT, size)
     row: dict[str, Any] = {"faults": [], "trains in": made.training.precision}
     for precision in PRECISIONS:
         used = precision in (EXACT, made.training.precision)
@@ -41,11 +39,6 @@ def compared(registry: str, name: str, small: bool, device: str) -> dict[str, An
             if counts and not error <= limit:
                 row["faults"].append(f"{what} in {precision}: {error:.1e} > {limit:.0e}")
     return row
-
-
-def _few_examples(name: str, small: bool) -> dict[str, Any]:
-    """Return the settings that make one example of a recipe small enough for the CPU."""
-    return {"round_clips": 2} if name.startswith("dismae") and not small else {}
 
 
 def _results(made: Case, device: torch.device, precision: str, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,17 +27,40 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_recipe_agrees_with_itself_and_a_limit_that_is_exceeded_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     import gpu_rows
 
-    row = gpu_rows.compared("models", "eat_10k_2025", True, "cpu")
+    row = gpu_rows.compared("models", "eat_10k_2025", "cpu")
     assert row["faults"] == []
     assert row["float32"] == "0e+00 / 0e+00 / 0e+00"
     assert row["bf16"] != row["float32"]
     for name in gpu_rows.PRECISIONS:
         monkeypatch.setitem(gpu_rows.LIMITS, name, (-1.0, -1.0, -1.0))
-    faults = gpu_rows.compared("models", "eat_10k_2025", True, "cpu")["faults"]
+    faults = gpu_rows.compared("models", "eat_10k_2025", "cpu")["faults"]
     judged = [fault.partition(":")[0] for fault in faults]
     assert judged == [
         "loss in float32", "gradient in float32", "embedding in float32", "loss in bf16", "gradient in bf16"
     ]  # fmt: skip
+
+
+def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_rows
+
+    results = gpu_rows._results
+
+    def without(precision: str) -> dict:
+        def refuse(made: object, device: object, chosen: str, size: int) -> object:
+            if chosen == precision and calls:  # the first call is that of the reference
+                raise RuntimeError("no such kernel")
+            calls.append(chosen)
+            return results(made, device, chosen, size)
+
+        calls: list[str] = []
+        monkeypatch.setattr(gpu_rows, "_results", refuse)
+        return gpu_rows.compared("models", "dense_ae", "cpu")
+
+    row = without("bf16")
+    assert row["bf16"] == "not possible: no such kernel"
+    assert row["faults"] == []
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        without("float32")
 
 
 @pytest.mark.parametrize(
