@@ -202,6 +202,7 @@ class Trainer:
                 norm = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
                 so_far.norms[step] = norm
                 self._between_steps(model, optimizer, state, so_far)
+        del gradients  # a graph keeps the memory of a step
         state.losses = self.fabric.all_reduce(so_far.losses, reduce_op="mean").cpu()
         mean = float(state.losses.mean())
         refuse_diverged(mean, so_far.norms, model.module.parameters(), epoch)

@@ -143,7 +143,7 @@ def checked(made: Case, fault: str) -> dict[str, Any]:
     network, training = made.network.train(), made.training
     batch, clips = made.batches(1, torch.device("cpu"))[0], made.clips(2)
     if isinstance(clips, Tensor):
-        clips = clips[:, : network.window]  # where several windows begin is a value
+        clips = clips[:1, : network.window]  # one by one; where several windows begin is a value
     frames = [clips.shape[-1]] if isinstance(clips, Tensor) else [int(clips.frames[0])]
     row: dict[str, Any] = {}
     visible = 0
