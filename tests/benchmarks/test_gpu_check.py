@@ -16,6 +16,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from asdlib.errors import AsdError
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -38,6 +40,20 @@ def test_a_recipe_agrees_with_itself_and_a_limit_that_is_exceeded_is_a_fault(mon
     assert judged == [
         "loss in float32", "gradient in float32", "embedding in float32", "loss in bf16", "gradient in bf16"
     ]  # fmt: skip
+
+
+def test_a_network_that_cannot_be_recorded_is_a_fault_if_its_recipe_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import gpu_graphs
+
+    def refuse(*_: object) -> None:
+        raise AsdError("it looks at values")
+
+    monkeypatch.setattr(gpu_graphs, "in_the_loop", refuse)
+    asked, other = (gpu_graphs.graphed("models", name, True, "cpu") for name in ("dense_ae", "acae"))
+    assert asked["faults"] == ["it looks at values"]
+    assert (other["faults"], other["why not"]) == ([], "it looks at values")
 
 
 def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class Trainer:
         self._stored = StoredState(store, identity, store_every)
         self._interruption = Interruption()
         self._part = settings.micro_batch  # the most examples that are computed at a time; None: whole batches
-        self._record = False  # whether gradients are replayed as CUDA graphs
+        self._replays_graphs = False
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         refuse_devices(settings, device)
         self.fabric = Fabric(
@@ -94,7 +94,7 @@ class Trainer:
         keep_on_device(examples, self.fabric.device)
         if self.settings.micro_batch == AUTO:
             self._part = largest_part(self.fabric, network, self._begin(network, examples, chosen, 0))
-        self._record = can_record(network, self.settings, self.fabric.device, self._part)
+        self._replays_graphs = can_record(network, self.settings, self.fabric.device, self._part)
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
         for method in ("loss", "terms", "metrics"):
@@ -186,7 +186,7 @@ class Trainer:
         if state.under_way:
             so_far.restore(state.under_way[self.fabric.global_rank], model.module)
             state.under_way = None
-        gradients = Gradients(self.fabric, model, self._part, self._record, len(batches) - so_far.done)
+        gradients = Gradients(self.fabric, model, self._part, self._replays_graphs, len(batches) - so_far.done)
         own = batches.parts(self.fabric.global_rank, self.fabric.world_size, so_far.done)
         for index, (batch, weight) in enumerate(own, so_far.done):
             step, number = divmod(index, self.settings.accumulate)
