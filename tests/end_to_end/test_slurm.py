@@ -45,9 +45,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return made
 
 
-def halt(checkout: Checkout, at: str) -> tuple[Run, str]:
+def halt(checkout: Checkout, at: str, target: str) -> tuple[Run, str]:
     """Start a run through SLURM; return it and the number of the halted job."""
-    run = start_halting(checkout, at, TABLES, *THROUGH_SLURM, anew=True)
+    (checkout.folder / "go_on").unlink(missing_ok=True)
+    run = start_halting(checkout, at, target, *THROUGH_SLURM, anew=True)
     try:
         wait_for_halt(checkout, run)
         (number,) = jobs(checkout)
@@ -87,6 +88,7 @@ def test_two_trainings_at_once_have_a_gpu_each_and_sigterm_ends_their_run(checko
     planned = checkout.run(TABLES, "--dry-run", *settings)
     models = sorted(set(re.findall(r"results/models/\S+/(?:pump|slider)/model\.safetensors", planned)))
     assert len(models) == 2
+    checkout.run(*models, "--until", "extract_features", *settings)  # on this machine: the trainings matter here
     with start_halting(checkout, "train_model:training.ckpt", *models, *THROUGH_SLURM, *settings, anew=True) as run:
         wait_until(lambda: len(gpus(checkout)) == 2, "both trainings have begun", run=run)
         assert gpus(checkout) == {"0", "1"}
@@ -100,7 +102,7 @@ def test_two_trainings_at_once_have_a_gpu_each_and_sigterm_ends_their_run(checko
 def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(checkout: Checkout) -> None:
     with (checkout.folder / "profiles/slurm/config.yaml").open("a") as profile:
         profile.write(TIGHT)
-    run, number = halt(checkout, "train_model:training.ckpt")
+    run, number = halt(checkout, "train_model:training.ckpt", TABLES)
     with run:
         stop_the_controller()
         start()
@@ -119,15 +121,17 @@ def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(chec
 
 
 def test_a_killed_run_is_picked_up_and_a_job_past_its_time_is_tried_again(checkout: Checkout) -> None:
-    checkout.edit("settings.yaml", "epochs: 2", "epochs: 3")
-    (checkout.folder / "go_on").unlink(missing_ok=True)
-    run, number = halt(checkout, "embed:fan.parquet")
+    checkout.run(TABLES)  # on this machine; it leaves nothing to do if the test above has run
+    (embedding,) = checkout.folder.glob("results/embeddings/*/raw/demo/fan.parquet")
+    embedding.unlink()
+    target = str(embedding.relative_to(checkout.folder))
+    trained = {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
+    run, number = halt(checkout, "embed:fan.parquet", target)
     run.kill()
     assert jobs(checkout) == [number]  # it still runs
     ask("scancel", number)
     wait_until(lambda: not jobs(checkout), "the cancelled job is gone")
-    trained = {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
-    run, number = halt(checkout, "embed:fan.parquet")
+    run, number = halt(checkout, "embed:fan.parquet", target)
     with run:
         ask("scontrol", "update", f"JobId={number}", "TimeLimit=1")
         wait_until(lambda: number not in jobs(checkout), "the job's time is over")
@@ -135,12 +139,12 @@ def test_a_killed_run_is_picked_up_and_a_job_past_its_time_is_tried_again(checko
         printed = run.finish()
     assert f"message: TIMEOUT (SLURM job {number}, node " in printed
     assert trained == {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("model.safetensors")}
-    assert checkout.jobs(TABLES) == set()
+    assert checkout.jobs(target) == set()
 
 
 def test_scores_of_a_machine_can_be_one_job_and_only_those_that_are_missing_are_made(checkout: Checkout) -> None:
     """With the lines about groups in the profile. A group of jobs is one job of the queue, and nothing else."""
-    checkout.run(TABLES)  # a run on this machine has no groups, and leaves nothing to do if the tests above have run
+    checkout.run(TABLES)  # on this machine, where no jobs are grouped
     profile = checkout.folder / "profiles/slurm/config.yaml"
     profile.write_text(with_groups(profile.read_text()))
     tables = {name: checkout.read(f"results/baseline/{name}.csv") for name in ("scores", "clips", "files")}
