@@ -16,6 +16,7 @@ from snakemake.cli import get_argument_parser
 from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.reported import load_reported, recomputed_overall
 from asdlib.workflow.words import ALL
+from asdlib.workflow.yaml_files import read_yaml
 from snakemake_logger_plugin_asdlib.options import read_options
 from snakemake_logger_plugin_asdlib.order import in_order
 
@@ -24,7 +25,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md
 PAGES += sorted(ROOT.glob("resources/*/README.md"))
 WITH_COMMANDS = [*PAGES, ROOT / "Snakefile", *sorted(ROOT.glob("config/*.yaml")), *sorted(ROOT.glob("profiles/*/*"))]
 OPTIONS = read_options()
-CONTENTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("config/systems/*.yaml"))}
+CONTENTS = {path.stem: read_yaml(path) for path in sorted(ROOT.glob("config/systems/*.yaml"))}
 REPORTED = [system for system, content in CONTENTS.items() if "report" in content]  # only these need a page and figures
 
 
@@ -152,7 +153,7 @@ def test_snakemake_reads_the_target_of_a_command(page, command, monkeypatch, tmp
 
 
 def schema(name: str) -> dict:
-    return yaml.safe_load((ROOT / f"workflow/schemas/{name}.schema.yaml").read_text())
+    return read_yaml(ROOT / f"workflow/schemas/{name}.schema.yaml")
 
 
 def schema_keys() -> set[str]:
@@ -179,7 +180,7 @@ def test_every_config_key_is_explained_and_every_explained_key_exists():
 
 
 def test_the_defaults_are_those_of_the_config():
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = read_yaml(ROOT / "config/config.yaml")
     for key, default, *_ in key_tables()[0]:
         if key.startswith(("`datasets", "`checkpoints", "`override")):
             continue
@@ -301,7 +302,7 @@ def test_the_baseline_page_has_every_section_that_its_config_cites():
 
 def test_the_files_for_a_public_host_can_be_read():
     files = [*ROOT.glob(".github/*/*.yml"), ROOT / ".snakemake-workflow-catalog.yml"]
-    content = {path.name: yaml.safe_load(path.read_text()) for path in files}
+    content = {path.name: read_yaml(path) for path in files}
     assert {"tests.yml", "bug.yml", "report.yml", "config.yml", ".snakemake-workflow-catalog.yml"} == set(content)
     (job,) = content["tests.yml"]["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == ["make test"]
@@ -318,7 +319,7 @@ def test_reported_figures_are_of_systems_that_name_a_report():
 
 
 def test_the_citation_names_the_reports():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = read_yaml(ROOT / "CITATION.cff")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert citation["license"] == project["license"]  # tests/commands/test_info.py has the version
@@ -335,7 +336,7 @@ def test_the_conda_environment_holds_the_pinned_dependencies():
         pins[re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()] = line
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [re.sub(r"[-_.]+", "-", name).lower() for name in project["dependencies"] if "snakemake" not in name]
-    environment = yaml.safe_load((ROOT / "envs/asdlib.yaml").read_text())
+    environment = read_yaml(ROOT / "envs/asdlib.yaml")
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert pip == [pins[name] for name in wanted]
 

@@ -15,9 +15,10 @@ from helpers.toy_recordings import make_machine
 
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipes import merge
+from asdlib.workflow.yaml_files import read_yaml
 
 Config = dict[str, Any]
-SYSTEM = yaml.safe_load((ROOT / "config" / "systems" / "baseline.yaml").read_text())
+SYSTEM = read_yaml(ROOT / "config" / "systems" / "baseline.yaml")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def config(root: Path, **changed: Any) -> Config:
     """Return the shipped config with `data` set to `mine` and changes; a key set to `...` is left out."""
     shipped: Config = {}
     for name in ("datasets.yaml", "checkpoints.yaml", "config.yaml"):
-        shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
+        shipped |= read_yaml(ROOT / "config" / name)
     laid = shipped | {"data": str(root / "mine")} | changed
     return {key: value for key, value in laid.items() if value is not ...}
 
@@ -222,7 +223,7 @@ KEYS |= {
         r"config: checkpoints\.x: 'sha256' is a dependency of 'pinned_from': correct the value.*",
     ),
 }
-SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+SHIPPED = read_yaml(ROOT / "config" / "config.yaml")
 SUBMISSION = SHIPPED["submission"]
 # Every text with a pattern: a line break at its end is refused.
 KEYS["space in an address"] = (

@@ -25,6 +25,7 @@ from asdlib.cli import main
 from asdlib.errors import AsdError
 from asdlib.runtime.stop_request import StopRequest
 from asdlib.weights.checkpoints import load
+from asdlib.workflow.yaml_files import read_yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -98,7 +99,7 @@ def test_a_system_runs_from_recordings_to_its_table(checkout: Checkout, system: 
 
 
 def variants_of(system: str) -> dict:
-    return yaml.safe_load((ROOT / "config" / "systems" / f"{system}.yaml").read_text())["variants"]
+    return read_yaml(ROOT / "config" / "systems" / f"{system}.yaml")["variants"]
 
 
 def toy(model: str) -> dict:
@@ -204,7 +205,7 @@ def test_the_readmes_commands_plan_every_machine_of_the_challenge(tmp_path: Path
 
 def separation_of(system: str, machine: str) -> set[str]:
     """Return the jobs that separate a machine's clips with the system's own recipes."""
-    content = yaml.safe_load((ROOT / "config" / "systems" / f"{system}.yaml").read_text())
+    content = read_yaml(ROOT / "config" / "systems" / f"{system}.yaml")
     (separator,) = content["separators"]
     separating = {f"{rule} dcase2025_dev {machine} {separator}" for rule in ("train_separator", "separate")}
     return separating | {f"augment {name} dcase2025_dev {machine}" for name in content["augmentations"]}

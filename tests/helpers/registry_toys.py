@@ -1,6 +1,7 @@
 """Arguments for the tests of a registry's classes: a class without toy arguments is tested as its recipe has it."""
 
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ def first_recipe(registry: str, kind: str) -> dict[str, Any]:
 
 
 def all_recipes(registry: str) -> dict[str, dict[str, Any]]:
-    """Return the recipes of one registry, of all systems, as they stand in config/systems."""
-    systems = [read_yaml(path) for path in sorted((ROOT / "config" / "systems").glob("*.yaml"))]
-    return {name: block for system in systems for name, block in system.get(registry, {}).items()}
+    """Return the recipes of one registry, of all systems, as they stand in config/systems, for reading alone."""
+    return {name: block for system in _systems() for name, block in system.get(registry, {}).items()}
+
+
+@cache
+def _systems() -> list[dict[str, Any]]:
+    return [read_yaml(path) for path in sorted((ROOT / "config" / "systems").glob("*.yaml"))]
 
 
 def recipe_arguments(registry: str, kind: str, made: type, table: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -5,9 +5,10 @@ Systems share recipes and therefore toy sizes: every run applies the sizes from 
 
 from typing import Any
 
-import yaml
 from helpers.checkout import ROOT
 from helpers.registry_toys import all_recipes
+
+from asdlib.workflow.yaml_files import read_yaml
 
 FOLDER = ROOT / "tests" / "end_to_end" / "toy_sizes"
 PAIRS = {"segment": 0.5, "per_epoch": 4, "validation_mixtures": 2}
@@ -17,7 +18,7 @@ def toy_sizes(corpus: list[str]) -> dict[str, Any]:
     """Return the config's block `override`; `corpus` are the toy datasets of joint models that name theirs."""
     sizes: dict[str, Any] = {registry: {} for registry in ("separators", "models")}
     for path in sorted(FOLDER.glob("*.yaml")):
-        for registry, recipes in yaml.safe_load(path.read_text())["override"].items():
+        for registry, recipes in read_yaml(path)["override"].items():
             sizes.setdefault(registry, {}).update(recipes)
     for name, block in all_recipes("separators").items():
         sizes["separators"].setdefault(name, {"pairs": PAIRS, "training": _short(block["training"])})

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from helpers.markdown_tables import tables
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
 from gpu_recipes import case  # noqa: E402
 
-CONTENT = yaml.safe_load((ROOT / "resources" / "costs.yaml").read_text())
+CONTENT = read_yaml(ROOT / "resources" / "costs.yaml")
 COSTS = CONTENT["recipes"]["separators"] | CONTENT["recipes"]["models"]
 PAGE = tables((ROOT / "docs" / "benchmarks.md").read_text())
 (SPEED,) = [table for table in PAGE if "share of the peak" in table[0]]

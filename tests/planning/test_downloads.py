@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from helpers.checkout import ROOT
 
 from asdlib.planning.downloads import NOTHING, Amount, Download, downloads, free_space
 from asdlib.planning.dry_run import Job
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.yaml_files import read_yaml
 
 RECORD = 4711
 SECONDS = 10 * 16000 * 2  # bytes of a clip
@@ -55,7 +55,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def _read(path: Path) -> dict:
-    return yaml.safe_load(path.read_text())
+    return read_yaml(path)
 
 
 def put(path: str, size: int) -> None:

@@ -6,15 +6,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from asdlib.planning.memory import MARGIN, Memory
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import MEMORY
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = yaml.safe_load((ROOT / MEMORY).read_text())
+TABLE = read_yaml(ROOT / MEMORY)
 
 
 def asked(
@@ -96,8 +96,8 @@ def test_a_job_that_needs_more_than_there_is_says_so_once(monkeypatch, caplog) -
 
 
 def test_every_recipe_and_every_other_rule_has_a_figure_and_its_source() -> None:
-    systems = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "systems").glob("*.yaml")]
-    systems.append(yaml.safe_load((ROOT / "config" / "shared.yaml").read_text()))
+    systems = [read_yaml(path) for path in (ROOT / "config" / "systems").glob("*.yaml")]
+    systems.append(read_yaml(ROOT / "config" / "shared.yaml"))
     for registry in ("separators", "models"):
         assert set(TABLE[registry]) == {name for system in systems for name in system.get(registry, {})}
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)

@@ -27,6 +27,7 @@ from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS, parse_features
 from asdlib.workflow.recipes import REGISTRIES
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # From the RMIS benchmark's README; that of 2026 is the sum of the lengths of its clips.
@@ -102,7 +103,7 @@ def test_declared_datasets_are_counted_by_their_declaration(here, monkeypatch):
 
 @pytest.mark.parametrize("year", HOURS_OF_AUDIO)
 def test_the_declared_counts_fill_the_hours_of_their_year(year):
-    blocks = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())["datasets"].values()
+    blocks = read_yaml(ROOT / "config" / "datasets.yaml")["datasets"].values()
     clips = 0
     for block in (block for block in blocks if block.get("year") == year):
         listed = block["sections"]
@@ -288,9 +289,9 @@ GPU = {"gflop", "share", "peak"}
 
 
 def test_costs_are_those_of_recipes_and_rules_that_exist():
-    costs = yaml.safe_load((ROOT / COSTS).read_text())
+    costs = read_yaml(ROOT / COSTS)
     files = [*(ROOT / "config" / "systems").glob("*.yaml"), ROOT / "config" / "shared.yaml"]
-    systems = [yaml.safe_load(path.read_text()) for path in files]
+    systems = [read_yaml(path) for path in files]
     for registry in set(REGISTRIES) - {"backends", "labellers"}:
         assert set(costs["recipes"][registry]) <= {name for system in systems for name in system.get(registry, {})}
         for name, cost in costs["recipes"][registry].items():
@@ -298,7 +299,7 @@ def test_costs_are_those_of_recipes_and_rules_that_exist():
             frozen = not trained and {"models": {"clip", "values"}, "separators": {"clip"}}.get(registry)
             on_gpu = GPU if "peak" in cost else set()
             assert set(cost) == (frozen | on_gpu if frozen else KEYS[registry]), name
-    checkpoints = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
+    checkpoints = read_yaml(ROOT / "config" / "checkpoints.yaml")["checkpoints"]
     assert set(costs["checkpoints"]) == set(checkpoints)
     rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk")), re.M)
     assert set(costs["start"]) == set(rules)
@@ -306,7 +307,7 @@ def test_costs_are_those_of_recipes_and_rules_that_exist():
 
 def test_the_features_of_recipes_are_counted(monkeypatch):
     plain = graph(monkeypatch)
-    for name in yaml.safe_load((ROOT / COSTS).read_text())["recipes"]["frontends"]:
+    for name in read_yaml(ROOT / COSTS)["recipes"]["frontends"]:
         recipe = plain.recipe("frontends", key(plain, "frontends", name))
         counted = sizes(plain)._costs.of(recipe)["values"]
         assert sizes(plain)._computed(recipe) == counted, name

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from asdlib.report import inputs
 from asdlib.report.settings import IllustrateSettings
@@ -15,6 +14,7 @@ from asdlib.workflow.inputs import embeddings_of, score_files
 from asdlib.workflow.job_file import as_json
 from asdlib.workflow.recipes import merge
 from asdlib.workflow.typed_settings import typed
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = sorted(path.stem for path in (ROOT / "config" / "systems").glob("*.yaml"))
@@ -22,7 +22,7 @@ LONGEST = 131_072  # bytes; the longest argument that Linux accepts: a rule's wh
 
 
 def read(name: str) -> dict:
-    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    return read_yaml(ROOT / "config" / f"{name}.yaml")
 
 
 SHIPPED = read("datasets") | read("checkpoints") | read("config")

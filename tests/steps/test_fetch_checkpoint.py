@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from helpers.checkout import ROOT
 from helpers.hostile_server import HostileServer, Misdeed
 
@@ -16,6 +15,7 @@ from asdlib.data.fetching.retry import Network
 from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import PublishedFile, fetch_checkpoint
 from asdlib.workflow.typed_settings import typed
+from asdlib.workflow.yaml_files import read_yaml
 
 WEIGHTS = b"PK\x03\x04" + b"weights" * 1000  # begins as a file of PyTorch
 OTHER = b"PK\x03\x04" + b"others" * 1000
@@ -330,7 +330,7 @@ def test_the_origin_of_a_pin_is_said_only_if_the_file_differs(
 
 def test_the_shipped_pins_are_those_that_were_read() -> None:
     """The table of addresses and checksums that several public repositories agree on."""
-    blocks = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())["checkpoints"]
+    blocks = read_yaml(ROOT / "config" / "checkpoints.yaml")["checkpoints"]
     pinned = {name: block["sha256"][:8] for name, block in blocks.items() if block["sha256"]}
     assert pinned == {
         "eat_base": "8623072d",

@@ -4,13 +4,13 @@ import json
 import re
 
 import pytest
-import yaml
 from helpers.registry_toys import ROOT
 
 from asdlib.planning.costs import Costs
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.paths import COSTS
+from asdlib.workflow.yaml_files import read_yaml
 
 LARGE = {"conv_tasnet": "system3", "sepreformer": "system2", "tfgridnet": "system4"}
 
@@ -47,6 +47,6 @@ def test_a_small_separator_costs_a_tenth(large: str) -> None:
     change = {"separators": {large: f"{large}_small"}}
     recipe = graph(large, change).recipes.resolve("separators", f"{large}_small", 13711)
     cost = Costs(ROOT / COSTS, change).of(recipe)
-    full = yaml.safe_load((ROOT / COSTS).read_text())["recipes"]["separators"][large]
+    full = read_yaml(ROOT / COSTS)["recipes"]["separators"][large]
     assert round(cost["train"] / full["train"], 3) <= 0.1
     assert all(few / many <= 0.1 for few, many in zip(cost["gflop"], full["gflop"], strict=True))

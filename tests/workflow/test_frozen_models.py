@@ -28,11 +28,12 @@ from asdlib.workflow.ancestry import networks_for, public_for, sizes_for, traine
 from asdlib.workflow.class_facts import is_trained
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
-    **yaml.safe_load((ROOT / "config" / "config.yaml").read_text()),
-    **yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text()),
+    **read_yaml(ROOT / "config" / "config.yaml"),
+    **read_yaml(ROOT / "config" / "datasets.yaml"),
     "checkpoints": {
         "net": {"repository": "a/b", "revision": "c", "file": "net.pt", "sha256": "0" * 64, "licence": "MIT"}
     },
@@ -206,7 +207,7 @@ def test_random_weights_are_the_same_whatever_was_drawn_before(root: Path, caplo
 
 
 def test_the_statistics_ask_for_no_gpu_and_other_models_do() -> None:
-    shipped = yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text())
+    shipped = read_yaml(ROOT / "config" / "checkpoints.yaml")
     chosen = Graph({**copy.deepcopy(CONFIG), **shipped, "data": "demo"}, ROOT)
     keys = {name: chosen.recipes.resolve("models", name, 13711).key for name in ("clip_statistics", "dense_ae")}
     assert [settings.gpus_to_embed(chosen, keys[name]) for name in ("clip_statistics", "dense_ae")] == [0, 1]

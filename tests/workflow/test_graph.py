@@ -28,13 +28,13 @@ from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
-from asdlib.workflow.yaml_files import from_text
+from asdlib.workflow.yaml_files import from_text, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
-    **yaml.safe_load((ROOT / "config" / "config.yaml").read_text()),
-    **yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text()),
-    **yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text()),
+    **read_yaml(ROOT / "config" / "config.yaml"),
+    **read_yaml(ROOT / "config" / "datasets.yaml"),
+    **read_yaml(ROOT / "config" / "checkpoints.yaml"),
     "data": "toy",
 }
 
@@ -120,7 +120,7 @@ def test_each_section_of_a_machine_may_have_a_model_of_its_own(root: Path) -> No
 
 
 def test_a_section_starts_from_its_own_model(root: Path) -> None:
-    system = yaml.safe_load((root / "config" / "systems" / "toy.yaml").read_text())
+    system = read_yaml(root / "config" / "systems" / "toy.yaml")
     system["models"]["toy_tuned"]["scope"] = "section"
     system["models"]["toy_again"] = {**system["models"]["toy_tuned"], "init": "toy_tuned"}
     (root / "config" / "systems" / "toy.yaml").write_text(yaml.safe_dump(system))

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from scipy import signal
 from sklearn.metrics import roc_auc_score
 
@@ -18,6 +17,7 @@ from asdlib.data.demo.dataset import MACHINES, DemoSettings, plan, render, synth
 from asdlib.data.demo.machines import MACHINES as TABLE
 from asdlib.data.demo.room import BACKGROUNDS
 from asdlib.errors import AsdError
+from asdlib.workflow.yaml_files import read_yaml
 
 SMALL = {"train_source": 3, "train_target": 2, "test_per_cell": 2, "supplements": 2, "seconds": 1.0}
 LISTEN = DemoSettings(train_source=24, train_target=2, test_per_cell=12, supplements=0, seconds=4.0)
@@ -45,7 +45,7 @@ def test_machines_are_those_of_the_development_set():
 
 
 def test_the_short_demo_has_clean_sound_noise_and_a_machine_without_attributes():
-    config = yaml.safe_load((Path(__file__).parents[3] / "config" / "demo.yaml").read_text())
+    config = read_yaml(Path(__file__).parents[3] / "config" / "demo.yaml")
     chosen = [TABLE[machine] for machine in config["datasets"]["demo"]["machines"]]
     assert [(machine.supplement, machine.attributes) for machine in chosen] == [
         ("machine", False),

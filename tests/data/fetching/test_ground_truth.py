@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import yaml
 from helpers.hostile_server import Misdeed
 
 from asdlib.data.fetching.ground_truth import fetch_truth
 from asdlib.data.fetching.pins import pin, read_pins
 from asdlib.data.truth import Truth, load_truth
 from asdlib.errors import AsdError
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[3]
-CONFIG = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
+CONFIG = read_yaml(ROOT / "config/datasets.yaml")["datasets"]
 SHARED = Path(os.environ.get("ASDLIB_SHARED", ROOT.parent / "shared")) / "reference/ground_truth"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason=f"the published truth files are not in {SHARED}")
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching.pins import pin, read_pins
 from asdlib.data.fetching.zenodo import download_machine, machine_archives, record_files
 from asdlib.errors import AsdError
+from asdlib.workflow.yaml_files import read_yaml
 
-BLOCKS = yaml.safe_load((Path(__file__).parents[3] / "config/datasets.yaml").read_text())["datasets"]
+BLOCKS = read_yaml(Path(__file__).parents[3] / "config/datasets.yaml")["datasets"]
 CONFIG = {name: block for name, block in BLOCKS.items() if block["source"]["kind"] == "zenodo"}
 LOCK = Path(__file__).parents[3] / "resources/zenodo.lock.json"
 DATASET = {
