@@ -12,7 +12,6 @@ from asdlib.runtime import termination
 
 termination.explain_interrupts()  # first, because the rest takes a second
 
-import gc
 import os
 import re
 from pathlib import Path
@@ -50,10 +49,6 @@ from asdlib.workflow.recipes import public_source
 from asdlib.workflow.words import CORPUS, FAR, NAME, RAW
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-
-# Of what is made for the graph of jobs, nothing is garbage: searching it after every 700 objects takes a sixth of the
-# time, and after every 100,000 no more memory.
-gc.set_threshold(100_000)
 
 # Otherwise a message that the terminal cannot show becomes an error of 20 lines.
 text_streams.accept_any_text(logger.handlers)
