@@ -47,4 +47,5 @@ rule all:
         expand(paths.scores(), system=graph.config["systems"]),
 
 
+signatures.keep(workflow.rules)
 job_list.write_at_exit(workflow)

@@ -38,6 +38,7 @@ from asdlib.workflow import (
     label_inputs,
     paths,
     settings,
+    signatures,
     stage_code,
     unknown_targets,
     yaml_files,
