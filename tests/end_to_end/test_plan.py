@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.checkout import Checkout
+from helpers.checkout import Checkout, make_checkout
 from helpers.planned_jobs import as_rows, listed, printed_jobs
 
 from asdlib.runtime.job_environment import JOB_LIST
@@ -43,6 +43,22 @@ def test_the_list_is_what_the_same_dry_run_prints(built, tmp_path: Path, monkeyp
     assert {"augment", "train_separator", "train_model", "embed", "score", "tabulate"} <= rules
     assert not {"download", "prepare"} & rules, "they are done"
     assert {job.rule for job in jobs if job.gpus} == {"train_separator", "separate", "train_model", "embed"}
+    assert as_rows(jobs) == as_rows(printed_jobs(printed))
+
+
+def test_the_list_has_jobs_that_run_again_for_their_params(built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Their results are there, with the same paths."""
+    call = "results/toy/scores.csv", "--config", "quantile=0.8"
+    jobs, printed = listed(built, monkeypatch, tmp_path / "jobs.json", *call)
+    assert {job.rule for job in jobs} == {"score", "tabulate"}
+    assert as_rows(jobs) == as_rows(printed_jobs(printed))
+
+
+def test_the_list_of_a_folder_without_results_is_what_a_dry_run_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No job has params there. All rules of a system take part, with GPUs and several seeds."""
+    call = "results/system3/scores.csv", "report", "--config", "data=demo", "seeds=[1,2]", "device=auto"
+    jobs, printed = listed(make_checkout(tmp_path / "new"), monkeypatch, tmp_path / "jobs.json", *call)
+    assert {"download", "train_separator", "augment", "embed", "illustrate", "report"} <= {job.rule for job in jobs}
     assert as_rows(jobs) == as_rows(printed_jobs(printed))
 
 

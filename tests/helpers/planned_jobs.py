@@ -16,11 +16,12 @@ _MARK = " (update)"  # of a file that a job keeps instead of removing it first
 
 
 def listed(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, path: Path, *arguments: str) -> tuple[list[Job], str]:
-    """Return the jobs that a dry run lists in the file `path`, and what it prints."""
+    """Return the jobs that a dry run for a plan lists in the file `path`, and what a user's dry run prints."""
+    call = *arguments, "--dry-run", "--resources", "gpu=1"
     with monkeypatch.context() as asked:
         asked.setenv(JOB_LIST, str(path))
-        printed = checkout.run(*arguments, "--dry-run", "--quiet", "host", "--resources", "gpu=1")
-    return read(path), printed
+        checkout.run(*call, "--quiet", "progress", "rules")
+    return read(path), checkout.run(*call, "--quiet", "host")
 
 
 def as_rows(jobs: list[Job]) -> list[tuple]:
