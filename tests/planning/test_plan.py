@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from asdlib.cli import main
 from asdlib.errors import AsdError
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
-from asdlib.planning.dry_run import Job, complaint, dry_run, needed_for
+from asdlib.planning.dry_run import DryRun, Job, complaint, dry_run, needed_for
 from asdlib.planning.hours import Hours
 from asdlib.planning.rows import plan
 from asdlib.planning.sizes import Sizes
@@ -370,6 +372,22 @@ def test_an_error_of_snakemake_is_one_line(here):
     (here / "Snakefile").write_text('raise WorkflowError("the shelf is empty:\\n  fill it")\n')
     with pytest.raises(AsdError, match=r"^snakemake: WorkflowError in file .*: the shelf is empty: fill it$"):
         dry_run(["x"], [], [])
+
+
+def test_a_dry_run_that_is_ended_leaves_no_file_behind(here, monkeypatch):
+    """A config that the command refuses ends it."""
+    temporary = here / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what it was before
+    (here / "Snakefile").write_text("import time\nopen('read', 'w').close()\ntime.sleep(600)\n")
+    deadline = time.monotonic() + 120
+    with DryRun(["x"], [], []):
+        while not (here / "read").exists():
+            assert time.monotonic() < deadline, "Snakemake did not read the Snakefile"
+            time.sleep(0.05)
+        assert list(temporary.rglob("snakemake*"))
+    assert not list(temporary.iterdir())
 
 
 def test_a_row_a_system_and_one_for_all(here, monkeypatch):

@@ -27,16 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one line for each system and one for all together, or the same as JSON."""
-    from asdlib.planning import dry_run
-    from asdlib.workflow.config import read_config
-    from asdlib.workflow.graph import Graph
+    from asdlib.planning.dry_run import DryRun
     from asdlib.workflow.paths import scores
+    from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
+    from asdlib.workflow.system_files import system_files
 
-    graph = Graph(read_config(args.configfile, args.config), Path())
-    systems = chosen(args.systems, list(graph.recipes.systems)) or list(graph.recipes.systems)
-    with dry_run.DryRun([scores(system) for system in systems], args.configfile, args.config) as started:
-        from asdlib.planning.rows import plan  # while Snakemake works
+    require_workflow()
+    refuse_swallowed(args.configfile, args.config)
+    known = [path.stem for path in system_files(Path("config", "systems"))]
+    systems = chosen(args.systems, known) or known
+    with DryRun([scores(system) for system in systems], args.configfile, args.config) as started:
+        # While Snakemake works. A wrong config ends it.
+        from asdlib.planning.rows import plan
+        from asdlib.workflow.config import read_config
+        from asdlib.workflow.graph import Graph
 
+        graph = Graph(read_config(args.configfile, args.config), Path())
         result = plan(graph, systems, started.jobs())
     print(json.dumps(asdict(result), indent=1) if args.json else text(result))
 

@@ -18,6 +18,7 @@ from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe import Recipe, Settings, as_list, canonical
 from asdlib.workflow.scopes import refuse_narrow_corpus, refuse_narrow_starts, refuse_trained_labeller
 from asdlib.workflow.shared_recipes import SHARED, SMALLEST, shared_recipes
+from asdlib.workflow.system_files import system_files
 from asdlib.workflow.variants import Branch, Variant
 from asdlib.workflow.words import FAR, NAME, RAW, SCORED
 from asdlib.workflow.yaml_files import check, load_yaml
@@ -64,9 +65,7 @@ class Recipes:
     @cached_property
     def systems(self) -> dict[str, Settings]:
         """{system: content of its file}, without overrides."""
-        files = sorted(self.folder.glob("*.yaml"))
-        if not files:
-            raise AsdError(f"{self.folder}: contains no system files: restore config/systems")
+        files = system_files(self.folder)
         for path in files:
             if not re.fullmatch(NAME, path.stem):
                 raise AsdError(f"{path}: a system is named after its file: use up to 100 letters, digits and ._+-")
