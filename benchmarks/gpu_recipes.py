@@ -140,6 +140,7 @@ def _mixtures(settings: dict[str, Any], seconds: float) -> MixturePairs:
     return MixturePairs(recordings[:20], recordings[20:], pairs, RATE, 0)
 
 
+@cache
 def _waveform(number: int, seconds: float) -> np.ndarray:
     """Return one of many different hums with noise, float32 within [-1, 1]."""
     rng = np.random.default_rng(number)

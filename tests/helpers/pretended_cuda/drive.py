@@ -2,7 +2,8 @@
 
 Fake tensors on `cuda:0` have no values, but PyTorch refuses to mix them with tensors on the CPU, as on a real card.
 Prints a JSON line per recipe: what was refused, where the host would have waited for the device, and the memory that a
-step takes at the most. A recipe has its full size, with a fault a small one.
+step takes at the most. A recipe has its full size, with a fault a small one. Where the host would wait for a value, or
+for a shape that depends on values, PyTorch mostly refuses, for fake tensors have none: that is an error of the recipe.
 """
 
 import contextlib
@@ -22,7 +23,6 @@ from gpu_recipes import DISTINCT, Case, case, embedded, recipes
 from torch import Tensor, nn
 from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -33,10 +33,7 @@ from asdlib.training.optimisation import build_optimizer
 GPU = torch.device("cuda", 0)
 CLIPS = 96  # as many as the largest batch of clips, or a round of DisMAE
 SOURCES = "/src/asdlib/"
-WAITS = {
-    "_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_dim",
-    "repeat_interleave",
-}  # fmt: skip
+COPIES = {"_to_copy", "copy_"}
 PINNED = "runtime/devices.py send"  # copies from pinned memory, for which the host does not wait
 
 
@@ -48,10 +45,12 @@ class Memory:
         self._known: dict[int, Any] = {}
 
     def note(self, tensor: Tensor) -> None:
+        if tensor.device.type != "cuda":
+            return
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
-        if tensor.device.type != "cuda" or key in self._known or not isinstance(size, int):
-            return  # not an int: the size depends on values, which fake tensors lack
+        if key in self._known:
+            return
         self.live += size
         self.peak = max(self.peak, self.live)
         self._known[key] = weakref.ref(storage, lambda _: self._freed(key, size))
@@ -77,21 +76,22 @@ class Waits(TorchDispatchMode):
             self.found[f"{where}: {operation}"] += 1
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        name = str(func).split(".")[1]
-        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        name = func.overloadpacket.__name__
+        may_wait = name == "nonzero" or name in COPIES or name.startswith("index")
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)] if may_wait else []
         if any(one.device.type == "cuda" for one in given):
             by_mask = name.startswith("index") and any(one.dtype == torch.bool for one in given[1:])
-            if name in WAITS or by_mask:
+            if name == "nonzero" or by_mask:
                 self.note(f"{name} with a mask" if by_mask else name)
         if name == "nonzero" and given[0].dim() == 2:  # of a mask: the number of its entries is a value
             return torch.empty(len(given[0]) * self.unmasked, 2, dtype=torch.int64, device=given[0].device)
         out = func(*args, **(kwargs or {}))
-        if name in ("_to_copy", "copy_") and given[-1].device != out.device:
+        if name in COPIES and given[-1].device != out.device:
             self.note(f"copy from {given[-1].device.type} to {out.device.type}")
-        for one in tree_leaves(out):
+        for one in (out,) if isinstance(out, Tensor) else tree_leaves(out):
             if isinstance(one, Tensor):
                 self.memory.note(one)
-        return True if name == "equal" else out
+        return out
 
 
 @contextlib.contextmanager
@@ -115,7 +115,7 @@ def pretended(frames: list[int]) -> Iterator[tuple[FakeTensorMode, Waits]]:
     Tensor.pin_memory = lambda self: self  # fake tensors have no such memory
 
     nn.LSTM.forward = _lstm
-    with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()) as mode:
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         yield mode, waits
 
 
@@ -125,13 +125,14 @@ def moved(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
 
     def fake(given: Tensor) -> Tensor:
         if id(given) not in known:
-            new = mode.from_tensor(given.detach()).to(GPU)
+            new = torch.empty_strided(given.shape, given.stride(), dtype=given.dtype, device=GPU)
             known[id(given)] = nn.Parameter(new, given.requires_grad) if isinstance(given, nn.Parameter) else new
         return known[id(given)]
 
-    for module in network.modules():
-        for tensors in (module._parameters, module._buffers):
-            tensors.update({name: fake(one) for name, one in tensors.items() if one is not None})
+    with mode:
+        for module in network.modules():
+            for tensors in (module._parameters, module._buffers):
+                tensors.update({name: fake(one) for name, one in tensors.items() if one is not None})
     return network
 
 
@@ -168,7 +169,7 @@ def checked(made: Case, fault: str) -> dict[str, Any]:
         with waits:
             if fault == "waiting":
                 torch.zeros(1).to(loss.device)
-                loss.reshape(1).nonzero()
+                loss.reshape(1, 1).nonzero()
             loss.backward()
             optimizer.step()
             if hasattr(network, "after_step"):
@@ -196,7 +197,9 @@ def _lstm(self: nn.LSTM, given: Tensor, _: None = None) -> tuple[Tensor, None]:
 
 
 def main(names: list[str]) -> None:
-    gpu_recipes.DISTINCT = 14  # values of features do not matter, and making them takes long
+    # Values of weights and features do not matter, and making them takes long.
+    Tensor.uniform_ = Tensor.normal_ = lambda self, *_, **__: self.zero_()
+    gpu_recipes.DISTINCT = 14
     registries = {name: registry for registry, name in recipes()}
     for given in names:
         fault, _, name = given.rpartition(":")
