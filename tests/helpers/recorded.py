@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from asdlib.training.cuda_graphs import Terms
 
@@ -20,13 +20,13 @@ class Tape(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[Callable, Any, Any]] = []
+        self.calls: list[tuple[Callable, tuple, dict, list]] = []
 
     def __torch_dispatch__(self, call, types, args=(), kwargs=None):
         if call is torch.ops.aten._local_scalar_dense.default:
             raise RuntimeError("the host looks at a value")
         result = call(*args, **kwargs or {})
-        self.calls.append((call, (args, kwargs or {}), result))
+        self.calls.append((call, args, kwargs or {}, leaves(result)))
         return result
 
     def play(self, wanted: list[Tensor]) -> list[Tensor]:
@@ -34,13 +34,17 @@ class Tape(TorchDispatchMode):
         made: dict[int, Tensor] = {}
 
         def now(one: Any) -> Any:
-            return made.get(id(one), one)
+            return [now(part) for part in one] if isinstance(one, list | tuple) else made.get(id(one), one)
 
-        for call, given, recorded in self.calls:
-            args, kwargs = tree_map(now, given)
-            result = call(*args, **kwargs)
-            made |= {id(old): new for old, new in zip(tree_leaves(recorded), tree_leaves(result), strict=True)}
+        for call, args, kwargs, recorded in self.calls:
+            result = call(*map(now, args), **{name: now(one) for name, one in kwargs.items()})
+            made |= {id(old): new for old, new in zip(recorded, leaves(result), strict=True)}
         return [now(one) for one in wanted]
+
+
+def leaves(result: Any) -> list:
+    """Return what an operation gives, as a list; most give one tensor, and `tree_leaves` is slow."""
+    return [result] if isinstance(result, Tensor) else tree_leaves(result)
 
 
 def recorder(network: nn.Module) -> Callable[[Callable[[], Terms]], tuple[Callable[[], None], Terms]]:
