@@ -32,8 +32,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first (those of SLURM, then those of Snakemake), so that all processes finish together."""
-    items.sort(key=lambda item: (not item.get_closest_marker("slurm"), not item.get_closest_marker("workflow")))
+    """Run the slowest tests first, so that all processes finish together: of SLURM, other long ones, of Snakemake."""
+    first = ("slurm", "long", "workflow")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in first])
 
 
 @pytest.fixture(autouse=True)

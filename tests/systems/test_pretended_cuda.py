@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from helpers.markdown_tables import tables
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 # Where the host waits for the device when two clips are embedded. No recipe waits in a training step.
 LENGTHS = {"models/window_autoencoder.py embed: tolist": 1}
