@@ -11,9 +11,9 @@ import gc
 import sys
 
 # Of what is made for the graph of jobs, nothing is garbage: searching it after every 700 objects takes a sixth of the
-# time, and after every 100,000 no more memory.
+# time, and after every 100,000 no more memory. At its end, Python would search all of it several times.
 gc.set_threshold(100_000)
-atexit.register(gc.freeze)  # and at its end, Python would search it several times
+atexit.register(gc.freeze)
 
 # Snakemake adds this folder, where a file of the user's (random.py, yaml.py) would hide a module of that name.
 sys.path[:] = [path for path in sys.path if path not in ("", str(workflow.basedir))]

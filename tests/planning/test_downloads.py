@@ -40,7 +40,7 @@ def weights(name: str) -> Job:
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return a function that lists the downloads of jobs in an empty folder; `sizes` are pinned."""
     names = ("datasets", "checkpoints", "config")
-    config = {key: value for name in names for key, value in _read(ROOT / "config" / f"{name}.yaml").items()}
+    config = {key: value for name in names for key, value in read_yaml(ROOT / "config" / f"{name}.yaml").items()}
     config["datasets"] |= BLOCKS
     config["checkpoints"] |= WEIGHTS
     graph = Graph(config | {"data": ["far", "made"]}, ROOT)
@@ -52,10 +52,6 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return downloads(graph, list(jobs), Path("lock.json"))
 
     return listed
-
-
-def _read(path: Path) -> dict:
-    return read_yaml(path)
 
 
 def put(path: str, size: int) -> None:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
     from asdlib.workflow.system_files import system_files
 
-    require_workflow()
+    require_workflow()  # what `read_config` would refuse below, before Snakemake is called with it
     refuse_swallowed(args.configfile, args.config)
     known = [path.stem for path in system_files(Path("config", "systems"))]
     systems = chosen(args.systems, known) or known

@@ -14,8 +14,8 @@ from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import JOB_LIST, in_utf8, temporary_root
 from asdlib.workflow.snakemake_call import arguments
 
-# Python's options that run Snakemake without searching for garbage: this takes a tenth of the time of its imports, and
-# of what is made for the graph of jobs, nothing is garbage. -P as in `snakemake_call.SNAKEMAKE`.
+# Python's options that run Snakemake without searching for garbage. The search takes a tenth of the time of its
+# imports, and in the graph of jobs it finds none. -P as in `snakemake_call.SNAKEMAKE`.
 _SNAKEMAKE = ("-P", "-c", "import gc; gc.disable(); from snakemake.cli import main; main()")
 _COMPLAINT = re.compile(r"\w*(?:Error|Exception)\b|error: ")
 

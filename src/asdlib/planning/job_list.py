@@ -13,7 +13,7 @@ from asdlib.runtime.job_environment import job_list
 
 # The rules whose params refuse a config or recordings that no job could use. A plan refuses them as a run does.
 REFUSING = {"download", "fetch_checkpoint", "prepare", "prepare_far", "prepare_noise"}
-LISTED = ("_cores", "gpu")  # the resources that a plan is made of; Snakemake needs the first, the number of threads
+LISTED = ("_cores", "gpu")  # resources: Snakemake needs the first, the number of threads, and a plan the second
 
 
 def write_at_exit(workflow: Any) -> None:
