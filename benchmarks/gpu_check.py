@@ -4,14 +4,15 @@
 
 Every row is PASS or FAIL; a FAIL makes the exit status 1. Rows are printed as they are done, so that a run that is
 stopped has shown what it found. Networks are as large as in config/systems except in `compared`, weights are random,
-and clips are artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run on an H100 with 16 cores has
-not been timed; from the rows of earlier runs we estimate six to eight minutes, of which `timed` takes most.
+and clips are artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run has not been timed: on an
+H200 with 16 cores, the tables before `timed` took four minutes, before `trained` and `memory` were made shorter.
 
 Rows of the table `compared` show the relative errors of loss, gradient and embeddings against float32 on the CPU.
 Random numbers are drawn on the CPU in both, so that dropout and masks agree. Only float32 and the precision in which
 the recipe trains can fail. Rows of the table `timed` show a step of one batch that is on the device already (`ms`;
-`host ms` until it is submitted), its waits for the device, the peak of memory, and the same step in the real training
-loop (`fed ms`), of whose time the device is `idle` for the share that a step does not take; the goal is below 5 %.
+`host ms` until it is submitted; `busy ms` in which the device computes), its waits for the device, the peak of memory,
+and the step in the real training loop (`fed ms`), with `cuda_graph` where the recipe asks for it. The device is `idle`
+for the share of the loop's time in which it does not compute; the goal is below 5 %.
 `graphed` and `compiled` time what can make steps faster. The other tables do the work of jobs: trainings that are
 killed, run out of memory, wait for the card of another one, or use two cards.
 """
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -61,16 +62,21 @@ class Table:
 def main() -> None:
     """Run the rows and print one Markdown table per kind of row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", default=[name for _, name in recipes()])
+    names = [name for _, name in recipes()]
+    parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="RECIPE")
     parser.add_argument("--rows", nargs="+", choices=list(tables([], small=True)))
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
     start = time.monotonic()
     # The server that forks the processes of rows looks for modules there, and imports none that it does not find.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-    chosen = [(registry, name) for registry, name in recipes() if name in options.recipes]
+    registries = {name: registry for registry, name in recipes()}
+    chosen = [(registries[name], name) for name in options.recipes]
     found = tables(chosen, options.cpu)
-    failed = [_print(name, found[name]) for name in options.rows or found]
+    failed = []
+    for name in options.rows or found:
+        failed.append(_print(name, found[name]))
+        print(f"\n{time.monotonic() - start:.0f} s so far", flush=True)
     print(f"\n{sum(failed)} rows failed; {time.monotonic() - start:.0f} s")
     sys.exit(any(failed))
 
@@ -89,15 +95,11 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
 
     compared = [(name, gpu_rows.compared, (registry, name, device)) for registry, name in chosen]
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
-    without_memory = [
-        *one("resumed on a full card", gpu_work.full_card),
-        *one("on 3 %", gpu_work.small_card),
-        *one("in parts on 20 %", gpu_work.divided),
-    ]
+    memory = [*one("resumed without", gpu_work.without_memory), *one("in parts on 16 GiB", gpu_work.divided)]
     return {
         "machine": Table(MACHINE, [("this machine", described, (device,))]),
         "trained": Table(gpu_work.TRAINED_COLUMNS, trained),
-        "memory": Table(["examples at a time", "row s"], [] if small else without_memory),
+        "memory": Table(["examples at a time", "row s"], [] if small else memory),
         "leases": Table(["second starts after, s", "row s"], one("two jobs", gpu_sharing.leases)),
         "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
         "compared": Table([*gpu_rows.COLUMNS, "row s"], compared, AT_ONCE, PER_PROCESS),
@@ -137,23 +139,32 @@ def _print(name: str, table: Table) -> int:
     if not table.rows:
         return 0
     print(f"\n## {name}\n\n| | {' | '.join(table.columns)} | |\n|---|{'---|' * len(table.columns)}---|", flush=True)
+    failed = 0
+    for label, row in _done(table):
+        cells = " | ".join(_text(row.get(column, "")) for column in table.columns)
+        verdict = "; ".join(["FAIL", *row["faults"]]) if row["faults"] else "PASS"
+        print(f"| {label} | {cells} | {verdict} |", flush=True)
+        failed += bool(row["faults"])
+    return failed
+
+
+def _done(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the figures of each row when it is done.
+
+    Each part of the rows has its own pool, because one whose processes end after some rows can wait for ever for more.
+    """
     context = get_context("forkserver")
     context.set_forkserver_preload(MODULES)
-    failed = 0
-    with ProcessPoolExecutor(
-        table.at_once, mp_context=context, max_tasks_per_child=table.per_process, initializer=die_with_parent
-    ) as pool:
-        names = {pool.submit(_row, work, given, table.at_once): label for label, work, given in table.rows}
-        for future in as_completed(names):
-            try:
-                row = future.result()
-            except Exception as error:
-                row = {"faults": [f"{type(error).__name__}: {error}"]}
-            cells = " | ".join(_text(row.get(column, "")) for column in table.columns)
-            verdict = "; ".join(["FAIL", *row["faults"]]) if row["faults"] else "PASS"
-            print(f"| {names[future]} | {cells} | {verdict} |", flush=True)
-            failed += bool(row["faults"])
-    return failed
+    size = table.at_once * table.per_process
+    for first in range(0, len(table.rows), size):
+        with ProcessPoolExecutor(table.at_once, mp_context=context, initializer=die_with_parent) as pool:
+            rows = table.rows[first : first + size]
+            names = {pool.submit(_row, work, given, table.at_once): label for label, work, given in rows}
+            for future in as_completed(names):
+                try:
+                    yield names[future], future.result()
+                except Exception as error:
+                    yield names[future], {"faults": [f"{type(error).__name__}: {error}"]}
 
 
 def _row(work: Callable[..., dict[str, Any]], given: tuple, at_once: int) -> dict[str, Any]:

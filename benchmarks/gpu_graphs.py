@@ -12,10 +12,13 @@ from asdlib.errors import AsdError
 from asdlib.training.arithmetic import computing
 from asdlib.training.cuda_graphs import Replay
 
-GRAPHED = ("dense_ae", "conditional_dense_ae", "conv_tasnet", "sepreformer_small", "tfgridnet", "acae")
+GRAPHED = (
+    "dense_ae", "conditional_dense_ae", "conv_tasnet", "sepreformer_small", "tfgridnet", "acae", "dual_branch_cnn",
+)  # fmt: skip
 COMPILED = ("dismae_base", "dismae_tiny")
 STEPS = 30  # of an epoch
 LIMIT = 0.05  # of losses: sums in varying order, amplified by 60 steps
+MORE_APART = 3  # times as far as two usual trainings, where that is more
 GRAPH_COLUMNS = ("eager ms", "graph ms", "losses", "why not", "row s")
 COMPILE_COLUMNS = ("eager ms", "compiled ms", "first step s", "row s")
 
@@ -23,14 +26,14 @@ COMPILE_COLUMNS = ("eager ms", "compiled ms", "first step s", "row s")
 def graphed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     """Return the time of a step in the training loop as it is and with `cuda_graph: true`; no effect on the CPU.
 
-    The time includes that of recording the graph once in `STEPS` steps. A network that cannot be recorded is no fault,
-    unless its recipe asks for it.
+    The time includes that of recording the graph once in `STEPS` steps. `losses` are those of two usual trainings and
+    of the one with graphs. A network that cannot be recorded is no fault, unless its recipe asks for it.
     """
     place = torch.device(device)
     row: dict[str, Any] = {"faults": []}
     losses = []
     asked = full_recipe(registry, name).training.get("cuda_graph", False)
-    for column, on in (("eager ms", False), ("graph ms", True)):
+    for column, on in (("eager ms", False), ("eager ms", False), ("graph ms", True)):
         made = case(registry, name, small, clips=112, training={"cuda_graph": on})
         with computing(made.training.precision, place), _replays() as replayed:
             try:
@@ -42,7 +45,8 @@ def graphed(registry: str, name: str, small: bool, device: str) -> dict[str, Any
         row[column] = 1000 * epochs[-1].seconds / STEPS
         losses.append(epochs[-1].loss)
     row["losses"] = " ".join(f"{loss:.6g}" for loss in losses)
-    if not abs(losses[1] - losses[0]) <= LIMIT * abs(losses[0]):
+    usual, again, replayed_loss = losses
+    if not abs(replayed_loss - usual) <= max(LIMIT * abs(usual), MORE_APART * abs(again - usual)):
         row["faults"].append("the losses differ")
     return row
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from gpu_recipes import Case, case, embedded
-from shared_draws import SharedDraws
+from shared_draws import SeparateDropout, SharedDraws
 from torch import Tensor
 
 from asdlib.training.arithmetic import EXACT, computing
@@ -45,7 +45,7 @@ def _results(made: Case, device: torch.device, precision: str, size: int) -> tup
     """Return the loss of one batch, its whole gradient, and the embeddings of two clips, as float64 on the CPU."""
     network = made.network.to(device)
     batch, clips = made.batches(1, device, size)[0], made.clips(2)
-    with computing(precision, device), torch.random.fork_rng(devices=[]), SharedDraws():
+    with computing(precision, device), torch.random.fork_rng(devices=[]), SharedDraws(), SeparateDropout():
         torch.manual_seed(0)
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
         network.train().zero_grad(set_to_none=True)

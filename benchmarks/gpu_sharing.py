@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gpu_work import apart, tables_of, train
+from gpu_work import START, apart, tables_of, train
 
 from asdlib.runtime.gpu_leases import claim
 from asdlib.workflow.recipe import Recipe
@@ -24,7 +25,7 @@ LIMIT = 0.1  # of weights after a training on two devices, whose batch norms see
 def leases(_small: bool, _device: str) -> dict[str, Any]:
     """Start two jobs that see one card: the second must wait until the first ends."""
     with TemporaryDirectory() as folder:
-        context = get_context("spawn")
+        context = get_context(START)
         times = context.Queue()
         jobs = [context.Process(target=_hold, args=(folder, times)) for _ in range(2)]
         for job in jobs:
@@ -54,7 +55,7 @@ def parallel(small: bool, device: str) -> dict[str, Any]:
 
 
 def _hold(folder: str, times: Any) -> None:
-    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = folder
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or "0"
     claim(1)
     start = time.monotonic()

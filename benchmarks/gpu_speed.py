@@ -1,6 +1,7 @@
 """The checks of `gpu_check.py` that concern the speed of one recipe: steps, memory, waits, graphs and compilation."""
 
 import gc
+import math
 import time
 import warnings
 from collections import Counter
@@ -15,7 +16,9 @@ from typing import Any
 import torch
 from gpu_recipes import Case, case, embedded
 from own_process import matrix_peak
+from torch.autograd import DeviceType
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from asdlib.training.arithmetic import EXACT, computing
@@ -24,8 +27,8 @@ from asdlib.training.optimisation import build_optimizer
 from asdlib.training.trainer import Trainer
 
 COLUMNS = (
-    "precision", "ms", "host ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle", "embed ms a clip",
-    "row s",
+    "precision", "ms", "host ms", "busy ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle",
+    "embed ms a clip", "row s",
 )  # fmt: skip
 WARM_UP, TIMED = 3, 10  # micro-batches
 FULL = 10.0  # seconds of a clip at full size
@@ -41,7 +44,7 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     with computing(made.training.precision, place):
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         row["fed ms"] = 1000 * _fed(made, place)
-        row["idle"] = f"{max(0.0, 1 - row['ms'] / row['fed ms']):.0%}"
+        row["idle"] = f"{max(0.0, 1 - row['busy ms'] / row['fed ms']):.0%}"
     with computing(EXACT, place):
         row["embed ms a clip"] = 1000 * _embedding(made, place, 2 if small else CLIPS)
     return row
@@ -56,12 +59,14 @@ def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
     wall, _ = clock(place, lambda: [step(number) for number in range(TIMED)])
     _, host = clock(place, lambda: step(0))  # of one step, because a full queue would stop the host
     memory = _peak(place)
+    busy = _busy(place, lambda: step(0)) if place.type == "cuda" else wall / TIMED
     waits = _synchronisations(place, lambda: step(0))
     operations = operations_of_an_example(made, place)
     peak = _matrix_peak(device=place.type, precision=training.precision, side=256 if small else None)
     return {
         "ms": 1000 * wall / TIMED,
         "host ms": 1000 * host,
+        "busy ms": 1000 * busy,
         "of peak": f"{operations * training.batch_size * TIMED / wall / peak:.0%}",
         "GiB": memory,
         "examples/s": training.batch_size * TIMED / wall,
@@ -123,6 +128,20 @@ def clock(device: torch.device, work: Any) -> tuple[float, float]:
     submitted = time.perf_counter() - start
     _wait(device)
     return time.perf_counter() - start, submitted
+
+
+def _busy(device: torch.device, work: Callable[[], None]) -> float:
+    """Return the seconds in which the GPU computes or copies during work, without the time between its kernels."""
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        work()
+        _wait(device)
+    events = [one for one in profiler.profiler.kineto_results.events() if one.device_type() == DeviceType.CUDA]
+    spans = sorted((one.start_ns(), one.end_ns()) for one in events)
+    busy, until = 0, 0
+    for start, end in spans:
+        busy += max(0, end - max(start, until))
+        until = max(until, end)
+    return busy / 1e9 if spans else math.nan  # where CUDA's profiler cannot be used
 
 
 def _fed(made: Case, device: torch.device) -> float:

@@ -2,7 +2,10 @@
 
 import csv
 import os
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,15 +30,15 @@ from asdlib.training.state import StoredState
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import merge
 
-EPOCHS = 3
+EPOCHS = 2
 CLIPS = 1050  # of all machines
 TRAINED = "eat_10k_2025"  # trained in full size from files
 MORE_APART = 2  # times as far as two unbroken trainings on a GPU, whose sums vary; on the CPU none may differ
 START = "forkserver"  # of the processes that train: they need not import anything
 FREE = 1 << 30  # bytes that another program leaves on a full card
 DIVIDED = "audiomae_adapted"
-DIVIDED_SHARE = 0.2  # of a card of 80 GB, less than the 24 GiB of a whole batch
-SHARE = 0.03  # of a card, which is too little for the training
+DIVIDED_GIB = 16.0  # of a card, less than the 24 of a whole batch
+FEW_GIB = 2.0  # of a card, too little for the training
 TRAINED_COLUMNS = (
     "losses", "clips/s", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart",
     "row s",
@@ -45,20 +48,24 @@ TRAINED_COLUMNS = (
 def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     """Train a recipe from feature tables, embed a machine's clips, and compare other trainings with it.
 
-    Every training has a process of its own, as in the workflow: a process keeps the lease of its GPU until it ends.
+    Every training has a process of its own, as in the workflow. They compute at the same time, because starting them
+    and storing their states takes longer than the training.
     """
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         recipe, tables = tables_of(name, small, folder)
-        epochs = alone(train, recipe, tables, folder / "whole", device)
-        vectors = alone(_embed, tables[0], folder / "whole" / "model.safetensors", folder / "out.parquet", device)
-        alone(train, recipe, tables, folder / "again", device)
         strict = Recipe(recipe.registry, merge(recipe.settings, {"training": {"deterministic": True}}))
-        fixed, refused = _deterministic(strict, tables, folder, device)
-        _train_and_kill(recipe, tables, folder / "resumed", device)
-        faults = [] if (folder / "resumed" / "training.ckpt").is_file() else ["a killed training left no state"]
-        resumed = alone(train, recipe, tables, folder / "resumed", device)
-        again, resumed_apart = (apart(folder / "whole", folder / other) for other in ("again", "resumed"))
+        whole, again, cut = (folder / name for name in ("whole", "again", "resumed"))
+        epochs, _, (fixed, refused), _ = together(
+            lambda: alone(_sharing, recipe, tables, whole, device),
+            lambda: alone(_sharing, recipe, tables, again, device),
+            lambda: _deterministic(strict, tables, folder, device),
+            lambda: _train_and_kill(recipe, tables, cut, device),
+        )
+        faults = [] if (cut / "training.ckpt").is_file() else ["a killed training left no state"]
+        vectors = alone(_embed, tables[0], whole / "model.safetensors", folder / "out.parquet", device)
+        resumed = alone(train, recipe, tables, cut, device)
+        again_apart, resumed_apart = (apart(whole, other) for other in (again, cut))
     losses = [float(row["loss"]) for row in epochs]
     if not losses[-1] < losses[0]:
         faults.append(f"the loss does not fall: {losses}")
@@ -66,18 +73,26 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
         faults.append("embeddings are not finite")
     if fixed:
         faults.append(f"deterministic trainings are {fixed:.1e} apart")
-    if resumed_apart > MORE_APART * again:
-        faults.append(f"weights are {resumed_apart:.1e} apart after resuming, {again:.1e} after two unbroken trainings")
+    if resumed_apart > MORE_APART * again_apart:
+        faults.append(
+            f"weights are {resumed_apart:.1e} apart after resuming, {again_apart:.1e} after two unbroken trainings"
+        )
     if device == "cpu" and [row["loss"] for row in resumed] != [row["loss"] for row in epochs]:
         faults.append("the resumed training has other losses")
     return {
         "faults": faults,
         "losses": " ".join(f"{loss:.4g}" for loss in losses),
         "clips/s": float(epochs[-1]["clips_per_second"]),
-        "trained again: weights apart": f"{again:.1e}",
+        "trained again: weights apart": f"{again_apart:.1e}",
         "deterministic: weights apart": refused or f"{fixed:.1e}",
         "resumed: weights apart": f"{resumed_apart:.1e}",
     }
+
+
+def together(*works: Callable[[], Any]) -> list[Any]:
+    """Return the results of functions that are called at the same time."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [one.result() for one in [pool.submit(work) for work in works]]
 
 
 def alone(work: Callable, *arguments: Any) -> Any:
@@ -86,45 +101,38 @@ def alone(work: Callable, *arguments: Any) -> Any:
     return in_new_process(work, *arguments, start=START)
 
 
-def full_card(small: bool, device: str) -> dict[str, Any]:
-    """Resume a training on a card that another program has filled: one clear error, and the state is kept."""
-    return _without_memory(small, device, _fill)
-
-
-def small_card(small: bool, device: str) -> dict[str, Any]:
-    """Resume a training that may use a few per cent of the card: one clear error, and the state is kept."""
-    return _without_memory(small, device, _limit)
-
-
-def divided(small: bool, device: str) -> dict[str, Any]:
-    """Train with `micro_batch: auto` on a part of the card that is too small for a whole batch."""
-    made = case("models", DIVIDED, small, clips=112, training={"micro_batch": "auto"})
-    place = torch.device(device)
-    torch.cuda.set_per_process_memory_fraction(DIVIDED_SHARE)
-    with computing(made.training.precision, place):
-        batch, network = made.batches(1, place)[0], made.network.to(place)
-        with torch.autocast(place.type, torch.bfloat16):
-            found = fitting(network, batch, network.loss, place)
-        losses = [epoch.loss for epoch in in_the_loop(made, place, steps=2)]
-    whole = made.training.batch_size
-    faults = [] if found < whole else [f"a batch of {whole} fits into {DIVIDED_SHARE:.0%} of the card"]
-    if not np.isfinite(losses).all():
-        faults.append(f"losses {losses}")
-    return {"faults": faults, "examples at a time": f"{found} of {whole}"}
-
-
-def _without_memory(small: bool, device: str, take: Callable[[], Any]) -> dict[str, Any]:
+def without_memory(small: bool, device: str) -> dict[str, Any]:
+    """Resume a training on a card that others have filled, and on a few GiB: one clear error, and the state is kept."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         recipe, tables = tables_of(TRAINED, small, folder)
         _train_and_kill(recipe, tables, folder / "resumed", device)
         store = folder / "resumed" / "training.ckpt"
         before = store.read_bytes()
-        found = alone(_train_without_memory, recipe, tables, folder / "resumed", device, take)
-        faults = [found] if found else []
-        if not store.is_file() or store.read_bytes() != before:
-            faults.append("the stored state was overwritten")
+        faults = []
+        for where, take in (("on a full card", _fill), (f"on {FEW_GIB:.0f} GiB", _limit)):
+            found = alone(_train_without_memory, recipe, tables, folder / "resumed", device, take)
+            faults += [f"{where}: {found}"] if found else []
+            if not store.is_file() or store.read_bytes() != before:
+                return {"faults": [*faults, f"{where}: the stored state was overwritten"]}
     return {"faults": faults}
+
+
+def divided(small: bool, device: str) -> dict[str, Any]:
+    """Train with `micro_batch: auto` on a part of the card that is too small for a whole batch."""
+    made = case("models", DIVIDED, small, clips=112, training={"micro_batch": "auto"})
+    place = torch.device(device)
+    _allow(DIVIDED_GIB)
+    with computing(made.training.precision, place):
+        batch, network = made.batches(1, place)[0], made.network.to(place)
+        with torch.autocast(place.type, torch.bfloat16):
+            found = fitting(network, batch, network.loss, place)
+        losses = [epoch.loss for epoch in in_the_loop(made, place, steps=2)]
+    whole = made.training.batch_size
+    faults = [] if found < whole else [f"a batch of {whole} fits into {DIVIDED_GIB:.0f} GiB"]
+    if not np.isfinite(losses).all():
+        faults.append(f"losses {losses}")
+    return {"faults": faults, "examples at a time": f"{found} of {whole}"}
 
 
 def _train_without_memory(
@@ -150,15 +158,19 @@ def _fill() -> torch.Tensor:
 
 
 def _limit() -> None:
-    torch.cuda.set_per_process_memory_fraction(SHARE)
+    _allow(FEW_GIB)
+
+
+def _allow(gib: float) -> None:
+    """Let this process use so much of the card's memory."""
+    torch.cuda.set_per_process_memory_fraction(gib * 2**30 / torch.cuda.get_device_properties(0).total_memory)
 
 
 def _deterministic(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> tuple[float, str]:
     """Return how far two deterministic trainings are apart, or why there are none."""
     folders = [folder / f"deterministic_{number}" for number in range(2)]
     try:
-        for one in folders:
-            alone(train, recipe, tables, one, device)
+        together(*(partial(alone, _sharing, recipe, tables, one, device) for one in folders))
     except AsdError as error:
         return 0.0, str(error)
     return apart(*folders), ""
@@ -192,9 +204,16 @@ def train(recipe: Recipe, tables: list[Path], folder: Path, device: str, gpus: i
     folder.mkdir(exist_ok=True)
     history = folder / "history.csv"
     out = folder / "model.safetensors"
-    train_model(tables, [], [], [], out, history, recipe.settings, "check", device, gpus, 2, None, str(folder))
+    train_model(tables, [], [], [], out, history, recipe.settings, "check", device, gpus, 1, None, str(folder))
     with history.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
+
+
+def _sharing(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> list[dict[str, str]]:
+    """Train on a card that others use: without a lease that they would wait for."""
+    folder.mkdir(exist_ok=True)
+    tempfile.tempdir = str(folder)
+    return train(recipe, tables, folder, device)
 
 
 def _train_and_kill(*training: Any) -> None:
@@ -213,7 +232,7 @@ def _die_after_an_epoch(recipe: Recipe, tables: list[Path], folder: Path, device
         os._exit(9)
 
     StoredState.keep = once
-    train(recipe, tables, folder, device)
+    _sharing(recipe, tables, folder, device)
 
 
 def apart(first: Path, second: Path) -> float:

@@ -4,6 +4,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
@@ -25,6 +28,18 @@ class SharedDraws(TorchDispatchMode):
             return args[0].copy_(call(torch.empty(args[0].shape, dtype=_drawn(args[0])), *args[1:], **kwargs))
         if call.overloadpacket in _NEW and kwargs.get("generator") is None:
             return _new(call, args, kwargs)
+        return call(*args, **kwargs)
+
+
+class SeparateDropout(TorchFunctionMode):
+    """Computes attention with dropout in single operations; the fused ones draw where `SharedDraws` does not see it."""
+
+    def __torch_function__(self, call: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """Run a function."""
+        kwargs = kwargs or {}
+        if call is scaled_dot_product_attention and kwargs.get("dropout_p"):
+            with sdpa_kernel(SDPBackend.MATH):
+                return call(*args, **kwargs)
         return call(*args, **kwargs)
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from asdlib.errors import AsdError
 
@@ -136,6 +137,20 @@ def divided(number: int) -> dict:
     return {"faults": [], "quotient": 1 / number}
 
 
+def test_all_rows_of_a_table_are_done_whose_processes_take_few_each(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In real processes. With `max_tasks_per_child`, the pool waits for ever for the rows after the first four."""
+    import gpu_check
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")]))
+    monkeypatch.setattr(gpu_check, "MODULES", ["gpu_check"])
+    rows = [(f"row {number}", dict, ({"faults": []},)) for number in range(7)]
+    assert gpu_check._print("toy", gpu_check.Table(["row s"], rows, at_once=2, per_process=2)) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert sorted(line.split(" | ")[0] for line in printed if line.endswith(" | PASS |")) == [
+        f"| row {number}" for number in range(7)
+    ]
+
+
 def test_every_trained_recipe_is_checked() -> None:
     import gpu_recipes
     from helpers.registry_toys import all_recipes
@@ -169,6 +184,23 @@ def test_draws_are_those_of_float32(draw, dtype: torch.dtype) -> None:
             found.append(draw(torch.ones(8, dtype=one)))
     assert len(found[0].unique()) > 1
     torch.testing.assert_close(found[1].float(), found[0].to(dtype).float())
+
+
+def test_attention_with_dropout_is_not_fused_because_fused_kernels_draw_by_themselves() -> None:
+    from shared_draws import SeparateDropout
+
+    class Fused(TorchFunctionMode):
+        def __torch_function__(self, call, types, args=(), kwargs=None):
+            if call is functional.scaled_dot_product_attention:
+                found.append(torch.backends.cuda.mem_efficient_sdp_enabled())
+            return call(*args, **kwargs or {})
+
+    found: list[bool] = []
+    query = torch.rand(2, 1, 4, 8)
+    for dropout in (0.0, 0.5):
+        with Fused(), SeparateDropout():
+            functional.scaled_dot_product_attention(query, query, query, dropout_p=dropout)
+    assert found == [True, False]
 
 
 def test_operations_counted_on_two_clips_of_a_domain_are_those_of_the_whole_round() -> None:
