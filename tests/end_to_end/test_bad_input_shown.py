@@ -30,6 +30,10 @@ CONFIGS = {
         ["data=gone"],
         "config: data: 'gone' is neither a folder nor a declared dataset nor a table of clips: use a path, .*",
     ),
+    "all quiet": (
+        ["seeds=[x]", "--quiet", "all"],
+        "config: seeds.0: 'x' is not of type 'integer': correct the value.*",
+    ),
     "empty folder": (["data=results"], "config: data: results contains no machine: expected <machine>/train/.*"),
 }
 

@@ -10,7 +10,7 @@ from snakemake.exceptions import MissingRuleException, format_exception_to_strin
 from snakemake.logging import DefaultFormatter
 
 from asdlib.runtime import termination
-from asdlib.runtime.failures import Shortener
+from asdlib.runtime.failures import Errors, Shortener
 
 RULE_LOG = "results/logs/score/fan.log"
 SLURM_LOG = ".snakemake/slurm_logs/rule_score/fan/30.log"
@@ -189,3 +189,21 @@ def test_after_a_signal_nothing_is_said_about_the_cancelled_jobs(monkeypatch: py
     assert not any(shortener.filter(record("error", end)) for end in ends)
     assert not shortener.filter(record("job_error", log=[RULE_LOG], aux={}, rule_msg=None))
     assert shortener.filter(record("error", "OSError: No space left on device"))
+
+
+def test_errors_are_printed_where_snakemake_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.Logger("quiet")
+    logger.addFilter(Shortener())
+    logger.addHandler(Errors())
+    Path(RULE_LOG).write_text("")
+    logger.handle(record("job_info", log=[RULE_LOG]))
+    Path(RULE_LOG).write_text(f"18:59:01 error: {OWN}")
+    os.utime(RULE_LOG, (0, 10**9))
+    logger.handle(record("job_error", rule_name="score", rule_msg=None, log=[RULE_LOG], aux={}))
+    logger.handle(record("error", 'WorkflowError in file "/a/common.smk", line 96:\nconfig: seeds: correct it'))
+    logger.handle(record("error", "WorkflowError:\nAt least one job did not complete successfully."))
+    logger.handle(record("progress", "1 of 2 steps"))
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: rule score: {OWN} (log: {RULE_LOG})",
+        "error: config: seeds: correct it",
+    ]

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -89,6 +90,26 @@ class Shortener(logging.Filter):
         ends = {path: _end(text, slurm=path not in before) for path, text in texts.items()}
         record.aux = {f"end of {path}": lines for path, lines in ends.items() if lines}
         self._local.end = ""
+
+
+class Errors(logging.StreamHandler):
+    """Prints errors, a line each, where Snakemake prints nothing at all: with `--quiet all`, except in a dry run."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.addFilter(self._counts)
+
+    @staticmethod
+    def _counts(record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        return event == "job_error" or (event == "error" and not _STOPS.match(record.getMessage()))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record that the `Shortener` has rewritten."""
+        if record.event == "error":
+            return record.getMessage()
+        logs = f" (log: {', '.join(record.log)})" if record.log else ""
+        return f"error: rule {record.rule_name}: {record.rule_msg}{logs}"
 
 
 def give_up(dag: Any, number: int) -> None:
