@@ -44,10 +44,15 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     with computing(made.training.precision, place):
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         row["fed ms"] = 1000 * _fed(made, place)
-        row["idle"] = f"{max(0.0, 1 - row['busy ms'] / row['fed ms']):.0%}"
+        row["idle"] = _share(1 - row["busy ms"] / row["fed ms"])
     with computing(EXACT, place):
         row["embed ms a clip"] = 1000 * _embedding(made, place, 2 if small else CLIPS)
     return row
+
+
+def _share(idle: float) -> str:
+    """Return a share of time as text; it is slightly below 0 where the measurements of a busy device differ."""
+    return "" if math.isnan(idle) else f"{max(0.0, idle):.0%}"
 
 
 def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:

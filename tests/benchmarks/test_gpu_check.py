@@ -1,5 +1,6 @@
 """The check for a GPU, on the CPU: it compares what it says, and it can fail."""
 
+import math
 import os
 import signal
 import subprocess
@@ -7,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch.autograd import DeviceType
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -92,6 +94,24 @@ def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyP
     assert row.pop("faults") == []
     assert set(row) | {"row s"} == set(gpu_speed.COLUMNS)
     assert min(row["ms"], row["fed ms"], row["embed ms a clip"]) > 0
+
+
+def test_the_busy_time_is_that_of_overlapping_kernels_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_speed
+
+    def kernel(start: int, end: int, device: DeviceType = DeviceType.CUDA) -> SimpleNamespace:
+        return SimpleNamespace(start_ns=lambda: start, end_ns=lambda: end, device_type=lambda: device)
+
+    def measured(*events: SimpleNamespace) -> float:
+        results = SimpleNamespace(profiler=SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: events)))
+        monkeypatch.setattr(gpu_speed, "profile", lambda **_: nullcontext(results))
+        return gpu_speed._busy(torch.device("cpu"), lambda: None)
+
+    second = 10**9
+    nested, apart = [kernel(0, 4 * second), kernel(second, 2 * second)], kernel(6 * second, 7 * second)
+    assert measured(apart, *nested, kernel(0, 9 * second, DeviceType.CPU)) == 5.0
+    assert math.isnan(measured())  # where CUDA's profiler sees nothing
+    assert [gpu_speed._share(share) for share in (0.25, -0.01, math.nan)] == ["25%", "0%", ""]
 
 
 def test_two_jobs_do_not_share_a_card_and_the_check_would_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
