@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from asdlib.data.demo.dataset import MACHINES, DemoSettings, plan, render, synthesise
 from asdlib.data.demo.machines import MACHINES as TABLE
 from asdlib.data.demo.room import BACKGROUNDS
+from asdlib.data.demo.signal import Run
 from asdlib.errors import AsdError
 from asdlib.workflow.yaml_files import read_yaml
 
@@ -108,6 +109,17 @@ def test_noise_clips_have_each_background_of_the_hall_equally_often():
     settings = DemoSettings(supplements=20)
     noise = [clip.condition.background for clip in plan("fan", settings) if clip.kind == "noise"]
     assert Counter(noise) == dict.fromkeys(BACKGROUNDS, 5)
+
+
+@pytest.mark.parametrize(("name", "least"), [("mains", 0.8), ("neighbour", 0.8), ("workshop", 0.5)])
+def test_a_background_stands_out_of_its_noise_so_that_it_can_be_told_from_a_machine(name: str, least: float):
+    """A twentieth of the frequencies of tones, or of the moments of strokes, has most of the energy."""
+    shares = []
+    for number in range(20):
+        wave = BACKGROUNDS[name](Run(64000, 16000, 0, f"clip {number}"))
+        power = wave**2 if name == "workshop" else np.abs(np.fft.rfft(wave)) ** 2
+        shares.append(np.sort(power)[-power.size // 20 :].sum() / power.sum())
+    assert np.median(shares) > least
 
 
 @each_machine

@@ -66,16 +66,16 @@ def _mains(run: Run) -> Array:
     """Transformers and lights: harmonics of 50 Hz over pink noise."""
     levels = run.rng("mains").uniform(0.2, 1.0, 12) / np.arange(1, 13) ** 0.7
     hum = harmonics(run, "hum", turns(run, "grid", 50.0), levels)
-    return 0.7 * hum + 0.7 * _pink(run, "pink")
+    return hum + 0.35 * _pink(run, "pink")
 
 
 def _workshop(run: Run) -> Array:
     """People at work: pink noise with bangs of tools on metal at random times."""
     rng = run.rng("workshop")
-    count = rng.poisson(rng.uniform(0.4, 1.2) * run.seconds)
-    force = strikes(run, rng.uniform(0.0, run.seconds, count), rng.lognormal(0.3, 0.4, count))
+    count = rng.poisson(rng.uniform(1.5, 4.0) * run.seconds)
+    force = strikes(run, rng.uniform(0.0, run.seconds, count), rng.lognormal(0.85, 0.4, count))
     modes = [(rng.uniform(500, 4500), rng.uniform(0.01, 0.05), 1.0) for _ in range(3)]
-    return 0.9 * _pink(run, "pink") + ring(run, force, *modes)
+    return 0.4 * _pink(run, "pink") + ring(run, force, *modes)
 
 
 def _neighbour(run: Run) -> Array:
@@ -83,7 +83,7 @@ def _neighbour(run: Run) -> Array:
     rng = run.rng("neighbour")
     phase = turns(run, "other", rng.uniform(45.0, 75.0) * drift(run, "other speed", 0.01))
     tones = harmonics(run, "other tones", phase, rng.uniform(0.1, 0.6, 16))
-    return 0.7 * tones + 0.7 * noise(run, "other noise", band(150, 1500, 1.0))
+    return tones + 0.35 * noise(run, "other noise", band(150, 1500, 1.0))
 
 
 BACKGROUNDS = {"ventilation": _ventilation, "mains": _mains, "workshop": _workshop, "neighbour": _neighbour}
