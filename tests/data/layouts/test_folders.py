@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asdlib.data.layouts.folders import is_flat_folder, layout_of, read_folder
+from asdlib.data.layouts.folders import FORMS, MVTEC, NORMAL, UNKNOWN, is_flat_folder, layout_of, read_folder
 from asdlib.data.layouts.machine_clips import read_clips
 from asdlib.errors import AsdError
 
@@ -80,6 +80,14 @@ def test_mvtec(tmp_path):
     ]
     with pytest.raises(AsdError, match=r"train/squeaky: is in train/ and not named as normal \(.*\): move or rename"):
         list(read_folder(touch(tmp_path, "train/squeaky/0.wav"), "fan", "mvtec"))
+
+
+@pytest.mark.parametrize(("words", "label"), [(NORMAL, "normal"), (UNKNOWN, None)], ids=["normal", "to be judged"])
+def test_the_printed_rule_names_every_folder_that_is_no_anomaly(tmp_path, words: tuple[str, ...], label: str | None):
+    touch(tmp_path, "train/0.wav", *(f"test/{word}/0.wav" for word in words))
+    tested = [row for row in known(tmp_path, "mvtec") if row[0].startswith("test")]
+    assert [row[2] for row in tested] == [label] * len(words)
+    assert [word for word in words if word not in FORMS[MVTEC]] == []
 
 
 def test_flat(tmp_path):

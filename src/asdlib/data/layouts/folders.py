@@ -13,15 +13,16 @@ from asdlib.data.layouts.recording import FIRST, LayoutError, Recording
 from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, recordings
 
 CHALLENGE, MIMII, MVTEC, FLAT = "challenge", "mimii", "mvtec", "flat"
-FORMS = {
-    MIMII: "<machine>/id_<NN>/{normal,abnormal}",
-    MVTEC: "<machine>/{train,test}; folders in test are anomalies unless named good, normal, ok, new or unknown",
-    FLAT: "normal recordings, and folders of others, anomalies if named abnormal, anomaly, bad, faulty or the like",
-}
 NORMAL = ("normal", "good", "ok")
 ANOMALOUS = ("abnormal", "anomaly", "anomalous", "bad", "faulty", "broken", "defect")
 NOISE = "noise"
 UNKNOWN = ("unknown", "unlabelled", "unlabeled", "judge", "new", "check")  # clips to be judged
+FORMS = {
+    MIMII: "<machine>/id_<NN>/{normal,abnormal}",
+    MVTEC: "<machine>/{train,test}; folders in test are anomalies unless named "
+    f"{', '.join(NORMAL)}, or for clips to be judged {', '.join(UNKNOWN)}",
+    FLAT: "normal recordings, and folders of others, anomalies if named abnormal, anomaly, bad, faulty or the like",
+}
 _ID = re.compile(r"(?:id|section)_([0-9][0-9])")
 _CHALLENGE_NAME = re.compile(r"section_\d\d_|((normal|anomaly)_)?id_\d\d_", re.IGNORECASE)
 
