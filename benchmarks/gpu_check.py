@@ -95,7 +95,10 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
 
     compared = [(name, gpu_rows.compared, (registry, name, device)) for registry, name in chosen]
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
-    memory = [*one("resumed without", gpu_work.without_memory), *one("in parts on 16 GiB", gpu_work.divided)]
+    memory = [
+        *one("resumed without memory", gpu_work.without_memory),
+        *one(f"in parts on {gpu_work.DIVIDED_GIB:.0f} GiB", gpu_work.divided),
+    ]
     return {
         "machine": Table(MACHINE, [("this machine", described, (device,))]),
         "trained": Table(gpu_work.TRAINED_COLUMNS, trained),

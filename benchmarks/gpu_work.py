@@ -40,8 +40,7 @@ DIVIDED = "audiomae_adapted"
 DIVIDED_GIB = 16.0  # of a card, less than the 24 of a whole batch
 FEW_GIB = 2.0  # of a card, too little for the training
 TRAINED_COLUMNS = (
-    "losses", "clips/s", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart",
-    "row s",
+    "losses", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart", "row s",
 )  # fmt: skip
 
 
@@ -49,7 +48,7 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     """Train a recipe from feature tables, embed a machine's clips, and compare other trainings with it.
 
     Every training has a process of its own, as in the workflow. They compute at the same time, because starting them
-    and storing their states takes longer than the training.
+    and storing their states takes longer than the training. Their speed is that of the table `timed`.
     """
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -82,7 +81,6 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
     return {
         "faults": faults,
         "losses": " ".join(f"{loss:.4g}" for loss in losses),
-        "clips/s": float(epochs[-1]["clips_per_second"]),
         "trained again: weights apart": f"{again_apart:.1e}",
         "deterministic: weights apart": refused or f"{fixed:.1e}",
         "resumed: weights apart": f"{resumed_apart:.1e}",

@@ -13,9 +13,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 page, part, out = sys.argv[1:]
+width = int(part) if part.isdigit() else None
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-    opened = browser.new_page(viewport={"width": int(part) if part.isdigit() else 1130, "height": 1000})
-    opened.goto(Path(page).resolve().as_uri() + ("" if part.isdigit() else f"#{part}"))
+    opened = browser.new_page(viewport={"width": width or 1130, "height": 1000})
+    opened.goto(Path(page).resolve().as_uri() + ("" if width else f"#{part}"))
     opened.locator("img").evaluate_all("images => images.forEach(image => { image.loading = 'eager'; })")
-    (opened if part.isdigit() else opened.locator(f"[id='{part}']")).screenshot(path=out)
+    (opened if width else opened.locator(f"[id='{part}']")).screenshot(path=out)

@@ -10,7 +10,7 @@ from snakemake.exceptions import MissingRuleException, format_exception_to_strin
 from snakemake.logging import DefaultFormatter
 
 from asdlib.runtime import termination
-from asdlib.runtime.failures import Errors, Shortener
+from asdlib.runtime.failures import ErrorLines, Shortener
 
 RULE_LOG = "results/logs/score/fan.log"
 SLURM_LOG = ".snakemake/slurm_logs/rule_score/fan/30.log"
@@ -194,7 +194,7 @@ def test_after_a_signal_nothing_is_said_about_the_cancelled_jobs(monkeypatch: py
 def test_errors_are_printed_where_snakemake_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.Logger("quiet")
     logger.addFilter(Shortener())
-    logger.addHandler(Errors())
+    logger.addHandler(ErrorLines())
     Path(RULE_LOG).write_text("")
     logger.handle(record("job_info", log=[RULE_LOG]))
     Path(RULE_LOG).write_text(f"18:59:01 error: {OWN}")

@@ -65,7 +65,7 @@ if workflow.is_main_process:
     )
     output = workflow.output_settings
     if not output.dryrun and "ALL" in {value.name for value in output.quiet or ()}:
-        logger.addHandler(failures.Errors())
+        logger.addHandler(failures.ErrorLines())
     # A terminal sends Ctrl-C to all processes. Jobs that are being started would print a traceback each; this process
     # ends them by SIGTERM.
     shell.prefix("trap '' INT; ")

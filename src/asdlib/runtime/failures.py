@@ -92,8 +92,11 @@ class Shortener(logging.Filter):
         self._local.end = ""
 
 
-class Errors(logging.StreamHandler):
-    """Prints errors, a line each, where Snakemake prints nothing at all: with `--quiet all`, except in a dry run."""
+class ErrorLines(logging.StreamHandler):
+    """Prints errors where Snakemake prints nothing at all: with `--quiet all`, except in a dry run.
+
+    Those that the `Shortener` knows are a line each.
+    """
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

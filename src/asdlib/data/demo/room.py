@@ -63,14 +63,14 @@ def _pink(run: Run, name: str) -> Array:
 
 
 def _mains(run: Run) -> Array:
-    """Transformers and lights: harmonics of 50 Hz over pink noise."""
+    """Transformers and lights: harmonics of 50 Hz over little pink noise."""
     levels = run.rng("mains").uniform(0.2, 1.0, 12) / np.arange(1, 13) ** 0.7
     hum = harmonics(run, "hum", turns(run, "grid", 50.0), levels)
     return hum + 0.35 * _pink(run, "pink")
 
 
 def _workshop(run: Run) -> Array:
-    """People at work: pink noise with bangs of tools on metal at random times."""
+    """People at work: bangs of tools on metal at random times, over pink noise."""
     rng = run.rng("workshop")
     count = rng.poisson(rng.uniform(1.5, 4.0) * run.seconds)
     force = strikes(run, rng.uniform(0.0, run.seconds, count), rng.lognormal(0.85, 0.4, count))
