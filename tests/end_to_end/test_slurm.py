@@ -48,7 +48,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def halt(checkout: Checkout, at: str, target: str) -> tuple[Run, str]:
     """Start a run through SLURM; return it and the number of the halted job."""
     (checkout.folder / "go_on").unlink(missing_ok=True)
-    run = start_halting(checkout, at, target, *THROUGH_SLURM, anew=True)
+    run = start_halting(checkout, at, *THROUGH_SLURM, "--resources", "gpu=2", target, anew=True)  # the README's order
     try:
         wait_for_halt(checkout, run)
         (number,) = jobs(checkout)
@@ -104,6 +104,7 @@ def test_what_happens_to_jobs_and_to_the_controller_does_not_change_a_table(chec
         profile.write(TIGHT)
     run, number = halt(checkout, "train_model:training.ckpt", TABLES)
     with run:
+        assert f"asdlib: read as: snakemake {TABLES} --workflow-profile profiles/slurm --resources gpu=2" in run.printed
         stop_the_controller()
         start()
         ask("scancel", number)
