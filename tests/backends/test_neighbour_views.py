@@ -1,10 +1,12 @@
 """Nearest neighbours in three views: scales, whitening, local distances, and scores of clips that are left out."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from asdlib.backends import scaling
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.local_distance import LocalDistance
 from asdlib.backends.neighbour_views import NeighbourViews
@@ -22,6 +24,29 @@ def drawn(count: int, seed: int = 0) -> Embeddings:
 
 def fitted(train: Embeddings, **arguments: int) -> NeighbourViews:
     return NeighbourViews("s", "m", bands=6, **arguments).fit(train)
+
+
+def test_blocks_of_distances_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a block of one vector, the last one, whose own distance is at another place."""
+    found = []
+    for rows in (7, 60, 1000):
+        monkeypatch.setattr(scaling, "ROWS", rows)
+        backend = fitted(drawn(61))
+        found.append([backend.train_score_, backend.left_out_score_, backend.anomaly_score(drawn(61, seed=1))])
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_the_distances_of_all_pairs_are_never_in_memory() -> None:
+    vectors = np.random.default_rng(0).standard_normal((3000, 2))
+    all_pairs = 8 * len(vectors) ** 2
+    tracemalloc.start()
+    whitened = ResidualWhitening(16).fit(vectors)(vectors)
+    backend = LocalDistance(4, 5.0).fit(whitened, ["source"] * 3000)
+    backend.anomaly_score(vectors)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < all_pairs / 2
 
 
 def test_a_value_that_hardly_varies_does_not_outweigh_the_others() -> None:

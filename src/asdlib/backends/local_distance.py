@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdlib.backends.scaling import Vectors, distances_between, distances_to_others
+from asdlib.backends.scaling import Vectors, by_rows, smallest
 
 SMALLEST = 1e-12  # added to what scores are divided by
 Scores = NDArray[np.float64]
@@ -37,22 +37,28 @@ class LocalDistance:
         self._vectors = vectors
         names = np.array([str(domain) for domain in domains])
         self._members = {name: np.flatnonzero(names == name) for name in np.unique(names)}
-        distances = distances_to_others(vectors)
-        nearest = np.sort(distances, axis=1)[:, : min(self.neighbours, len(vectors) - 1)]
-        self._reach = nearest.mean(1) + SMALLEST  # ρ
-        relative = distances / self._reach
-        self._usual = self._means(relative)
-        self._scale = Standard().fit(self._joined(relative))
-        self.train_score_ = self._scale(self._joined(relative))
+        count = min(self.neighbours, len(vectors) - 1)
+        reach = by_rows(vectors, vectors, lambda found: smallest(found, count).mean(1), others=True)
+        self._reach = reach + SMALLEST  # ρ
+        nearest = by_rows(vectors, vectors, self._nearest, others=True)
+        self._usual = self._means(nearest)
+        self._scale = Standard().fit(self._joined(nearest))
+        self.train_score_ = self._scale(self._joined(nearest))
         return self
 
     def anomaly_score(self, vectors: Vectors) -> Scores:
         """Return one score per clip, (N,)."""
-        return self._scale(self._joined(distances_between(vectors, self._vectors) / self._reach))
+        return self._scale(self._joined(by_rows(vectors, self._vectors, self._nearest)))
 
-    def _means(self, relative: Vectors) -> dict[str, float]:
-        """Return μ of every domain."""
-        own = {name: relative[np.ix_(rows, rows)].min(1) for name, rows in self._members.items() if len(rows) > 1}
+    def _nearest(self, distances: Vectors) -> Vectors:
+        """Return t of every domain, (N, domains), from the distances (N, training clips)."""
+        relative = distances / self._reach
+        return np.stack([relative[:, rows].min(1) for rows in self._members.values()], axis=1)
+
+    def _means(self, nearest: Vectors) -> dict[str, float]:
+        """Return μ of every domain, from t of the training clips (N, domains)."""
+        members = enumerate(self._members.items())
+        own = {name: nearest[rows, number] for number, (name, rows) in members if len(rows) > 1}
         largest = max(own, key=lambda name: len(own[name]))
         general = float(own[largest].mean())
         shrunk = {
@@ -62,10 +68,9 @@ class LocalDistance:
         }
         return {name: float(shrunk.get(name, general)) for name in self._members}
 
-    def _joined(self, relative: Vectors) -> Scores:
-        """Return the smallest offset over the domains, from the distances (N, training clips) in units of ρ."""
-        offsets = [relative[:, rows].min(1) - self._usual[name] for name, rows in self._members.items()]
-        return np.min(offsets, axis=0)
+    def _joined(self, nearest: Vectors) -> Scores:
+        """Return the smallest offset over the domains, from t of each, (N, domains)."""
+        return (nearest - np.array([*self._usual.values()])).min(1)
 
 
 class Standard:

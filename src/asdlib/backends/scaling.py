@@ -1,5 +1,6 @@
 """The scales on which vectors are compared: standardised values, and whitened differences between neighbours."""
 
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from asdlib.runtime.lean_imports import hidden
 
 Vectors = NDArray[np.float64]
 SMALLEST = 1e-9  # lower bound of deviations and variances that vectors are divided by
+ROWS = 256  # vectors whose distances to all others are in memory at a time
 
 
 class GroupScale:
@@ -51,8 +53,8 @@ class ResidualWhitening:
             from sklearn.covariance import ledoit_wolf
 
         count = min(self.neighbours, len(vectors) - 1)
-        nearest = np.argsort(distances_to_others(vectors), axis=1)[:, :count]
-        covariance, _ = ledoit_wolf(vectors - vectors[nearest].mean(1), assume_centered=True)
+        around = by_rows(vectors, vectors, lambda found: vectors[_nearest(found, count)].mean(1), others=True)
+        covariance, _ = ledoit_wolf(vectors - around, assume_centered=True)
         variances, directions = np.linalg.eigh(covariance)
         self._map = directions / np.sqrt(np.maximum(variances, SMALLEST))
         return self
@@ -62,15 +64,33 @@ class ResidualWhitening:
         return vectors @ self._map
 
 
-def distances_between(vectors: Vectors, others: Vectors) -> Vectors:
-    """Return the Euclidean distances of vectors (N, D) to others (M, D), (N, M)."""
+def by_rows(
+    vectors: Vectors, references: Vectors, of_distances: Callable[[Vectors], Vectors], others: bool = False
+) -> Vectors:
+    """Return `of_distances` of the Euclidean distances (rows, M) of vectors (N, D) to references (M, D), joined (N, …).
+
+    Only `ROWS` vectors at a time have their distances in memory. With `others`, the references are the vectors
+    themselves, and a vector is infinitely far from itself.
+    """
+    return np.concatenate([of_distances(found) for found in _distances(vectors, references, others)])
+
+
+def _distances(vectors: Vectors, references: Vectors, others: bool) -> Iterator[Vectors]:
     from scipy.spatial.distance import cdist  # takes time to import, and other backends do without it
 
-    return cdist(vectors, others)
+    for start in range(0, len(vectors), ROWS):
+        found = cdist(vectors[start : start + ROWS], references)
+        if others:
+            np.fill_diagonal(found[:, start:], np.inf)
+        yield found
 
 
-def distances_to_others(vectors: Vectors) -> Vectors:
-    """Return the distances of vectors to each other, where a vector is infinitely far from itself, (N, N)."""
-    found = distances_between(vectors, vectors)
-    np.fill_diagonal(found, np.inf)
-    return found
+def smallest(distances: Vectors, count: int) -> Vectors:
+    """Return the `count` smallest distances of each row, in ascending order, (rows, count)."""
+    return np.sort(np.partition(distances, count - 1, axis=1)[:, :count], axis=1)
+
+
+def _nearest(distances: Vectors, count: int) -> NDArray[np.intp]:
+    """Return the columns of the `count` smallest distances of each row, the smallest first, (rows, count)."""
+    found = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(found, np.take_along_axis(distances, found, axis=1).argsort(1), axis=1)
