@@ -1,14 +1,17 @@
 """The page's tables: what stands beside what, and in which colour."""
 
 import re
+from contextlib import nullcontext
 from math import nan
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from asdlib.errors import AsdError
 from asdlib.evaluation.score_table import ALL_FIGURES, DECISION_FIGURES, PROMISED, REPORTED, SCORE_COLUMNS, bounds
 from asdlib.report import tables
+from asdlib.report.settings import ShownSystem
 
 
 def row(**values: str | float) -> dict[str, Any]:
@@ -88,12 +91,28 @@ def test_seeds_follow_each_other_as_numbers() -> None:
 
 
 def test_machines_are_columns_and_sections_only_where_there_are_several() -> None:
-    rows = [row(machine=m, section=s, hmean=50.0) for m, s in (("pump", "00"), ("fan", "00"))]
-    assert tables.by_machine(pd.DataFrame(rows), "here")["columns"] == ["pump", "fan"]
-    rows.append(row(machine="pump", section="01"))
+    rows = [row(machine=m, section=s, hmean=50.0) for m, s in (("fan", "00"), ("pump", "00"))]
+    assert tables.by_machine(pd.DataFrame(rows), "here")["columns"] == ["fan", "pump"]
+    rows += [row(machine="pump", section=s, hmean=figure) for s, figure in (("02", 60.0), ("all", 55.0))]
+    rows.append(row(hmean=53.0))
+    rows += [{**one, "variant": "b"} for one in rows]
     found = tables.by_machine(pd.DataFrame(rows), "here")
-    assert found["columns"] == ["pump 00", "fan 00", "pump 01"]
-    assert [cell["text"] for cell in found["lines"][0]["cells"]] == ["50.00", "50.00", "–"]
+    assert found["columns"] == ["fan", "pump 00", "pump 02", "pump"]
+    shown = [[cell["text"] for cell in line["cells"]] for line in found["lines"]]
+    assert shown == [["50.00", "50.00", "60.00", "55.00"]] * 2
+    assert [line["figures"][0]["ours"] for line in tables.overview(pd.DataFrame(rows), "here")] == ["53.00"] * 2
+
+
+@pytest.mark.parametrize(
+    ("left", "complete"),
+    [(["00", "02", "all"], True), (["00", "02"], False), (["all"], True), (["00"], True)],
+    ids=["several sections", "without the machine's row", "only the machine's row", "one section"],
+)
+def test_a_machine_with_several_sections_needs_the_row_of_all_of_them(left: list[str], complete: bool) -> None:
+    system = ShownSystem("toy", "A toy", None, ["a"], [], {}, [])
+    rows = pd.DataFrame([*(row(machine="pump", section=section) for section in left), row()])
+    with nullcontext() if complete else pytest.raises(AsdError, match=r"has no row of a/here/pump, seed 1: delete it"):
+        tables.refuse_gaps(rows, system, {"here": ["pump"]}, [1])
 
 
 @pytest.mark.parametrize("difference", [-90.0, -5.0, 0.0, 5.0, 90.0])

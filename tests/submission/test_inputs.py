@@ -97,6 +97,7 @@ def test_only_rows_of_the_same_recipe_and_seed_are_figures() -> None:
     columns = ["variant", "dataset", "machine", "section", *AREAS, "seed", "recipe"]
     rows = [
         f"mse,dcase2025_dev,fan,00,70.5,60.0,50.0,13711,{recipe}",
+        f"mse,dcase2025_dev,fan,all,70.5,60.0,50.0,13711,{recipe}",
         f"mse,dcase2025_dev,all,,70.5,60.0,50.0,13711,{recipe}",
         f"mse,dcase2025_dev,valve,00,,,,13711,{recipe}",  # without labels
         "mse,dcase2025_dev,bearing,00,1.0,1.0,1.0,13711,another",

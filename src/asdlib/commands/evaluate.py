@@ -3,12 +3,14 @@
 import argparse
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
+from asdlib.workflow.words import ALL
 
 if TYPE_CHECKING:
     from asdlib.evaluation.truth_folders import ScoredSection
@@ -78,17 +80,21 @@ def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
 
 
 def table(result: dict) -> str:
-    """Return the figures of `asdlib.evaluation.evaluator.evaluate` as a table, in percent."""
+    """Return the figures of `asdlib.evaluation.evaluator.evaluate` as a table, in percent.
+
+    After the sections of a machine that has several, there is a row with their means.
+    """
     machines = result["machines"]
     figures = next(iter(next(iter(machines.values()))["sections"].values()))
     heads = [name for name in figures if name.startswith(("AUC", "pAUC", "F1")) and name != "AUC (all)"]
-    rows = [
-        (machine, section, *(f"{100 * values[head]:.2f}" for head in heads))
-        for machine, blocks in machines.items()
-        for section, values in blocks["sections"].items()
-    ]
     line = "harmonic mean" if "harmonic mean" in result["overall"] else "arithmetic mean"
-    rows.append((line, "", *(f"{100 * _mean(result['overall'], line, head):.2f}" for head in heads)))
+    rows: list[tuple[str, ...]] = []
+    for machine, blocks in machines.items():
+        sections = blocks["sections"]
+        rows += [(machine, section, *_percent(values[head] for head in heads)) for section, values in sections.items()]
+        if len(sections) > 1:
+            rows.append((machine, ALL, *_percent(_mean(blocks, line, head) for head in heads)))
+    rows.append((line, "", *_percent(_mean(result["overall"], line, head) for head in heads)))
     return text_table(("machine", "section", *heads), rows, left=2)
 
 
@@ -100,7 +106,14 @@ def _score(result: dict) -> str:
     return f"{name} {100 * result['official_score']:.2f}"
 
 
-def _mean(overall: dict, line: str, head: str) -> float:
-    """Return the mean of a column such as `AUC (source)`: that of its domain, if it has one."""
+def _percent(fractions: Iterable[float]) -> list[str]:
+    return [f"{100 * fraction:.2f}" for fraction in fractions]
+
+
+def _mean(lines: dict, line: str, head: str) -> float:
+    """Return the mean of a column such as `AUC (source)` over all sections, or those of a machine.
+
+    It is that of its domain, if it has one.
+    """
     column, _, domain = head.removesuffix(")").partition(" (")
-    return overall[f"{domain} {line}" if domain else line][column]
+    return lines[f"{domain} {line}" if domain else line][column]

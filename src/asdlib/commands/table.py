@@ -8,6 +8,7 @@ from typing import Any
 from asdlib.commands.text_table import text_table
 from asdlib.errors import printable
 from asdlib.evaluation.figures import DEFINITIONS, TITLES
+from asdlib.workflow.words import ALL
 
 RATES = ("false_alarms", "recall")  # of the decisions
 HELP = "print scores.csv files, our figures next to the reported ones"
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     print("False alarms and recall are those of the threshold; ! means more than twice the promised false alarms.")
     if partial:
         print("* is the mean of other figures than the official ones, because domains are missing (column mean_of).")
-    for note in _notes([row for row in records if row[NOTE] and row["section"]]):
+    for note in _notes([row for row in records if row[NOTE] and row["section"] not in ("", ALL)]):
         print(note)
 
 

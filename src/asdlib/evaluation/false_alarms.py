@@ -16,9 +16,11 @@ _notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
 def warn_of_false_alarms(rows: Sequence[dict[str, Any]]) -> None:
     """Log the false alarms of one variant, seed and dataset, and warn where they are over twice the promise.
 
-    `rows` are those of scores.csv. Machines without normal test clips are left out.
+    `rows` are those of scores.csv, of which only those of sections count. Sections without normal test clips are left
+    out.
     """
-    known = [row for row in rows if row["machine"] != ALL and not math.isnan(row["false_alarms"])]
+    of_sections = [row for row in rows if ALL not in (row["machine"], row["section"])]
+    known = [row for row in of_sections if not math.isnan(row["false_alarms"])]
     if not known:
         return
     promised, name = known[0][PROMISED], f"{known[0]['system']} {known[0]['variant']}, seed {known[0]['seed']}"

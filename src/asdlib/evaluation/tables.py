@@ -1,14 +1,12 @@
-"""The tables of a system: scores.csv has a row for every section, clips.csv for every test clip, files.csv for every
-recording.
+"""The tables of a system: scores.csv has rows for sections, machines and datasets, clips.csv a row for every test clip,
+files.csv for every recording.
 """
 
-import logging
 import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -24,6 +22,7 @@ from asdlib.evaluation.figures import DECISION_FIGURES, DEFINITIONS, FIGURES, ME
 from asdlib.evaluation.file_table import SCORED_COLUMNS, file_table
 from asdlib.evaluation.reported import KEYS as REPORTED_KEYS
 from asdlib.evaluation.reported import recomputed_overall
+from asdlib.evaluation.score_rows import SectionClips, rows_of
 from asdlib.evaluation.score_table import (
     CLIP_COLUMNS,
     COUNTS,
@@ -37,21 +36,12 @@ from asdlib.evaluation.score_table import (
     bounds,
     score_columns,
 )
-from asdlib.evaluation.section_figures import (
-    Figures,
-    decision_figures,
-    figures_of,
-    labelled,
-    mean_figures,
-    unknown_figures,
-)
+from asdlib.evaluation.section_figures import Figures, mean_figures, unknown_figures
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 from asdlib.scoring.training_scores import read_refusal, read_training_scores, training_scores_path
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import ALL, RAW
-
-_log = logging.getLogger(__name__)
+from asdlib.workflow.words import RAW
 
 
 @dataclass(frozen=True)
@@ -74,28 +64,13 @@ class TableSettings:
     years: dict[str, int | None]  # dataset: year of the challenge, which decides the official definition
 
 
-@dataclass(frozen=True)
-class SectionClips:
-    """The test clips of a section, one per row, and the number of its training clips.
-
-    The clips that a variant has scored also have the columns of clips.csv. `promised` is the rate of false alarms that
-    its threshold shall have, in percent. `refused` is why a variant has scored none.
-    """
-
-    section: Section
-    test: pd.DataFrame
-    n_train: int
-    promised: float = math.nan
-    refused: str | None = None
-
-
 def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return scores.csv, clips.csv and files.csv of a system; all figures are in percent, as the reports print them.
 
     `reported` are the report's figures (`asdlib.evaluation.reported`). Figures are missing if test clips have no
-    labels, or if a variant refuses a machine; the column `note` says so. A row `all` combines the machines of a variant
-    by the means of the dataset's official definition; with several seeds, rows `mean` and `sd` (sample standard
-    deviation) follow.
+    labels, or if a variant refuses a machine; the column `note` says so. The means of the dataset's official definition
+    combine the sections of a machine that has several (section `all`), and all sections of a variant (machine `all`).
+    With several seeds, rows `mean` and `sd` (sample standard deviation) follow.
     """
     sections = [_read_section(section) for section in settings.sections]
     datasets = dict.fromkeys(section.dataset for section in settings.sections)
@@ -105,14 +80,14 @@ def make_tables(settings: TableSettings, reported: pd.DataFrame) -> tuple[pd.Dat
             definition = definition_of(settings.years[dataset])
             own = [one for one in sections if one.section.dataset == dataset]
             scored = [_scored_clips(settings.system, variant, section) for section in own]
-            rows = _rows(scored, definition)
+            rows = rows_of(scored, definition)
             told = {"system": settings.system, "variant": variant.variant, "seed": variant.seed}
             told |= {"recipe": variant.recipe, METRIC: definition.name}
             rows = [row | told for row in rows]
             warn_of_false_alarms(rows)
             scores += rows
             clips += [one.test for one in scored if one.refused is None]
-    compared = pd.DataFrame(scores).join(_comparable(reported), on=list(REPORTED_KEYS))
+    compared = _compared(pd.DataFrame(scores), reported)
     table = pd.concat([compared, *_over_seeds(compared)])
     columns = score_columns(set(table[METRIC]))
     numbers = [name for name in columns if name not in (*KEYS, METRIC, MEAN_OF, *COUNTS, "seed", "recipe", NOTE)]
@@ -173,49 +148,14 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> S
     return replace(clips, test=joined[list(SCORED_COLUMNS)], promised=promised)
 
 
-def _rows(sections: list[SectionClips], definition: Definition) -> list[dict[str, Any]]:
-    """Return the rows of one variant, seed and dataset: one for each section, and the row `all`.
-
-    The key `figures` keeps the figures themselves, for the mean over seeds; it is no column of the table.
+def _compared(rows: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the figures to compare ours with: those of a machine stand in its last row, which is about all
+    of it. Overall figures are recomputed from the report's machines if possible.
     """
-    rows = []
-    for one in sections:
-        figures, note = _figures(one, definition)
-        labels = labelled(one.test)["label"]
-        counts = dict(zip(COUNTS, (one.n_train, len(one.test), len(labels), sum(labels == "normal")), strict=True))
-        decisions = {**decision_figures(one.test), PROMISED: one.promised}
-        rows.append({**one.section._asdict(), **_cells(figures, definition), **decisions, **counts, NOTE: note})
-    complete = not any(math.isnan(row[definition.score]) for row in rows)
-    overall = figures_of([one.test for one in sections], definition) if complete else unknown_figures(definition)
-    counts = {name: sum(row[name] for row in rows) for name in COUNTS}
-    decisions = {name: statistics.fmean(row[name] for row in rows) for name in (*DECISION_FIGURES, PROMISED)}
-    noted = [f"{row['machine']} {row['section']}" for row in rows if row[NOTE]]
-    note = f"see {', '.join(noted)}" if noted else ""
-    ours = {**_cells(overall, definition), **decisions, **counts, NOTE: note}
-    return [*rows, {**rows[0], "machine": ALL, "section": "", **ours}]
-
-
-def _figures(clips: SectionClips, definition: Definition) -> tuple[Figures, str]:
-    """Return the figures of a section, and a note if some or all are missing."""
-    if clips.refused is not None:
-        return unknown_figures(definition), f"not scored: {clips.refused}"
-    without = len(clips.test) - len(labelled(clips.test))
-    try:
-        figures = figures_of([clips.test], definition)
-    except AsdError as error:
-        _log.warning("%s/%s section %s: no metrics: %s", *clips.section, error)
-        return unknown_figures(definition), "no figures: no test clips with both labels"
-    note = f"{without} of {len(clips.test)} test clips have no label" if without else ""
-    return figures, note
-
-
-def _cells(figures: Figures, definition: Definition) -> dict[str, Any]:
-    return {**figures.cells(definition), "figures": figures}
-
-
-def _comparable(reported: pd.DataFrame) -> pd.DataFrame:
-    """Return the figures to compare ours with; overall ones are recomputed from the report's machines if possible."""
-    return recomputed_overall(reported).combine_first(reported)[list(FIGURES)].add_prefix("reported_")
+    known = recomputed_overall(reported).combine_first(reported)[list(FIGURES)].add_prefix("reported_")
+    joined = rows.join(known, on=list(REPORTED_KEYS))
+    of_a_section = rows.duplicated([*REPORTED_KEYS, "seed"], keep="last")
+    return joined.assign(**joined[list(REPORTED)].mask(of_a_section))
 
 
 def _over_seeds(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

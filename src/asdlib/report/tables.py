@@ -35,15 +35,16 @@ def read_rows(paths: list[Path]) -> pd.DataFrame:
 def refuse_gaps(rows: pd.DataFrame, system: ShownSystem, datasets: dict[str, list[str]], seeds: list[int]) -> None:
     """Raise AsdError unless the rows of a system have every variant and machine of the datasets for every seed.
 
-    If the end of its table were missing, the page would lack some figures; if a row were there twice, it would show one
-    figure in two lines.
+    The row of a machine with several sections is that of all of them. If the end of its table were missing, the page
+    would lack some figures; if a row were there twice, it would show one figure in two lines.
     """
     keys = ["seed", "variant", "dataset", "machine"]
     own = rows[rows["system"] == system.name]
     for one in own[own.duplicated([*keys, "section"])][keys].itertuples(index=False, name=None):
         where, table = "/".join(one[1:]), paths.scores(system.name)
         raise AsdError(f"{table}: has a row of {where}, seed {one[0]}, twice: delete it and run again")
-    found = set(own[keys].itertuples(index=False, name=None))
+    of_machines = own[(own["section"] == ALL) | ~own.duplicated(keys, keep=False)]
+    found = set(of_machines[keys].itertuples(index=False, name=None))
     needed = [*map(str, seeds), *([MEAN, SD] if len(seeds) > 1 else [])]
     for dataset, machines in datasets.items():
         for one in product(needed, system.variants, [dataset], [*machines, ALL]):
@@ -84,11 +85,14 @@ def overall(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
 
 
 def by_machine(rows: pd.DataFrame, dataset: str) -> dict[str, Any]:
-    """Return the scores of a dataset: a column for each machine (or machine and section), a line for each variant."""
+    """Return the scores of a dataset: a column for each machine, after those of its sections; a line for each variant.
+
+    A machine with one section has no column for the section.
+    """
     score = definition(rows, dataset).score
     own = _over_seeds(rows[(rows["dataset"] == dataset) & (rows["machine"] != ALL)], definition(rows, dataset))
-    several = own["section"].nunique() > 1
-    column = own["machine"] + " " + own["section"] if several else own["machine"]
+    several = own["machine"].isin(own.loc[own["section"] == ALL, "machine"]) & (own["section"] != ALL)
+    column = own["machine"].mask(several, own["machine"] + " " + own["section"])
     figures = own.set_index(["system", "variant", column])[score].unstack(sort=False)
     lines = [
         {"system": system, "variant": variant, "cells": [_against_chance(figure) for figure in row]}

@@ -15,7 +15,7 @@ from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import sizes_for
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.variants import Variant
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import ALL, RAW
 
 NEEDED = ("variants", "author", "institute", "authors")
 MOST = 4  # number of systems that one team may submit
@@ -139,7 +139,7 @@ def _networks(graph: Graph, variant: Variant) -> dict[str, list[str]]:
 
 
 def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str]]:
-    """Return the rows of this variant, seed and dataset in the system's table: AUCs and pAUC in percent.
+    """Return the sections' rows of this variant, seed and dataset in the system's table: AUCs and pAUC in percent.
 
     The table is no input of the rule `submission`, because otherwise a package would require trainings on the
     development set. A row therefore counts only if it has the submitted recipes and the table is not older than the
@@ -152,7 +152,7 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
 
     wanted = {"variant": variant.name, "dataset": dataset, "seed": str(variant.seed), "recipe": variant.recipe}
     rows = read_score_table(path)
-    rows = rows[(rows[list(wanted)] == list(wanted.values())).all(axis=1) & (rows["section"] != "")]
+    rows = rows[(rows[list(wanted)] == list(wanted.values())).all(axis=1) & ~rows["section"].isin(["", ALL])]
     return rows[["machine", "section", *AREAS]].dropna().astype(str).to_dict("records")
 
 

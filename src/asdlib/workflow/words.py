@@ -1,6 +1,8 @@
 """Reserved words of recipes, paths and tables, and the names that folders and files may have."""
 
-ALL = "all"  # instead of a machine: all machines of a dataset together, for a joint model or an overall figure
+# Instead of a machine: all machines of a dataset together, for a joint model or an overall figure. Instead of a
+# section: all sections of a machine, for its figures. No machine may have this name, and a section is two digits.
+ALL = "all"
 SECTION = "section"  # the scope of a model that each section of a machine has one of
 CORPUS = "corpus"  # instead of a dataset: all datasets in the corpus of a model's recipe
 SCORED = "scored"  # in the corpus of a model's recipe: the datasets of the run
