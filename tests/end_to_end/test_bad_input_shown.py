@@ -34,6 +34,10 @@ CONFIGS = {
         ["seeds=[x]", "--quiet", "all"],
         "config: seeds.0: 'x' is not of type 'integer': correct the value.*",
     ),
+    "a block that is not YAML": (
+        ["datasets={tiny: {source: {snr_db: 6.0}}"],
+        "--config: datasets: is not YAML: .* in line 1: correct it",
+    ),
     "empty folder": (["data=results"], "config: data: results contains no machine: expected <machine>/train/.*"),
 }
 

@@ -28,7 +28,7 @@ from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.typed_settings import typed
-from asdlib.workflow.yaml_files import from_text, read_yaml
+from asdlib.workflow.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
@@ -562,11 +562,3 @@ def test_a_file_of_weights_is_that_of_its_block(root: Path) -> None:
         AsdError, match=r"^resources/downloads/checkpoints/beats_iter3/model\.safetensors: is not the file of beats"
     ):
         settings.checkpoint(real, "beats_iter3", "model.safetensors")
-
-
-def test_numbers_in_text_are_read_except_where_text_may_look_like_one():
-    assert from_text("override", {"models": {"x": {"epochs": "5"}}}) == {"models": {"x": {"epochs": 5}}}
-    for key in ("datasets", "checkpoints"):
-        assert from_text(key, {"x": {"sections": ["00"], "revision": "1.0"}}) == {
-            "x": {"sections": ["00"], "revision": "1.0"}
-        }

@@ -43,7 +43,7 @@ from asdlib.workflow import (
     unknown_targets,
     yaml_files,
 )
-from asdlib.workflow.config import with_paths
+from asdlib.workflow.config import with_entries
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.job_file import as_json, command
 from asdlib.workflow.recipes import public_source
@@ -81,7 +81,7 @@ try:
         # Raises an error for repeated keys; Snakemake keeps the last value.
         yaml_files.read_yaml(path)
     graph = Graph(
-        with_paths(config, workflow.config_settings.config_args), workflow.basedir
+        with_entries(config, workflow.config_settings.config_args), workflow.basedir
     )
     graph.variants, graph.recipes_by_key  # resolve all recipes, so that errors appear before any job runs
     submission_inputs.check(graph)

@@ -1,5 +1,6 @@
 """Read the config in the same way as Snakemake."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,29 @@ def read_config(files: list[Path], entries: list[str]) -> dict[str, Any]:
     for path in files:
         yaml_files.read_settings(path)  # raises an error for repeated keys; Snakemake keeps the last value
     update_config(config, ConfigSettings(config=_parsed(entries), configfiles=files).overwrite_config)
-    return with_paths(config, entries)
+    return with_entries(config, entries)
 
 
-def with_paths(config: dict[str, Any], entries: Sequence[str] | None) -> dict[str, Any]:
-    """Return the config with the paths among the `key=value` entries of --config as they were written.
+def with_entries(config: dict[str, Any], entries: Sequence[str] | None) -> dict[str, Any]:
+    """Return Snakemake's config with the `key=value` entries of --config as a config file would have them.
 
-    Snakemake reads values as YAML: it cuts `recs/pump #2` at the comment and makes the number 202509 of `2025_09`.
-    Raises AsdError for an entry that the jobs of a cluster would read differently.
+    Snakemake reads whatever is inside a list or a block as text: the number 6.0 as `6.0`, null as `null`. Paths at the
+    top level are what was written, without quotes. Snakemake reads them as YAML: it cuts `recs/pump #2` at the comment
+    and makes the number 202509 of `2025_09`. Raises AsdError for a value that is not YAML or has a repeated key, and
+    for an entry that the jobs of a cluster would read differently.
     """
+    from snakemake.utils import update_config
+
     for entry in entries or []:
         _refuse_unsafe(entry)
-    given = dict(entry.split("=", 1) for entry in entries or [])
-    return config | {key: _path(key, given[key]) for key in PATHS if key in given}
+    found = copy.deepcopy(config)
+    for key, text in (entry.split("=", 1) for entry in entries or []):
+        if key in PATHS:
+            found[key] = _path(key, text)
+        elif isinstance(config.get(key), dict | list | str):  # Snakemake has read a lone number as what it is
+            value = yaml_files.parse_yaml(text.strip("'\""), f"--config: {key}")  # it removes these quotes, too
+            update_config(found, {key: value})
+    return found
 
 
 def _refuse_unsafe(entry: str) -> None:

@@ -26,7 +26,6 @@ class Graph:
     """
 
     def __init__(self, config: dict[str, Any], root: Path):
-        config = {key: yaml_files.from_text(key, value) for key, value in config.items()}
         yaml_files.check(config, "config", "config")
         self.config = canonical(config)
         self.root = Path(root)

@@ -83,25 +83,11 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return _StrictLoader(stream).get_single_data()
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        last = len(text.splitlines())  # PyYAML says that a missing bracket is missing in the line after it
+        line = min(error.problem_mark.line + 1, last) if error.problem_mark else 1
         raise AsdError(f"{where}: is not YAML: {error.problem} in line {line}: correct it") from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise AsdError(f"{where}: is not YAML: {' '.join(str(error).split())}: correct it") from error
-
-
-def from_text(key: str, value: Any) -> Any:
-    """Convert text to numbers and booleans in a config value: `--config` passes items of lists and blocks as text.
-
-    Paths, and blocks with sections, names and revisions, are text that may look like numbers; they are returned
-    unchanged.
-    """
-    if key in ("data", "datasets", "noise_pool", "scratch", "checkpoints", "submission"):
-        return value
-    if isinstance(value, dict):
-        return {name: from_text(key, inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [from_text(key, inner) for inner in value]
-    return parse_yaml(value, f"config: {key}") if isinstance(value, str) else value
 
 
 def check(content: Any, schema: str, where: str) -> None:
