@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from asdlib.errors import AsdError
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+FOREVER = 120  # s; a check of rows that do nothing has ended long before, also on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -157,16 +158,37 @@ def divided(number: int) -> dict:
     return {"faults": [], "quotient": 1 / number}
 
 
-def test_all_rows_of_a_table_are_done_whose_processes_take_few_each(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In real processes. With `max_tasks_per_child`, the pool waits for ever for the rows after the first four."""
-    import gpu_check
+FEW_EACH = """
+import gpu_check
 
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")]))
-    monkeypatch.setattr(gpu_check, "MODULES", ["gpu_check"])
-    rows = [(f"row {number}", dict, ({"faults": []},)) for number in range(7)]
-    assert gpu_check._print("toy", gpu_check.Table(["row s"], rows, at_once=2, per_process=2)) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert sorted(line.split(" | ")[0] for line in printed if line.endswith(" | PASS |")) == [
+gpu_check.MODULES = ["gpu_check"]
+rows = [(f"row {number}", dict, ({"faults": []},)) for number in range(7)]
+table = gpu_check.Table(["row s"], rows, at_once=2, per_process=2)
+raise SystemExit(gpu_check._print("toy", table))
+"""
+
+
+def test_all_rows_of_a_table_are_done_whose_processes_take_few_each(tmp_path: Path) -> None:
+    """In real processes. With `max_tasks_per_child`, the pool waits for ever for the last rows.
+
+    The check is a process of its own, so that one that waits can be killed with the processes of its pool.
+    """
+    modules = os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")])
+    log, environment = tmp_path / "printed", os.environ | {"PYTHONPATH": modules}
+    with log.open("w") as output:  # a pipe would stay open as long as any process of the pool
+        check = subprocess.Popen(
+            [sys.executable, "-c", FEW_EACH], env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        code = check.wait(FOREVER)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"it has not ended after {FOREVER} s, and had printed:\n{log.read_text()}")
+    finally:
+        if check.poll() is None:
+            os.killpg(check.pid, signal.SIGKILL)
+            check.wait()
+    assert code == 0, log.read_text()
+    assert sorted(line.split(" | ")[0] for line in log.read_text().splitlines() if line.endswith(" | PASS |")) == [
         f"| row {number}" for number in range(7)
     ]
 
