@@ -91,16 +91,15 @@ def test_folders_as_mimii_has_them(tmp_path: Path, rng: np.random.Generator, cap
         assert {line.partition("section ")[2] for line in said if held in line} == {
             f"{n}: {held}" for n in ("00", "02")
         }
-    for system, variants in (("baseline", 2), ("neighbours", 1)):
-        rows = table(checkout, "scores", system=system)
-        found = {row["section"]: row for row in rows if row["section"] in ("00", "02")}
-        assert found.keys() == {"00", "02"}
-        assert len([row for row in rows if row["section"] == "02"]) == variants
-        assert system != "neighbours" or {row["auc"] for row in found.values()} == {"100.0"}
-        for row in found.values():
+    for variant in ("mse", "mahalanobis", "statistics"):
+        rows = table(checkout, "scores", variant=variant)
+        assert [row["section"] for row in rows] == ["00", "02", "all", ""]
+        for row in rows[:2]:
             assert (row["machine"], row["n_train"], row["n_test"], row["n_normal"]) == ("fan", "8", "4", "2")
-            assert 0 <= float(row["auc"]) <= 100
             assert (row["auc_target"], row["mean_of"]) == ("", "auc_source pauc")
+            assert 0 <= float(row["auc"]) <= 100
+        assert (rows[2]["machine"], rows[2]["n_train"], rows[2]["n_test"]) == ("fan", "16", "8")
+    assert {row["auc"] for row in rows} == {"100.0"}, "neighbours does not hear the tone"
 
 
 def test_a_table_of_long_recordings_in_stereo(
