@@ -1,12 +1,14 @@
 """Benchmark of a separator's sizes: what they cost, and what they reach after the same number of steps.
 
     python benchmarks/bench_separator_sizes.py [--recipes conv_tasnet conv_tasnet_small] [--epochs 9] [--segment 0.5]
+        [--device cuda]
 
 Each recipe is trained by the step `train_separator` on the demo's machines with clean clips, which `config/demo.yaml`
-describes, on one thread. The recipe is that of config/, except that mixtures last `--segment` seconds and an epoch has
-`--per-epoch` of them, so that a CPU takes many steps. The improvement of the SI-SDR is that of held-out mixtures, which
-are the same for all recipes; of it, the best epoch is shown, whose weights a training keeps. Training is timed with its
-validation, whose share of the work is the same for all recipes.
+describes, on one thread or on the GPU. The recipe is that of config/, except that mixtures last `--segment` seconds and
+an epoch has `--per-epoch` of them, so that a CPU takes many steps. The improvement of the SI-SDR is that of held-out
+mixtures, which are the same for all recipes; of it, the best epoch is shown, whose weights a training keeps. Training
+is timed with its validation, whose share of the work is the same for all recipes: processor time on the CPU, wall time
+on the GPU, whose memory is then that of the peak.
 """
 
 import argparse
@@ -46,11 +48,14 @@ def main() -> None:
     parser.add_argument("--per-epoch", type=int, default=64)
     parser.add_argument("--segment", type=float, default=0.5)
     parser.add_argument("--machines", nargs="+", choices=CLEAN, default=CLEAN)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--override", type=Path)
     options = parser.parse_args()
     mixtures = f"{options.epochs} epochs of {options.per_epoch} mixtures of {options.segment:g} s"
-    print(f"{machine()}, torch {torch.__version__}, one thread; {mixtures}")
-    print("| recipe | machine | parameters, 10⁶ | CPU s per s | peak MB | SI-SDR improvement, dB (epoch) | by epoch |")
+    print(f"{machine()}, torch {torch.__version__}, one thread, {options.device}; {mixtures}")
+    time = "s" if options.device == "cuda" else "CPU s"
+    heads = ("recipe", "machine", "parameters, 10⁶", f"{time} per s", "peak MB", "SI-SDR improvement, dB (epoch)")
+    print(f"| {' | '.join(heads)} | by epoch |")
     print("|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -78,12 +83,15 @@ def _train(recipe: str, name: str, folder: Path, options: argparse.Namespace) ->
     out, tables = folder / recipe / name, [folder / f"{one}.parquet" for one in (name, NOISE)]
     out.mkdir(parents=True)
     weights, history = out / "model.safetensors", out / "metrics.csv"
-    _, cpu = timed(lambda: train_separator(tables[0], tables[1:], weights, history, settings, "", "cpu", 0, 1, None))
+    on_gpu = options.device == "cuda"
+    wanted = (settings, "", options.device, int(on_gpu), 1, None)
+    wall, cpu = timed(lambda: train_separator(tables[0], tables[1:], weights, history, *wanted))
     reached = [float(row["si_sdr_improvement"]) for row in csv.DictReader(history.open(encoding="utf-8"))]
     seconds = len(reached) * options.per_epoch * options.segment  # a training may stop early
     best = max(range(len(reached)), key=reached.__getitem__)
     kept = f"{reached[best]:.2f} ({best + 1})"
-    return [f"{weights.stat().st_size / 4e6:.2f}", f"{cpu / seconds:.3f}", f"{peaks()[0]:.0f}", kept,
+    cost = f"{(wall if on_gpu else cpu) / seconds:.3f}"
+    return [f"{weights.stat().st_size / 4e6:.2f}", cost, f"{peaks()[on_gpu]:.0f}", kept,
             " ".join(f"{one:.1f}" for one in reached)]  # fmt: skip
 
 
