@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,9 +182,17 @@ def test_a_ranked_clip_is_played_at_a_click_on_its_name(page: Page, built: Check
     assert first.locator(".played audio").count() > 0
 
 
+def of_an_autoencoder(text: str, errors: list[dict[str, Any]]) -> str:
+    """Return the page with maps of errors in the first section in place of distances, which such models lack."""
+    drawn = f'"distances": [], "errors": {json.dumps(errors)}'
+    changed = re.sub(r'"distances": \[.*?\], "errors": \[\]', lambda _: drawn, text, count=1)
+    assert changed != text
+    return changed
+
+
 def test_the_errors_of_a_chosen_clip_are_drawn_by_frequency(page: Page, built: Checkout, tmp_path: Path) -> None:
     """As for models that keep the errors of bands, which the toy's do not."""
-    text = built.read("results/report.html").decode()
+    text = of_an_autoencoder(built.read("results/report.html").decode(), [])
     (tmp_path / "page.html").write_text(re.sub('"bands": null', f'"bands": {[[0.5, 3.5, -1.0]] * 8}', text, count=1))
     page.goto((tmp_path / "page.html").as_uri())
     first = page.locator(".explorer").first
@@ -194,11 +203,10 @@ def test_the_errors_of_a_chosen_clip_are_drawn_by_frequency(page: Page, built: C
 
 def test_the_errors_of_a_chosen_clip_are_below_its_spectrogram(page: Page, built: Checkout, tmp_path: Path) -> None:
     """As for autoencoders of log-mel frames, which the toy's models are not; one has read the recording."""
-    text = built.read("results/report.html").decode()
     picture = heat(np.eye(32, 80), "largest near 1.2 s and 3000 Hz", "magma")
     drawn = {"view": "raw", "variants": ["joint"], "brightest": 16, "pictures": [picture] * 8}
-    block = json.dumps([{**drawn, "name": "ae-123456"}, {**drawn, "name": "ae-456789"}])
-    (tmp_path / "page.html").write_text(text.replace('"errors": []', f'"errors": {block}', 1))
+    errors = [{**drawn, "name": "ae-123456"}, {**drawn, "name": "ae-456789"}]
+    (tmp_path / "page.html").write_text(of_an_autoencoder(built.read("results/report.html").decode(), errors))
     page.goto((tmp_path / "page.html").as_uri())
     first = page.locator(".explorer").first
     first.locator(".mark.heard").first.click()
@@ -217,7 +225,49 @@ def test_the_errors_of_a_chosen_clip_are_below_its_spectrogram(page: Page, built
     assert "no map" not in first.locator("[role=status]").inner_text()
     first.locator(".variant").select_option("both")
     assert maps.count() == 0
-    assert "There is no map of its errors over time and frequency" in first.locator("[role=status]").inner_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_clip_of_an_embedding_is_compared_with_its_nearest_training_clips(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    first = page.locator(".explorer").first
+    drawn = json.loads(first.locator("script").inner_text())
+    first.locator(".mark.heard").first.click()
+    clip = int(first.locator(".mark[aria-pressed=true]").first.get_attribute("data-clip"))
+    own = [one for one in drawn["distances"] if drawn["variants"][0]["variant"] in one["variants"] and not one["flaw"]]
+    assert own
+    maps, legends = first.locator(".played .errors img"), first.locator(".played .errors p")
+    assert maps.evaluate_all("images => Promise.all(images.map(i => i.decode())).then(() => images.length)") == len(own)
+    for number, one in enumerate(own):
+        assert maps.nth(number).get_attribute("alt") == one["pictures"][clip]["alt"]
+        assert f"by {one['name']} over time and frequency" in one["pictures"][clip]["alt"]
+        legend = legends.nth(number).inner_text()
+        assert f"from the {one['neighbours']} nearest normal training clips by {one['name']}" in legend
+        assert "3 or less  12 or more. This is not the model's score." in legend
+        assert f"The nearest clip is {one['nearest'][clip]}." in legend
+    bars = first.locator(".played svg")
+    assert bars.count() == len(own)
+    assert bars.first.locator("rect").count() == 16
+    far = max(own[0]["bands"][clip], key=abs)
+    assert bars.first.get_attribute("aria-label").endswith(f"of 16, {far:g}")
+    above, below = first.locator(".played figure[data-view] > img").first.bounding_box(), maps.first.bounding_box()
+    assert (below["x"], below["width"]) == (above["x"], above["width"])  # the same axis of time
+    assert page.evaluate(CUT_OFF) == []
+
+
+def test_an_embedding_without_a_map_says_why(page: Page, built: Checkout, tmp_path: Path) -> None:
+    """As that of one number per clip, which the toy's are not."""
+    text = built.read("results/report.html").decode()
+    drawn = {"name": "mse of toy", "view": "raw", "variants": ["joint"], "neighbours": 0, "darkest": 3, "brightest": 12}
+    drawn |= {"flaw": "it has one number per clip"} | dict.fromkeys(("pictures", "bands", "nearest"), [None] * 8)
+    (tmp_path / "page.html").write_text(text.replace('"distances": [', f'"distances": [{json.dumps(drawn)}, ', 1))
+    page.goto((tmp_path / "page.html").as_uri())
+    first = page.locator(".explorer").first
+    first.locator(".mark").first.click()
+    assert (
+        "nearest training clips by mse of toy: it has one number per clip."
+        in first.locator("[role=status]").inner_text()
+    )
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

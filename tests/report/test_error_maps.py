@@ -11,7 +11,8 @@ from matplotlib.image import imread
 
 from asdlib.data.tables import clip_rows, writing
 from asdlib.models.dense_autoencoder import DenseAutoencoder
-from asdlib.report.error_maps import COLUMNS, ROWS, error_maps, pooled, rows_of_bands, usual_errors
+from asdlib.report.cells import COLUMNS, ROWS
+from asdlib.report.error_maps import error_maps, rows_of_bands, usual_errors
 from asdlib.report.settings import ErrorMaps
 from asdlib.weights.checkpoints import Checkpoint, save
 
@@ -90,12 +91,3 @@ def test_every_row_is_a_mean_of_bands_near_its_frequency(rate: int, bands: int) 
     assert (np.diff([np.average(np.arange(bands), weights=row) for row in rows]) >= 0).all()
     assert rows[0, 0] > 0
     assert rows[-1, -1] > 0
-
-
-def test_columns_are_means_of_frames() -> None:
-    frames = np.arange(160.0)[:, None]
-    np.testing.assert_allclose(pooled(frames)[:, 0], np.arange(COLUMNS) * 2 + 0.5)
-    np.testing.assert_allclose(pooled(frames[:7]), frames[:7])
-    uneven = pooled(frames[:126])
-    np.testing.assert_allclose(uneven[:, 0], (np.arange(COLUMNS) + 0.5) * 126 / COLUMNS - 0.5, atol=0.2)
-    assert uneven.mean() == pytest.approx(frames[:126].mean())

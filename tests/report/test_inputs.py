@@ -111,6 +111,18 @@ def test_autoencoders_of_log_mel_frames_have_maps_of_their_errors(graph: Graph, 
     assert not any(path.startswith("results/features/") for path in drawn)  # they may be deleted, see the FAQ
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_other_models_are_compared_by_the_clips_that_they_read(graph: Graph, system: str) -> None:
+    shown = settings_of(graph, system).of("bearing")
+    assert {one.path for one in shown.compared} == {one.path for one in shown.maps} - {
+        one.embeddings for one in shown.errors
+    }
+    for one in shown.compared:
+        assert f"/{one.view}/demo/bearing.parquet" in one.path
+        assert shown.views[one.view] == f"results/audio/{one.view}/demo/bearing.parquet"
+    assert set(shown.views.values()) <= set(inputs.illustrated(graph, system, "demo"))
+
+
 def test_maps_of_errors_are_by_the_model_of_the_section() -> None:
     older = with_systems(Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT), "baseline")
     for machine, sections in older.datasets["dcase2020_dev"].machines.items():

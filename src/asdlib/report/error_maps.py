@@ -11,6 +11,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.examples.clips import Origin
 from asdlib.frontends import FRONTENDS
 from asdlib.frontends.mel import mel_filters
+from asdlib.report.cells import ROWS, place, pooled
 from asdlib.report.frame_errors import frame_errors
 from asdlib.report.images import Picture, heat
 from asdlib.report.settings import ErrorMaps
@@ -20,9 +21,8 @@ from asdlib.weights import checkpoints
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.words import RAW
 
-ROWS, COLUMNS = 32, 80  # pixels of a map; the noise of single frames and bands is averaged
-BRIGHTEST = 16  # times the mean error of training clips, from which on a map has its brightest colour
 FINE = 8192  # samples: a spectrum that resolves the narrowest mel bands
+BRIGHTEST = 16  # times the mean error of training clips, from which on a map has its brightest colour
 
 
 def error_maps(one: ErrorMaps, machine: str, section: str, clips: Mapping[str, Waves]) -> dict[str, Picture]:
@@ -59,14 +59,6 @@ def usual_errors(path: Path, section: str) -> np.ndarray:
     return errors[own].mean(axis=0)
 
 
-def pooled(values: np.ndarray) -> np.ndarray:
-    """Return at most `COLUMNS` rows of values (frames, bands), each the mean over the same, perhaps broken, number."""
-    edges = np.linspace(0, len(values), min(COLUMNS, len(values)) + 1)
-    whole = edges.astype(int).clip(max=len(values) - 1)
-    sums = np.cumsum(values, axis=0, dtype=np.float64) - values  # of all frames before each one
-    return np.diff(sums[whole] + (edges - whole)[:, None] * values[whole], axis=0) / edges[1]
-
-
 def rows_of_bands(rate: int, bands: int) -> np.ndarray:
     """Return the weights (ROWS, bands) with which mel bands make rows of equal width in Hz, the lowest first.
 
@@ -86,10 +78,10 @@ def _drawn(times: np.ndarray, seconds: float, frontend: Any, name: str) -> Pictu
     """
     inner = times[:, 1:-1] if times.shape[1] > 2 else times
     row, column = np.unravel_index(inner.argmax(), inner.shape)
-    when = (column + (times.shape[1] - inner.shape[1]) / 2 + 0.5) / times.shape[1] * seconds
-    hertz = (row + 0.5) / ROWS * frontend.sample_rate / 2
+    column += (times.shape[1] - inner.shape[1]) // 2
     alt = (
         f"Reconstruction error of {name} over time and frequency, with the axes of the spectrogram: largest near "
-        f"{when:.1f} s and {hertz:.0f} Hz, {inner.max():.3g} times the mean of training clips."
+        f"{place(row, column, times.shape[1], seconds, frontend.sample_rate)}, "
+        f"{inner.max():.3g} times the mean of training clips."
     )
     return heat(np.log(np.maximum(times, 1)) / np.log(BRIGHTEST), alt, "magma")

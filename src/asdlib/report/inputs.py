@@ -73,7 +73,7 @@ def _maps(variants: list[Variant], dataset: str) -> list[dict[str, Any]]:
     for variant, branch, view, path in _read(variants, dataset):
         representation = branch.backend.settings.get("representation")
         name = f"{representation or 'representations'} of {branch.model.key}, {view}"
-        block = {"path": path, "representation": representation, "name": name, "variants": []}
+        block = {"path": path, "representation": representation, "name": name, "view": view, "variants": []}
         found.setdefault((path, representation), block)["variants"].append(variant.name)
     return list(found.values())
 

@@ -27,11 +27,11 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     """Return a map of one section's clips by PCA and t-SNE, with domains by colour and fill and labels by marker.
 
     `representation` is the one that the backend uses; None concatenates all of them. At most `most` training clips are
-    drawn, evenly spaced. `places` of the result are those of the test clips by t-SNE. The result is None if clips have
-    a single value, if there are fewer than `FEWEST` clips, or if a value is not finite.
+    drawn, evenly spaced. `places` of the result are those of the test clips by t-SNE. The result is None if the values
+    have a flaw.
     """
     clips, values = clips_and_values(path, representation, section, most)
-    if values.shape[1] < 2 or len(values) < FEWEST or not np.isfinite(values).all():
+    if flaw(values):
         return None
     values = StandardScaler().fit_transform(values)
     pca = PCA(min(KEPT, *values.shape), svd_solver="full")
@@ -41,6 +41,15 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     share = 100 * pca.explained_variance_ratio_[:2].sum()
     drawn = _draw(clips, {f"PCA, {share:.0f} % of the variance": components, "t-SNE": plane}, title)
     return drawn | {"places": _places(clips, plane)}
+
+
+def flaw(values: np.ndarray) -> str | None:
+    """Return why the embeddings (clips, dimensions) of a section have no map; None if they have one."""
+    if values.shape[1] < 2:
+        return "it has one number per clip"
+    if len(values) < FEWEST:
+        return f"there are fewer than {FEWEST} clips"
+    return None if np.isfinite(values).all() else "a value is not finite"
 
 
 def _places(clips: list[dict], plane: np.ndarray) -> dict[str, list[int]]:

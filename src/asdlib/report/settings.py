@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asdlib.workflow.paths import of_section
+from asdlib.workflow.words import RAW
 
 # In a pattern of files: the machine, the section, and what stands for the machine in the path of a model that each
 # section of a machine may have.
@@ -25,11 +26,12 @@ class ShownVariant:
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """Embeddings to draw: file, representation that backends read (None: all), name, and the variants that use it."""
+    """Embeddings to draw: file, representation that backends read (None: all), name, view, and variants that use it."""
 
     path: str
     representation: str | None
     name: str
+    view: str
     variants: list[str]
 
 
@@ -78,6 +80,17 @@ class ShownMachine(Shown):
 
     machine: str
     sections: list[str]
+
+    @property
+    def compared(self) -> list[EmbeddingMap]:
+        """The embeddings of models without maps of errors, by which a clip is compared with its neighbours."""
+        drawn = {one.embeddings for one in self.errors}
+        return [one for one in self.maps if one.path not in drawn]
+
+    @property
+    def views(self) -> dict[str, str]:
+        """The audio tables by view, as recorded and as separated for any variant; not all of them may exist."""
+        return {RAW: self.audio} | {view: path for one in self.variants for view, path in one.separators.items()}
 
     @property
     def files(self) -> list[str]:

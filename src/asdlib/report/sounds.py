@@ -48,7 +48,7 @@ def sounds_of(waves: Waves, rate: int) -> list[dict]:
     """
     loudest = float(np.abs(waves[RAW]).max())
     factor = PEAK / loudest if loudest else 1.0
-    reference = float(_spectrum(waves[RAW], rate).max()) or 1.0
+    reference = float(spectrum(waves[RAW], rate).max()) or 1.0
     return [
         {
             "view": view,
@@ -73,7 +73,7 @@ def encode(wave: np.ndarray, rate: int) -> str:
 
 def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Picture:
     """Return a picture of the power in dB relative to `reference`, with linear frequency upwards."""
-    power = _spectrum(wave, rate)
+    power = spectrum(wave, rate)
     level = 10 * np.log10(np.maximum(power, 1e-12) / reference)
     shown = _pooled(_pooled(level, ROWS, axis=0), COLUMNS, axis=1)
     strongest = rate / 2 * float(power.mean(axis=1).argmax()) / max(len(power) - 1, 1)
@@ -83,11 +83,16 @@ def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Pic
     return heat(np.clip(1 + shown / RANGE, 0, 1), alt)
 
 
-def _spectrum(wave: np.ndarray, rate: int) -> np.ndarray:
+def spectrum(wave: np.ndarray, rate: int) -> np.ndarray:
     """Return the power spectrogram, (frequencies, frames), with Hann windows of at most 64 ms that overlap by half."""
-    size = min(round(0.064 * rate), len(wave))
+    size = min(window_of(rate), len(wave))
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: max(size // 2, 1)]  # (frames, size)
     return np.abs(np.fft.rfft(frames * np.hanning(size))).T ** 2
+
+
+def window_of(rate: int) -> int:
+    """Return the length of a window in samples at a sampling rate in Hz."""
+    return round(0.064 * rate)
 
 
 def _pooled(values: np.ndarray, count: int, axis: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.evaluation.figures import definition_of
 from asdlib.report.bands import strange_bands
 from asdlib.report.charts import Scores, histograms, roc_curves
+from asdlib.report.distances import distance_maps
 from asdlib.report.explorer import error_maps_of, explored, rankings
 from asdlib.report.illustrations import write_illustrations
 from asdlib.report.maps import embedding_map
@@ -59,8 +60,9 @@ def _machine(clips: Path, settings: ShownMachine) -> Row:
     others = spread if any(row["label"] for row in rows) else foremost  # without labels, the ranking is what there is
     heard = others(rows, settings.players)
     waves = _waves([*shown, *heard], settings)
-    for one in sections:
+    for one, compared in zip(sections, distance_maps(sections, waves, settings), strict=True):
         one["explored"]["errors"] = error_maps_of(one["explored"], waves, one["section"], settings)
+        one["explored"]["distances"] = compared
     players = _clips(shown, heard, waves, settings)
     facts = {name: getattr(settings, name) for name in ("system", "dataset", "machine", "seed")}
     _log.info("%s: %d sections, %d clips", settings.machine, len(sections), len(players))

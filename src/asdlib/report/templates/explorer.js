@@ -117,13 +117,11 @@ class Explorer {
     });
   }
 
-  // Draw in which frequencies the chosen clip is reconstructed worse than training clips.
-  bands(parent, { name, bands }) {
-    const values = bands[this.chosen], high = Math.max(1, ...values), low = Math.min(0, ...values);
-    const most = values.indexOf(Math.max(...values));
-    const label = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name}): `
-      + `most in part ${most + 1} of ${values.length}, ${values[most]}`;
-    const [svg, width] = this.figure(parent, label, SMALL, "img");
+  // Draw values of the chosen clip from low to high frequencies; `label` says of which, and which of them is the largest.
+  bars(parent, label, values, largest) {
+    const high = Math.max(1, ...values), low = Math.min(0, ...values), most = values.indexOf(largest);
+    const text = `${label}: most in part ${most + 1} of ${values.length}, ${largest}`;
+    const [svg, width] = this.figure(parent, text, SMALL, "img");
     const yOf = (value) => 4 + ((SMALL - 8) * (high - value)) / (high - low);
     values.forEach((value, part) => draw(svg, "rect", {
       class: part === most ? "bar most" : "bar", x: (width * part) / values.length + 1, width: width / values.length - 2,
@@ -132,20 +130,47 @@ class Explorer {
     draw(svg, "line", { x1: 0, x2: width, y1: yOf(0), y2: yOf(0) });
   }
 
-  // Draw when and in which frequencies the chosen clip is reconstructed worse than training clips, below the spectrogram
-  // of what the model has read.
+  // Draw in which frequencies the chosen clip is reconstructed worse than training clips.
+  bands(parent, { name, bands }) {
+    const values = bands[this.chosen];
+    const label = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name})`;
+    this.bars(parent, label, values, Math.max(...values));
+  }
+
+  // Draw in which frequencies the chosen clip is louder or quieter than its nearest training clips.
+  levels(parent, { name, view, bands }) {
+    const values = bands[this.chosen];
+    const label = `Mean level from low to high frequencies (${view}), minus that of the nearest training clips by ${name}, `
+      + "times the usual difference; louder is up";
+    this.bars(parent, label, values, values.reduce((far, value) => (Math.abs(value) > Math.abs(far) ? value : far)));
+  }
+
+  // Draw when and in which frequencies the chosen clip is reconstructed worse than training clips.
   errorMap(sounds, { name, view, brightest, pictures }) {
+    this.below(sounds, view, pictures, `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less`, `${brightest} or more`);
+  }
+
+  // Draw when and in which frequencies the chosen clip is louder or quieter than its nearest training clips.
+  distanceMap(sounds, { name, view, neighbours, darkest, brightest, pictures, nearest }) {
+    const before = `Difference in level (${view}) from the ${neighbours} nearest normal training clips by ${name}, `
+      + `times the usual difference of training clips from theirs: ${darkest} or less`;
+    const after = `${brightest} or more. This is not the model's score. The nearest clip is ${nearest[this.chosen]}.`;
+    this.below(sounds, view, pictures, before, after);
+  }
+
+  // Draw a map of the chosen clip below the spectrogram of what the model has read; the words are around its scale.
+  below(sounds, view, pictures, before, after) {
     const { source, alt, width, height } = pictures[this.chosen] ?? {};
     if (!source) return;
     const figures = [...sounds.querySelectorAll("figure[data-view]")];
-    const below = (figures.find((one) => one.dataset.view === view) ?? figures[0]).querySelector("img");
+    const above = (figures.find((one) => one.dataset.view === view) ?? figures[0]).querySelector("img");
     const part = document.createElement("div");
     part.className = "errors";
     Object.assign(write(part, "img", ""), { src: source, alt, width, height });
-    const legend = write(part, "p", `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less `);
+    const legend = write(part, "p", `${before} `);
     write(legend, "span", "").className = "scale";
-    legend.append(` ${brightest} or more`);
-    below.after(part);
+    legend.append(` ${after}`);
+    above.after(part);
   }
 
   figure(parent, label, height, role = "group") {
@@ -229,10 +254,14 @@ class Explorer {
     const card = this.cards.get(clip);
     if (card) sounds.append(card.querySelector(".sounds").cloneNode(true));
     else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
-    const drawn = this.errors.filter((one) => one.variants.includes(own.variant));
-    if (card) drawn.reverse().forEach((one) => this.errorMap(sounds, one));
-    if (!drawn.length) write(said, "p", "There is no map of its errors over time and frequency: no model of this variant reconstructs windows of log-mel frames.");
-    this.maps.filter((map) => map.variants.includes(own.variant) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
+    const used = (one) => one.variants.includes(own.variant);
+    const errors = this.errors.filter(used), distances = this.distances.filter(used);
+    distances.filter((one) => one.flaw).forEach(({ name, flaw }) => (
+      write(said, "p", `There is no map of where it differs from its nearest training clips by ${name}: ${flaw}.`)));
+    if (card) errors.reverse().forEach((one) => this.errorMap(sounds, one));
+    if (card) [...distances].reverse().forEach((one) => this.distanceMap(sounds, one));
+    distances.filter((one) => one.bands[this.chosen]).forEach((one) => this.levels(sounds, one));
+    this.maps.filter((map) => used(map) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
   }
 }
 
