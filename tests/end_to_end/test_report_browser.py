@@ -27,7 +27,7 @@ CUT_OFF = """() => [...document.querySelectorAll("body *:not(thead, thead *)")].
     const clips = getComputedStyle(part).overflowX !== "visible" && part.scrollWidth > part.clientWidth;
     return part.getClientRects().length && (clips || part.getBoundingClientRect().right > innerWidth + 0.5);
 }).map((part) => `${part.tagName}.${part.className}: ${part.textContent.slice(0, 40)}`)"""
-CLOSED = "() => document.querySelectorAll('details:not([open])').length"
+CLOSED = "() => document.querySelectorAll('details:not([open], .others)').length"
 
 
 @pytest.fixture(scope="session")
@@ -268,6 +268,17 @@ def test_an_embedding_without_a_map_says_why(page: Page, built: Checkout, tmp_pa
         "nearest training clips by mse of toy: it has one number per clip."
         in first.locator("[role=status]").inner_text()
     )
+
+
+def test_clips_that_no_variant_shows_are_folded_and_not_printed(page: Page) -> None:
+    others = page.locator("details.others")
+    assert others.count() == 2
+    page.evaluate("document.querySelectorAll('#clips > details').forEach((part) => { part.open = true; })")
+    assert page.locator(".clips > .clip:visible").count() == page.locator(".clip:not(.others .clip)").count()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator(".clip:visible").count() == page.locator(".clip:not(.others .clip)").count() > 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
 
 
 def test_it_prints_whole_and_without_players(page: Page, tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def test_other_models_are_compared_by_the_clips_that_they_read(graph: Graph, sys
     assert set(shown.views.values()) <= set(inputs.illustrated(graph, system, "demo"))
 
 
+def test_players_are_divided_over_the_machines(graph: Graph) -> None:
+    settings = settings_of(graph, "baseline")
+    assert len(settings.machines) == 3
+    assert [settings.of(machine).players for machine in settings.machines] == [settings.players // 3] * 3
+    shipped = Graph({**SHIPPED, "systems": ["baseline"]}, ROOT)
+    assert {len(shipped.machines(name)) * settings_of(shipped, "baseline", name).of("fan").players
+            for name in ["dcase2025_dev"]} == {SHIPPED["report"]["players"] // 7 * 7}  # fmt: skip
+
+
 def test_maps_of_errors_are_by_the_model_of_the_section() -> None:
     older = with_systems(Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT), "baseline")
     for machine, sections in older.datasets["dcase2020_dev"].machines.items():

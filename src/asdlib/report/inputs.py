@@ -16,7 +16,7 @@ from asdlib.workflow.words import CORPUS, RAW
 from asdlib.workflow.yaml_files import read_yaml
 
 SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_truth", "prepare", "override", "report")
-# Kinds of models and frontends with maps of errors over time and frequency (docs/report.md says why no others).
+# Kinds of models and frontends with maps of errors over time and frequency (docs/report.md says what others have).
 MAPPED = ("conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder")
 BANDED = "log_mel"
 TEMPLATES = Path(__file__).parent / "templates"

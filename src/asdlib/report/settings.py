@@ -58,7 +58,7 @@ class Shown:
     """What is shown of a machine of a system.
 
     `points` training clips are on a map. The `clips` most and least anomalous clips of each variant have players, and
-    so have `players` further ones of the machine.
+    so have `players` further ones, of the machine or of all machines together.
     """
 
     system: str
@@ -109,6 +109,7 @@ class IllustrateSettings(Shown):
     """What is shown of the machines of a dataset, {machine: sections}: patterns of files instead of their paths.
 
     The settings of a job are one argument of a command, which is too short for the paths of a hundred machines.
+    `players` are divided evenly over the machines.
     """
 
     machines: dict[str, list[str]]
@@ -126,6 +127,7 @@ class IllustrateSettings(Shown):
 
         own = {name: value for name, value in vars(self).items() if name != "machines"} | {
             "audio": at(self.audio),
+            "players": self.players // len(self.machines),
             "variants": [
                 replace(one, training_scores=at(one.training_scores), separators=separated(one))
                 for one in self.variants

@@ -1,7 +1,7 @@
 "use strict";
 // The page works without this script. It opens folded parts when the page is printed or a link leads into them,
-// and plays one clip at a time.
-const folded = () => document.querySelectorAll("details:not([open])");
+// and plays one clip at a time. The many other clips are not printed.
+const folded = () => document.querySelectorAll("details:not([open], .others)");
 let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...folded()];
