@@ -64,12 +64,12 @@ def titles(rows: pd.DataFrame, dataset: str) -> list[str]:
 
 
 def score_title(rows: pd.DataFrame, dataset: str) -> str:
-    """Return the head of the score in the row `all`; in 2020, systems were ranked by their ranks."""
+    """Return the head of the score in the row of the machine `all`; in 2020, systems were ranked by their ranks."""
     return TITLES["amean"] if definition(rows, dataset) is OF_2020 else "official score"
 
 
 def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
-    """Return a line for each variant (row `all`): ours, reported and the difference of all figures.
+    """Return a line for each variant (the row of the machine `all`): ours, reported and the difference of all figures.
 
     Ours has its 95 % interval. With several seeds, it is mean ± sample standard deviation, and the difference is that
     of the mean.
@@ -79,7 +79,7 @@ def overview(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
 
 
 def overall(rows: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
-    """Return the row `all` of each variant on a dataset; with several seeds, that of their mean."""
+    """Return the row of the machine `all` of each variant on a dataset; with several seeds, that of their mean."""
     own = rows[(rows["dataset"] == dataset) & (rows["machine"] == ALL)]
     return _over_seeds(own, definition(rows, dataset)).to_dict("records")
 
