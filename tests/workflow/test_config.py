@@ -127,10 +127,20 @@ def test_blocks_of_several_entries_and_of_a_file_are_merged(tmp_path: Path, monk
     assert Graph(read, ROOT).datasets["demo"].source == source
 
 
-def test_numbers_with_an_exponent_stay_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """YAML reads 9e-1 as text; Snakemake reads a lone number as Python does."""
+@pytest.mark.parametrize(
+    ("key", "text", "here", "in_a_file"),
+    [("quantile", "9e-1", 0.9, "9e-1"), ("memory", "1e3", 1000.0, "1e3"), ("threads", "010", 10, 8),
+     ("threads", '"3"', 3, "3")],
+)  # fmt: skip
+def test_lone_numbers_are_those_of_snakemake(
+    key: str, text: str, here: float, in_a_file: str | int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's numbers, which are not always YAML's."""
     monkeypatch.chdir(ROOT)
-    assert read_config([], ["quantile=9e-1"])["quantile"] == 0.9
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"{key}: {text}")
+    assert read_config([], [f"{key}={text}"])[key] == here
+    assert read_config([mine], [])[key] == in_a_file
 
 
 def test_the_config_that_is_given_stays_as_it_is() -> None:
