@@ -41,7 +41,7 @@ from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_s
 from asdlib.scoring.training_scores import read_refusal, read_training_scores, training_scores_path
 from asdlib.workflow import paths
 from asdlib.workflow.section import Section
-from asdlib.workflow.words import RAW
+from asdlib.workflow.words import ALL, RAW
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,16 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> S
 
 
 def _compared(rows: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with the figures to compare ours with: those of a machine stand in its last row, which is about all
-    of it. Overall figures are recomputed from the report's machines if possible.
+    """Return rows with the reported figures to compare ours with.
+
+    Reports have figures of machines, so that a section of a machine with several has none: those of the machine stand
+    in its own row (section `all`). Overall figures are recomputed from the report's machines if possible.
     """
     known = recomputed_overall(reported).combine_first(reported)[list(FIGURES)].add_prefix("reported_")
     joined = rows.join(known, on=list(REPORTED_KEYS))
-    of_a_section = rows.duplicated([*REPORTED_KEYS, "seed"], keep="last")
-    return joined.assign(**joined[list(REPORTED)].mask(of_a_section))
+    of_all_sections = rows["section"] == ALL
+    has_own_row = of_all_sections.groupby([rows[key] for key in REPORTED_KEYS]).transform("any")
+    return joined.assign(**joined[list(REPORTED)].mask(has_own_row & ~of_all_sections))
 
 
 def _over_seeds(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
