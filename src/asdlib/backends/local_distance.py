@@ -38,9 +38,9 @@ class LocalDistance:
         names = np.array([str(domain) for domain in domains])
         self._members = {name: np.flatnonzero(names == name) for name in np.unique(names)}
         count = min(self.neighbours, len(vectors) - 1)
-        reach = by_rows(vectors, vectors, lambda found: smallest(found, count).mean(1), others=True)
+        reach = by_rows(vectors, lambda found: smallest(found, count).mean(1))
         self._reach = reach + SMALLEST  # ρ
-        nearest = by_rows(vectors, vectors, self._nearest, others=True)
+        nearest = by_rows(vectors, self._nearest)
         self._usual = self._means(nearest)
         self._scale = Standard().fit(self._joined(nearest))
         self.train_score_ = self._scale(self._joined(nearest))
@@ -48,7 +48,7 @@ class LocalDistance:
 
     def anomaly_score(self, vectors: Vectors) -> Scores:
         """Return one score per clip, (N,)."""
-        return self._scale(self._joined(by_rows(vectors, self._vectors, self._nearest)))
+        return self._scale(self._joined(by_rows(vectors, self._nearest, self._vectors)))
 
     def _nearest(self, distances: Vectors) -> Vectors:
         """Return t of every domain, (N, domains), from the distances (N, training clips)."""

@@ -53,7 +53,7 @@ class ResidualWhitening:
             from sklearn.covariance import ledoit_wolf
 
         count = min(self.neighbours, len(vectors) - 1)
-        around = by_rows(vectors, vectors, lambda found: vectors[_nearest(found, count)].mean(1), others=True)
+        around = by_rows(vectors, lambda found: vectors[_nearest(found, count)].mean(1))
         covariance, _ = ledoit_wolf(vectors - around, assume_centered=True)
         variances, directions = np.linalg.eigh(covariance)
         self._map = directions / np.sqrt(np.maximum(variances, SMALLEST))
@@ -64,23 +64,21 @@ class ResidualWhitening:
         return vectors @ self._map
 
 
-def by_rows(
-    vectors: Vectors, references: Vectors, of_distances: Callable[[Vectors], Vectors], others: bool = False
-) -> Vectors:
+def by_rows(vectors: Vectors, of_distances: Callable[[Vectors], Vectors], references: Vectors | None = None) -> Vectors:
     """Return `of_distances` of the Euclidean distances (rows, M) of vectors (N, D) to references (M, D), joined (N, …).
 
-    Only `ROWS` vectors at a time have their distances in memory. With `others`, the references are the vectors
-    themselves, and a vector is infinitely far from itself.
+    N is 1 or more. Without references, they are the vectors themselves, M = N, and a vector is infinitely far from
+    itself. Only `ROWS` vectors at a time have their distances in memory.
     """
-    return np.concatenate([of_distances(found) for found in _distances(vectors, references, others)])
+    return np.concatenate([of_distances(found) for found in _distances(vectors, references)])
 
 
-def _distances(vectors: Vectors, references: Vectors, others: bool) -> Iterator[Vectors]:
+def _distances(vectors: Vectors, references: Vectors | None) -> Iterator[Vectors]:
     from scipy.spatial.distance import cdist  # takes time to import, and other backends do without it
 
     for start in range(0, len(vectors), ROWS):
-        found = cdist(vectors[start : start + ROWS], references)
-        if others:
+        found = cdist(vectors[start : start + ROWS], vectors if references is None else references)
+        if references is None:
             np.fill_diagonal(found[:, start:], np.inf)
         yield found
 
