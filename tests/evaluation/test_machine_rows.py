@@ -14,9 +14,10 @@ from asdlib.data.tables import clip_rows, writing
 from asdlib.evaluation.jackknife import official_ci95
 from asdlib.evaluation.reported import load_reported, nothing_reported
 from asdlib.evaluation.score_table import read_score_table
-from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
+from asdlib.evaluation.tables import TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.scoring.training_scores import TrainingScores, training_scores_path, write_refusal, write_training_scores
+from asdlib.workflow.section import Section
 
 SECTIONS = {"fan": ("00", "02", "04"), "valve": ("00",)}
 ROWS = [("fan", "00"), ("fan", "02"), ("fan", "04"), ("fan", "all"), ("valve", "00"), ("all", "")]

@@ -111,9 +111,9 @@ def _percent(fractions: Iterable[float]) -> list[str]:
 
 
 def _mean(lines: dict, line: str, head: str) -> float:
-    """Return the mean of a column such as `AUC (source)` over all sections, or those of a machine.
+    """Return the mean of a column. A column of one domain, such as `AUC (source)`, has that domain's mean.
 
-    It is that of its domain, if it has one.
+    `lines` are those of a machine or of all sections.
     """
     column, _, domain = head.removesuffix(")").partition(" (")
     return lines[f"{domain} {line}" if domain else line][column]
