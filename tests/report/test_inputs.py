@@ -1,6 +1,7 @@
 """The inputs of the report, for the shipped systems."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,13 +124,37 @@ def test_other_models_are_compared_by_the_clips_that_they_read(graph: Graph, sys
     assert set(shown.views.values()) <= set(inputs.illustrated(graph, system, "demo"))
 
 
+def players_of(graph: Graph, dataset: str) -> list[int]:
+    settings = settings_of(graph, "baseline", dataset)
+    return [settings.of(machine).players for machine in settings.machines]
+
+
 def test_players_are_divided_over_the_machines(graph: Graph) -> None:
-    settings = settings_of(graph, "baseline")
-    assert len(settings.machines) == 3
-    assert [settings.of(machine).players for machine in settings.machines] == [settings.players // 3] * 3
+    assert players_of(graph, "demo") == [100] * 3
     shipped = Graph({**SHIPPED, "systems": ["baseline"]}, ROOT)
-    assert {len(shipped.machines(name)) * settings_of(shipped, "baseline", name).of("fan").players
-            for name in ["dcase2025_dev"]} == {SHIPPED["report"]["players"] // 7 * 7}  # fmt: skip
+    assert players_of(shipped, "dcase2025_dev") == [43] * 6 + [42]
+
+
+@pytest.mark.parametrize(
+    ("players", "machines", "each"), [(2, 3, [1, 1, 0]), (0, 3, [0, 0, 0]), (300, 301, [1] * 300 + [0])]
+)
+def test_no_player_is_lost_by_the_division(graph: Graph, players: int, machines: int, each: list[int]) -> None:
+    settings = replace(
+        settings_of(graph, "baseline"), players=players, machines={str(n): ["00"] for n in range(machines)}
+    )
+    assert [settings.of(machine).players for machine in settings.machines] == each
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "wanted", "players"),
+    [(10.0, 44100, 300, 300), (4.0, 16000, 300, 300), (60.0, 16000, 300, 50), (10.0, 96000, 300, 30),
+     (60.0, 96000, 300, 5), (60.0, 16000, 2, 1), (60.0, 16000, 0, 0)],
+)  # fmt: skip
+def test_long_clips_and_those_without_mp3_have_fewer_players(
+    graph: Graph, seconds: float, rate: int, wanted: int, players: int
+) -> None:
+    changed = {"prepare": {"seconds": seconds, "sample_rate": rate}, "report": {"players": wanted}}
+    assert settings_of(Graph(merge(graph.config, changed), ROOT), "neighbours").players == players
 
 
 def test_maps_of_errors_are_by_the_model_of_the_section() -> None:

@@ -1,11 +1,12 @@
 """The input files and settings of the rules `illustrate` and `report`, from the graph."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asdlib.report.settings import MACHINE, TRAINED, IllustrateSettings
+from asdlib.report.settings import MACHINE, MP3_RATES, TRAINED, IllustrateSettings
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import models_of, recipes_of, separators_for
 from asdlib.workflow.graph import Graph
@@ -19,6 +20,8 @@ SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_t
 # Kinds of models and frontends with maps of errors over time and frequency (docs/report.md says what others have).
 MAPPED = ("conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder")
 BANDED = "log_mel"
+COUNTED = 10.0  # seconds of a clip as MP3 that count as one player
+LARGER = 10  # times a clip as MP3, about: a clip as FLAC
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -58,7 +61,15 @@ def illustrate_settings(graph: Graph, system: str, dataset: str) -> dict[str, An
         "maps": _maps(variants, dataset),
         "errors": _errors(variants, dataset),
         **graph.config["report"],
+        "players": _players(graph),
     }
+
+
+def _players(graph: Graph) -> int:
+    """Return how many further clips of a dataset can be heard: fewer than the config says if they take more space."""
+    wanted, prepare = graph.config["report"]["players"], graph.config["prepare"]
+    size = max(prepare["seconds"], COUNTED) / COUNTED * (1 if prepare["sample_rate"] in MP3_RATES else LARGER)
+    return math.ceil(wanted / size)
 
 
 def first_variants(graph: Graph, system: str) -> list[Variant]:

@@ -9,6 +9,9 @@ from asdlib.workflow.words import RAW
 # In a pattern of files: the machine, the section, and what stands for the machine in the path of a model that each
 # section of a machine may have.
 MACHINE, SECTION, TRAINED = "{machine}", "{section}", "{trained}"
+# Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC supports
+# every rate but is ten times as large, or more.
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class IllustrateSettings(Shown):
     """What is shown of the machines of a dataset, {machine: sections}: patterns of files instead of their paths.
 
     The settings of a job are one argument of a command, which is too short for the paths of a hundred machines.
-    `players` are divided evenly over the machines.
+    `players` are shared among the machines: the first ones have one more if it does not divide evenly.
     """
 
     machines: dict[str, list[str]]
@@ -117,6 +120,7 @@ class IllustrateSettings(Shown):
     def of(self, machine: str) -> ShownMachine:
         """Return what is shown of one of the machines."""
         sections = self.machines[machine]
+        players, rest = divmod(self.players, len(self.machines))
         trained = of_section(machine, SECTION) if len(sections) > 1 else machine
 
         def at(pattern: str) -> str:
@@ -127,7 +131,7 @@ class IllustrateSettings(Shown):
 
         own = {name: value for name, value in vars(self).items() if name != "machines"} | {
             "audio": at(self.audio),
-            "players": self.players // len(self.machines),
+            "players": players + (list(self.machines).index(machine) < rest),
             "variants": [
                 replace(one, training_scores=at(one.training_scores), separators=separated(one))
                 for one in self.variants

@@ -9,11 +9,9 @@ import soundfile
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.report.images import Picture, data_address, heat
+from asdlib.report.settings import MP3_RATES
 from asdlib.workflow.words import RAW
 
-# Sampling rates (Hz) of MP3, which every browser plays; at 24 kbit/s it keeps noise up to 7 of 8 kHz. FLAC supports
-# every rate but is ten times as large.
-MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 PEAK = 0.9  # of full scale, after amplification: many recordings are too soft for the speaker of a telephone
 RANGE = 70.0  # dB below the recording's loudest point that a spectrogram shows
 COLUMNS, ROWS = 320, 128  # pixels of a spectrogram
