@@ -15,6 +15,7 @@ import pytest
 from helpers.checkout import Checkout
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from asdlib.report.distances import LISTS, NO_MAP
 from asdlib.report.images import heat
 
 pytestmark = [pytest.mark.workflow, pytest.mark.browser]
@@ -215,7 +216,7 @@ def test_the_errors_of_a_chosen_clip_are_below_its_spectrogram(page: Page, built
     assert maps.evaluate_all("images => Promise.all(images.map(i => i.decode())).then(() => images.length)") == 2
     assert maps.first.get_attribute("alt") == picture["alt"]
     assert "ae-123456" in first.locator(".errors p").first.inner_text()
-    assert "1 or less  16 or more" in first.locator(".errors p").first.inner_text()
+    assert re.search(r"1 or less\s+16 or more\.", first.locator(".errors p").first.inner_text())
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
         above, below = spectrogram.bounding_box(), maps.first.bounding_box()
@@ -223,6 +224,7 @@ def test_the_errors_of_a_chosen_clip_are_below_its_spectrogram(page: Page, built
         assert 0 < below["y"] - above["y"] - above["height"] < 20
         assert page.evaluate(CUT_OFF) == []
     assert "no map" not in first.locator("[role=status]").inner_text()
+    assert first.locator("[role=status]").inner_text().count(picture["alt"]) == 2
     first.locator(".variant").select_option("both")
     assert maps.count() == 0
 
@@ -243,13 +245,17 @@ def test_a_clip_of_an_embedding_is_compared_with_its_nearest_training_clips(page
         assert f"by {one['name']} over time and frequency" in one["pictures"][clip]["alt"]
         legend = legends.nth(number).inner_text()
         assert f"from the {one['neighbours']} nearest normal training clips by {one['name']}" in legend
-        assert "3 or less  12 or more. This is not the model's score." in legend
-        assert f"The nearest clip is {one['nearest'][clip]}." in legend
+        assert re.search(r"3 or less\s+12 or more\. This is not the model's score\.$", legend)
+        said = first.locator("[role=status]").inner_text()
+        assert f"{one['pictures'][clip]['alt']} The nearest clip is {one['nearest'][clip]}." in said
     bars = first.locator(".played svg")
     assert bars.count() == len(own)
     assert bars.first.locator("rect").count() == 16
-    far = max(own[0]["bands"][clip], key=abs)
-    assert bars.first.get_attribute("aria-label").endswith(f"of 16, {far:g}")
+    assert bars.first.get_attribute("aria-label").endswith(f"Largest: {own[0]['furthest'][clip]}")
+    tallest = max(range(16), key=lambda part: abs(own[0]["parts"][clip][part]))
+    assert [bar.get_attribute("class") == "bar most" for bar in bars.first.locator("rect").all()] == [
+        part == tallest for part in range(16)
+    ]
     above, below = first.locator(".played figure[data-view] > img").first.bounding_box(), maps.first.bounding_box()
     assert (below["x"], below["width"]) == (above["x"], above["width"])  # the same axis of time
     assert page.evaluate(CUT_OFF) == []
@@ -259,15 +265,40 @@ def test_an_embedding_without_a_map_says_why(page: Page, built: Checkout, tmp_pa
     """As that of one number per clip, which the toy's are not."""
     text = built.read("results/report.html").decode()
     drawn = {"name": "mse of toy", "view": "raw", "variants": ["joint"], "neighbours": 0, "darkest": 3, "brightest": 12}
-    drawn |= {"flaw": "it has one number per clip"} | dict.fromkeys(("pictures", "bands", "nearest"), [None] * 8)
+    drawn |= {"flaw": "the embedding has one number per clip"} | dict.fromkeys(LISTS, [None] * 8)
     (tmp_path / "page.html").write_text(text.replace('"distances": [', f'"distances": [{json.dumps(drawn)}, ', 1))
     page.goto((tmp_path / "page.html").as_uri())
     first = page.locator(".explorer").first
     first.locator(".mark").first.click()
     assert (
-        "nearest training clips by mse of toy: it has one number per clip."
+        "nearest training clips by mse of toy: the embedding has one number per clip."
         in first.locator("[role=status]").inner_text()
     )
+
+
+def test_a_short_clip_without_a_map_says_why(page: Page, built: Checkout, tmp_path: Path) -> None:
+    text = built.read("results/report.html").decode()
+    drawn = {"name": "x of toy", "view": "raw", "variants": ["joint"], "neighbours": 4, "darkest": 3, "brightest": 12}
+    drawn |= {"flaw": None} | dict.fromkeys(LISTS, [None] * 8) | {"lacks": [NO_MAP] * 8}
+    (tmp_path / "page.html").write_text(text.replace('"distances": [', f'"distances": [{json.dumps(drawn)}, ', 1))
+    page.goto((tmp_path / "page.html").as_uri())
+    first = page.locator(".explorer").first
+    first.locator(".mark").first.click()
+    assert f"nearest training clips by x of toy: {NO_MAP}." in first.locator("[role=status]").inner_text()
+
+
+def test_a_map_of_a_separated_view_without_a_player_says_so(page: Page, built: Checkout, tmp_path: Path) -> None:
+    """A clip that is only heard has the recording alone, below which the map then is."""
+    text = built.read("results/report.html").decode()
+    picture = heat(np.eye(32, 80), "largest near 1.2 s and 3000 Hz", "magma")
+    drawn = {"view": "separated/x", "variants": ["joint"], "brightest": 16, "pictures": [picture] * 8, "name": "ae"}
+    (tmp_path / "page.html").write_text(of_an_autoencoder(text, [drawn, {**drawn, "view": "raw"}]))
+    page.goto((tmp_path / "page.html").as_uri())
+    first = page.locator(".explorer").first
+    first.locator(".mark.heard").first.click()
+    legends = first.locator(".played figure[data-view=raw] .errors p").all_inner_texts()
+    told = "Computed from separated/x, which has no player here."
+    assert sorted(told in legend for legend in legends) == [False, True]
 
 
 def test_clips_that_no_variant_shows_are_folded_and_not_printed(page: Page) -> None:

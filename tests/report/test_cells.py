@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from asdlib.report.cells import COLUMNS, ROWS, place, pooled
+from asdlib.report.cells import COLUMNS, ROWS, means_of_frames, place
 
 
 def test_columns_are_means_of_frames() -> None:
     frames = np.arange(160.0)[:, None]
-    np.testing.assert_allclose(pooled(frames)[:, 0], np.arange(COLUMNS) * 2 + 0.5)
-    np.testing.assert_allclose(pooled(frames[:7]), frames[:7])
-    uneven = pooled(frames[:126])
+    np.testing.assert_allclose(means_of_frames(frames)[:, 0], np.arange(COLUMNS) * 2 + 0.5)
+    np.testing.assert_allclose(means_of_frames(frames[:7]), frames[:7])
+    uneven = means_of_frames(frames[:126])
     np.testing.assert_allclose(uneven[:, 0], (np.arange(COLUMNS) + 0.5) * 126 / COLUMNS - 0.5, atol=0.2)
     assert uneven.mean() == pytest.approx(frames[:126].mean())
 

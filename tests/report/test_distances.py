@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from matplotlib.image import imread
 from asdlib.data.tables import ClipTable, writing
 from asdlib.report.bands import PARTS
 from asdlib.report.cells import COLUMNS, ROWS
-from asdlib.report.distances import BRIGHTEST, DARKEST, distance_maps
+from asdlib.report.distances import BRIGHTEST, DARKEST, NO_BARS, NO_MAP, distance_maps
+from asdlib.report.levels import LARGEST
 from asdlib.report.settings import EmbeddingMap, ErrorMaps, ShownMachine, ShownVariant
 
 RATE, SECONDS = 16000, 2
@@ -69,11 +71,13 @@ def names_of(shown: ShownMachine) -> list[str]:
     return [file.rpartition("/")[2] for file in files]
 
 
-def drawn(shown: ShownMachine, heard: int = 3, variants: tuple[str, ...] = ("x",)) -> list[dict[str, Any]]:
-    """Return the maps of the section, with the sounds of the first clips."""
+def drawn(
+    shown: ShownMachine, heard: int = 3, variants: tuple[str, ...] = ("x",), test: list[np.ndarray] | None = None
+) -> list[dict[str, Any]]:
+    """Return the maps of the section, with the sounds of the first clips, or with other sounds in their place."""
     names = names_of(shown)
-    waves = {name: {"raw": (np.rint(wave) / 32768).astype(np.float32)}
-             for name, wave in zip(names[:heard], recordings()["test"], strict=False)}  # fmt: skip
+    waves = {name: {"raw": np.rint(wave).astype(np.int16)}
+             for name, wave in zip(names[:heard], test or recordings()["test"], strict=False)}  # fmt: skip
     found = {"clips": [{"clip": name} for name in names], "variants": [{"variant": name} for name in variants]}
     (own,) = distance_maps([{"section": "00", "explored": found}], waves, shown)
     return own
@@ -97,30 +101,33 @@ def test_a_tone_is_found_where_and_when_it_is_louder(shown: ShownMachine) -> Non
     row = image[ROWS - 1 - 8]  # 2000 to 2250 Hz
     assert row[half + 2 :].min() > 400 > 100 > row[: half - 2].max()
     assert np.delete(image, range(ROWS - 11, ROWS - 7), axis=0).max() < 250
-    bands = one["bands"][1]
-    assert np.argmax(np.abs(bands)) == int(1574 / 2840 * PARTS)
-    assert bands[np.argmax(np.abs(bands))] > 10
-    assert sorted(np.abs(bands))[-2] < 5
+    parts = one["parts"][1]
+    assert np.argmax(np.abs(parts)) == int(1574 / 2840 * PARTS)
+    assert parts[np.argmax(np.abs(parts))] > 10
+    assert sorted(np.abs(parts))[-2] < 5
+    said = re.fullmatch(r"louder by (\S+) between (\d+) and (\d+) Hz", one["furthest"][1])
+    assert float(said[1]) == max(parts)
+    assert int(said[2]) < 2125 < int(said[3])
 
 
 def test_a_copy_of_a_training_clip_shows_nothing_and_its_nearest_clip_is_that_one(shown: ShownMachine) -> None:
     (one,) = drawn(shown)
     assert one["nearest"][0] == "section_00_source_train_normal_0002.wav"
     assert (pixels(one["pictures"][0]) > 100).mean() < 0.01
-    assert np.abs(one["bands"][0]).max() < DARKEST
+    assert np.abs(one["parts"][0]).max() < DARKEST
 
 
 def test_a_clip_is_compared_with_its_neighbours_and_not_with_all(shown: ShownMachine) -> None:
     """The loud clip is like its neighbours, which are as loud, and unlike the quiet ones."""
     (one,) = drawn(shown)
     assert one["nearest"][2].endswith("_0009.wav")
-    assert np.abs(one["bands"][2]).max() < DARKEST
+    assert np.abs(one["parts"][2]).max() < DARKEST
     assert one["neighbours"] == 4
 
 
 def test_only_clips_that_can_be_heard_have_maps(shown: ShownMachine) -> None:
     (one,) = drawn(shown, heard=1)
-    for key in ("pictures", "bands", "nearest"):
+    for key in ("pictures", "parts", "furthest", "nearest"):
         assert [value is not None for value in one[key]] == [True, False, False]
     facts = {"name": "latent of toy", "view": "raw", "variants": ["x"], "flaw": None}
     assert facts.items() <= one.items()
@@ -133,8 +140,35 @@ def test_the_view_that_the_model_reads_is_compared(shown: ShownMachine) -> None:
 
     cut = by("separated/cut")
     assert cut["view"] == "separated/cut"
-    assert cut["bands"] != by("raw")["bands"]  # the neighbours of this view are half as long
+    assert cut["parts"] != by("raw")["parts"]  # the neighbours of this view are half as long
     assert by("augmented/elsewhere") == by("raw")  # a view that is not at hand
+
+
+def test_a_clip_shorter_than_half_of_the_others_has_a_map_of_its_length_and_no_bars(shown: ShownMachine) -> None:
+    cut = [noise(100)[: int(RATE * seconds)] for seconds in (0.9, 1.1, 0.05)]
+    (one,) = drawn(shown, test=cut)
+    full = 2 * SECONDS * RATE // 1024 - 1
+    assert [one["pictures"][clip]["width"] for clip in (0, 1)] == [27, 33]
+    assert 33 < full < COLUMNS
+    assert one["pictures"][2] is None
+    assert [parts is not None for parts in one["parts"]] == [False, True, False]
+    assert one["lacks"] == [NO_BARS, None, NO_MAP]
+    assert (pixels(one["pictures"][0]) > 100).mean() < 0.02
+
+
+def test_a_silent_clip_is_quieter_in_every_part_and_its_figures_are_bounded(shown: ShownMachine) -> None:
+    (one,) = drawn(shown, test=[np.zeros(RATE * SECONDS)] * 3)
+    assert one["parts"][0] == [-LARGEST] * PARTS
+    assert one["furthest"][0].startswith("quieter by 99.0 between 0 and ")
+    assert re.search(r"quieter by (\d+\.\d) times", one["pictures"][0]["alt"])
+
+
+def test_training_clips_shorter_than_a_window_give_no_map_and_the_reason(shown: ShownMachine, tmp_path: Path) -> None:
+    clips = {kind: [np.ones(1000, np.int16)] * len(own) for kind, own in recordings().items()}
+    table = audio_table(tmp_path / "fan.parquet", clips, length=RATE * SECONDS, recipe={"sample_rate": RATE})
+    (one,) = drawn(replace(shown, audio=str(table.path)))
+    assert (one["flaw"], one["lacks"]) == (None, [NO_MAP] * 3)
+    assert one["pictures"] == one["parts"] == [None] * 3
 
 
 def test_the_same_clips_give_the_same_bytes(shown: ShownMachine) -> None:
@@ -149,5 +183,5 @@ def test_models_with_maps_of_errors_and_refused_variants_have_none(shown: ShownM
 
 def test_an_embedding_of_one_number_says_why_there_is_no_map(shown: ShownMachine) -> None:
     (one,) = drawn(replace(shown, maps=[replace(shown.maps[0], representation="one")]))
-    assert one["flaw"] == "it has one number per clip"
-    assert one["pictures"] == one["bands"] == one["nearest"] == [None] * 3
+    assert one["flaw"] == "the embedding has one number per clip"
+    assert one["pictures"] == one["parts"] == one["nearest"] == one["lacks"] == [None] * 3

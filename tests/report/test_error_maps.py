@@ -46,7 +46,7 @@ def wave(seconds: float, middle: float) -> np.ndarray:
     time = np.arange(round(RATE * seconds)) / RATE
     noise = 0.1 * np.random.default_rng(0).normal(size=len(time))
     swell = np.exp(-(((time - middle) / 0.05) ** 2))
-    return (noise + 300 * swell * np.sin(2 * np.pi * 5125 * time)).astype(np.float32)
+    return (32768 * (noise + 300 * swell * np.sin(2 * np.pi * 5125 * time))).astype(np.float32)
 
 
 def test_a_tone_is_found_in_time_and_frequency(drawn: ErrorMaps) -> None:

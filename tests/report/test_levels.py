@@ -8,7 +8,7 @@ from helpers.audio_tables import audio_table
 
 from asdlib.report.bands import PARTS
 from asdlib.report.cells import COLUMNS, ROWS
-from asdlib.report.levels import LEAST, Levels, difference, in_units_of, levels_of, training_levels
+from asdlib.report.levels import LARGEST, LEAST, Levels, difference, in_units_of, levels_of, training_levels
 
 RATE = 16000
 
@@ -18,7 +18,7 @@ def tone(hertz: float, seconds: float = 4.0) -> np.ndarray:
 
 
 def test_a_tone_is_in_its_row_and_part_and_twice_the_amplitude_is_six_decibels() -> None:
-    levels, halved = levels_of(tone(2125), RATE), levels_of(tone(2125) / 2, RATE)
+    levels, halved = (levels_of(wave, RATE, len(wave)) for wave in (tone(2125), tone(2125) / 2))
     assert levels.cells.shape == (ROWS, COLUMNS)
     assert levels.parts.shape == (PARTS,)
     assert (levels.cells.argmax(axis=0) == 8).all()  # 2000 to 2250 Hz
@@ -30,7 +30,7 @@ def test_a_tone_is_in_its_row_and_part_and_twice_the_amplitude_is_six_decibels()
 
 def test_noise_has_the_same_level_in_every_row_and_part() -> None:
     noise = np.random.default_rng(0).normal(scale=0.1, size=10 * RATE).astype(np.float32)
-    levels = levels_of(noise, RATE)
+    levels = levels_of(noise, RATE, len(noise))
     assert np.ptp(levels.cells.mean(axis=1)) < 1
     assert np.ptp(levels.parts) < 1.5  # the lowest parts have few frequencies, so the mean of the logarithm is lower
 
@@ -38,14 +38,29 @@ def test_noise_has_the_same_level_in_every_row_and_part() -> None:
 @pytest.mark.parametrize("rate", [1000, 8000, 16000, 44100, 96000])
 def test_levels_are_finite_at_every_sampling_rate_and_also_of_silence(rate: int) -> None:
     for wave in (np.zeros(rate, np.float32), np.random.default_rng(0).normal(size=rate).astype(np.float32)):
-        levels = levels_of(wave, rate)
+        levels = levels_of(wave, rate, rate)
         assert np.isfinite(levels.cells).all()
         assert np.isfinite(levels.parts).all()
 
 
 def test_a_clip_that_is_shorter_than_a_window_has_none() -> None:
-    assert levels_of(np.ones(1023, np.float32), RATE) is None
-    assert levels_of(np.ones(1024, np.float32), RATE).cells.shape == (ROWS, 1)
+    assert levels_of(np.ones(1023, np.float32), RATE, RATE) is None
+    assert levels_of(np.ones(1024, np.float32), RATE, 1024).cells.shape == (ROWS, 1)
+
+
+@pytest.mark.parametrize(("seconds", "among"), [(1, 10), (10, 1), (2, 60)])
+def test_noise_among_noise_of_another_length_is_not_strange(seconds: int, among: int) -> None:
+    """The cells of a short clip are means of as many frames as those that make the unit."""
+    rng, length = np.random.default_rng(0), RATE * max(seconds, among)
+
+    def of_noise(seconds: int) -> Levels:
+        return levels_of(rng.normal(scale=0.01, size=RATE * seconds).astype(np.float32), RATE, length)
+
+    trained = [of_noise(among) for _ in range(8)]
+    usual = [difference(one, trained[:number] + trained[number + 1 :]) for number, one in enumerate(trained)]
+    tested = [in_units_of(difference(of_noise(seconds), trained), usual).cells for _ in range(10)]
+    assert tested[0].shape == (ROWS, COLUMNS * RATE * seconds // length)
+    assert (np.abs(tested) > 3).mean() < 0.02
 
 
 def test_training_clips_are_read_without_padding_and_others_are_not(tmp_path: Path) -> None:
@@ -56,7 +71,7 @@ def test_training_clips_are_read_without_padding_and_others_are_not(tmp_path: Pa
     files = table.clips("train").column("source_file").to_pylist()
     found = training_levels(table.path, {files[1], files[3], "elsewhere.wav"})
     assert list(found) == [files[1]]
-    own = levels_of(clips[1].astype(np.float32) / 32768, 1000)
+    own = levels_of(clips[1].astype(np.float32) / 32768, 1000, 1000)
     np.testing.assert_array_equal(found[files[1]].cells, own.cells)
     assert found[files[1]].seconds == 0.8
 
@@ -77,3 +92,12 @@ def test_the_unit_is_the_root_mean_square_of_usual_differences() -> None:
     scaled = in_units_of(levels([[6, -3], [1, 0]], [-3, 1]), usual)
     np.testing.assert_allclose(scaled.cells, [[2, -1], [1 / LEAST, 0]])
     np.testing.assert_allclose(scaled.parts, [-3 / np.sqrt(10), 1 / LEAST])
+
+
+def test_a_difference_from_silence_is_limited() -> None:
+    rng = np.random.default_rng(0)
+    noise = [levels_of(rng.normal(scale=0.1, size=RATE).astype(np.float32), RATE, RATE) for _ in range(3)]
+    usual = [difference(noise[0], noise[1:]), difference(noise[1], noise[2:])]
+    scaled = in_units_of(difference(levels_of(np.zeros(RATE, np.float32), RATE, RATE), noise), usual)
+    assert scaled.parts.min() == -LARGEST
+    assert max(scaled.parts.max(), scaled.cells.max()) < -20

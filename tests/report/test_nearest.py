@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asdlib.data.tables import clip_rows, writing
-from asdlib.report.nearest import NEAREST, SAMPLE, neighbours
+from asdlib.report.nearest import NEAREST, SAMPLE, Neighbours, neighbours
 
 
 def put(path: Path, train: np.ndarray, test: np.ndarray, label: str | None = None) -> Path:
@@ -57,15 +57,15 @@ def test_few_clips_are_all_neighbours_and_of_many_some_are_compared(tmp_path: Pa
     rng = np.random.default_rng(0)
     few = neighbours(put(tmp_path / "a.parquet", rng.normal(size=(3, 2)), np.ones((6, 2))), None, "00", 9, {"5.wav"})
     assert (len(few.of_test["5.wav"]), few.count, [len(own) for own in few.of_training.values()]) == (3, 3, [2, 2, 2])
-    many = neighbours(put(tmp_path / "b.parquet", rng.normal(size=(200, 2)), np.ones((2, 2))), None, "00", 150, ())
-    assert len(many.of_training) == SAMPLE
-    assert (many.of_test, many.count) == ({}, 0)
+    table = put(tmp_path / "b.parquet", rng.normal(size=(200, 2)), np.ones((2, 2)))
+    assert len(neighbours(table, None, "00", 150, {"0.wav"}).of_training) == SAMPLE
+    assert neighbours(table, None, "00", 150, ()) == Neighbours()  # no work for clips without a sound
 
 
 @pytest.mark.parametrize(
     ("train", "test", "why"),
     [
-        (np.ones((10, 1)), np.ones((3, 1)), "it has one number per clip"),
+        (np.ones((10, 1)), np.ones((3, 1)), "the embedding has one number per clip"),
         (np.ones((4, 2)), np.ones((3, 2)), "there are fewer than 8 clips"),
         (np.ones((1, 2)), np.ones((9, 2)), "there are fewer than 2 training clips"),
         (np.full((10, 2), np.nan), np.ones((3, 2)), "a value is not finite"),

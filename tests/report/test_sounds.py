@@ -11,7 +11,7 @@ import soundfile
 from helpers.audio_tables import audio_table, noise_clips
 
 from asdlib.errors import AsdError
-from asdlib.report.sounds import encode, read_clips, sounds_of
+from asdlib.report.sounds import encode, read_clips, scaled, sounds_of
 
 CLIP = "section_00_source_test_normal_0000.wav"
 TIME = np.arange(32000) / 16000
@@ -38,7 +38,7 @@ def test_a_rate_that_mp3_does_not_know_is_flac() -> None:
 
 
 def test_the_separated_sound_is_amplified_as_the_recording_is() -> None:
-    raw, separated = sounds_of({"raw": HUM, "separated/toy": HUM / 4}, 10000)
+    raw, separated = sounds_of({"raw": HUM * 32768, "separated/toy": HUM * 32768 / 4}, 10000)
     assert raw["gain"] == separated["gain"] == pytest.approx(20 * np.log10(0.9 / np.abs(HUM).max()))
     levels = [np.abs(decoded(sound["sound"])[1]).max() for sound in (raw, separated)]
     assert levels == pytest.approx([0.9, 0.225], abs=1e-3)
@@ -46,13 +46,13 @@ def test_the_separated_sound_is_amplified_as_the_recording_is() -> None:
 
 
 def test_a_spectrogram_says_where_the_sound_is_strongest() -> None:
-    (sound,) = sounds_of({"raw": HUM}, 16000)
+    (sound,) = sounds_of({"raw": np.rint(HUM * 32768).astype(np.int16)}, 16000)
     said = int(re.search(r"strongest near (\d+) Hz", sound["picture"]["alt"])[1])
     assert said == pytest.approx(440, abs=1 / 0.064)
 
 
 def test_silence_is_no_error() -> None:
-    (sound,) = sounds_of({"raw": np.zeros(100, np.float32)}, 16000)
+    (sound,) = sounds_of({"raw": np.zeros(100, np.int16)}, 16000)
     assert sound["gain"] == 0
 
 
@@ -65,7 +65,10 @@ def test_clips_are_read_without_padding_and_unchanged_views_are_left_out(tmp_pat
     names = [CLIP.replace("test_normal_0000", f"test_normal_000{number}") for number in range(2)]
     found = read_clips(paths, set(names))
     assert [sorted(found[name]) for name in names] == [["raw", "separated/toy"], ["raw"]]
-    np.testing.assert_array_equal(found[names[0]]["raw"], recorded[0].astype(np.float32) / 32768)
+    kept = found[names[0]]["raw"]
+    np.testing.assert_array_equal(kept, recorded[0])
+    assert (kept.dtype, kept.base) == (np.int16, None)  # not a view of a row group, which would stay in memory
+    np.testing.assert_array_equal(scaled(kept), recorded[0].astype(np.float32) / 32768)
 
 
 def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:

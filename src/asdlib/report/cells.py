@@ -5,9 +5,9 @@ import numpy as np
 ROWS, COLUMNS = 32, 80  # pixels of a picture; the noise of single frames and bands is averaged
 
 
-def pooled(values: np.ndarray) -> np.ndarray:
-    """Return at most `COLUMNS` rows of values (frames, bands), each the mean over the same, perhaps broken, number."""
-    edges = np.linspace(0, len(values), min(COLUMNS, len(values)) + 1)
+def means_of_frames(values: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
+    """Return at most `columns` rows of values (frames, bands), each the mean over the same, perhaps broken, number."""
+    edges = np.linspace(0, len(values), min(columns, len(values)) + 1)
     whole = edges.astype(int).clip(max=len(values) - 1)
     sums = np.cumsum(values, axis=0, dtype=np.float64) - values  # of all frames before each one
     return np.diff(sums[whole] + (edges - whole)[:, None] * values[whole], axis=0) / edges[1]

@@ -9,13 +9,17 @@ import numpy as np
 from asdlib.data.tables import ClipTable
 from asdlib.report.cells import place
 from asdlib.report.images import Picture, heat
-from asdlib.report.levels import Levels, difference, in_units_of, levels_of, training_levels
+from asdlib.report.levels import Levels, difference, in_units_of, levels_of, mel_edges, training_levels
 from asdlib.report.nearest import Neighbours, neighbours
 from asdlib.report.settings import ShownMachine
-from asdlib.report.sounds import Waves
+from asdlib.report.sounds import Waves, scaled
 from asdlib.workflow.words import RAW
 
 DARKEST, BRIGHTEST = 3, 12  # times the usual difference: up to which a map is black, and where it is brightest
+SHORT = 0.5  # of the usual length: a shorter clip has no bars, because means of few frames vary more by chance
+NO_MAP = "there is no map, because it or the training clips are shorter than 64 ms"
+NO_BARS = "there are no bars, because it is shorter than half the length of the training clips"
+LISTS = ("pictures", "parts", "furthest", "nearest", "lacks")  # what there may be for each clip
 Row = dict[str, Any]
 ByFile = dict[str, Levels]
 
@@ -24,13 +28,17 @@ def distance_maps(sections: list[Row], waves: Mapping[str, Waves], settings: Sho
     """Return for each section and embedding how its test clips differ from their nearest training clips.
 
     `sections` have the name of the section and what `explored` returned of it. The lists of a row have one value for
-    each test clip; those whose sounds are not given, or that are shorter than a window, have None. Embeddings of models
-    that have maps of errors, and those that only refused variants use, are left out.
+    each test clip; those whose sounds are not given have None. `lacks` says why a clip has no map or no bars.
+    Embeddings of models that have maps of errors, and those that only refused variants use, are left out.
     """
     compared = [list(_compared(one, waves, settings)) for one in sections]
     trained = _trained(compared, settings)  # of all sections, as one table has them
-    rate = ClipTable(Path(settings.audio)).recipe["sample_rate"]
-    tested = {view: {name: levels_of(own.get(view, own[RAW]), rate) for name, own in waves.items()} for view in trained}
+    table = ClipTable(Path(settings.audio))
+    rate, (length,) = table.recipe["sample_rate"], table.tensors["audio"]
+    tested = {
+        view: {name: levels_of(scaled(own.get(view, own[RAW])), rate, length) for name, own in waves.items()}
+        for view in trained
+    }
     return [
         [
             facts | _lists(one["explored"]["clips"], facts, near, tested[facts["view"]], trained[facts["view"]])
@@ -65,19 +73,50 @@ def _trained(compared: list[list[tuple[Row, Neighbours]]], settings: ShownMachin
 
 
 def _lists(clips: list[Row], facts: Row, near: Neighbours, tested: Mapping[str, Levels | None], trained: ByFile) -> Row:
-    """Return the map, the parts of the frequencies and the nearest training clip of each test clip."""
-    usual = [apart for file, files in near.of_training.items() if (apart := _apart(trained.get(file), files, trained))]
-    found: dict[str, Row] = {}
-    for name, files in near.of_test.items():
-        apart = _apart(tested[name], files, trained)
-        if apart and usual:
-            scaled = in_units_of(apart, usual)
-            found[name] = {
-                "pictures": _drawn(scaled, facts["name"]),
-                "bands": scaled.parts.round(1).tolist(),
-                "nearest": files[0].rpartition("/")[2],
-            }
-    return {key: [found.get(clip["clip"], {}).get(key) for clip in clips] for key in ("pictures", "bands", "nearest")}
+    """Return what there is for each test clip: lists of one value, or None, for each."""
+    usual = _usual(near, trained)
+    found = {
+        name: _of_clip(_apart(tested[name], files, trained), usual, facts["name"]) | {"nearest": _file_name(files[0])}
+        for name, files in near.of_test.items()
+    }
+    return {key: [found.get(clip["clip"], {}).get(key) for clip in clips] for key in LISTS}
+
+
+def _usual(near: Neighbours, trained: ByFile) -> list[Levels]:
+    """Return how the sample of training clips differs from its own neighbours."""
+    found = []
+    for file, files in near.of_training.items():
+        apart = _apart(trained.get(file), files, trained)
+        if apart:
+            found.append(apart)
+    return found
+
+
+def _of_clip(apart: Levels | None, usual: list[Levels], name: str) -> Row:
+    """Return the map and the parts of the frequencies of a clip, and the words for its largest part."""
+    if not (apart and usual):
+        return {"lacks": NO_MAP}
+    times = in_units_of(apart, usual)
+    drawn = {"pictures": _drawn(times, name)}
+    if apart.seconds < SHORT * np.mean([one.seconds for one in usual]):
+        return drawn | {"lacks": NO_BARS}
+    parts = times.parts.round(1)
+    return drawn | {"parts": parts.tolist(), "furthest": _furthest(parts, apart.rate)}
+
+
+def _furthest(parts: np.ndarray, rate: int) -> str:
+    """Return which part differs most, as text."""
+    most = np.abs(parts).argmax()
+    low, high = mel_edges(rate)[most : most + 2]
+    return f"{_direction(parts[most])} by {abs(parts[most]):.1f} between {low:.0f} and {high:.0f} Hz"
+
+
+def _direction(value: float) -> str:
+    return "louder" if value > 0 else "quieter"
+
+
+def _file_name(file: str) -> str:
+    return file.rpartition("/")[2]
 
 
 def _apart(clip: Levels | None, files: list[str], trained: ByFile) -> Levels | None:
@@ -91,7 +130,7 @@ def _drawn(apart: Levels, name: str) -> Picture:
     far = np.abs(apart.cells)
     row, column = np.unravel_index(far.argmax(), far.shape)
     where = place(row, column, far.shape[1], apart.seconds, apart.rate)
-    direction = "louder" if apart.cells[row, column] > 0 else "quieter"
+    direction = _direction(apart.cells[row, column])
     alt = (
         f"Difference in level from the nearest training clips by {name} over time and frequency, with the axes of the "
         f"spectrogram: largest near {where}, {direction} by {far.max():.1f} times the usual difference."

@@ -11,18 +11,18 @@ from asdlib.data.tables import ClipTable
 from asdlib.examples.clips import Origin
 from asdlib.frontends import FRONTENDS
 from asdlib.frontends.mel import mel_filters
-from asdlib.report.cells import ROWS, place, pooled
+from asdlib.report.cells import ROWS, means_of_frames, place
 from asdlib.report.frame_errors import frame_errors
 from asdlib.report.images import Picture, heat
 from asdlib.report.settings import ErrorMaps
-from asdlib.report.sounds import Waves
+from asdlib.report.sounds import Waves, scaled
 from asdlib.training.build import restore_model
 from asdlib.weights import checkpoints
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.words import RAW
 
-FINE = 8192  # samples: a spectrum that resolves the narrowest mel bands
 BRIGHTEST = 16  # times the mean error of training clips, from which on a map has its brightest colour
+FINE = 8192  # samples: a spectrum that resolves the narrowest mel bands
 
 
 def error_maps(one: ErrorMaps, machine: str, section: str, clips: Mapping[str, Waves]) -> dict[str, Picture]:
@@ -42,12 +42,13 @@ def error_maps(one: ErrorMaps, machine: str, section: str, clips: Mapping[str, W
     found = {}
     with torch.inference_mode():
         for name, waves in clips.items():
-            wave = waves.get(one.view, waves[RAW])
+            wave = scaled(waves.get(one.view, waves[RAW]))
             features = frontend(torch.from_numpy(wave)[None])[0]
             stored = features.numpy().astype(recipe.settings.get("dtype", "float32"))  # as the model has read them
             errors = frame_errors(network, torch.from_numpy(stored.astype(np.float32)), origin) / usual
             if np.isfinite(errors).all():
-                found[name] = _drawn(rows @ pooled(errors).T, len(wave) / frontend.sample_rate, frontend, one.name)
+                cells = rows @ means_of_frames(errors).T
+                found[name] = _drawn(cells, len(wave) / frontend.sample_rate, frontend, one.name)
     return found
 
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from asdlib.data.tables import ClipTable
 from asdlib.report.bands import PARTS
-from asdlib.report.cells import ROWS, pooled
-from asdlib.report.sounds import spectrum, window_of
+from asdlib.report.cells import COLUMNS, ROWS, means_of_frames
+from asdlib.report.sounds import scaled, spectrum, window_of
 
-FLOOR = 1e-13  # relative to full scale: about the rounding noise of 16 bits, below which levels count as equal
+# Relative to full scale, about the rounding noise of 16 bits: levels below it count as equal, also in a separated view
+# that is stored more finely.
+FLOOR = 1e-13
 LEAST = 0.1  # dB: the smallest unit, so that training clips that do not differ give finite numbers
+LARGEST = 99.0  # times the usual difference: no larger one is stated, for example of digital silence
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Levels:
     """The level of a clip in dB.
 
     `cells` (ROWS, columns) are those of a picture: bands of equal width in Hz, the lowest first, over time. `parts`
-    (PARTS,) are the means over time of bands of equal width in mel.
+    (PARTS,) are the means over time of bands of equal width in mel, whose limits in Hz `mel_edges` returns.
     """
 
     cells: np.ndarray
@@ -29,14 +32,19 @@ class Levels:
     rate: int
 
 
-def levels_of(wave: np.ndarray, rate: int) -> Levels | None:
-    """Return the levels of a clip (samples,) in [-1, 1], or None if it is shorter than a window."""
+def levels_of(wave: np.ndarray, rate: int, length: int) -> Levels | None:
+    """Return the levels of a clip (samples,) in [-1, 1], or None if it is shorter than a window.
+
+    `length` is the number of samples that fill a picture. A shorter clip has fewer columns, so that the cells of all
+    clips are means of as many frames, and vary by chance as much.
+    """
     size = window_of(rate)
     if len(wave) < size:
         return None
     power = spectrum(wave, rate) / np.hanning(size).sum() ** 2
-    rows, parts = _levels(power, np.linspace(0, 1, ROWS + 1)), _levels(power, _mel_edges(rate))
-    return Levels(pooled(rows.T).T, parts.mean(axis=1), len(wave) / rate, rate)
+    rows, parts = _levels(power, np.linspace(0, 1, ROWS + 1)), _levels(power, mel_edges(rate) / (rate / 2))
+    columns = max(1, COLUMNS * len(wave) // length)
+    return Levels(means_of_frames(rows.T, columns).T, parts.mean(axis=1), len(wave) / rate, rate)
 
 
 def _levels(power: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -46,10 +54,9 @@ def _levels(power: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(sums / np.diff(starts, append=len(power)).clip(min=1)[:, None], FLOOR))
 
 
-def _mel_edges(rate: int) -> np.ndarray:
-    """Return the edges of `PARTS` bands of equal width in mel (O'Shaughnessy), in shares of the highest frequency."""
-    highest = rate / 2
-    return 700 * np.expm1(np.linspace(0, np.log1p(highest / 700), PARTS + 1)) / highest
+def mel_edges(rate: int) -> np.ndarray:
+    """Return the edges in Hz, (PARTS + 1,), of `PARTS` bands of equal width in mel (O'Shaughnessy)."""
+    return 700 * np.expm1(np.linspace(0, np.log1p(rate / 2 / 700), PARTS + 1))
 
 
 def training_levels(path: Path, files: Container[str]) -> dict[str, Levels]:
@@ -58,12 +65,14 @@ def training_levels(path: Path, files: Container[str]) -> dict[str, Levels]:
     One row group of the table at a time is in memory.
     """
     table = ClipTable(path)
+    (length,) = table.tensors["audio"]
     rate, found = table.recipe["sample_rate"], {}
     for clips, audio in table.batches("audio", "train"):
         for row, clip in enumerate(clips.select(["source_file", "samples"]).to_pylist()):
             if clip["source_file"] in files:
-                levels = levels_of(audio[row, : clip["samples"]].astype(np.float32) / 32768, rate)
-                found |= {clip["source_file"]: levels} if levels else {}
+                levels = levels_of(scaled(audio[row, : clip["samples"]]), rate, length)
+                if levels:
+                    found[clip["source_file"]] = levels
     return found
 
 
@@ -75,7 +84,12 @@ def difference(clip: Levels, others: list[Levels]) -> Levels:
 
 
 def in_units_of(apart: Levels, usual: list[Levels]) -> Levels:
-    """Return a difference divided by the root mean square of other ones, separately for each row and part."""
+    """Return a difference divided by the root mean square of other ones, separately for each row and part.
+
+    The result is limited to `LARGEST`.
+    """
     cells = np.sqrt(np.mean(np.square(np.concatenate([one.cells for one in usual], axis=1)), axis=1, keepdims=True))
     parts = np.sqrt(np.mean(np.square([one.parts for one in usual]), axis=0))
-    return replace(apart, cells=apart.cells / np.maximum(cells, LEAST), parts=apart.parts / np.maximum(parts, LEAST))
+    pairs = [(apart.cells, cells), (apart.parts, parts)]
+    cells, parts = ((values / np.maximum(unit, LEAST)).clip(-LARGEST, LARGEST) for values, unit in pairs)
+    return replace(apart, cells=cells, parts=parts)

@@ -46,7 +46,7 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
 def flaw(values: np.ndarray) -> str | None:
     """Return why the embeddings (clips, dimensions) of a section have no map; None if they have one."""
     if values.shape[1] < 2:
-        return "it has one number per clip"
+        return "the embedding has one number per clip"
     if len(values) < FEWEST:
         return f"there are fewer than {FEWEST} clips"
     return None if np.isfinite(values).all() else "a value is not finite"

@@ -56,8 +56,8 @@ def neighbours(path: Path, representation: str | None, section: str, most: int, 
         return [files[other] for other in order[:NEAREST]]
 
     tests = {clip["source_file"].rpartition("/")[2]: count + row for row, clip in enumerate(clips[count:])}
+    of_test = {name: nearest(number) for name, number in tests.items() if name in names}
+    if not of_test:  # there is nothing to compare
+        return Neighbours()
     sample = np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)
-    return Neighbours(
-        {name: nearest(number) for name, number in tests.items() if name in names},
-        {files[number]: nearest(number) for number in sample},
-    )
+    return Neighbours(of_test, {files[number]: nearest(number) for number in sample})

@@ -15,11 +15,11 @@ from asdlib.workflow.words import RAW
 PEAK = 0.9  # of full scale, after amplification: many recordings are too soft for the speaker of a telephone
 RANGE = 70.0  # dB below the recording's loudest point that a spectrogram shows
 COLUMNS, ROWS = 320, 128  # pixels of a spectrogram
-Waves = dict[str, np.ndarray]  # {view: samples (time,) in [-1, 1]}, the recording under RAW
+Waves = dict[str, np.ndarray]  # {view: samples (time,) as stored, which takes least memory}, the recording under RAW
 
 
 def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
-    """Return {file name: {view: samples}} of test clips without padding; `paths` are the audio tables by view.
+    """Return {file name: {view: samples}} of test clips without padding, as the audio tables `paths` by view have them.
 
     A view that is equal to the recording (a machine without a separator) is left out. Raises AsdError if a clip is
     missing.
@@ -30,7 +30,7 @@ def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
             for row, clip in enumerate(clips.select(["source_file", "samples"]).to_pylist()):
                 name = clip["source_file"].rpartition("/")[2]
                 if name in found:
-                    found[name][view] = audio[row, : clip["samples"]].astype(np.float32) / 32768
+                    found[name][view] = audio[row, : clip["samples"]].copy()  # without the row group
     for name, waves in found.items():
         if RAW not in waves:
             raise AsdError(f"{paths[RAW]}: has no test clip {name}: delete the system's clips.csv and run again")
@@ -39,11 +39,17 @@ def read_clips(paths: dict[str, Path], names: set[str]) -> dict[str, Waves]:
     return found
 
 
+def scaled(stored: np.ndarray) -> np.ndarray:
+    """Return stored samples, in units of the last of 16 bits, as float32 in [-1, 1]."""
+    return stored.astype(np.float32) / 32768
+
+
 def sounds_of(waves: Waves, rate: int) -> list[dict]:
     """Return the encoded sound, the spectrogram and the amplification in dB of every view.
 
     All views are amplified by the same factor, that of the recording, so that one can hear what separation removes.
     """
+    waves = {view: scaled(stored) for view, stored in waves.items()}
     loudest = float(np.abs(waves[RAW]).max())
     factor = PEAK / loudest if loudest else 1.0
     reference = float(spectrum(waves[RAW], rate).max()) or 1.0
@@ -73,7 +79,7 @@ def spectrogram(wave: np.ndarray, rate: int, reference: float, view: str) -> Pic
     """Return a picture of the power in dB relative to `reference`, with linear frequency upwards."""
     power = spectrum(wave, rate)
     level = 10 * np.log10(np.maximum(power, 1e-12) / reference)
-    shown = _pooled(_pooled(level, ROWS, axis=0), COLUMNS, axis=1)
+    shown = _maxima(_maxima(level, ROWS, axis=0), COLUMNS, axis=1)
     strongest = rate / 2 * float(power.mean(axis=1).argmax()) / max(len(power) - 1, 1)
     alt = (
         f"Spectrogram ({view}), {len(wave) / rate:.1f} s, 0 to {rate / 2000:g} kHz; strongest near {strongest:.0f} Hz."
@@ -93,7 +99,7 @@ def window_of(rate: int) -> int:
     return round(0.064 * rate)
 
 
-def _pooled(values: np.ndarray, count: int, axis: int) -> np.ndarray:
+def _maxima(values: np.ndarray, count: int, axis: int) -> np.ndarray:
     """Return at most `count` values along an axis, each the maximum of a range."""
     if values.shape[axis] <= count:
         return values

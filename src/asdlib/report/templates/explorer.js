@@ -117,10 +117,9 @@ class Explorer {
     });
   }
 
-  // Draw values of the chosen clip from low to high frequencies; `label` says of which, and which of them is the largest.
-  bars(parent, label, values, largest) {
-    const high = Math.max(1, ...values), low = Math.min(0, ...values), most = values.indexOf(largest);
-    const text = `${label}: most in part ${most + 1} of ${values.length}, ${largest}`;
+  // Draw values of the chosen clip from low to high frequencies. `text` says what they are; part `most` is highlighted.
+  bars(parent, text, values, most) {
+    const high = Math.max(1, ...values), low = Math.min(0, ...values);
     const [svg, width] = this.figure(parent, text, SMALL, "img");
     const yOf = (value) => 4 + ((SMALL - 8) * (high - value)) / (high - low);
     values.forEach((value, part) => draw(svg, "rect", {
@@ -132,52 +131,61 @@ class Explorer {
 
   // Draw in which frequencies the chosen clip is reconstructed worse than training clips.
   bands(parent, { name, bands }) {
-    const values = bands[this.chosen];
-    const label = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name})`;
-    this.bars(parent, label, values, Math.max(...values));
+    const values = bands[this.chosen], largest = Math.max(...values), most = values.indexOf(largest);
+    const text = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name}): `
+      + `most in part ${most + 1} of ${values.length}, ${largest}`;
+    this.bars(parent, text, values, most);
   }
 
   // Draw in which frequencies the chosen clip is louder or quieter than its nearest training clips.
-  levels(parent, { name, view, bands }) {
-    const values = bands[this.chosen];
-    const label = `Mean level from low to high frequencies (${view}), minus that of the nearest training clips by ${name}, `
-      + "times the usual difference; louder is up";
-    this.bars(parent, label, values, values.reduce((far, value) => (Math.abs(value) > Math.abs(far) ? value : far)));
+  levels(parent, { name, view, parts, furthest }) {
+    const values = parts[this.chosen], sizes = values.map(Math.abs);
+    const text = `Mean level from low to high frequencies (${view}), minus that of the nearest training clips by ${name}, `
+      + `in units of the usual difference; louder is up. Largest: ${furthest[this.chosen]}`;
+    this.bars(parent, text, values, sizes.indexOf(Math.max(...sizes)));
   }
 
   // Draw when and in which frequencies the chosen clip is reconstructed worse than training clips.
   errorMap(sounds, { name, view, brightest, pictures }) {
-    this.below(sounds, view, pictures, `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less`, `${brightest} or more`);
+    this.below(sounds, view, pictures, `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less`, `${brightest} or more.`);
   }
 
   // Draw when and in which frequencies the chosen clip is louder or quieter than its nearest training clips.
-  distanceMap(sounds, { name, view, neighbours, darkest, brightest, pictures, nearest }) {
+  distanceMap(sounds, { name, view, neighbours, darkest, brightest, pictures }) {
     const before = `Difference in level (${view}) from the ${neighbours} nearest normal training clips by ${name}, `
       + `times the usual difference of training clips from theirs: ${darkest} or less`;
-    const after = `${brightest} or more. This is not the model's score. The nearest clip is ${nearest[this.chosen]}.`;
-    this.below(sounds, view, pictures, before, after);
+    this.below(sounds, view, pictures, before, `${brightest} or more. This is not the model's score.`);
   }
 
-  // Draw a map of the chosen clip below the spectrogram of what the model has read; the words are around its scale.
+  // Draw a map of the chosen clip below the spectrogram of what the model has read, or else below that of the recording;
+  // the words are around its scale.
   below(sounds, view, pictures, before, after) {
     const { source, alt, width, height } = pictures[this.chosen] ?? {};
     if (!source) return;
     const figures = [...sounds.querySelectorAll("figure[data-view]")];
-    const above = (figures.find((one) => one.dataset.view === view) ?? figures[0]).querySelector("img");
+    const own = figures.find((one) => one.dataset.view === view);
     const part = document.createElement("div");
     part.className = "errors";
     Object.assign(write(part, "img", ""), { src: source, alt, width, height });
     const legend = write(part, "p", `${before} `);
     write(legend, "span", "").className = "scale";
-    legend.append(` ${after}`);
-    above.after(part);
+    legend.append(` ${after}${own ? "" : ` Computed from ${view}, which has no player here.`}`);
+    (own ?? figures[0]).querySelector("img").after(part);
+  }
+
+  // Write what a map of the chosen clip shows, or why there is none.
+  tellMap(said, { name, pictures, nearest, flaw, lacks }) {
+    const picture = pictures[this.chosen], lack = lacks?.[this.chosen];
+    if (picture) write(said, "p", `${picture.alt}${nearest ? ` The nearest clip is ${nearest[this.chosen]}.` : ""}`);
+    if (lack) write(said, "p", `Compared with its nearest training clips by ${name}: ${lack}.`);
+    if (flaw) write(said, "p", `There is no map of where it differs from its nearest training clips by ${name}: ${flaw}.`);
   }
 
   figure(parent, label, height, role = "group") {
     const figure = write(parent, "figure", "");
     const width = figure.clientWidth;
     const svg = draw(figure, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
-    write(figure, "figcaption", label);
+    write(figure, "figcaption", label).setAttribute("aria-hidden", true); // screen readers have read it already
     return [svg, width];
   }
 
@@ -256,11 +264,10 @@ class Explorer {
     else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
     const used = (one) => one.variants.includes(own.variant);
     const errors = this.errors.filter(used), distances = this.distances.filter(used);
-    distances.filter((one) => one.flaw).forEach(({ name, flaw }) => (
-      write(said, "p", `There is no map of where it differs from its nearest training clips by ${name}: ${flaw}.`)));
-    if (card) errors.reverse().forEach((one) => this.errorMap(sounds, one));
+    [...errors, ...distances].forEach((one) => this.tellMap(said, one));
+    if (card) [...errors].reverse().forEach((one) => this.errorMap(sounds, one));
     if (card) [...distances].reverse().forEach((one) => this.distanceMap(sounds, one));
-    distances.filter((one) => one.bands[this.chosen]).forEach((one) => this.levels(sounds, one));
+    distances.filter((one) => one.parts[this.chosen]).forEach((one) => this.levels(sounds, one));
     this.maps.filter((map) => used(map) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
   }
 }
