@@ -1,7 +1,6 @@
 """Recordings as people have them: `asdlib check`, and a run from the files to the tables."""
 
 import csv
-from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
@@ -69,12 +68,11 @@ def run(checkout: Checkout) -> str:
 
 def table(checkout: Checkout, name: str, **wanted: str) -> Rows:
     """Return the rows of a table of both systems that have the wanted values."""
-    rows: Iterator[dict[str, str]] = (
-        row
-        for system in SYSTEMS
-        for row in csv.DictReader((checkout.folder / f"results/{system}/{name}.csv").open(encoding="utf-8"))
-    )
-    return [row for row in rows if wanted.items() <= row.items()]
+    found: Rows = []
+    for system in SYSTEMS:
+        with (checkout.folder / f"results/{system}/{name}.csv").open(encoding="utf-8", newline="") as handle:
+            found += [row for row in csv.DictReader(handle) if wanted.items() <= row.items()]
+    return found
 
 
 def test_folders_as_mimii_has_them(tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture) -> None:
@@ -106,7 +104,7 @@ def test_folders_as_mimii_has_them(tmp_path: Path, rng: np.random.Generator, cap
 def test_a_table_of_long_recordings_in_stereo(
     tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture
 ) -> None:
-    """FLAC at 44.1 kHz. Only the second channel has the machine, so that the first one or their mean would be told."""
+    """FLAC at 44.1 kHz. Only the second channel has the machine: with the first one, the AUC would be lower."""
     checkout = checkout_with(
         tmp_path / "run", "clips.csv", "{seconds: 10.0, longer: split, resample: true, channel: 1}"
     )
@@ -127,7 +125,9 @@ def test_a_table_of_long_recordings_in_stereo(
     ]
     printed = run(checkout)
     assert "clips.csv: no column machine: every row is of the machine clips" in printed.splitlines()
-    for row in table(checkout, "scores", machine="clips"):
+    scored = table(checkout, "scores", machine="clips")
+    assert [row["variant"] for row in scored] == ["mse", "mahalanobis", "statistics"]
+    for row in scored:
         assert (row["n_train"], row["n_test"], row["n_labelled"]) == ("18", "12", "12")
         assert row["auc"] == "100.0" or row["system"] == "baseline"
     clips = table(checkout, "clips", system="neighbours")
@@ -151,7 +151,9 @@ def test_one_folder_of_normal_clips_and_one_to_judge(
         wav(checkout.folder / "pump", name, rng)
     for said in (checked(checkout, capsys), run(checkout).splitlines()):
         assert [line for line in said if "layout flat" in line] != []
-    for row in table(checkout, "scores"):
+    rows = table(checkout, "scores", machine="pump")
+    assert [row["variant"] for row in rows] == ["mse", "mahalanobis", "statistics"]
+    for row in rows:
         assert (row["n_test"], row["n_labelled"], row["auc"]) == ("3", "0", "")
         assert row["note"] != ""
     scored = table(checkout, "clips")

@@ -20,8 +20,8 @@ SHOWN_SETTINGS = ("data", "noise_pool", "systems", "seeds", "threads", "ground_t
 # Kinds of models and frontends with maps of errors over time and frequency (docs/report.md says what others have).
 MAPPED = ("conditional_autoencoder", "conditional_dense_autoencoder", "dense_autoencoder")
 BANDED = "log_mel"
-COUNTED = 10.0  # seconds of a clip as MP3 that count as one player
-LARGER = 10  # times a clip as MP3, about: a clip as FLAC
+PLAYER_SECONDS = 10.0  # of a clip as MP3 that counts as one player
+FLAC_PER_MP3 = 10  # about the ratio of their sizes
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -68,7 +68,7 @@ def illustrate_settings(graph: Graph, system: str, dataset: str) -> dict[str, An
 def _players(graph: Graph) -> int:
     """Return how many further clips of a dataset can be heard: fewer than the config says if they take more space."""
     wanted, prepare = graph.config["report"]["players"], graph.config["prepare"]
-    size = max(prepare["seconds"], COUNTED) / COUNTED * (1 if prepare["sample_rate"] in MP3_RATES else LARGER)
+    size = max(prepare["seconds"] / PLAYER_SECONDS, 1) * (1 if prepare["sample_rate"] in MP3_RATES else FLAC_PER_MP3)
     return math.ceil(wanted / size)
 
 
