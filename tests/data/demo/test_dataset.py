@@ -55,6 +55,15 @@ def test_the_short_demo_has_clean_sound_noise_and_a_machine_without_attributes()
     ]
 
 
+def test_in_the_short_demo_another_machine_is_heard_in_the_target_domain_alone():
+    config = read_yaml(Path(__file__).parents[3] / "config" / "demo.yaml")
+    for name in config["datasets"]["demo"]["machines"]:
+        usual, other = (
+            {condition.background for condition in part} for part in (TABLE[name].source, TABLE[name].target)
+        )
+        assert (usual, other) == ({"ventilation", "mains"}, {"neighbour"}), name
+
+
 @each_machine
 def test_the_shift_is_that_of_the_target_domain_alone(demo: Path, tmp_path: Path, machine: str):
     """Without it, speed and load are the usual ones, and background and microphone those of the target domain."""
