@@ -34,27 +34,34 @@ def _row(kind: str, number: int) -> dict:
 
 def test_a_map_shows_all_clips_and_is_the_same_twice(table: Path) -> None:
     one = embedding_map(table, "latent", "00", 100, "latent of toy")
-    assert "latent of toy" in one["alt"]
-    assert "6 training, source" in one["alt"]
-    assert "1 test anomaly, target" in one["alt"]
-    assert "1 test without label, source" in one["alt"]
+    assert one["flaw"] is None
+    assert "latent of toy" in one["picture"]["alt"]
+    assert "6 training, source" in one["picture"]["alt"]
+    assert "1 test anomaly, target" in one["picture"]["alt"]
+    assert "1 test without label, source" in one["picture"]["alt"]
     assert embedding_map(table, "latent", "00", 100, "latent of toy") == one
 
 
 def test_training_clips_are_thinned_and_test_clips_are_not(table: Path) -> None:
-    alt = embedding_map(table, "latent", "00", 4, "latent")["alt"]
+    alt = embedding_map(table, "latent", "00", 4, "latent")["picture"]["alt"]
     counts = [int(part.split()[0]) for part in alt.split(": ")[1].split("; ")]
     assert sum(counts) == 4 + 6
 
 
-@pytest.mark.parametrize("representation", ["error", "endless", None])
-def test_what_has_no_plane_has_no_map(table: Path, representation: str | None) -> None:
-    """Clips have a single value, or values that are not finite, alone or among others."""
-    assert embedding_map(table, representation, "00", 100, "") is None
+@pytest.mark.parametrize(
+    ("representation", "flaw"),
+    [
+        ("error", "the embedding has one number per clip"),
+        ("endless", "a value is not finite"),
+        (None, "a value is not finite"),  # among others
+    ],
+)
+def test_what_has_no_plane_has_no_map(table: Path, representation: str | None, flaw: str) -> None:
+    assert embedding_map(table, representation, "00", 100, "") == {"picture": None, "flaw": flaw}
 
 
 def test_too_few_clips_have_no_map(table: Path) -> None:
-    assert embedding_map(table, "latent", "00", 1, "") is None
+    assert embedding_map(table, "latent", "00", 1, "") == {"picture": None, "flaw": "there are fewer than 8 clips"}
 
 
 def test_no_two_groups_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +78,7 @@ def test_no_two_groups_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_test_clip_has_its_place_on_the_map(table: Path) -> None:
-    places = embedding_map(table, "latent", "00", 4, "latent")["places"]
+    places = embedding_map(table, "latent", "00", 4, "latent")["picture"]["places"]
     assert sorted(places) == [f"{number}.wav" for number in range(6)]
     assert all(0 <= share <= 1000 for place in places.values() for share in place)
     assert len({tuple(place) for place in places.values()}) == 6

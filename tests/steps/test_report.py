@@ -184,11 +184,11 @@ def test_a_clip_of_two_systems_is_on_the_page_once_with_all_its_views() -> None:
     assert "for two/a" in page.text
 
 
-def test_a_picture_that_there_is_none_of_is_named() -> None:
-    pictures = {"latent of toy": None, "x": PICTURE}
-    maps = [{"name": name, "variants": ["a"], "picture": drawn} for name, drawn in pictures.items()]
+def test_a_picture_that_there_is_none_of_is_named_with_the_reason() -> None:
+    drawn = {"latent of toy": {"picture": None, "flaw": "a value is not finite"}, "x": {"picture": PICTURE}}
+    maps = [{"name": name, "variants": ["a"], **one} for name, one in drawn.items()]
     page = make(toy=put_part("toy", "a.wav", "raw", maps=maps))
-    assert "No map of latent of toy" in page.text
+    assert "No map of latent of toy: a value is not finite." in page.text
     assert [image["alt"] for image in page.all("img")] == ["A picture."] * 2  # the map, the spectrogram
 
 

@@ -23,16 +23,19 @@ DOMAINS = {"source": (BLUE, "none"), "target": ("none", VERMILLION), None: (GREY
 MARKERS = {"train": ("o", 5, 0.5), "normal": ("D", 16, 0.9), "anomaly": ("X", 26, 0.9), None: ("s", 16, 0.9)}
 
 
-def embedding_map(path: Path, representation: str | None, section: str, most: int, title: str) -> Picture | None:
-    """Return a map of one section's clips by PCA and t-SNE, with domains by colour and fill and labels by marker.
+def embedding_map(
+    path: Path, representation: str | None, section: str, most: int, title: str
+) -> dict[str, Picture | str | None]:
+    """Return the `picture` of one section's clips by PCA and t-SNE, or None and its `flaw`: why there is none.
+
+    Domains differ by colour and fill, labels by marker.
 
     `representation` is the one that the backend uses; None concatenates all of them. At most `most` training clips are
-    drawn, evenly spaced. `places` of the result are those of the test clips by t-SNE. The result is None if the values
-    have a flaw.
+    drawn, evenly spaced. `places` of the picture are those of the test clips by t-SNE.
     """
     clips, values = clips_and_values(path, representation, section, most)
-    if flaw(values):
-        return None
+    if reason := flaw(values):
+        return {"picture": None, "flaw": reason}
     values = StandardScaler().fit_transform(values)
     pca = PCA(min(KEPT, *values.shape), svd_solver="full")
     components = pca.fit_transform(values)
@@ -40,7 +43,7 @@ def embedding_map(path: Path, representation: str | None, section: str, most: in
     plane = TSNE(perplexity=perplexity, max_iter=ROUNDS, random_state=0).fit_transform(components)
     share = 100 * pca.explained_variance_ratio_[:2].sum()
     drawn = _draw(clips, {f"PCA, {share:.0f} % of the variance": components, "t-SNE": plane}, title)
-    return drawn | {"places": _places(clips, plane)}
+    return {"picture": drawn | {"places": _places(clips, plane)}, "flaw": None}
 
 
 def flaw(values: np.ndarray) -> str | None:

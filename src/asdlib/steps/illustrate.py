@@ -95,7 +95,7 @@ def _maps(settings: ShownMachine, section: str, scored: set[str]) -> list[Row]:
         {
             "name": one.name,
             "variants": one.variants,
-            "picture": embedding_map(Path(one.path), one.representation, section, settings.points, one.name),
+            **embedding_map(Path(one.path), one.representation, section, settings.points, one.name),
             "bands": strange_bands(Path(one.path), one.representation, section, settings.points),
         }
         for one in settings.maps
