@@ -1,23 +1,10 @@
 // The clips of a section by score: a click on a mark, or Enter, shows and plays its clip. The arrow keys move along the
 // scores. Each plot is one stop of the Tab key.
-const SVG = "http://www.w3.org/2000/svg";
 const SHAPES = { normal: "M-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0", anomaly: "M0,-6L6,0L0,6L-6,0Z", unknown: "M-4,-4H4V4H-4Z" };
 const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity };
-const BIN = 13, TALL = 180, WIDE = 300, SMALL = 90, MARGIN = 14; // pixels
+const BIN = 13, TALL = 180, WIDE = 300, MARGIN = 14; // pixels
 const DIFFERENT = 5; // clips in the list of differences
 const kindOf = (clip) => clip.label || "unknown";
-
-const draw = (parent, name, attributes, text) => {
-  const part = parent.appendChild(document.createElementNS(SVG, name));
-  Object.entries(attributes).forEach(([key, value]) => part.setAttribute(key, value));
-  if (text !== undefined) part.textContent = text;
-  return part;
-};
-const write = (parent, name, text) => {
-  const part = parent.appendChild(document.createElement(name));
-  part.textContent = text;
-  return part;
-};
 
 // Return where the marks of a histogram are, each clip above those of its bin that come before it.
 const stacked = (clips, scores, xOf) => {
@@ -104,7 +91,7 @@ class Explorer {
     const same = known.length > 1 && known.length === count ? (1 - (6 * squares) / (count * (count ** 2 - 1))).toFixed(2) : "–";
     const label = `Ranks for ${this.own.variant} (the most anomalous clips are right) and for ${other.name} (above); `
       + `rank correlation (Spearman) ${same}`;
-    const [svg, width] = this.figure(parent, label, WIDE);
+    const [svg, width] = newFigure(parent, label, WIDE);
     const on = (rank, length) => MARGIN + ((length - 2 * MARGIN) * (count - rank)) / (count - 1 || 1);
     draw(svg, "line", { x1: MARGIN, y1: WIDE - MARGIN, x2: width - MARGIN, y2: MARGIN });
     this.marks(svg, this.clips.map((_, clip) => known.includes(clip) && [on(this.own.ranks[clip], width), WIDE - on(ranks[clip], WIDE)]));
@@ -117,82 +104,10 @@ class Explorer {
     });
   }
 
-  // Draw values of the chosen clip from low to high frequencies. `text` says what they are; part `most` is highlighted.
-  bars(parent, text, values, most) {
-    const high = Math.max(1, ...values), low = Math.min(0, ...values);
-    const [svg, width] = this.figure(parent, text, SMALL, "img");
-    const yOf = (value) => 4 + ((SMALL - 8) * (high - value)) / (high - low);
-    values.forEach((value, part) => draw(svg, "rect", {
-      class: part === most ? "bar most" : "bar", x: (width * part) / values.length + 1, width: width / values.length - 2,
-      y: yOf(Math.max(value, 0)), height: Math.abs(yOf(value) - yOf(0)),
-    }));
-    draw(svg, "line", { x1: 0, x2: width, y1: yOf(0), y2: yOf(0) });
-  }
-
-  // Draw in which frequencies the chosen clip is reconstructed worse than training clips.
-  bands(parent, { name, bands }) {
-    const values = bands[this.chosen], largest = Math.max(...values), most = values.indexOf(largest);
-    const text = `Reconstruction error from low to high mel bands, in standard deviations of the training clips (${name}): `
-      + `most in part ${most + 1} of ${values.length}, ${largest}`;
-    this.bars(parent, text, values, most);
-  }
-
-  // Draw in which frequencies the chosen clip is louder or quieter than its nearest training clips.
-  levels(parent, { name, view, parts, furthest }) {
-    const values = parts[this.chosen], sizes = values.map(Math.abs);
-    const text = `Mean level from low to high frequencies (${view}), minus that of the nearest training clips by ${name}, `
-      + `in units of the usual difference; louder is up. Largest: ${furthest[this.chosen]}`;
-    this.bars(parent, text, values, sizes.indexOf(Math.max(...sizes)));
-  }
-
-  // Draw when and in which frequencies the chosen clip is reconstructed worse than training clips.
-  errorMap(sounds, { name, view, brightest, pictures }) {
-    this.below(sounds, view, pictures, `Reconstruction error (${name}, ${view}), times the mean of training clips: 1 or less`, `${brightest} or more.`);
-  }
-
-  // Draw when and in which frequencies the chosen clip is louder or quieter than its nearest training clips.
-  distanceMap(sounds, { name, view, neighbours, darkest, brightest, pictures }) {
-    const before = `Difference in level (${view}) from the ${neighbours} nearest normal training clips by ${name}, `
-      + `times the usual difference of training clips from theirs: ${darkest} or less`;
-    this.below(sounds, view, pictures, before, `${brightest} or more. This is not the model's score.`);
-  }
-
-  // Draw a map of the chosen clip below the spectrogram of what the model has read, or else below that of the recording;
-  // the words are around its scale.
-  below(sounds, view, pictures, before, after) {
-    const { source, alt, width, height } = pictures[this.chosen] ?? {};
-    if (!source) return;
-    const figures = [...sounds.querySelectorAll("figure[data-view]")];
-    const own = figures.find((one) => one.dataset.view === view);
-    const part = document.createElement("div");
-    part.className = "errors";
-    Object.assign(write(part, "img", ""), { src: source, alt, width, height });
-    const legend = write(part, "p", `${before} `);
-    write(legend, "span", "").className = "scale";
-    legend.append(` ${after}${own ? "" : ` Computed from ${view}, which has no player here.`}`);
-    (own ?? figures[0]).querySelector("img").after(part);
-  }
-
-  // Write what a map of the chosen clip shows, or why there is none.
-  tellMap(said, { name, pictures, nearest, flaw, lacks }) {
-    const picture = pictures[this.chosen], lack = lacks?.[this.chosen];
-    if (picture) write(said, "p", `${picture.alt}${nearest ? ` The nearest clip is ${nearest[this.chosen]}.` : ""}`);
-    if (lack) write(said, "p", `Compared with its nearest training clips by ${name}: ${lack}.`);
-    if (flaw) write(said, "p", `There is no map of where it differs from its nearest training clips by ${name}: ${flaw}.`);
-  }
-
-  figure(parent, label, height, role = "group") {
-    const figure = write(parent, "figure", "");
-    const width = figure.clientWidth;
-    const svg = draw(figure, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
-    write(figure, "figcaption", label).setAttribute("aria-hidden", true); // screen readers have read it already
-    return [svg, width];
-  }
-
   histogram(parent) {
     const { variant, scores, threshold } = this.own;
     const label = `Scores of variant ${variant}; the dashed line is the decision threshold, ${threshold}`;
-    const [svg, width] = this.figure(parent, label, TALL + 24);
+    const [svg, width] = newFigure(parent, label, TALL + 24);
     const low = Math.min(threshold, ...scores), high = Math.max(threshold, ...scores);
     const xOf = (score) => MARGIN + ((width - 2 * MARGIN) * (score - low)) / (high - low || 1);
     draw(svg, "line", { x1: 0, x2: width, y1: TALL, y2: TALL });
@@ -203,7 +118,7 @@ class Explorer {
   }
 
   map(parent, { name, places }) {
-    const [svg, width] = this.figure(parent, `Map of ${name} by t-SNE`, TALL + 24);
+    const [svg, width] = newFigure(parent, `Map of ${name} by t-SNE`, TALL + 24);
     const across = (width - 2 * MARGIN) / 1000, up = (TALL + 24 - 2 * MARGIN) / 1000;
     this.marks(svg, places.map((place) => place && [MARGIN + across * place[0], TALL + 24 - MARGIN - up * place[1]]));
   }
@@ -264,11 +179,11 @@ class Explorer {
     else write(said, "p", "This clip has no player on this page. The setting report.players chooses how many clips have one.");
     const used = (one) => one.variants.includes(own.variant);
     const errors = this.errors.filter(used), distances = this.distances.filter(used);
-    [...errors, ...distances].forEach((one) => this.tellMap(said, one));
-    if (card) [...errors].reverse().forEach((one) => this.errorMap(sounds, one));
-    if (card) [...distances].reverse().forEach((one) => this.distanceMap(sounds, one));
-    distances.filter((one) => one.parts[this.chosen]).forEach((one) => this.levels(sounds, one));
-    this.maps.filter((map) => used(map) && map.bands?.[this.chosen]).forEach((map) => this.bands(sounds, map));
+    [...errors, ...distances].forEach((one) => tellMap(said, one, this.chosen));
+    if (card) [...errors].reverse().forEach((one) => errorMap(sounds, one, this.chosen));
+    if (card) [...distances].reverse().forEach((one) => distanceMap(sounds, one, this.chosen));
+    distances.filter((one) => one.parts[this.chosen]).forEach((one) => levelBars(sounds, one, this.chosen));
+    this.maps.filter((map) => used(map) && map.bands?.[this.chosen]).forEach((map) => bandBars(sounds, map, this.chosen));
   }
 }
 
