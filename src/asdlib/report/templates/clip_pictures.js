@@ -1,5 +1,5 @@
-// Pictures of one clip, which is a number in the lists of a section: in which frequencies, and when, it differs from
-// training clips.
+// What all drawings need, and the pictures of one clip: in which frequencies, and when, it differs from training clips.
+// A clip is a number in the lists of a section.
 const SVG = "http://www.w3.org/2000/svg";
 const SMALL = 90; // pixels
 
