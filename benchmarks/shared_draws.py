@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
+_OF_PARAMETERS = {_aten.bernoulli.default, _aten._sample_dirichlet.default}
 _IN_PLACE = {_aten.bernoulli_.float, _aten.uniform_.default, _aten.normal_.default, _aten.random_.default}
 _NEW = {_aten.rand, _aten.randn, _aten.randint, _aten.randperm, _aten.rand_like, _aten.randn_like}
 
@@ -22,7 +23,7 @@ class SharedDraws(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         if call is _aten.native_dropout.default:
             return _dropout(*args)
-        if call is _aten.bernoulli.default:
+        if call in _OF_PARAMETERS:
             return call(args[0].float().cpu()).to(args[0])
         if call in _IN_PLACE and kwargs.get("generator") is None:
             return args[0].copy_(call(torch.empty(args[0].shape, dtype=_drawn(args[0])), *args[1:], **kwargs))

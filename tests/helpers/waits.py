@@ -7,6 +7,7 @@ Copies that block are found among the operations.
 from contextlib import nullcontext
 from unittest.mock import patch
 
+import helpers.meta_dirichlet  # noqa: F401 (a draw for the meta device)
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -22,7 +22,6 @@ from asdlib.examples.clip_statistics import band_scaling, training_statistics
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.losses.noisy_arcmix import NoisyArcMix
-from asdlib.runtime.devices import send
 
 _log = logging.getLogger(__name__)
 LABELS = {
@@ -166,8 +165,10 @@ class Acae(nn.Module):
         device = self.mean.device
         if not self.training:
             return torch.ones((), device=device), torch.arange(count, device=device)
-        share = torch.distributions.Beta(self.mixup_alpha, self.mixup_alpha).sample()
-        return send(share, device), torch.randperm(count, device=device)
+        alpha = torch.full((), self.mixup_alpha, device=device)
+        # Its arguments are not validated, because the host would wait for the device to look at them.
+        share = torch.distributions.Beta(alpha, alpha, validate_args=False).sample()
+        return share, torch.randperm(count, device=device)
 
 
 class AttentionBlock(nn.Module):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import gpu_recipes
+import helpers.meta_dirichlet  # noqa: F401 (a draw for fake tensors)
 import torch
 from gpu_recipes import DISTINCT, Case, case, embedded, recipes
 from torch import Tensor, nn
