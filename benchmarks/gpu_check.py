@@ -3,9 +3,10 @@
     python benchmarks/gpu_check.py [--recipes eat_2025 acae] [--rows compared timed] [--cpu]
 
 Every row is PASS or FAIL; a FAIL makes the exit status 1. Rows are printed as they are done, so that a run that is
-stopped has shown what it found. Networks are as large as in config/systems except in `compared`, weights are random,
-and clips are artificial. `--cpu` runs the same rows on the CPU at small sizes. A whole run has not been timed: on an
-H200 with 16 cores, the tables before `timed` took four minutes, before `trained` and `memory` were made shorter.
+stopped has shown what it found; only the tables that are made at the same time are printed whole. Networks are as large
+as in config/systems except in `compared`, weights are random, and clips are artificial. `--cpu` runs the same rows on
+the CPU at small sizes. A whole run has not been timed: on an H200 with 16 cores, everything but `compiled` and some
+rows of `graphed` took six minutes, before it was made shorter again.
 
 Rows of the table `compared` show the relative errors of loss, gradient and embeddings against float32 on the CPU.
 Random numbers are drawn on the CPU in both, so that dropout and masks agree. Only float32 and the precision in which
@@ -13,8 +14,9 @@ the recipe trains can fail. Rows of the table `timed` show a step of one batch t
 `host ms` until it is submitted; `busy ms` in which the device computes), its waits for the device, the peak of memory,
 and the step in the real training loop (`fed ms`), with `cuda_graph` where the recipe asks for it. The device is `idle`
 for the share of the loop's time in which it does not compute; the goal is below 5 %.
-`graphed` and `compiled` time what can make steps faster. The other tables do the work of jobs: trainings that are
-killed, run out of memory, wait for the card of another one, or use two cards.
+`graphed` compares losses with and without `cuda_graph`, and `compiled` times what can make DisMAE faster. The other
+tables do the work of jobs: trainings that are killed, run out of memory, wait for the card of another one, or use two
+cards.
 """
 
 import argparse
@@ -24,8 +26,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,6 +42,7 @@ import torch
 from gpu_recipes import recipes
 from own_process import die_with_parent, matrix_peak
 
+BESIDE = ("trained", "leases", "compared", "memory")  # tables whose times do not matter are made at the same time
 AT_ONCE = 4  # comparisons, whose time does not matter
 PER_PROCESS = 6  # rows of small cost that share a process, because it takes seconds to start one
 MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_speed", "gpu_work"]
@@ -73,9 +76,10 @@ def main() -> None:
     registries = {name: registry for registry, name in recipes()}
     chosen = [(registries[name], name) for name in options.recipes]
     found = tables(chosen, options.cpu)
+    names = [name for name in found if name in (options.rows or found)]
     failed = []
-    for name in options.rows or found:
-        failed.append(_print(name, found[name]))
+    for name, rows in _rows({name: found[name] for name in names}):
+        failed.append(_print(name, found[name], rows))
         print(f"\n{time.monotonic() - start:.0f} s so far", flush=True)
     print(f"\n{sum(failed)} rows failed; {time.monotonic() - start:.0f} s")
     sys.exit(any(failed))
@@ -95,19 +99,22 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
 
     compared = [(name, gpu_rows.compared, (registry, name, device)) for registry, name in chosen]
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
+    graphed = [(pair[1], gpu_graphs.replayed, (*pair, small, device)) for pair in gpu_graphs.graphed(chosen)]
     memory = [
-        *one("resumed without memory", gpu_work.without_memory),
+        *one(f"resumed on {gpu_work.FEW_GIB:.0f} GiB", gpu_work.on_few_gib),
         *one(f"in parts on {gpu_work.DIVIDED_GIB:.0f} GiB", gpu_work.divided),
     ]
+    filled = one("resumed on a full card", gpu_work.on_a_full_card)
     return {
         "machine": Table(MACHINE, [("this machine", described, (device,))]),
         "trained": Table(gpu_work.TRAINED_COLUMNS, trained),
-        "memory": Table(["examples at a time", "row s"], [] if small else memory),
         "leases": Table(["second starts after, s", "row s"], one("two jobs", gpu_sharing.leases)),
-        "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
         "compared": Table([*gpu_rows.COLUMNS, "row s"], compared, AT_ONCE, PER_PROCESS),
-        "timed": Table(gpu_speed.COLUMNS, each(gpu_speed.timed), 1, PER_PROCESS),
-        "graphed": Table(gpu_graphs.GRAPH_COLUMNS, each(gpu_graphs.graphed, gpu_graphs.GRAPHED)),
+        "memory": Table(["examples at a time", "row s"], [] if small else memory, len(memory)),
+        "filled": Table(["row s"], [] if small else filled),
+        "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
+        "timed": Table(gpu_speed.COLUMNS, each(gpu_speed.timed), 1, 2 * PER_PROCESS),
+        "graphed": Table(gpu_graphs.GRAPH_COLUMNS, graphed),
         "compiled": Table(gpu_graphs.COMPILE_COLUMNS, each(gpu_graphs.compiled, gpu_graphs.COMPILED)),
     }
 
@@ -137,13 +144,23 @@ def _driver() -> str:
         return "unknown"
 
 
-def _print(name: str, table: Table) -> int:
-    """Run the rows of a table in other processes and print each when it is done; return how many failed."""
+def _rows(tables: dict[str, Table]) -> Iterator[tuple[str, Iterable[tuple[str, dict[str, Any]]]]]:
+    """Yield each table's name and its rows as they are done; those of `BESIDE` follow each other."""
+    with ThreadPoolExecutor(len(BESIDE)) as pool:
+        started: dict[str, Future] = {}
+        for name, table in tables.items():
+            if name in BESIDE and not started:
+                started = {one: pool.submit(list, _done(tables[one])) for one in BESIDE if one in tables}
+            yield name, started[name].result() if name in started else _done(table)
+
+
+def _print(name: str, table: Table, rows: Iterable[tuple[str, dict[str, Any]]]) -> int:
+    """Print each row of a table when it is done; return how many failed."""
     if not table.rows:
         return 0
     print(f"\n## {name}\n\n| | {' | '.join(table.columns)} | |\n|---|{'---|' * len(table.columns)}---|", flush=True)
     failed = 0
-    for label, row in _done(table):
+    for label, row in rows:
         cells = " | ".join(_text(row.get(column, "")) for column in table.columns)
         verdict = "; ".join(["FAIL", *row["faults"]]) if row["faults"] else "PASS"
         print(f"| {label} | {cells} | {verdict} |", flush=True)

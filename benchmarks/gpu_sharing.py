@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gpu_work import START, apart, tables_of, train
+from gpu_work import apart, tables_of, train
 
 from asdlib.runtime.gpu_leases import claim
 from asdlib.workflow.recipe import Recipe
@@ -25,7 +25,7 @@ LIMIT = 0.1  # of weights after a training on two devices, whose batch norms see
 def leases(_small: bool, _device: str) -> dict[str, Any]:
     """Start two jobs that see one card: the second must wait until the first ends."""
     with TemporaryDirectory() as folder:
-        context = get_context(START)
+        context = get_context("fork")  # they do not compute, so that they need no modules of their own
         times = context.Queue()
         jobs = [context.Process(target=_hold, args=(folder, times)) for _ in range(2)]
         for job in jobs:

@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -46,18 +47,42 @@ def test_a_recipe_agrees_with_itself_and_a_limit_that_is_exceeded_is_a_fault(mon
     ]  # fmt: skip
 
 
-def test_a_network_that_cannot_be_recorded_is_a_fault_if_its_recipe_asks_for_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_network_that_cannot_be_recorded_is_a_fault_and_its_steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     import gpu_graphs
+    import gpu_speed
 
     def refuse(*_: object) -> None:
         raise AsdError("it looks at values")
 
-    monkeypatch.setattr(gpu_graphs, "in_the_loop", refuse)
-    asked, other = (gpu_graphs.graphed("models", name, True, "cpu") for name in ("dense_ae", "acae"))
-    assert asked["faults"] == ["it looks at values"]
-    assert (other["faults"], other["why not"]) == ([], "it looks at values")
+    monkeypatch.setattr(gpu_speed, "TIMED", 1)
+    for module, check in ((gpu_graphs, gpu_graphs.replayed), (gpu_speed, gpu_speed.timed)):
+        monkeypatch.setattr(module, "in_the_loop", refuse)
+        row = check("models", "dense_ae", True, "cpu")
+        assert row["faults"] == ["it looks at values"]
+    assert row["ms"] > 0
+
+
+def test_one_recipe_of_each_kind_that_is_recorded_is_compared() -> None:
+    import gpu_graphs
+    from gpu_recipes import full_recipe, recipes
+
+    compared = gpu_graphs.graphed(recipes())
+    recorded = [full_recipe(*pair) for pair in recipes() if full_recipe(*pair).training.get("cuda_graph")]
+    assert sorted(full_recipe(*pair).kind for pair in compared) == sorted({recipe.kind for recipe in recorded})
+    assert ("separators", "sepreformer_small") in compared
+    assert ("separators", "sepreformer") not in compared
+
+
+def test_what_an_epoch_does_once_is_not_part_of_a_step_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_speed
+    from gpu_recipes import case
+
+    monkeypatch.setattr(gpu_speed, "in_the_loop", lambda made, device, steps: SimpleNamespace(seconds=7 + 0.25 * steps))
+    for name, micro_batches in (("dense_ae", 1), ("beats_phase2", 5)):  # of a step
+        made = case("models", name, small=True, clips=14, training={"accumulate": 16 if micro_batches > 1 else 1})
+        assert gpu_speed._fed(made, torch.device("cpu")) == pytest.approx(0.25 / micro_batches)
+    monkeypatch.setattr(gpu_speed, "in_the_loop", lambda *_: SimpleNamespace(seconds=7.0))
+    assert math.isnan(gpu_speed._fed(made, torch.device("cpu")))
 
 
 def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +115,13 @@ def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyP
     """Also one that holds recordings out, with which the shortened training would refuse to start."""
     import gpu_speed
 
-    monkeypatch.setattr(gpu_speed, "TIMED", 1)
+    for name_of_count in ("TIMED", "GRAPHED"):
+        monkeypatch.setattr(gpu_speed, name_of_count, 1)
     row = gpu_speed.timed(registry, name, True, "cpu")
     assert row.pop("faults") == []
     assert set(row) | {"row s"} == set(gpu_speed.COLUMNS)
-    assert min(row["ms"], row["fed ms"], row["embed ms a clip"]) > 0
+    assert min(row["ms"], row["embed ms a clip"]) > 0
+    assert not row["fed ms"] <= 0  # not a number where two short epochs took about the same time
 
 
 def test_the_busy_time_is_that_of_overlapping_kernels_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +173,7 @@ def test_rows_are_printed_one_by_one_and_a_failure_counts(capsys, monkeypatch: p
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
 
     table = gpu_check.Table(["row s"], [(name, divided, (number,)) for name, number in (("good", 1), ("bad", 0))])
-    assert gpu_check._print("toy", table) == 1
+    assert gpu_check._print("toy", table, gpu_check._done(table)) == 1
     printed = capsys.readouterr().out
     good, bad = printed.splitlines()[-2:]
     assert good.startswith("| good | ")
@@ -158,13 +185,32 @@ def divided(number: int) -> dict:
     return {"faults": [], "quotient": 1 / number}
 
 
+def test_some_tables_are_made_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_check
+
+    log: list[str] = []
+    together = threading.Barrier(len(gpu_check.BESIDE), timeout=FOREVER)
+
+    def done(name: str) -> Iterator[tuple[str, dict]]:
+        if name in gpu_check.BESIDE:
+            together.wait()  # for ever, if one of them has to wait for another
+        log.append(name)
+        yield name, {}
+
+    monkeypatch.setattr(gpu_check, "_done", done)
+    names = ["machine", *gpu_check.BESIDE, "timed"]
+    found = {name: list(rows) for name, rows in gpu_check._rows({name: name for name in names})}
+    assert found == {name: [(name, {})] for name in names}
+    assert (log[0], log[-1]) == ("machine", "timed")
+
+
 FEW_EACH = """
 import gpu_check
 
 gpu_check.MODULES = ["gpu_check"]
 rows = [(f"row {number}", dict, ({"faults": []},)) for number in range(7)]
 table = gpu_check.Table(["row s"], rows, at_once=2, per_process=2)
-raise SystemExit(gpu_check._print("toy", table))
+raise SystemExit(gpu_check._print("toy", table, gpu_check._done(table)))
 """
 
 
