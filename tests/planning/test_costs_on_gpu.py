@@ -1,5 +1,6 @@
 """The costs on a GPU: operations counted anew, and shares of the peak rate as docs/benchmarks.md has measured them."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from asdlib.workflow.yaml_files import read_yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
-from gpu_recipes import case  # noqa: E402
+from gpu_recipes import case, full_recipe  # noqa: E402
 
 CONTENT = read_yaml(ROOT / "resources" / "costs.yaml")
 COSTS = CONTENT["recipes"]["separators"] | CONTENT["recipes"]["models"]
@@ -54,15 +55,39 @@ def test_the_pages_table_of_operations_is_that_of_the_costs() -> None:
     assert {row[0] for row in OPERATIONS[1:]} <= set(COSTS)
 
 
-def test_the_shares_are_those_that_were_measured() -> None:
-    """The page's shares are rounded, and random masks differ between counts."""
-    for label, _, _, _, share, _, _, _, embedding in SPEED[1:]:
-        cost = COSTS[label.partition(" ")[0]]
-        trained, embedded = cost["share"]
-        assert trained == pytest.approx(float(share.rstrip("%")) / 100, abs=0.035), label
-        rate = 1000 * CONTENT["peaks"][cost["peak"]] * embedded
-        assert 1000 * cost["gflop"][1] / rate == pytest.approx(float(embedding), rel=0.08), label
+@pytest.mark.parametrize("row", SPEED[1:], ids=lambda row: row[0].partition(" ")[0])
+def test_the_shares_are_those_that_were_measured(row: list[str]) -> None:
+    label, _, single, _, _, share, loop, _, embedding = row
+    name = label.partition(" ")[0]
+    cost, ms = COSTS[name], float(loop.partition(",")[0] if loop[0].isdigit() else single)
+    rate = 1000 * CONTENT["peaks"][cost["peak"]]  # 10^9 operations per second
+    trained, embedded = cost["share"]
+    if name.startswith("dismae"):  # timed in an epoch with the domain head; the page has the share of a single step
+        assert trained == pytest.approx(float(share.rstrip(" %")) / 100 * float(single) / ms, abs=0.01)
+    else:
+        assert trained == pytest.approx(cost["gflop"][0] * in_a_step(name) / (ms / 1000) / rate, rel=0.05)
+    assert 1000 * cost["gflop"][1] / (rate * embedded) == pytest.approx(float(embedding), rel=0.05)
+
+
+def in_a_step(name: str) -> float:
+    """Return how many clips of 10 s, or seconds of mixtures, a training step of a recipe computes."""
+    registry = "separators" if name in CONTENT["recipes"]["separators"] else "models"
+    recipe = full_recipe(registry, name)
+    size = recipe.training["batch_size"]
+    if registry == "separators":
+        return size * recipe.settings["pairs"]["segment"]
+    if name == "beats_adapted" or COSTS[name]["peak"] == "bf16":  # large networks: an example is a clip
+        return size
+    return size * CLIPS / len(case(registry, name, small=False, clips=CLIPS).examples)
+
+
+def test_no_share_on_a_gpu_is_a_guess_where_it_was_measured() -> None:
     measured = {row[0].partition(" ")[0] for row in SPEED[1:]}
-    lines = (ROOT / "resources" / "costs.yaml").read_text().splitlines()
-    guessed = {"dual_branch_cnn", "acae", "beats_adapted"} - measured
-    assert sum("share: [" in line and "guess" in line for line in lines) == len(guessed)
+    name, sources = "", {}
+    for line in (ROOT / "resources" / "costs.yaml").read_text().splitlines():
+        block = re.match(r"    (\w+):", line)
+        name = block[1] if block else name
+        if "share: [" in line:
+            sources[name] = line.partition("# ")[2]
+    assert {one for one, source in sources.items() if source == "docs/benchmarks.md, On a GPU"} <= measured
+    assert {one for one, source in sources.items() if source.startswith("ours")}.isdisjoint(measured)

@@ -233,7 +233,7 @@ def test_trainings_are_scaled_by_clips_and_epochs_or_steps(here, monkeypatch):
     plain = graph(monkeypatch)
     baseline = hours(plain).of(training(plain, "dense_ae"))
     assert baseline.cpu == pytest.approx(2.8 + 0.0098 * 1000 * 100)
-    assert baseline.gpu == pytest.approx(2.8 + 0.439 / (51_000 * 0.0038) * 1000 * 100)
+    assert baseline.gpu == pytest.approx(2.8 + 0.439 / (51_000 * 0.0052) * 1000 * 100)
     assert hours(plain).of(training(plain, "eat_2025", "all")).cpu == pytest.approx(2.8 + 12 * 160_000)
     short = graph(
         monkeypatch, files=(configfile(here, override={"models": {"dense_ae": {"training": {"epochs": 5}}}}),)

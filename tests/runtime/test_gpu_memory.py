@@ -69,7 +69,7 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
         raise SHORTAGES[0]
     assert str(raised.value) == (
         f"{name}: out of GPU memory (RTX 4090 with 24.0 GiB, of which this job has 20.0 GiB and 1.0 GiB are free; "
-        f"its training took {PEAKS[name]} GiB on an H100): end what else uses the GPU (see nvidia-smi), or "
+        f"its training took {PEAKS[name]} GiB on an H200): end what else uses the GPU (see nvidia-smi), or "
         f"{REMEDIES[name]}"
     )
 
@@ -82,8 +82,8 @@ def test_the_line_comes_also_when_cuda_no_longer_answers() -> None:
 
 def test_the_peaks_are_those_of_the_docs() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text()
-    table = text[text.index("| recipe | examples | ms |") :].split("\n\n")[0].splitlines()
-    column = [cell.strip() for cell in table[0].split("|")].index("GiB")
+    table = text[text.index("| recipe | budget, GiB |") :].split("\n\n")[0].splitlines()
+    column = [cell.strip() for cell in table[0].split("|")].index("measured")
     rows = [[cell.strip() for cell in line.split("|")] for line in table[2:]]
     assert {row[1].partition(" ")[0]: pytest.approx(float(row[column]), rel=0.05) for row in rows} == PEAKS
 

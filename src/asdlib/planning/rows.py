@@ -18,7 +18,7 @@ SUPPLEMENTS = (
 )
 HOURS = (
     f"Hours are estimated from {COSTS}. CPU h: hours of one thread of a slow, shared CPU if everything runs on CPUs. "
-    "GPU h: hours of one H100 for the jobs that ask for a GPU, from the operations of each network and the share of "
+    "GPU h: hours of one H200 for the jobs that ask for a GPU, from the operations of each network and the share of "
     "the peak rate that it reached. Separators may stop earlier."
 )
 

@@ -13,12 +13,14 @@ import torch
 from asdlib.errors import OutOfGpuMemoryError
 from asdlib.workflow.recipe import Recipe
 
-# GiB that trainings took on an H100 at the recipe's own batch size, as in docs/benchmarks.md; others are not measured.
+# GiB that trainings took on an H200 at the recipe's own batch size, as in docs/benchmarks.md.
 PEAKS = {
-    "sepreformer": 11.0, "conv_tasnet": 8.2, "tfgridnet": 5.4, "dense_ae": 0.1, "dismae_base": 23.7,
-    "dismae_tiny": 4.5, "eat_2025": 17.8, "eat_10k_2025": 6.7, "conditional_ae": 1.7, "conditional_ae_256": 3.4,
+    "sepreformer": 11.0, "sepreformer_small": 1.7, "conv_tasnet": 8.3, "conv_tasnet_small": 0.85, "tfgridnet": 5.4,
+    "tfgridnet_small": 0.94, "dense_ae": 0.1, "dismae_base": 23.8, "dismae_tiny": 4.6, "eat_2025": 18.0,
+    "eat_10k_2025": 6.7, "conditional_ae": 1.7, "unconditional_ae": 1.6, "conditional_ae_256": 3.4,
     "conditional_dense_ae": 0.1, "audiomae_adapted": 24.2, "audiomae_phase1": 11.9, "audiomae_phase2": 8.96,
-    "beats_phase1": 10.0, "beats_phase2": 7.1, "fusion_attention": 11.6,
+    "beats_phase1": 10.0, "beats_phase2": 7.0, "beats_adapted": 3.3, "fusion_attention": 11.6, "fusion_mean": 11.5,
+    "dual_branch_cnn": 2.3, "acae": 0.5,
 }  # fmt: skip
 _SHORTAGE = re.compile(
     r"CUDA( driver)? error: out of memory|CUDA out of memory|Cuda failure 2|INSUFFICIENT_RESOURCES"
@@ -42,7 +44,7 @@ def explained(recipe: Recipe, device: torch.device, training: bool = False) -> I
         if not is_shortage(error):
             raise
         peak = PEAKS.get(recipe.name) if training else None
-        figures = [_card(device), f"its training took {peak} GiB on an H100" if peak else ""]
+        figures = [_card(device), f"its training took {peak} GiB on an H200" if peak else ""]
         found = "; ".join(filter(None, figures))
         change = _knob(recipe) if training else "use another GPU, or the CPU (device: cpu)"
         raise OutOfGpuMemoryError(
