@@ -36,8 +36,10 @@ OTHERS = (
 )
 REMEDIES = {
     "dismae_base": "lower round_clips (32)",
-    "sepreformer": "set training.batch_size: 2 with accumulate: 2, or shorten pairs.segment",
-    "conv_tasnet": "set training.micro_batch to a small number, or shorten pairs.segment",
+    "sepreformer": "set training.cuda_graph to false, or set training.batch_size: 2 with accumulate: 2, "
+    "or shorten pairs.segment",
+    "conv_tasnet": "set training.cuda_graph to false, or set training.micro_batch to a small number, "
+    "or shorten pairs.segment",
     "audiomae_adapted": "set training.micro_batch to a small number",
     "eat_2025": "set training.batch_size: 8 with accumulate: 2",
 }

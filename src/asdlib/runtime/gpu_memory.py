@@ -77,4 +77,6 @@ def _knob(recipe: Recipe) -> str:
         change = "set training.micro_batch to a small number"
     else:
         change = f"set training.batch_size: {size // 2} with accumulate: {parts * 2}"
+    if training.get("cuda_graph"):  # it keeps the memory of a step while other batches are computed as usual
+        change = f"set training.cuda_graph to false, or {change}"
     return f"{change}, or shorten pairs.segment" if recipe.registry == "separators" else change
