@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.checkout import Checkout, make_checkout
+from helpers.checkout import ROOT, Checkout, make_checkout
+from helpers.markdown_tables import tables
 from helpers.planned_jobs import as_rows, listed, printed_jobs
 
 from asdlib.runtime.job_environment import JOB_LIST
@@ -26,6 +27,20 @@ def rows(checkout: Checkout, *arguments: str) -> list[dict]:
 def test_after_a_finished_run_nothing_is_left(built):
     for row in rows(built):
         assert (row["jobs"], row["trainings"], row["disk_gb"], row["cpu_hours"]) == (0, 0, 0, 0)
+
+
+def test_the_docs_show_what_is_planned_in_a_new_clone(tmp_path: Path) -> None:
+    """Costs, recipes and jobs change; the pages would go on telling the old hours."""
+    folder = make_checkout(tmp_path / "new").folder
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "COLUMNS": "100"}
+    command = [sys.executable, "-m", "asdlib.cli", "plan"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    page = (ROOT / "docs" / "cluster.md").read_text().split("    asdlib plan\n\n")[1].split("\n\nFor all years")[0]
+    assert done.stdout.split() == page.split()
+    hours = {line.split()[0]: line.split()[-1] for line in page.splitlines() if line.strip()}
+    (costs,) = [one for one in tables((ROOT / "docs" / "reproducing.md").read_text()) if "One GPU (H200)" in one[0]]
+    told = {row[0].strip("`"): row[-1].removesuffix(" h").replace("minutes", "0.0") for row in costs[1:]}
+    assert told == {name: f"{float(hours[name]):.1g}" if 1 < float(hours[name]) < 10 else hours[name] for name in told}
 
 
 def test_another_seed_needs_its_own_trainings(built):
