@@ -5,10 +5,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from asdlib.commands import check, completion, evaluate, export, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
+from asdlib.runtime.job_environment import use_library_of
 from asdlib.runtime.text_streams import escape_unknown
 from asdlib.workflow.project import version
 
@@ -30,10 +32,13 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, that of the command, 2 for wrong input, or 130 after Ctrl-C."""
+    if argv is None:
+        use_library_of(Path(), sys.argv[1:])
     escape_unknown(sys.stdout, sys.stderr)
     args = build_parser().parse_args(argv)
     logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:
+        _refuse_deleted_folder()
         with exiting_on_signals():
             code = args.run(args) or 0
         sys.stdout.flush()
@@ -47,6 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _refuse_deleted_folder() -> None:
+    """Raise AsdError if the working directory was deleted, which most functions of Python would say in a traceback."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise AsdError("the working directory was deleted: change to another one") from error
 
 
 def build_parser() -> argparse.ArgumentParser:

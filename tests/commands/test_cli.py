@@ -141,3 +141,28 @@ def test_evaluate_imports_no_torch():
     code = "import asdlib.evaluation.evaluator, asdlib.evaluation.reported, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "others"), [(("Snakefile", "src/asdlib/cli.py"), True), (("src/asdlib/cli.py",), False)]
+)
+def test_a_command_takes_the_library_of_the_checkout_in_which_it_is_called(
+    tmp_path: Path, files: tuple[str, ...], others: bool
+) -> None:
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("import sys; print('the other one:', sys.argv[1:])\n")
+    (tmp_path / "src" / "asdlib" / "__init__.py").touch()
+    command = [Path(sys.executable).parent / "asdlib", "evaluate", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    expected = "the other one: ['evaluate', '--help']\n"
+    assert (done.stdout == expected) is others
+    assert others or done.stdout.startswith("usage: asdlib evaluate")
+
+
+def test_a_deleted_working_directory_is_one_line(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m asdlib.cli systems"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1:] == ["asdlib: error: the working directory was deleted: change to another one"]
+    assert done.returncode == 2

@@ -67,6 +67,29 @@ def test_without_a_home_and_on_an_ascii_terminal_messages_are_still_one_line(che
     assert "Logging error" not in printed
 
 
+NAMELESS = """
+import pwd
+
+
+def unknown(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+
+
+pwd.getpwuid = unknown
+"""
+
+
+def test_a_user_without_a_name_can_run_it(checkout):
+    """As in a container that runs as a number of the host: Snakemake asks for the name before the first job."""
+    (checkout.folder / "sitecustomize.py").write_text(NAMELESS)
+    names = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    environment = {"PYTHONPATH": str(checkout.folder), "HOME": "/dev/null", "XDG_CACHE_HOME": ""}
+    with checkout.start_anew(TABLES, "--until", "prepare", **names, **environment) as run:
+        printed = run.finish()
+    assert "Traceback" not in printed
+    assert len(list(checkout.folder.glob("results/audio/**/*.parquet"))) == 1, printed
+
+
 def test_a_misspelt_target_is_one_line_with_what_was_meant(checkout):
     printed = checkout.run("results/basline/scores.csv", "--dry-run", fails=True)
     said = f"error: results/basline/scores.csv: no rule makes this file: did you mean {TABLES}?"

@@ -1,6 +1,8 @@
 """Tests of the jobs' environment: the checkout, its library and this Python come first."""
 
+import getpass
 import os
+import pwd
 import sys
 import tempfile
 from pathlib import Path
@@ -61,6 +63,35 @@ def test_without_a_home_caches_are_in_the_run_s_folder(home: Path, monkeypatch, 
     assert caplog.messages == [f"{own}: cannot be written: {advice}"]
     job_environment.provide_folders(Path("caches"))  # a job on a cluster
     assert len(caplog.messages) == 1
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this user have no name, as in a container that runs as a number of the host."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "")  # so that it is restored
+        monkeypatch.delenv(variable)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("nameless")
+def test_a_user_without_a_name_is_called_by_the_number() -> None:
+    with pytest.raises((KeyError, OSError)):
+        getpass.getuser()
+    job_environment.provide_user()
+    assert getpass.getuser() == str(os.getuid())
+
+
+@pytest.mark.usefixtures("nameless")
+def test_a_name_that_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "anna")
+    before = dict(os.environ)
+    job_environment.provide_user()
+    assert dict(os.environ) == before
 
 
 def test_a_chosen_folder_for_caches_is_used(home: Path, tmp_path: Path, monkeypatch, caplog) -> None:

@@ -76,6 +76,7 @@ try:
         [*workflow.configfiles, workflow.sourcecache.runtime_cache_path],
     )
     job_environment.provide_folders(Path(".snakemake/cache"))
+    job_environment.provide_user()
     code_text.keep_in(Path(".snakemake/asdlib_code.json"))
     for path in workflow.configfiles:
         # Raises an error for repeated keys; Snakemake keeps the last value.

@@ -1,13 +1,15 @@
-"""The environment variables of jobs: this checkout, its library, the Python that runs Snakemake, and usable folders."""
+"""The environment variables of jobs: this checkout and its library, Snakemake's Python, a user, and usable folders."""
 
+import getpass
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from asdlib.errors import AsdError
+from asdlib.workflow import project
 
 _log = logging.getLogger(__name__)
 _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
@@ -62,6 +64,32 @@ def provide_folders(caches: Path) -> None:
     if asked and os.path.realpath(asked) != os.path.realpath(used):
         advice = f"temporary files are in {used}: set TMPDIR to choose another folder"
         _log.warning("TMPDIR: %s: cannot be written: %s", asked, advice)
+
+
+def provide_user() -> None:
+    """Let a user who has no name be called by the number; Snakemake and the SLURM plugin ask for a name.
+
+    Containers run as any number, `docker run -u "$(id -u)"`, and their list of users does not have it.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the latter since Python 3.13
+        os.environ["USER"] = str(os.getuid())
+
+
+def use_library_of(folder: Path, words: Sequence[str]) -> None:
+    """Start `asdlib <words>` again with the library of a checkout, if `folder` is another one than this library's.
+
+    A run of Snakemake takes the library of the checkout whose Snakefile it reads. A command that took another one would
+    look for files of other code. This is so with several checkouts and one installation, and in a container.
+    """
+    if not ((folder / "Snakefile").is_file() and (folder / "src" / "asdlib" / "cli.py").is_file()):
+        return
+    sources, paths = folder.resolve() / "src", os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if sources == project.ROOT / "src" or paths[0] == str(sources):
+        return
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(sources), *paths]))}
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "asdlib.cli", *words], environment)
 
 
 def temporary_root() -> Path:
