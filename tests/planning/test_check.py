@@ -330,6 +330,11 @@ def test_folders_that_nobody_can_understand(tmp_path: Path) -> None:
     assert strays_in(str(tmp_path / "nothing")) == strays_in(["fan"]) == []
 
 
+def test_recordings_of_machines_are_no_strays_if_something_else_is_wrong(clean: Path) -> None:
+    """Such as a folder that has the name of a declared dataset."""
+    assert strays_in(str(clean)) == []
+
+
 def test_the_folder_of_a_machine_in_place_of_the_one_above(clean: Path) -> None:
     line = f"{clean}/fan: is the folder of a machine: name the one above it: {clean}"
     assert strays_in(str(clean / "fan")) == [Problem(WARNING, line)]

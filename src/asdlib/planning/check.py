@@ -64,6 +64,8 @@ def strays_in(data: str | list[str]) -> list[Problem]:
         return []
     if layout_of(folder) == CHALLENGE:
         return [Problem(WARNING, f"{folder}: is the folder of a machine: name the one above it: {folder.parent}")]
+    if any(layout_of(Path(entry)) for entry in entries(folder) if is_folder(entry)):
+        return [*capitals(folder)]  # machines are there: the error is another one
     return [
         *capitals(folder),
         *unused_recordings([folder], set(), set(), f"expected {_CHALLENGE_FORM}, or another layout"),
