@@ -34,7 +34,7 @@ COLUMNS = (
     "precision", "ms", "host ms", "busy ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle",
     "embed ms a clip", "row s",
 )  # fmt: skip
-WARM_UP, TIMED = 3, 10  # micro-batches
+WARM_UP, TIMED, PROFILED = 3, 10, 5  # micro-batches
 ACCUMULATED = 5  # of a step in the training loop, at the most
 GRAPHED = 20  # of them where they are replayed as a CUDA graph
 FULL = 10.0  # seconds of a clip at full size
@@ -73,7 +73,9 @@ def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
     wall, _ = clock(place, lambda: [step(number) for number in range(TIMED)])
     _, host = clock(place, lambda: step(0))  # of one step, because a full queue would stop the host
     memory = _peak(place)
-    busy = _busy(place, lambda: step(0)) if place.type == "cuda" else wall / TIMED
+    busy = wall / TIMED
+    if place.type == "cuda":  # of several steps, because networks draw masks of various sizes
+        busy = _busy(place, lambda: [step(number) for number in range(PROFILED)]) / PROFILED
     waits = _synchronisations(place, lambda: step(0))
     operations = operations_of_an_example(made, place)
     peak = _matrix_peak(device=place.type, precision=training.precision, side=256 if small else None)
@@ -144,7 +146,7 @@ def clock(device: torch.device, work: Any) -> tuple[float, float]:
     return time.perf_counter() - start, submitted
 
 
-def _busy(device: torch.device, work: Callable[[], None]) -> float:
+def _busy(device: torch.device, work: Callable[[], Any]) -> float:
     """Return the seconds in which the GPU computes or copies during work, without the time between its kernels."""
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         work()
