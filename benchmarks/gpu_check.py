@@ -42,7 +42,13 @@ import torch
 from gpu_recipes import recipes
 from own_process import die_with_parent, matrix_peak
 
-BESIDE = ("trained", "leases", "compared", "memory")  # tables whose times do not matter are made at the same time
+BESIDE = (
+    "trained",
+    "leases",
+    "compared",
+    "memory",
+    "graphed",
+)  # tables whose times do not matter are made at the same time
 AT_ONCE = 4  # comparisons, whose time does not matter
 PER_PROCESS = 6  # rows of small cost that share a process, because it takes seconds to start one
 MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_speed", "gpu_work"]
@@ -111,10 +117,10 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
         "leases": Table(["second starts after, s", "row s"], one("two jobs", gpu_sharing.leases)),
         "compared": Table([*gpu_rows.COLUMNS, "row s"], compared, AT_ONCE, PER_PROCESS),
         "memory": Table(["examples at a time", "row s"], [] if small else memory, len(memory)),
+        "graphed": Table(gpu_graphs.GRAPH_COLUMNS, graphed, 1, PER_PROCESS),
         "filled": Table(["row s"], [] if small else filled),
         "parallel": Table(["weights apart", "row s"], one("devices: 2", gpu_sharing.parallel) if two else []),
         "timed": Table(gpu_speed.COLUMNS, each(gpu_speed.timed), 1, 2 * PER_PROCESS),
-        "graphed": Table(gpu_graphs.GRAPH_COLUMNS, graphed),
         "compiled": Table(gpu_graphs.COMPILE_COLUMNS, each(gpu_graphs.compiled, gpu_graphs.COMPILED)),
     }
 
