@@ -10,7 +10,7 @@ from pathlib import Path
 from asdlib.commands import check, completion, evaluate, export, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
 from asdlib.runtime.cleanup import exiting_on_signals
-from asdlib.runtime.job_environment import use_library_of
+from asdlib.runtime.job_environment import provide_user, use_library_of
 from asdlib.runtime.text_streams import escape_unknown
 from asdlib.workflow.project import version
 
@@ -32,13 +32,14 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, that of the command, 2 for wrong input, or 130 after Ctrl-C."""
-    if argv is None:
-        use_library_of(Path(), sys.argv[1:])
     escape_unknown(sys.stdout, sys.stderr)
-    args = build_parser().parse_args(argv)
-    logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
     try:
         _refuse_deleted_folder()
+        if argv is None:
+            use_library_of(Path(), sys.argv[1:])
+        args = build_parser().parse_args(argv)
+        logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
+        provide_user()
         with exiting_on_signals():
             code = args.run(args) or 0
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,22 @@ def test_a_deleted_working_directory_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1:] == ["asdlib: error: the working directory was deleted: change to another one"]
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("name", ["a:b", "linked"])
+def test_a_command_in_another_checkout_is_started_again_once(tmp_path: Path, name: str) -> None:
+    """With the real library: nothing that is wrong with the path starts it for ever."""
+    checkout = tmp_path / name
+    checkout.mkdir()
+    (checkout / "Snakefile").touch()
+    if name == "linked":
+        (checkout / "src").symlink_to(ROOT / "src")
+    else:
+        shutil.copytree(ROOT / "src", checkout / "src")
+    command = [Path(sys.executable).parent / "asdlib", "evaluate", "--help"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=60)
+    if name == "linked":
+        assert done.stdout.startswith("usage: asdlib evaluate")
+    else:
+        said = f"asdlib: error: {checkout}/src: the path contains ':', which separates paths: rename the folder\n"
+        assert (done.returncode, done.stderr) == (2, said)

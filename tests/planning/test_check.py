@@ -333,6 +333,9 @@ def test_folders_that_nobody_can_understand(tmp_path: Path) -> None:
 def test_recordings_of_machines_are_no_strays_if_something_else_is_wrong(clean: Path) -> None:
     """Such as a folder that has the name of a declared dataset."""
     assert strays_in(str(clean)) == []
+    write_wav(clean / "motor/Training/a.wav", noise())
+    (found,) = strays_in(str(clean))
+    assert found.line.startswith(f"{clean}/motor/Training: 1 × .wav is not used")
 
 
 def test_the_folder_of_a_machine_in_place_of_the_one_above(clean: Path) -> None:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import pwd
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -84,6 +85,32 @@ def test_a_user_without_a_name_is_called_by_the_number() -> None:
         getpass.getuser()
     job_environment.provide_user()
     assert getpass.getuser() == str(os.getuid())
+
+
+COMPILER = """
+import pwd
+
+
+def unknown(number):
+    raise KeyError(number)
+
+
+pwd.getpwuid = unknown
+from asdlib.runtime import job_environment
+
+job_environment.provide_user()
+import torch._dynamo
+"""
+
+
+def test_pytorch_s_compiler_asks_for_the_name_as_well() -> None:
+    """`transformers` imports it for the networks with adapters."""
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("LOGNAME", "USER", "LNAME", "USERNAME")
+    }
+    for code, works in ((COMPILER, True), (COMPILER.replace("job_environment.provide_user()", ""), False)):
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+        assert (done.returncode == 0) is works
 
 
 @pytest.mark.usefixtures("nameless")

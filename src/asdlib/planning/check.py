@@ -64,12 +64,12 @@ def strays_in(data: str | list[str]) -> list[Problem]:
         return []
     if layout_of(folder) == CHALLENGE:
         return [Problem(WARNING, f"{folder}: is the folder of a machine: name the one above it: {folder.parent}")]
-    if any(layout_of(Path(entry)) for entry in entries(folder) if is_folder(entry)):
-        return [*capitals(folder)]  # machines are there: the error is another one
-    return [
-        *capitals(folder),
-        *unused_recordings([folder], set(), set(), f"expected {_CHALLENGE_FORM}, or another layout"),
+    others = [
+        Path(one) for one in entries(folder) if is_folder(one) and not one.is_symlink() and not layout_of(Path(one))
     ]
+    remedy = f"expected {_CHALLENGE_FORM}, or another layout"
+    strays = unused_recordings(others, set(), set(), remedy)  # if machines are there, something else is wrong
+    return [*capitals(folder), *unused_in(folder, set(), remedy), *strays]
 
 
 def _check_machine(checked: Checked, dataset: Dataset, machine: str, wanted: ClipFormat, everything: bool) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
 from asdlib.workflow import project
 
@@ -15,6 +16,7 @@ _log = logging.getLogger(__name__)
 _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between double quotes
 LIVE_LINE = "ASDLIB_LIVE_LINE"  # set if the run draws a line on the jobs' terminal
 JOB_LIST = "ASDLIB_JOB_LIST"  # the file in which a dry run for `asdlib plan` lists its jobs
+STARTED_WITH = "ASDLIB_STARTED_WITH"  # the library with which a command has started itself again
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
@@ -67,9 +69,10 @@ def provide_folders(caches: Path) -> None:
 
 
 def provide_user() -> None:
-    """Let a user who has no name be called by the number; Snakemake and the SLURM plugin ask for a name.
+    """Let a user who has no name be called by the number.
 
-    Containers run as any number, `docker run -u "$(id -u)"`, and their list of users does not have it.
+    Snakemake, its plugin for SLURM and PyTorch's compiler ask for a name. Containers run as any number, `docker run -u
+    "$(id -u)"`, and their list of users does not have it.
     """
     try:
         getpass.getuser()
@@ -80,16 +83,21 @@ def provide_user() -> None:
 def use_library_of(folder: Path, words: Sequence[str]) -> None:
     """Start `asdlib <words>` again with the library of a checkout, if `folder` is another one than this library's.
 
-    A run of Snakemake takes the library of the checkout whose Snakefile it reads. A command that took another one would
-    look for files of other code. This is so with several checkouts and one installation, and in a container.
+    A run of Snakemake takes the library of the checkout whose Snakefile it reads. With another one, a command would
+    look for other file names, because code is part of them. Several checkouts with one installation need this, and
+    containers. Raises AsdError for a path that PYTHONPATH cannot contain.
     """
-    if not ((folder / "Snakefile").is_file() and (folder / "src" / "asdlib" / "cli.py").is_file()):
+    sources = Path(os.path.realpath(folder / "src"))
+    started = os.environ.pop(STARTED_WITH, None)
+    if not (is_file(folder / "Snakefile") and is_file(sources / "asdlib" / "cli.py")):
         return
-    sources, paths = folder.resolve() / "src", os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if sources == project.ROOT / "src" or paths[0] == str(sources):
+    if str(sources) in (str(project.ROOT / "src"), started):
         return
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(sources), *paths]))}
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "asdlib.cli", *words], environment)
+    if os.pathsep in str(sources):
+        raise AsdError(f"{sources}: the path contains {os.pathsep!r}, which separates paths: rename the folder")
+    _prepend("PYTHONPATH", str(sources))
+    os.environ[STARTED_WITH] = str(sources)  # whatever Python then imports, it is not started a third time
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "asdlib.cli", *words])
 
 
 def temporary_root() -> Path:
