@@ -16,7 +16,8 @@ and the step in the real training loop (`fed ms`), with `cuda_graph` where the r
 for the share of the loop's time in which it does not compute; the goal is below 5 %.
 `graphed` compares losses with and without `cuda_graph`, and `compiled` times what can make DisMAE faster. The other
 tables do the work of jobs: trainings that are killed, run out of memory, wait for the card of another one, or use two
-cards.
+cards. Those that are made at the same time take about 70 GiB of the card, by estimate: on a smaller one, name `--rows`
+one by one.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,8 +35,9 @@ COLUMNS = (
     "embed ms a clip", "row s",
 )  # fmt: skip
 WARM_UP, TIMED, PROFILED = 3, 10, 5  # micro-batches
-ACCUMULATED = 5  # of a step in the training loop, at the most
-GRAPHED = 20  # of them where they are replayed as a CUDA graph
+ACCUMULATED = 5  # micro-batches of a step in the training loop, at most
+LASTING = 1.0  # s of usual steps: so many are timed where they are replayed as a CUDA graph, within the next two
+GRAPHED = 20, 200
 FULL = 10.0  # seconds of a clip at full size
 CLIPS = 32  # embedded at once, or separated one by one
 
@@ -50,7 +51,9 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     with computing(made.training.precision, place):
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         try:
-            row["fed ms"] = 1000 * _fed(made, place)
+            row["fed ms"] = 1000 * _fed(made, place, row["ms"] / 1000)
+            if made.training.cuda_graph and place.type == "cuda":  # kernels of a graph follow each other more closely
+                row["busy ms"] = 1000 * _busy_in_the_loop(made, place)
             row["idle"] = _share(1 - row["busy ms"] / row["fed ms"])
         except AsdError as error:  # such as a network that cannot be recorded
             row["faults"].append(str(error))
@@ -60,8 +63,8 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
 
 
 def _share(idle: float) -> str:
-    """Return a share of time as text; it is slightly below 0 where the measurements of a busy device differ."""
-    return "" if math.isnan(idle) else f"{max(0.0, idle):.0%}"
+    """Return the idle share of time as text: nothing if it is below 0 by more than measurements differ."""
+    return f"{max(0.0, idle):.0%}" if idle >= -0.05 else ""
 
 
 def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
@@ -160,9 +163,10 @@ def _busy(device: torch.device, work: Callable[[], Any]) -> float:
     return busy / 1e9 if spans else math.nan  # where CUDA's profiler cannot be used
 
 
-def _fed(made: Case, device: torch.device) -> float:
+def _fed(made: Case, device: torch.device, usual: float) -> float:
     """Return the seconds of a micro-batch in the real training loop, which brings every batch to the device.
 
+    `usual` are those of a step of one batch that is there already, without a graph.
     Two epochs of unequal length are compared, so that what an epoch does once does not count: it records a CUDA graph,
     and computes the gradients of the loss's terms.
     """
@@ -170,10 +174,22 @@ def _fed(made: Case, device: torch.device) -> float:
     accumulate = min(training.accumulate, ACCUMULATED)
     in_the_loop(replace(made, training=replace(training, accumulate=1)), device, 1)
     made = replace(made, training=replace(training, accumulate=accumulate))
-    fewest, more = (FEWEST, GRAPHED) if training.cuda_graph else (1, -(-TIMED // accumulate))
+    fewest, more = (FEWEST, _replayed(usual)) if training.cuda_graph else (1, -(-TIMED // accumulate))
     short, long = (in_the_loop(made, device, steps).seconds for steps in (fewest, fewest + more))
     found = (long - short) / (more * accumulate)
     return found if found > 0 else math.nan  # where short steps vary by more than they take
+
+
+def _replayed(usual: float) -> int:
+    """Return how many replayed steps are timed: short ones vary more."""
+    least, most = GRAPHED
+    return min(most, max(least, round(LASTING / usual)))
+
+
+def _busy_in_the_loop(made: Case, device: torch.device) -> float:
+    """Return the seconds in which the device computes or copies for a replayed step, by epochs of unequal length."""
+    short, long = (_busy(device, partial(in_the_loop, made, device, FEWEST + more)) for more in (0, PROFILED))
+    return (long - short) / PROFILED
 
 
 def in_the_loop(made: Case, device: torch.device, steps: int) -> Epoch:

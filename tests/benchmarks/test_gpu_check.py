@@ -80,9 +80,9 @@ def test_what_an_epoch_does_once_is_not_part_of_a_step_in_the_loop(monkeypatch: 
     monkeypatch.setattr(gpu_speed, "in_the_loop", lambda made, device, steps: SimpleNamespace(seconds=7 + 0.25 * steps))
     for name, micro_batches in (("dense_ae", 1), ("beats_phase2", 5)):  # of a step
         made = case("models", name, small=True, clips=14, training={"accumulate": 16 if micro_batches > 1 else 1})
-        assert gpu_speed._fed(made, torch.device("cpu")) == pytest.approx(0.25 / micro_batches)
+        assert gpu_speed._fed(made, torch.device("cpu"), 0.2) == pytest.approx(0.25 / micro_batches)
     monkeypatch.setattr(gpu_speed, "in_the_loop", lambda *_: SimpleNamespace(seconds=7.0))
-    assert math.isnan(gpu_speed._fed(made, torch.device("cpu")))
+    assert math.isnan(gpu_speed._fed(made, torch.device("cpu"), 0.2))
 
 
 def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +115,8 @@ def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyP
     """Also one that holds recordings out, with which the shortened training would refuse to start."""
     import gpu_speed
 
-    for name_of_count in ("TIMED", "GRAPHED"):
-        monkeypatch.setattr(gpu_speed, name_of_count, 1)
+    monkeypatch.setattr(gpu_speed, "TIMED", 1)
+    monkeypatch.setattr(gpu_speed, "GRAPHED", (1, 1))
     row = gpu_speed.timed(registry, name, True, "cpu")
     assert row.pop("faults") == []
     assert set(row) | {"row s"} == set(gpu_speed.COLUMNS)
@@ -139,7 +139,8 @@ def test_the_busy_time_is_that_of_overlapping_kernels_counted_once(monkeypatch: 
     nested, apart = [kernel(0, 4 * second), kernel(second, 2 * second)], kernel(6 * second, 7 * second)
     assert measured(apart, *nested, kernel(0, 9 * second, DeviceType.CPU)) == 5.0
     assert math.isnan(measured())  # where CUDA's profiler sees nothing
-    assert [gpu_speed._share(share) for share in (0.25, -0.01, math.nan)] == ["25%", "0%", ""]
+    assert [gpu_speed._share(share) for share in (0.25, -0.01, -0.26, math.nan)] == ["25%", "0%", "", ""]
+    assert [gpu_speed._replayed(usual) for usual in (0.3, 0.02, 0.001)] == [20, 50, 200]
 
 
 def test_two_jobs_do_not_share_a_card_and_the_check_would_see_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,9 +69,10 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "RTX 4090")
     with pytest.raises(OutOfGpuMemoryError) as raised, explained(recipe(name), CUDA, training=True):
         raise SHORTAGES[0]
+    graph = ", without cuda_graph" if "cuda_graph" in REMEDIES[name] else ""
     assert str(raised.value) == (
         f"{name}: out of GPU memory (RTX 4090 with 24.0 GiB, of which this job has 20.0 GiB and 1.0 GiB are free; "
-        f"its training took {PEAKS[name]} GiB on an H200): end what else uses the GPU (see nvidia-smi), or "
+        f"its training took {PEAKS[name]} GiB on an H200{graph}): end what else uses the GPU (see nvidia-smi), or "
         f"{REMEDIES[name]}"
     )
 

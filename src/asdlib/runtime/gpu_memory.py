@@ -13,7 +13,7 @@ import torch
 from asdlib.errors import OutOfGpuMemoryError
 from asdlib.workflow.recipe import Recipe
 
-# GiB that trainings took on an H200 at the recipe's own batch size, as in docs/benchmarks.md.
+# GiB that trainings took on an H200 at the recipe's own batch size, without CUDA graphs, as in docs/benchmarks.md.
 PEAKS = {
     "sepreformer": 11.0, "sepreformer_small": 1.7, "conv_tasnet": 8.3, "conv_tasnet_small": 0.85, "tfgridnet": 5.4,
     "tfgridnet_small": 0.94, "dense_ae": 0.1, "dismae_base": 23.8, "dismae_tiny": 4.6, "eat_2025": 18.0,
@@ -44,7 +44,8 @@ def explained(recipe: Recipe, device: torch.device, training: bool = False) -> I
         if not is_shortage(error):
             raise
         peak = PEAKS.get(recipe.name) if training else None
-        figures = [_card(device), f"its training took {peak} GiB on an H200" if peak else ""]
+        graph = ", without cuda_graph" if (recipe.training or {}).get("cuda_graph") else ""
+        figures = [_card(device), f"its training took {peak} GiB on an H200{graph}" if peak else ""]
         found = "; ".join(filter(None, figures))
         change = _knob(recipe) if training else "use another GPU, or the CPU (device: cpu)"
         raise OutOfGpuMemoryError(
