@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asdlib.data.pieces import recording_of
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError, TooFewClipsError
 
@@ -21,14 +23,23 @@ class Embeddings:
     A representation is one vector per clip, (N, dimensions), or one per frequency band, (N, bands, dimensions). The
     second kind is read with `bands`, and refused by name where a backend expects vectors.
 
-    `domains` and `attributes` are None for test clips, because no backend may use them. `calibration` holds the samples
-    that a model's `finish` returned. An unknown representation raises AsdError.
+    `domains`, `attributes` and `recordings` are None for test clips, because no backend may use them. `recordings` has
+    the name of the recording that each clip is, or is a piece of. `calibration` holds the samples that a model's
+    `finish` returned. An unknown representation raises AsdError.
     """
 
     representations: Mapping[str, np.ndarray]
     domains: list[str | None] | None = None
     attributes: list[dict[str, str]] | None = None
     calibration: Mapping[str, np.ndarray] = field(default_factory=dict)
+    recordings: list[str] | None = None
+
+    def part(self, chosen: np.ndarray) -> "Embeddings":
+        """Return those of some clips, (N,) True for each."""
+        lists = (self.domains, self.attributes, self.recordings)
+        domains, attributes, recordings = (one and list(compress(one, chosen)) for one in lists)
+        found = {name: values[chosen] for name, values in self.representations.items()}
+        return Embeddings(found, domains, attributes, self.calibration, recordings)
 
     def __getitem__(self, name: str) -> np.ndarray:
         found = self._found(name)
@@ -67,4 +78,5 @@ def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embe
     samples = table.notes.get("section_calibration", {}).get(section, table.notes.get("calibration", {}))
     calibration = {name: np.asarray(sample) for name, sample in samples.items()}
     attributes = [dict(pairs) for pairs in clips.column("attributes").to_pylist()]
-    return clips, Embeddings(representations, clips.column("domain").to_pylist(), attributes, calibration)
+    recordings = [recording_of(name) for name in clips.column("source_file").to_pylist()]
+    return clips, Embeddings(representations, clips.column("domain").to_pylist(), attributes, calibration, recordings)

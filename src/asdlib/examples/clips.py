@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from asdlib.data.pieces import recording_of
 from asdlib.data.tables import ClipTable, load
 from asdlib.runtime.devices import send
 
@@ -75,6 +76,16 @@ class Clips:
     def recordings(self) -> list[str]:
         """The name of the recording that each clip is made of: the same for its separated and its remixed copies."""
         return _recordings(self.table)
+
+    @property
+    def wholes(self) -> Tensor:
+        """The number of the recording that each clip is, or is a piece of, (N,); that of the clip if there is only one.
+
+        Recordings are numbered in the order of the clips.
+        """
+        number: dict[str, int] = {}
+        found = [number.setdefault(recording_of(name), len(number)) for name in self.recordings]
+        return torch.tensor(found if len(number) > 1 else range(len(found)))
 
     def column(self, name: str) -> list:
         """Return one column of the metadata."""

@@ -1,43 +1,48 @@
-"""What each training clip adds to a scatter, so that the clip can be left out of it."""
+"""What each recording of the training clips adds to a scatter, so that it can be left out of it."""
 
 import torch
 from torch import Tensor
 
 
 class ClipShares:
-    """The shares of clips in the scatter of rows that are centred batch by batch, each batch on its own mean.
+    """The shares of recordings in the scatter of rows that are centred batch by batch, each batch on its own mean.
 
-    Without a clip, a batch has another mean. If R are the clip's rows of a centred batch, s is their sum and m the
-    number of the batch's other rows, the scatter of the others is smaller by RᵀR + s sᵀ / m.
+    `wholes` (clips,) is the number of each clip's recording: clips can be pieces of one. Without a recording, a batch
+    has another mean. If R are its rows of a centred batch, s is their sum and m the number of the batch's other rows,
+    the scatter of the others is smaller by RᵀR + s sᵀ / m.
 
-    `scatter` (clips, bands, bands) is the sum of a clip's shares over the batches, `vectors` (clips,) the number of its
-    vectors, which have one or more rows each.
+    `scatter` (recordings, bands, bands) is the sum of a recording's shares over the batches, `vectors` (recordings,)
+    the number of its vectors, which have one or more rows each.
     """
 
-    def __init__(self, clips: int, bands: int, device: torch.device):
-        self.scatter = torch.zeros(clips, bands, bands, device=device)
-        self.vectors = torch.zeros(clips, device=device)
+    def __init__(self, wholes: Tensor, bands: int, device: torch.device):
+        self._wholes = wholes.to(device)
+        count = int(wholes.max()) + 1
+        self.scatter = torch.zeros(count, bands, bands, device=device)
+        self.vectors = torch.zeros(count, device=device)
 
     def add(self, clips: Tensor, centred: Tensor) -> None:
         """Add a batch: the clip of each vector, (B,), and the centred rows in the same order, (B · rows, bands)."""
-        rows = centred.unflatten(0, (len(clips), -1))
-        present, place, vectors = clips.unique(return_inverse=True, return_counts=True)
+        wholes = self._wholes[clips]
+        rows = centred.unflatten(0, (len(wholes), -1))
+        present, place, vectors = wholes.unique(return_inverse=True, return_counts=True)
         sums = rows.new_zeros(len(present), rows.shape[2]).index_add_(0, place, rows.sum(1))
-        others = (len(centred) - vectors * rows.shape[1]).clamp_min(1)  # of a clip that is alone, the sum is 0
-        # s sᵀ / m is a further row of each of the clip's vectors: one product for both terms.
+        others = (len(centred) - vectors * rows.shape[1]).clamp_min(1)  # of one that is alone, the sum is 0
+        # s sᵀ / m is a further row of each of its vectors: one product for both terms.
         further = (sums / (others * vectors).sqrt()[:, None])[place]
         blocks = torch.cat([rows, further[:, None]], dim=1)
-        self.scatter.index_add_(0, clips, blocks.mT @ blocks)
+        self.scatter.index_add_(0, wholes, blocks.mT @ blocks)
         self.vectors[present] += vectors
 
     def distances(self, clips: Tensor, scatter: Tensor, vectors: Tensor) -> Tensor:
-        """Return vᵀ Σ⁻¹ v of a vector v for each clip, where Σ is the scatter of all of these clips but that one.
+        """Return vᵀ Σ⁻¹ v of a vector v for each clip, where Σ is the scatter of all of these clips' other recordings.
 
         `scatter` is that of all, divided by the number of their vectors less one. The distance from no clips is
         infinite.
         """
-        total = self.vectors[clips].sum()
-        found = [self._distance(*pair, scatter, total) for pair in zip(clips.tolist(), vectors, strict=True)]
+        wholes = self._wholes[clips]
+        total = self.vectors[wholes.unique()].sum()
+        found = [self._distance(*pair, scatter, total) for pair in zip(wholes.tolist(), vectors, strict=True)]
         return torch.stack(found) if found else vectors.new_zeros(0)
 
     def _distance(self, clip: int, vector: Tensor, scatter: Tensor, total: Tensor) -> Tensor:

@@ -104,10 +104,10 @@ class DenseAutoencoder(nn.Module):
         as in the official code. This is why the official thresholds are far from the quantiles of clip scores.
 
         `mahalanobis_left_out` (2, clips) has the scores of the training clips, and below them their scores by scatters
-        that do not contain the clip, which a fitted threshold needs. A single clip has no such score.
+        that do not contain its recording, which a fitted threshold needs. A single clip has no such score.
         """
         several = self._clips is not None and len(self._clips.table) > 1
-        shares = ClipShares(len(self._clips.table), self.bands, self.cov_source.device) if several else None
+        shares = ClipShares(self._clips.wholes, self.bands, self.cov_source.device) if several else None
         scatters = zip(("source", "target"), self.residual_scatter(training, shares), strict=True)
         self.cov_source, self.cov_target = (_invertible(scatter, domain) for domain, scatter in scatters)
         batches = chain(training, validation)
@@ -124,7 +124,7 @@ class DenseAutoencoder(nn.Module):
 
         Each batch is centred on its own mean. As in the official code, the sum is divided by the number of *vectors*
         less one, not of rows, which gives about five times a covariance. Without target vectors, both are the source's.
-        What each clip adds to the sums is added to `shares`, if they are given.
+        What each recording adds to the sums is added to `shares`, if they are given.
         """
         scatter = torch.zeros(2, self.bands, self.bands, device=self.cov_source.device)
         vectors = torch.zeros(2, device=scatter.device)

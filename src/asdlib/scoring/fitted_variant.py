@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from asdlib.backends.embeddings import Embeddings, read_embeddings
 from asdlib.backends.thresholds import left_out_quantile
 from asdlib.errors import AsdError
 from asdlib.scoring.fusion import MEAN, Fusion
+from asdlib.scoring.left_out import left_out_scores
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.workflow.recipe import Recipe
 
@@ -58,10 +61,13 @@ def fit_variant(paths: list[Path], settings: ScoreSettings) -> FittedVariant:
     """
     clips, views = read_views(paths, "train", settings.section)
     trains = iter(views)
-    branches = [
-        [_backend(branch.backend).fit(next(trains)) for _ in range(branch.views)] for branch in settings.branches
-    ]
-    left_out = _means([[_left_out(backend) for backend in backends] for backends in branches])
+    branches, left_out = [], []
+    for branch in settings.branches:
+        make = partial(_backend, branch.backend)
+        fitted = [(make().fit(train), train) for train in islice(trains, branch.views)]
+        branches.append([backend for backend, _ in fitted])
+        left_out.append([left_out_scores(backend, train, make) for backend, train in fitted])
+    left_out = _means(left_out)
     for scores in left_out:
         _finite(scores, clips)
     fusion = Fusion(settings.fusion).fit(left_out)
@@ -107,10 +113,6 @@ def _finite(scores: np.ndarray, clips: pa.Table) -> np.ndarray:
         clip = clips.column("source_file")[int(np.flatnonzero(~np.isfinite(scores))[0])].as_py()
         raise AsdError(f"{clip}: its score is not finite: check the recording and the training's log")
     return scores
-
-
-def _left_out(backend: Any) -> np.ndarray:
-    return getattr(backend, "left_out_score_", backend.train_score_)
 
 
 def _threshold(
