@@ -1,19 +1,26 @@
 """Fast leave-one-out values against their definition, and the width of the confidence interval."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from asdlib.evaluation.figures import SINCE_2022
 from asdlib.evaluation.jackknife import (
     _half_width,
     evaluator_ci95,
+    half_widths,
     leave_one_out_auc,
+    leave_one_out_figures,
     leave_one_out_pauc,
+    leave_one_recording_out_figures,
     official_ci95,
 )
 from asdlib.evaluation.metrics import auc, official_score, pauc, section_metrics
+from asdlib.evaluation.section_figures import figures_of
 
 
 @pytest.mark.parametrize("size", [5, 12, 41, 83])
@@ -67,3 +74,40 @@ def test_the_official_interval_leaves_each_clip_out_of_its_own_section():
     n = len(left_out)
     expected = 1.9699 * np.sqrt((n - 1) * np.var(left_out))  # Student's 97.5 % quantile for 239 degrees of freedom
     assert official_ci95(sections) == pytest.approx(expected, rel=1e-4)
+
+
+def test_recordings_that_are_clips_have_the_interval_of_clips():
+    sections = draw(np.random.default_rng(8))
+    names = [[f"{clip:03}" for clip in range(len(labels))] for labels, *_ in sections]
+    found = leave_one_recording_out_figures(SINCE_2022, sections, names)
+    np.testing.assert_allclose(found, leave_one_out_figures(SINCE_2022, sections), rtol=0, atol=1e-14)
+
+
+def test_pieces_of_a_recording_do_not_narrow_the_interval():
+    """Six copies of every clip say nothing new; clip by clip, the interval is narrower by a factor of about √6."""
+    sections = draw(np.random.default_rng(8))
+    pieces = [tuple(np.repeat(column, 6) for column in clips) for clips in sections]
+    names = [np.repeat(np.arange(len(labels)), 6) for labels, *_ in sections]
+    whole = half_widths(leave_one_out_figures(SINCE_2022, sections))
+    by_recording = half_widths(leave_one_recording_out_figures(SINCE_2022, pieces, names))
+    np.testing.assert_allclose(by_recording, whole, rtol=0.05)
+    by_piece = half_widths(leave_one_out_figures(SINCE_2022, pieces))
+    np.testing.assert_allclose(by_piece * np.sqrt(6), whole, rtol=0.1)
+
+
+def test_a_class_with_one_recording_has_no_interval():
+    labels = np.repeat([0, 0, 1], 3)
+    clips = labels, np.repeat("source", 9), np.arange(9.0)
+    definition = replace(SINCE_2022, areas=tuple(area for area in SINCE_2022.areas if area.partial))
+    found = leave_one_recording_out_figures(definition, [clips], [np.repeat([0, 1, 2], 3)])
+    assert np.isnan(half_widths(found)).all()
+
+
+def test_a_table_s_intervals_are_those_of_files():
+    labels, domains, scores = draw(np.random.default_rng(8))[0]
+    names = np.where(labels == 1, "anomaly", "normal")
+    clips = pd.DataFrame({"label": names, "domain": domains, "anomaly_score": scores})
+    clips["file"] = [f"{number}.wav" for number in range(len(clips))]
+    whole, pieces = (figures_of([given], SINCE_2022).left_out for given in (clips, pd.concat([clips] * 6)))
+    assert whole.shape == pieces.shape == (len(clips), len(SINCE_2022.shown))
+    np.testing.assert_allclose(half_widths(pieces), half_widths(whole), rtol=0.05)

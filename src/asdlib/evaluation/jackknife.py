@@ -1,16 +1,19 @@
 """Jackknife intervals of the official metrics, without recomputing the metric for each clip left out.
 
 Let tp(f) be the number of anomalies found at f false alarms (linear within a group of tied scores). Leaving out one
-clip shifts a known part of this curve, so every leave-one-out area follows from the area of the full curve.
+clip shifts a known part of this curve, so every leave-one-out area follows from the area of the full curve. Where clips
+are pieces of recordings, recordings are left out, because their pieces are not independent of each other.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit  # the quantile that scipy.stats.t.ppf returns, whose import takes a second
 
+from asdlib.errors import AsdError
 from asdlib.evaluation.figures import SINCE_2022, Definition
 from asdlib.evaluation.metrics import EPSILON, MAX_FPR, checked, clips_of_area, section_areas
 
@@ -41,12 +44,28 @@ def leave_one_out_figures(definition: Definition, sections: Sequence[Clips]) -> 
 
     Shape (N, F): each area's mean over the sections, and the score. NaN where an area has no clips of one class left.
     """
+    return _figures(definition, sections, [_leave_one_out_areas(definition, *clips) for clips in sections])
+
+
+def leave_one_recording_out_figures(
+    definition: Definition, sections: Sequence[Clips], recordings: Sequence[ArrayLike]
+) -> Floats:
+    """Return the figures with each recording in turn left out, with all clips that are pieces of it; shape (N, F).
+
+    `recordings` has the names of a section's recordings by clip. The areas are computed anew for every recording.
+    """
+    pairs = zip(sections, recordings, strict=True)
+    return _figures(definition, sections, [_leave_one_recording_out_areas(definition, *pair) for pair in pairs])
+
+
+def _figures(definition: Definition, sections: Sequence[Clips], left_out: Sequence[Floats]) -> Floats:
+    """Return figures from the areas of each section without one of its parts, (N of the section, areas)."""
     there, back = (_inverse, np.reciprocal) if definition.score == "hmean" else (np.asarray, np.asarray)
     terms = there(np.array([section_areas(definition, *clips) for clips in sections]))  # of the mean: (sections, areas)
     replicates = []
-    for index, clips in enumerate(sections):
+    for index, areas in enumerate(left_out):
         others = np.delete(terms, index, axis=0).sum(axis=0)
-        means = (others + there(_leave_one_out_areas(definition, *clips))) / len(sections)
+        means = (others + there(areas)) / len(sections)
         replicates.append(back(np.column_stack([means, means.mean(axis=1)])))
     return np.concatenate(replicates)
 
@@ -117,6 +136,25 @@ def _leave_one_out_areas(definition: Definition, labels: ArrayLike, domains: Arr
         column[use] = (leave_one_out_pauc if area.partial else leave_one_out_auc)(labels[use], scores[use])
         columns.append(column)
     return np.stack(columns, axis=1)
+
+
+def _leave_one_recording_out_areas(definition: Definition, clips: Clips, recordings: ArrayLike) -> Floats:
+    """Return the areas of a section without each recording, (recordings, areas); NaN where a class has no clip left."""
+    labels, domains, scores = (np.asarray(values) for values in clips)
+    names = np.asarray(recordings)
+    found = []
+    for name in np.unique(names):
+        kept = names != name
+        found.append([_area_of(replace(definition, areas=(area,)), kept, labels, domains, scores)
+                      for area in definition.areas])  # fmt: skip
+    return np.array(found)
+
+
+def _area_of(single: Definition, kept: NDArray[np.bool_], labels: Floats, domains: Floats, scores: Floats) -> float:
+    try:
+        return section_areas(single, labels[kept], domains[kept], scores[kept])[0]
+    except AsdError:  # one class, or a domain, has no clip left
+        return math.nan
 
 
 def _inverse(values: Floats) -> Floats:

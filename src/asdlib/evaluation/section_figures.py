@@ -9,7 +9,7 @@ import pandas as pd
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import DECISION_FIGURES, MEAN_OF, Area, Definition
-from asdlib.evaluation.jackknife import half_widths, leave_one_out_figures
+from asdlib.evaluation.jackknife import half_widths, leave_one_out_figures, leave_one_recording_out_figures
 from asdlib.evaluation.metrics import areas_to_compute, mean_of, precision_recall_f1, section_areas
 from asdlib.evaluation.score_table import bounds
 
@@ -25,7 +25,7 @@ class Figures:
     """
 
     values: np.ndarray  # (F,)
-    left_out: np.ndarray  # (N, F): the values without each of the N clips
+    left_out: np.ndarray  # (N, F): the values without each of the N clips, or recordings that clips are pieces of
     areas: str
 
     def cells(self, definition: Definition) -> dict[str, float | str]:
@@ -50,30 +50,41 @@ def figures_of(sections: Sequence[pd.DataFrame], definition: Definition) -> Figu
     """Return the figures of the labelled clips of sections: each area's mean over the sections, and the score.
 
     If an area has no clips in a section, as the AUC of the target domain without such clips, it is NaN, and the score
-    is the mean of the others. Raises AsdError if a section has no labelled normal clip or no anomaly.
+    is the mean of the others. If clips are pieces of recordings (`file`), intervals are those of the recordings. Raises
+    AsdError if a section has no labelled normal clip or no anomaly.
     """
+    sections = [labelled(clips) for clips in sections]
     arrays = [
-        ((clips["label"] == "anomaly").astype(int), clips["domain"], clips["anomaly_score"])
-        for clips in map(labelled, sections)
+        ((clips["label"] == "anomaly").astype(int), clips["domain"], clips["anomaly_score"]) for clips in sections
     ]
+    files = [clips["file"] for clips in sections] if any(map(_in_pieces, sections)) else None
     for labels, *_ in arrays:
         if labels.nunique() < 2:
             raise AsdError("no test clips with both labels: add a ground_truth.csv, or set ground_truth: true")
     scored = areas_to_compute(definition, [(labels, domains) for labels, domains, _ in arrays])
-    columns = _columns(replace(definition, areas=scored), arrays)
+    columns = _columns(replace(definition, areas=scored), arrays, files)
     if definition.others:
-        others = _columns(replace(definition, areas=definition.others), arrays)
+        others = _columns(replace(definition, areas=definition.others), arrays, files)
         columns |= {name: others[name] for name in others if name not in columns}
-    missing = math.nan, np.full(sum(len(labels) for labels, *_ in arrays), math.nan)
+    missing = math.nan, np.full(sum(clips.nunique() for clips in files) if files else sum(map(len, sections)), math.nan)
     values, left_out = zip(*(columns.get(name, missing) for name in definition.shown), strict=True)
     return Figures(np.array(values), np.stack(left_out, axis=1), _names(scored))
 
 
-def _columns(definition: Definition, arrays: list[tuple]) -> dict[str, tuple[float, np.ndarray]]:
-    """Return {column: the figure, and its values without each clip} of a definition, in percent."""
+def _in_pieces(clips: pd.DataFrame) -> bool:
+    return "file" in clips and clips["file"].duplicated().any()
+
+
+def _columns(
+    definition: Definition, arrays: list[tuple], files: list[pd.Series] | None
+) -> dict[str, tuple[float, np.ndarray]]:
+    """Return {column: the figure, and its values without each clip, or each file} of a definition, in percent."""
     areas = np.array([section_areas(definition, *clips) for clips in arrays])
     values = [*(mean_of(definition, column) for column in areas.T), mean_of(definition, areas)]
-    left_out = leave_one_out_figures(definition, arrays)
+    if files is None:
+        left_out = leave_one_out_figures(definition, arrays)
+    else:
+        left_out = leave_one_recording_out_figures(definition, arrays, files)
     return {
         name: (100 * value, 100 * column)
         for name, value, column in zip(definition.figures, values, left_out.T, strict=True)
