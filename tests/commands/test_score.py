@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,16 @@ from asdlib.cli import main
 from asdlib.commands import clip_pipeline, new_clips
 from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.new_clips import Scorer, Scores
+from asdlib.commands.scoring_target import ScoringTarget
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, write_audio
 from asdlib.data.clip_format import ClipFormat
+from asdlib.errors import AsdError
 from asdlib.scoring.fitted_variant import FittedVariant
 from asdlib.scoring.fusion import Fusion
 from asdlib.workflow import settings
+from asdlib.workflow.config import read_config
+from asdlib.workflow.graph import Graph
 
 OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan")
 HUM = 0.1 * np.sin(np.arange(RATE) / 10)
@@ -165,11 +169,79 @@ def test_a_killed_command_leaves_nothing(ran: Path, tmp_path: Path, monkeypatch,
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_clips_of_another_length_than_the_run_s_are_refused(ran: Path, capsys) -> None:
-    longer = ClipFormat(RATE, 2.0, resample=False, downmix=False, allow_silent=False)
+OTHER = {
+    "seconds": ({"seconds": 2.0}, {}, "{seconds: 1.0}", "{seconds: 2.0}"),
+    "channel": ({"channel": 0}, {"channel": 1}, "{channel: 1}", "{channel: 0}"),
+    "a channel instead of the mean": (
+        {"downmix": True},
+        {"channel": 1},
+        "{channel: 1, downmix: false}",
+        "{channel: null, downmix: true}",
+    ),
+    "the mean instead of a channel": (
+        {"channel": "near"},
+        {"downmix": True},
+        "{channel: null, downmix: true}",
+        "{channel: near, downmix: false}",
+    ),
+    "no channel": ({"channel": 1}, {}, "{channel: null}", "{channel: 1}"),
+    "no mean": ({"downmix": True}, {}, "{downmix: false}", "{downmix: true}"),
+    "cut": ({"longer": "split"}, {"longer": "cut"}, "{longer: cut}", "{longer: split}"),
+    "split": ({"longer": "cut"}, {"longer": "split"}, "{longer: split}", "{longer: cut}"),
+}
+FORM = ClipFormat(RATE, 1.0, resample=False, downmix=False, allow_silent=False)
+
+
+def prepared(**changed: object) -> Path:
+    """Write the clips of a run with another clip format; return their table."""
+    form = replace(FORM, **changed)
     table = Path("results/audio/raw/recordings/fan.parquet")
-    write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, asdict(longer), longer)
-    assert f"prepare.seconds: is 1.0, but {table} was made with 2.0" in refused(capsys, *OPTIONS, "my.wav")
+    write_audio([Clip(Path("my.wav"), "fan/test/my.wav", "00", "test", None, None)], table, asdict(form), form)
+    return table
+
+
+@pytest.mark.parametrize(("made", "given", "now", "then"), OTHER.values(), ids=OTHER)
+def test_another_clip_format_than_the_run_s_is_refused(
+    ran: Path, capsys, made: dict, given: dict, now: str, then: str
+) -> None:
+    table = prepared(**made)
+    told = refused(capsys, *OPTIONS, "my.wav", "--config", f"prepare={json.dumps(given)}")
+    remedy = "set what the run had, or run again with this"
+    assert told == f"config: prepare: is {now}, but {table} was made with {then}: {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("made", "given"),
+    [
+        ({}, {"resample": True, "allow_silent": True}),
+        ({"channel": "near"}, {"channel": 0}),
+        ({"channel": 1, "downmix": True}, {"channel": "far"}),
+    ],
+)
+def test_settings_that_change_no_clip_may_differ(ran: Path, caplog, made: dict, given: dict) -> None:
+    prepared(**made)
+    graph = Graph(read_config([Path("settings.yaml")], [f"prepare={json.dumps(given)}"]), Path())
+    Scorer(graph, ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00"))
+    assert caplog.messages == []
+
+
+def test_the_channel_of_the_dataset_is_compared(ran: Path) -> None:
+    """A dataset with two microphones names one, which the config's null means there."""
+    prepared(channel="near")
+    graph = Graph(read_config([Path("settings.yaml")], []), Path())
+    target = ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00")
+    with pytest.raises(AsdError, match=r"is \{channel: null\}"):
+        Scorer(graph, target)
+    graph.all_datasets["recordings"] = replace(graph.all_datasets["recordings"], channel="near")
+    Scorer(graph, target)
+
+
+def test_without_the_run_s_clips_a_warning_says_what_is_not_checked(ran: Path, caplog) -> None:
+    graph = Graph(read_config([Path("settings.yaml")], ["prepare={longer: split}"]), Path())
+    Scorer(graph, ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00"))
+    (told,) = caplog.messages
+    missing = "results/audio/raw/recordings/fan.parquet: is missing: cannot check that prepare has the run's settings"
+    assert told == f"{missing} (sample_rate, seconds, channel, downmix, longer)"
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------

@@ -4,9 +4,10 @@ The recordings go through the steps of the workflow in one process and a tempora
 nothing in `results` changes.
 """
 
+import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.data.channels import channel_number
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, read_clip
 from asdlib.data.clip_format import ClipFormat
@@ -27,12 +29,14 @@ from asdlib.training.short_clips import least_frames
 from asdlib.workflow import inputs, paths, settings
 from asdlib.workflow.ancestry import reads_far
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.recipe import Recipe
+from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.typed_settings import typed
 from asdlib.workflow.words import FAR, RAW
 
 _log = logging.getLogger(__name__)
-FORMAT = ("sample_rate", "seconds")  # the settings of `prepare` that new clips must share with the training clips
+# The settings of `prepare` that new clips must share with the training clips. `resample` and `allow_silent` only decide
+# which recordings are refused.
+FORMAT = ("sample_rate", "seconds", "channel", "downmix", "longer")
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,31 @@ def _refuse_other_format(graph: Graph, target: ScoringTarget) -> None:
     """Compare the clip format, which is not part of any key, with that of the run's clips if they still exist."""
     path = Path(paths.audio(RAW, target.dataset, target.machine))
     if not path.exists():
-        _log.warning("%s: is missing: cannot check that its clips were as long as these", path)
+        names = ", ".join(FORMAT)
+        _log.warning("%s: is missing: cannot check that prepare has the run's settings (%s)", path, names)
         return
-    made = ClipTable(path).recipe
-    for name in FORMAT:
-        wanted = graph.config["prepare"][name]
-        if made[name] != wanted:
-            raise AsdError(f"config: prepare.{name}: is {wanted}, but {path} was made with {made[name]}: run again")
+    made = _format(ClipTable(path).recipe)
+    wanted = _format(settings.clip_format(graph.config["prepare"], graph.all_datasets[target.dataset]))
+    if names := _differing(made, wanted):
+        now, then = _shown(wanted, names), _shown(made, names)
+        remedy = "set what the run had, or run again with this"
+        raise AsdError(f"config: prepare: is {now}, but {path} was made with {then}: {remedy}")
+
+
+def _format(chosen: Settings) -> ClipFormat:
+    """Return the clip format in the recipe of a table, which has more, or in the config."""
+    return ClipFormat(**{one.name: chosen[one.name] for one in fields(ClipFormat) if one.name in chosen})
+
+
+def _differing(one: ClipFormat, other: ClipFormat) -> list[str]:
+    """Return the settings of FORMAT by which the same recording becomes other clips."""
+    channels = [channel_number(chosen.channel) for chosen in (one, other)]
+    same = {"channel"} if channels[0] == channels[1] else set()  # such as near and 0
+    same |= {"downmix"} if same and channels[0] is not None else set()  # a chosen channel is used whatever it says
+    return [name for name in FORMAT if name not in same and getattr(one, name) != getattr(other, name)]
+
+
+def _shown(chosen: ClipFormat, names: Sequence[str]) -> str:
+    """Return settings as they are written in a config."""
+    values = [f"{name}: {json.dumps(getattr(chosen, name))}" for name in names]
+    return f"{{{', '.join(values)}}}".replace('"', "")
