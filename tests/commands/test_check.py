@@ -68,6 +68,23 @@ def test_a_table_without_a_file(recordings: Path, capsys: pytest.CaptureFixture)
     assert line in capsys.readouterr().out.splitlines()
 
 
+def test_a_misnamed_column_of_labels_is_a_warning(recordings: Path, capsys: pytest.CaptureFixture) -> None:
+    """It is said once, whatever the number of machines."""
+    table = recordings / "clips.csv"
+    rows = [
+        f"{sound.relative_to(recordings)};{machine};{('OK', 'NOK')[number % 2]};{1200 + number}"
+        for machine in ("fan", "pump")
+        for number, sound in enumerate(sorted((recordings / machine).rglob("*.wav")))
+    ]
+    table.write_text("\n".join(["file;machine;Zustand;Drehzahl", *rows]))
+    assert main(["check", str(table), *SETTINGS]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{table}: attributes: Zustand (NOK, OK), Drehzahl (1200, 1201, 1202, …)" in lines
+    (warning,) = [line for line in lines if line.startswith("warning: ")]
+    assert warning.startswith(f"warning: {table}: column Zustand (NOK, OK) is taken as an attribute, but looks like a ")
+    assert lines[-1].startswith("0 errors, 1 warning, ")
+
+
 def test_a_folder_that_is_not_understood(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.chdir(ROOT)
     write_wav(tmp_path / "recs/fan/Training/a.wav", np.ones(2))

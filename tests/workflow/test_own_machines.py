@@ -10,7 +10,9 @@ from helpers.toy_recordings import PREPARE, make_machine, sound, write_wav
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.steps.prepare import PrepareSettings, prepare
+from asdlib.workflow.config import read_config
 from asdlib.workflow.datasets import Dataset, select
+from asdlib.workflow.graph import Graph
 from asdlib.workflow.typed_settings import typed
 
 
@@ -119,3 +121,13 @@ def test_prepare_makes_the_clips_that_were_counted(table, tmp_path, form):
         assert set(clips.column("domain").to_pylist()) == {"source"}
     if form == "table":
         assert clips.column("attributes").to_pylist()[0] == [("speed", "0")]
+
+
+def test_a_column_like_a_label_is_doubted_at_the_start_of_a_run(tmp_path, capsys):
+    write(tmp_path, *(f"{number}.wav" for number in range(4)))
+    rows = [f"{number}.wav,{machine},{('OK', 'NOK')[number % 2]}" for number, machine in enumerate("aabb")]
+    (tmp_path / "clips.csv").write_text("\n".join(["file,machine,Zustand", *rows]))
+    Graph(read_config([], [f"data={tmp_path}/clips.csv"]), Path()).say_how_data_is_understood()
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path}/clips.csv: attributes: Zustand (NOK, OK)" in lines
+    assert len([line for line in lines if line.startswith(f"Warning: {tmp_path}/clips.csv: column Zustand ")]) == 1

@@ -23,6 +23,7 @@ from asdlib.errors import AsdError
 from asdlib.planning.requirements import Present
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.own_machines import doubts_about
 from asdlib.workflow.settings import clip_format
 from asdlib.workflow.typed_settings import typed
 
@@ -52,6 +53,7 @@ def check_recordings(graph: Graph, everything: bool = False) -> Checked:
             checked.problems.append(Problem(NOTE, f"{dataset.name}: {what}: {remedy}"))
         for machine in (one for one in dataset.machines if one not in missing):
             _check_machine(checked, dataset, machine, wanted, everything)
+        checked.problems += [Problem(WARNING, line) for line in doubts_about(dataset.own)]
         _check_pool(checked, dataset, wanted, everything)
         checked.problems += _strays(checked, dataset)
     checked.problems += copies([one for sounds in checked.sounds.values() for one in sounds])

@@ -18,11 +18,12 @@ from asdlib.workflow.words import ALL, NAME
 
 @dataclass(frozen=True)
 class OwnMachine:
-    """The recordings of a machine; `place` is the machine's folder, or the table."""
+    """The recordings of a machine; `place` is the machine's folder, or the table, and `doubts` are about the table."""
 
     layout: str
     place: Path
     clips: tuple[Clip, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -44,6 +45,11 @@ class OwnMachine:
         return digest.hexdigest()[:16]
 
 
+def doubts_about(machines: dict[str, OwnMachine]) -> list[str]:
+    """Return lines about what may be a mistake in the tables of machines, each once."""
+    return list(dict.fromkeys(line for one in machines.values() for line in one.doubts))
+
+
 Machines = dict[str, OwnMachine | None]  # None: in the layout of the challenge
 
 
@@ -51,10 +57,11 @@ def in_table(path: Path, where: str, test_share: float) -> tuple[Machines, list[
     """Return the machines of a table, and phrases that say how it was understood."""
     found = read_table(path)
     said, machines = [f"{path}: {phrase}" for phrase in found.understood], {}
+    doubts = tuple(f"{path}: {phrase}" for phrase in found.doubts)
     for machine in found.machines:
         _refuse_unusable(machine, path, where)
         clips, more = clips_of(found.of(machine), path, test_share)
-        machines[machine] = OwnMachine(TABLE, path, tuple(clips))
+        machines[machine] = OwnMachine(TABLE, path, tuple(clips), doubts)
         said += [f"{path}: {phrase}" for phrase in more]
     return machines, [*said, *_summary(machines)]
 

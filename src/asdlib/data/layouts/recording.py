@@ -26,10 +26,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class Found:
-    """The recordings of a dataset and, as phrases to print, how they were understood."""
+    """The recordings of a dataset and, as phrases to print, how they were understood, and what may be a mistake."""
 
     recordings: list[Recording]
     understood: list[str]
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def machines(self) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Recording
+from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
 from asdlib.data.listing import refuse_special, refuse_unreadable_format
 from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
@@ -33,7 +34,6 @@ WORDS = {
     "domain": ("source", "target"),
     "kind": ("machine", "noise"),
 }
-_SHOWN = 3
 Row = dict[str, str]
 
 
@@ -61,7 +61,9 @@ def read_table(path: Path) -> Found:
     if "label" in missing and "split" in missing:
         missing.remove("split")
     said = [f"no column {name}: {_default(name, header).format(stem=path.stem)}" for name in missing]
-    return Found(recordings, [f"{len(recordings)} rows", *said])
+    attributes = columns_of([name for name in header if name not in COLUMNS], (one.attributes for one in recordings))
+    doubts = [] if "label" in header else like_labels(attributes)
+    return Found(recordings, [f"{len(recordings)} rows", *said, *attributes_line(attributes)], doubts)
 
 
 def _default(name: str, header: list[str]) -> str:
