@@ -98,6 +98,25 @@ def test_other_means_and_notes_are_marked(tmp_path: Path, capsys: pytest.Capture
     assert note == "toy a, here/pump section 00 (and 1 more): not scored: too few clips"
 
 
+def test_without_a_file_all_tables_of_the_folder_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/models").mkdir(parents=True)
+    assert main(["table"]) == 2
+    out, err = capsys.readouterr()
+    remedy = "name a file, or run a system first, such as `snakemake results/baseline/scores.csv --cores 2`"
+    assert (out, err) == ("", f"asdlib: error: results/*/scores.csv: there is none in {tmp_path}: {remedy}\n")
+    for system in ("b", "a"):
+        known = {"system": system, "variant": "1", "dataset": "here", "machine": "fan", "metric": "2022"}
+        (tmp_path / "results" / system).mkdir()
+        pd.DataFrame([known]).reindex(columns=SCORE_COLUMNS).to_csv(f"results/{system}/scores.csv", index=False)
+    assert main(["table"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["a", "b"]
+    assert main(["table", "results/b/scores.csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "b"
+
+
 def test_another_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "clips.csv"
     path.write_text("system,clip\n")

@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.commands.text_table import text_table
-from asdlib.errors import printable
+from asdlib.errors import AsdError, printable
 from asdlib.evaluation.figures import DEFINITIONS, TITLES
+from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
 
 RATES = ("false_alarms", "recall")  # of the decisions
+MADE = paths.scores("*")  # those of all systems
 HELP = "print scores.csv files, our figures next to the reported ones"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("files", type=Path, nargs="+", metavar="scores.csv")
+    parser.add_argument(
+        "files", type=Path, nargs="*", metavar="scores.csv", help=f"the tables of systems (default: {MADE})"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
 
     from asdlib.evaluation.score_table import KEYS, METRIC, NOTE, is_partial, read_score_table
 
-    rows = pd.concat(map(read_score_table, args.files))
+    rows = pd.concat(map(read_score_table, args.files or _made()))
     keys = [*KEYS, "seed"]
     used = {figure for name in rows[METRIC].unique() for figure in DEFINITIONS[name].figures}
     shown = {figure: title for figure, title in TITLES.items() if figure in used}
@@ -42,6 +46,15 @@ def run(args: argparse.Namespace) -> None:
         print("* is the mean of other figures than the official ones, because domains are missing (column mean_of).")
     for note in _notes([row for row in records if row[NOTE] and row["section"] not in ("", ALL)]):
         print(note)
+
+
+def _made() -> list[Path]:
+    """Return the tables of all systems in the working directory. Raises AsdError if there is none."""
+    found = sorted(Path().glob(MADE))
+    if not found:
+        remedy = f"name a file, or run a system first, such as `snakemake {paths.scores('baseline')} --cores 2`"
+        raise AsdError(f"{MADE}: there is none in {Path.cwd()}: {remedy}")
+    return found
 
 
 def _notes(rows: list[dict[str, Any]]) -> list[str]:
