@@ -35,8 +35,8 @@ from asdlib.workflow.words import FAR, RAW
 
 _log = logging.getLogger(__name__)
 # The settings of `prepare` that new clips must share with the training clips. `resample` and `allow_silent` only decide
-# which recordings are refused.
-FORMAT = ("sample_rate", "seconds", "channel", "downmix", "longer")
+# which recordings are refused, and `longer` how many clips a recording becomes.
+FORMAT = ("sample_rate", "seconds", "channel", "downmix")
 
 
 @dataclass(frozen=True)
@@ -177,12 +177,14 @@ def _format(chosen: Settings) -> ClipFormat:
     return ClipFormat(**{one.name: chosen[one.name] for one in fields(ClipFormat) if one.name in chosen})
 
 
-def _differing(one: ClipFormat, other: ClipFormat) -> list[str]:
-    """Return the settings of FORMAT by which the same recording becomes other clips."""
-    channels = [channel_number(chosen.channel) for chosen in (one, other)]
+def _differing(made: ClipFormat, wanted: ClipFormat) -> list[str]:
+    """Return the settings of FORMAT by which a recording like the run's becomes another clip."""
+    channels = [channel_number(chosen.channel) for chosen in (made, wanted)]
     same = {"channel"} if channels[0] == channels[1] else set()  # such as near and 0
     same |= {"downmix"} if same and channels[0] is not None else set()  # a chosen channel is used whatever it says
-    return [name for name in FORMAT if name not in same and getattr(one, name) != getattr(other, name)]
+    if channels[0] is None and not made.downmix:  # the run's are mono: how others become so is the user's choice
+        same = {"channel", "downmix"}
+    return [name for name in FORMAT if name not in same and getattr(made, name) != getattr(wanted, name)]
 
 
 def _shown(chosen: ClipFormat, names: Sequence[str]) -> str:
