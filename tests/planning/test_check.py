@@ -323,6 +323,64 @@ def test_a_folder_that_another_layout_ignores(tmp_path: Path) -> None:
                                "<machine>/id_<NN>/{normal,abnormal}")  # fmt: skip
 
 
+LAID_OUT = {
+    "flat": (["fan/normal/0.wav", "fan/normal/1.wav", "fan/later/2.wav"], "move anomalies into a folder abnormal, or "),
+    "mvtec": (["fan/train/0.wav", "fan/test/1.wav"], "move clips into test/good and test/abnormal, or use a table of "),
+    "mimii": (["fan/id_00/normal/0.wav", "fan/id_00/normal/1.wav"], "move clips into id_<NN>/normal and id_<NN>/abn"),
+}
+TRUTH = "file_name,label,domain,attributes\n0.wav,normal,,\n"
+
+
+def lines_about(data: Path, what: str) -> list[Problem]:
+    return [one for one in check(data).problems if what in one.line]
+
+
+@pytest.mark.parametrize("place", ["", "first"])
+@pytest.mark.parametrize("layout", LAID_OUT)
+def test_labels_in_a_file_that_the_layout_does_not_read(tmp_path: Path, layout: str, place: str) -> None:
+    names, remedy = LAID_OUT[layout]
+    for seed, name in enumerate(names):
+        write_wav(tmp_path / "recs" / name, noise(seed=seed))
+    assert lines_about(tmp_path / "recs", "not read") == []
+    path = (tmp_path / "recs/fan" if not place else (tmp_path / "recs" / names[0]).parent) / "ground_truth.csv"
+    path.write_text(TRUTH)
+    (found,) = lines_about(tmp_path / "recs", "not read")
+    assert found.level == WARNING
+    assert found.line.startswith(f"{path}: is not read in this layout ({layout}): {remedy}")
+    unlabelled = lines_about(tmp_path / "recs", "have no label")
+    assert [remedy in one.line for one in unlabelled] == [True] * (layout != "mimii")
+    assert not [one for one in unlabelled if "ground_truth" in one.line]
+
+
+def test_labels_in_a_file_beside_a_table(tmp_path: Path) -> None:
+    path = table(tmp_path, "fan/a.wav,train,normal", "fan/b.wav,test,")
+    (tmp_path / "fan/ground_truth.csv").write_text(TRUTH)
+    remedy = "add labels in the column label of the table"
+    line = f"{tmp_path}/fan/ground_truth.csv: is not read beside a table: {remedy}"
+    assert lines_about(path, "not read") == [Problem(WARNING, line)]
+    (found,) = lines_about(path, "have no label")
+    assert found.line.endswith(f": {remedy}")
+    whole = path.rename(tmp_path / "ground_truth.csv")  # the table itself may have this name
+    assert lines_about(whole, f"{whole}: is not read") == []
+
+
+def test_machines_whose_names_differ_only_in_capitals(clean: Path) -> None:
+    shutil.move(clean / "pump", clean / "Fan")
+    (clean / "Fan/attributes_00.csv").unlink(missing_ok=True)
+    line = "recs: machines Fan, fan: differ only in capitals and are 2 machines: use one name if they are one, otherwis"
+    (found,) = [one for one in check(clean).problems if one.line.startswith(line)]
+    assert found.level == WARNING
+
+
+def test_labels_in_a_file_beside_the_folders_of_machines(clean: Path) -> None:
+    (clean / "ground_truth.csv").write_text(TRUTH)
+    (found,) = check(clean).problems
+    assert found.line.startswith(f"{clean}/ground_truth.csv: is not read beside the folders of machines: move it into")
+    with_some_rows(clean)
+    (clean / "ground_truth.csv").unlink()
+    assert lines_about(clean, "not read") == []
+
+
 def test_folders_that_nobody_can_understand(tmp_path: Path) -> None:
     write_wav(tmp_path / "recs/fan/Training/a.wav", noise())
     (found,) = strays_in(str(tmp_path / "recs"))

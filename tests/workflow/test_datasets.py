@@ -124,7 +124,7 @@ REFUSED = {
     "noise, too long": ("own", {"folder": "HERE/mine", "noise_pool": "x" * 300}, "datasets.own.noise_pool: x+ is"),
     "a file": ("HERE/mine/a/train/a.wav", None, "data: 'HERE/.*wav' is neither a folder nor"),
     "no machine": ("HERE/empty", None, "data: HERE/empty contains no machine: expected <machine>/train/"),
-    "a space": ("HERE/my data", None, "data: HERE/my data: a dataset is named after its folder: use up to 100"),
+    "a space": ("HERE/my data", None, "data: HERE/my data: a dataset is named after its folder: use .* my_data$"),
     "machine with a space": ("HERE/odd", None, "data: HERE/odd/my fan: not a usable machine name: use up to 100"),
     "machine called all": ("HERE/joint", None, "data: HERE/joint/all: not a usable machine name"),
     "name of a declared one": ("HERE/plain", None, "data: HERE/plain: plain is a declared dataset: rename the folder"),

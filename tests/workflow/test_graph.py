@@ -562,3 +562,14 @@ def test_a_file_of_weights_is_that_of_its_block(root: Path) -> None:
         AsdError, match=r"^resources/downloads/checkpoints/beats_iter3/model\.safetensors: is not the file of beats"
     ):
         settings.checkpoint(real, "beats_iter3", "model.safetensors")
+
+
+def test_a_run_says_which_table_of_labels_is_not_read(root: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("a", "b"):
+        (root / "flat/drill/normal").mkdir(parents=True, exist_ok=True)
+        (root / f"flat/drill/normal/{name}.wav").touch()
+    (root / "flat/drill/ground_truth.csv").touch()
+    graph(root, data="flat").say_how_data_is_understood()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "ground_truth" in line] == [lines[-1]]
+    assert lines[-1].startswith("Warning: flat/drill/ground_truth.csv: is not read in this layout (flat): ")

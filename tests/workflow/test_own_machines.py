@@ -55,12 +55,19 @@ def test_a_folder_that_is_a_machine_itself(tmp_path):
     assert one(write(tmp_path / "drill", "train/a.wav", "test/b.wav")).machines == {"drill": ("00",)}
 
 
+def test_all_unusable_names_of_folders_are_named_at_once(tmp_path):
+    write(tmp_path / "plant", "Lüfter 1/train/a.wav", "my fan/train/a.wav", "pump/train/a.wav", "pump/test/b.wav")
+    with pytest.raises(AsdError, match=r"Luefter_1 for Lüfter 1, my_fan for my fan$"):
+        one(tmp_path / "plant")
+
+
 def test_layouts_may_stand_side_by_side(tmp_path):
     make_machine(tmp_path / "mixed" / "fan", train=1, target=1, test=1, seconds=0.1)
     write(tmp_path / "mixed", "pump/train/good/a.wav", "pump/test/good/b.wav", "pump/test/squeaky/c.wav")
     chosen = one(tmp_path / "mixed")
     assert {machine: chosen.layout(machine) for machine in chosen.machines} == {"fan": "challenge", "pump": "mvtec"}
     assert None not in {chosen.fingerprint("fan"), chosen.fingerprint("pump")}
+    assert "pump/test: good 1 normal, squeaky 1 anomaly" in chosen.understood
 
 
 def test_the_challenge_s_layout_says_nothing(tmp_path):
@@ -93,7 +100,12 @@ def test_a_table(table):
     with pytest.raises(AsdError, match=r"datasets\.own\.folder: .*plant\.csv: has no machine valve: use one of: fan,"):
         one("own", own={"folder": str(table), "machines": ["valve"]})
     table.write_text(table.read_text().replace(",fan,", ",a fan,"))
-    with pytest.raises(AsdError, match="a fan: not a usable machine name"):
+    with pytest.raises(AsdError, match=r"a fan: not a usable machine name: use .*, for example a_fan"):
+        one(table)
+    table.write_text(table.read_text().replace(",pump,", ",Prüfstand,"))
+    allowed = r"use up to 100 letters a to z without accents, digits and \._\+-, no spaces \(not 'all'\)"
+    said = rf"plant\.csv: 2 machines have names that cannot be used: {allowed}, for example"
+    with pytest.raises(AsdError, match=f"{said} Pruefstand for Prüfstand, a_fan for a fan$"):
         one(table)
 
 

@@ -23,7 +23,7 @@ from asdlib.errors import AsdError
 from asdlib.planning.requirements import Present
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
-from asdlib.workflow.own_machines import doubts_about
+from asdlib.workflow.own_machines import doubts_about, unread_tables
 from asdlib.workflow.settings import clip_format
 from asdlib.workflow.typed_settings import typed
 
@@ -55,7 +55,9 @@ def check_recordings(graph: Graph, everything: bool = False) -> Checked:
             _check_machine(checked, dataset, machine, wanted, everything)
         checked.problems += [Problem(WARNING, line) for line in doubts_about(dataset.own)]
         _check_pool(checked, dataset, wanted, everything)
+        checked.problems += _alike(dataset)
         checked.problems += _strays(checked, dataset)
+        checked.problems += [Problem(WARNING, line) for line in unread_tables(dataset.folder, dataset.own)]
     checked.problems += copies([one for sounds in checked.sounds.values() for one in sounds])
     return checked
 
@@ -82,7 +84,7 @@ def _check_machine(checked: Checked, dataset: Dataset, machine: str, wanted: Cli
     checked.sounds[dataset.name, machine] = sounds
     checked.groups += groups(machine, sounds, wanted)
     checked.problems += [*refused, *said, *unreadable, *preparation(machine, sounds, wanted), *levels(sounds, wanted)]
-    checked.problems += [] if refused else labels(machine, sounds)  # tables of labels may not have been read
+    checked.problems += [] if refused else labels(machine, sounds, dataset.layout(machine))  # else: not all are read
 
 
 def _clips(dataset: Dataset, machine: str, place: Path) -> tuple[list[Clip], list[Problem]]:
@@ -116,6 +118,17 @@ def _check_pool(checked: Checked, dataset: Dataset, wanted: ClipFormat, everythi
     sounds, unreadable = measure(found, wanted, everything)
     checked.pools[dataset.name] = len(sounds)
     checked.problems += [*unreadable, *forms("noise_pool", sounds, wanted), *levels(sounds, wanted)]
+
+
+def _alike(dataset: Dataset) -> Iterator[Problem]:
+    """Yield a line for machines whose names differ only in upper and lower case."""
+    names: dict[str, list[str]] = {}
+    for machine in dataset.machines:
+        names.setdefault(machine.casefold(), []).append(machine)
+    for alike in names.values():
+        if len(alike) > 1:
+            what = f"machines {', '.join(alike)}: differ only in capitals and are {len(alike)} machines"
+            yield Problem(WARNING, f"{dataset.name}: {what}: use one name if they are one, otherwise clearer ones")
 
 
 def _strays(checked: Checked, dataset: Dataset) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from asdlib.data.listing import (
 )
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
+from asdlib.workflow.names import RULE, examples
 from asdlib.workflow.own_machines import OwnMachine, in_folder, in_table
 from asdlib.workflow.section import Section
 from asdlib.workflow.words import CORPUS, NAME, SCORED
@@ -187,8 +188,7 @@ def _from_path(entry: str, config: dict[str, Any]) -> Dataset:
     whole = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow a link and return the name of its target)
     name, what = (whole.stem, "file") if table else (whole.name, "folder")
     if not re.fullmatch(NAME, name):
-        allowed = "up to 100 letters, digits and ._+-"
-        raise AsdError(f"config: data: {entry}: a dataset is named after its {what}: use {allowed}")
+        raise AsdError(f"config: data: {entry}: a dataset is named after its {what}: use {RULE}{examples([name])}")
     if name in (CORPUS, SCORED):
         raise AsdError(f"config: data: {entry}: {name} is a reserved name: rename the {what}")
     if name in config["datasets"]:

@@ -12,7 +12,7 @@ from typing import Any
 from asdlib.errors import AsdError, printable
 from asdlib.workflow import datasets, recipe_check, yaml_files
 from asdlib.workflow.datasets import Dataset
-from asdlib.workflow.own_machines import doubts_about
+from asdlib.workflow.own_machines import warnings_of
 from asdlib.workflow.recipe import Recipe, canonical
 from asdlib.workflow.recipes import Recipes
 from asdlib.workflow.section import Section
@@ -140,7 +140,7 @@ class Graph:
     def say_how_data_is_understood(self) -> None:
         """Print how tables and layouts of the user's own are understood, so that nothing is assumed in silence."""
         for dataset in self.datasets.values():
-            for phrase in (*dataset.understood, *(f"Warning: {line}" for line in doubts_about(dataset.own))):
+            for phrase in (*dataset.understood, *warnings_of(dataset.folder, dataset.own)):
                 print(printable(phrase), file=sys.stderr)
 
     def _refuse_unknown_systems(self) -> None:

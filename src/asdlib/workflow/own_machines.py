@@ -1,7 +1,6 @@
 """Machines in a table of clips or in a layout of folders that is not the challenge's."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,11 +8,13 @@ from pathlib import Path
 
 from asdlib.data.clip import Clip
 from asdlib.data.layouts.folders import CHALLENGE, FLAT, FORMS, MVTEC, is_flat_folder, layout_of, read_folder
+from asdlib.data.layouts.labels import unread_truth
 from asdlib.data.layouts.machine_clips import TABLE, clips_of
+from asdlib.data.layouts.meanings import meanings
 from asdlib.data.layouts.table import read_table
 from asdlib.data.listing import entries, is_folder
 from asdlib.errors import AsdError
-from asdlib.workflow.words import ALL, NAME
+from asdlib.workflow.names import RULE, examples, unusable_machines
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def doubts_about(machines: dict[str, OwnMachine]) -> list[str]:
     return list(dict.fromkeys(line for one in machines.values() for line in one.doubts))
 
 
+def warnings_of(folder: Path | None, machines: "Machines") -> list[str]:
+    """Return what a run prints about possible mistakes in a dataset's folder or tables."""
+    return [f"Warning: {line}" for line in (*doubts_about(machines), *unread_tables(folder, machines))]
+
+
 Machines = dict[str, OwnMachine | None]  # None: in the layout of the challenge
 
 
@@ -58,8 +64,8 @@ def in_table(path: Path, where: str, test_share: float) -> tuple[Machines, list[
     found = read_table(path)
     said, machines = [f"{path}: {phrase}" for phrase in found.understood], {}
     doubts = tuple(f"{path}: {phrase}" for phrase in found.doubts)
+    _refuse_unusable(found.machines, path, where)
     for machine in found.machines:
-        _refuse_unusable(machine, path, where)
         clips, more = clips_of(found.of(machine), path, test_share)
         machines[machine] = OwnMachine(TABLE, path, tuple(clips), doubts)
         said += [f"{path}: {phrase}" for phrase in more]
@@ -79,17 +85,26 @@ def in_folder(
     layouts = {machine: layout for machine, place in places.items() if (layout := layout_of(place))}
     if not layouts and (own := _of_one_machine(folder)):
         places, layouts = {name: folder}, {name: own}
+    _refuse_unusable(layouts, folder, where)
     said, machines = [], {}
     for machine, layout in layouts.items():
-        _refuse_unusable(machine, folder, where)
         machines[machine] = None
         if layout != CHALLENGE:
-            clips, more = clips_of(list(read_folder(places[machine], machine, layout)), places[machine], test_share)
+            recordings = list(read_folder(places[machine], machine, layout))
+            clips, more = clips_of(recordings, places[machine], test_share)
             machines[machine] = OwnMachine(layout, places[machine], tuple(clips))
-            said += [f"{folder}: {phrase}" for phrase in more]
+            said += [*meanings(recordings, machine, layout), *(f"{folder}: {phrase}" for phrase in more)]
     used = sorted({one.layout for one in machines.values() if one})
     known = [f"{folder}: layout {layout} ({FORMS[layout]}); every clip is of the source domain" for layout in used]
     return machines, [*known, *said, *_summary(machines)]
+
+
+def unread_tables(folder: Path | None, own: dict[str, OwnMachine]) -> list[str]:
+    """Return lines about tables of labels in a user's folder, or beside a table, that nothing reads."""
+    if folder is None:
+        return []
+    machines = [(one.layout, one.place, [clip.path for clip in one.clips]) for one in own.values()]
+    return list(unread_truth(folder, machines))
 
 
 def _of_one_machine(folder: Path) -> str | None:
@@ -100,10 +115,13 @@ def _of_one_machine(folder: Path) -> str | None:
     return layout if layout in (FLAT, MVTEC) else None
 
 
-def _refuse_unusable(machine: str, path: Path, where: str) -> None:
-    if not re.fullmatch(NAME, machine) or machine == ALL:
-        allowed = "up to 100 letters, digits and ._+- (not 'all')"
-        raise AsdError(f"{where}: {path / machine}: not a usable machine name: use {allowed}")
+def _refuse_unusable(machines: Collection[str], path: Path, where: str) -> None:
+    bad = unusable_machines(list(machines))
+    if bad:
+        which, what = path, f"{len(bad)} machines have names that cannot be used"
+        if len(bad) == 1:
+            which, what = path / bad[0], "not a usable machine name"
+        raise AsdError(f"{where}: {which}: {what}: use {RULE} (not 'all'){examples(bad)}")
 
 
 def _summary(machines: Machines) -> list[str]:

@@ -4,8 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from asdlib.data.layouts.folders import FORMS, MVTEC, NORMAL, UNKNOWN, is_flat_folder, layout_of, read_folder
+from asdlib.data.layouts.folders import (
+    ANOMALOUS,
+    FLAT,
+    FORMS,
+    MVTEC,
+    NORMAL,
+    UNKNOWN,
+    is_flat_folder,
+    layout_of,
+    read_folder,
+)
 from asdlib.data.layouts.machine_clips import read_clips
+from asdlib.data.layouts.meanings import meanings
 from asdlib.errors import AsdError
 
 
@@ -88,6 +99,52 @@ def test_the_printed_rule_names_every_folder_that_is_no_anomaly(tmp_path, words:
     tested = [row for row in known(tmp_path, "mvtec") if row[0].startswith("test")]
     assert [row[2] for row in tested] == [label] * len(words)
     assert [word for word in words if word not in FORMS[MVTEC]] == []
+
+
+@pytest.mark.parametrize("words", [NORMAL, ANOMALOUS, UNKNOWN], ids=["normal", "anomalies", "to be judged"])
+def test_the_documents_name_every_folder(words: tuple[str, ...]) -> None:
+    page = (Path(__file__).parents[3] / "docs/own_data.md").read_text()
+    assert f"| {', '.join(f'`{word}`' for word in words)} |" in page
+
+
+def said(folder: Path, layout: str) -> list[str]:
+    return meanings(list(read_folder(folder, "Presse", layout)), "Presse", layout)
+
+
+def test_what_each_folder_was_taken_for_in_mvtec(tmp_path):
+    good = [f"test/OK/{number}.wav" for number in range(3)]
+    touch(tmp_path, "train/0.wav", *good, "test/i.O./0.wav", "test/to_judge/0.wav", "test/to_judge/1.wav", "test/0.wav")
+    touch(tmp_path, "test/bent/0.wav", "test/NIO/0.wav", "test/NIO/1.wav", "noise/0.wav")
+    (line,) = said(tmp_path, MVTEC)
+    head, *parts = line.replace(": ", ", ", 1).split(", ")
+    assert head == "Presse/test"
+    assert sorted(parts) == [
+        "NIO 2 anomalies",
+        "OK 3 normal",
+        "bent 1 anomaly",
+        "directly in it 1 without a label",
+        "i.O. 1 normal",
+        "to_judge 2 without a label",
+    ]
+
+
+def test_what_each_folder_was_taken_for_in_flat(tmp_path):
+    touch(tmp_path, "Gut/0.wav", "Gut/1.wav", "NOK/0.wav", "Defekt/0.wav", "tuesday/0.wav", "noise/0.wav", "2.wav")
+    (line,) = said(tmp_path, FLAT)
+    assert sorted(line.removeprefix("Presse: ").split(", ")) == [
+        "Defekt 1 anomaly",
+        "Gut 2 normal",
+        "NOK 1 anomaly",
+        "directly in it 1 normal",
+        "noise 1 noise",
+        "tuesday 1 without a label",
+    ]
+
+
+def test_nothing_is_said_where_no_name_of_a_folder_decides(tmp_path):
+    assert said(touch(tmp_path / "a", "0.wav", "1.wav"), FLAT) == []
+    assert said(touch(tmp_path / "b", "train/0.wav"), MVTEC) == []
+    assert said(touch(tmp_path / "c", "id_00/normal/0.wav", "id_00/abnormal/0.wav"), "mimii") == []
 
 
 def test_flat(tmp_path):

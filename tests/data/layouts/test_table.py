@@ -132,10 +132,24 @@ REFUSED = {
     "a column without a name": ("file,,\n", "a column has no name"),
     "too few cells": ("file,label\na/0.flac\n", "line 2: 1 cells under 2 columns: correct it"),
     "no file": ("file\na/0.flac\na/gone.flac\nb.wav\n", r"line 3: there is no file .*a/gone\.flac \(and 1 more\)"),
+    "a path of Windows": (
+        "file\na/0.flac\na\\1.flac\na\\2.flac\n",
+        r"line 3: there is no file \S*a\\+1\.flac \(and 1 more\), but \S*a/1\.flac: write / in place of \\+ in the col",
+    ),
+    "a path of Windows to nothing": ("file\na\\gone.flac\n", r"no file \S*a\\+gone\.flac: correct the column file"),
+    "tabs": ("file\tlabel\na/0.flac\tnormal\n", r"pump\.csv: cells are separated by tabs: name it pump\.tsv$"),
     "an empty file": ("file,label\n,normal\n", "line 2: file is empty"),
     "a file twice": ("file\na/0.flac\na/1.flac\na/../a/0.flac\n", r"line 4: a/\.\./a/0\.flac is also in line 2"),
     "a format that is not read": ("file\na/my 0.m4a\n", r"line 2: .*: ffmpeg -i 'my 0\.m4a' 'my 0\.wav'$"),
     "a label of its own": ("file,label\na/0.flac,good\n", "line 2: label: 'good': use normal, anomaly, or leave it"),
+    "labels of its own": (
+        "file,label\na/0.flac,normal\na/1.flac,good\na/2.flac,bad\na/3.flac,good\na/4.flac,\n",
+        r"line 3: label: 'good' \(3 lines, with 'good', 'bad'\): use normal, anomaly, or leave it empty$",
+    ),
+    "a label of its own in several lines": (
+        "file,label\na/0.flac,1\n\na/1.flac,1\n",
+        r"line 2: label: '1' \(2 lines\): use",
+    ),
     "a split of its own": ("file,split\na/0.flac,val\n", "line 2: split: 'val': use train, test, supplemental, or"),
     "a domain of its own": ("file,domain\na/0.flac,lab\n", "line 2: domain: 'lab': use source, target, or"),
     "a section of its own": ("file,section\na/0.flac,A\n", "line 2: section: 'A': use two digits, such as 00"),
@@ -165,6 +179,17 @@ def test_what_cannot_be_understood_is_refused_with_its_line(table, tmp_path, tex
     with pytest.raises(AsdError, match=problem) as error:
         read_clips(path, "pump", "table", 0.2)
     assert "\n" not in str(error.value)
+
+
+def test_commas_in_a_file_named_tsv(table):
+    with pytest.raises(AsdError, match=r"pump\.tsv: cells are separated by commas: name it pump\.csv$"):
+        read_table(table("file,label\na/0.flac,normal\n", "pump.tsv"))
+
+
+def test_many_unknown_words_are_cut(table):
+    rows = "\n".join(f"{file},{number}" for number, file in enumerate(FILES))
+    with pytest.raises(AsdError, match=r"line 2: label: '0' \(10 lines, with '0', '1', '2', '3', '4', …\): use normal"):
+        read_table(table(f"file,label\n{rows}\n"))
 
 
 def test_a_damaged_parquet_file_is_refused_in_one_line(table):

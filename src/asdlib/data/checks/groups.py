@@ -9,6 +9,7 @@ from asdlib.data.checks.problem import NOTE, Problem
 from asdlib.data.checks.sounds import Sound, decibels
 from asdlib.data.clip import KINDS
 from asdlib.data.clip_format import ClipFormat, prepared_samples
+from asdlib.data.layouts.labels import REMEDIES
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def groups(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterato
         yield _group((machine, section, KINDS[number], domain or None, label or None), list(found), wanted)
 
 
-def labels(machine: str, sounds: Sequence[Sound]) -> Iterator[Problem]:
+def labels(machine: str, sounds: Sequence[Sound], layout: str) -> Iterator[Problem]:
     """Yield a line for each section whose test clips have no labels, or only one."""
     tests = sorted((one.clip for one in sounds if one.clip.kind == "test"), key=lambda clip: clip.section)
     for section, found in groupby(tests, key=lambda clip: clip.section):
@@ -49,7 +50,7 @@ def labels(machine: str, sounds: Sequence[Sound]) -> Iterator[Problem]:
         where = f"{machine}, section {section}"
         if unknown:
             what = f"{unknown} of {len(clips)} test clips have no label and are scored without figures"
-            yield Problem(NOTE, f"{where}: {what}: add labels in ground_truth.csv, or in a table's column label")
+            yield Problem(NOTE, f"{where}: {what}: {REMEDIES[layout]}")
         if len(known) == 1:
             other = ({"normal", "anomaly"} - known).pop()
             yield Problem(NOTE, f"{where}: no test clip is labelled {other}, so there is no AUC: add some")

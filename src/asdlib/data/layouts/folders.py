@@ -13,15 +13,20 @@ from asdlib.data.layouts.recording import FIRST, LayoutError, Recording
 from asdlib.data.listing import TEST_FOLDERS, entries, is_folder, recordings
 
 CHALLENGE, MIMII, MVTEC, FLAT = "challenge", "mimii", "mvtec", "flat"
-NORMAL = ("normal", "good", "ok")
-ANOMALOUS = ("abnormal", "anomaly", "anomalous", "bad", "faulty", "broken", "defect")
+# Names of folders in lower case. Windows drops the last dot of `i.O.` and `n.i.O.` (in Ordnung, nicht in Ordnung).
+NORMAL = ("normal", "good", "ok", "i.o.", "i.o", "io", "gut")
+ANOMALOUS = (
+    "abnormal", "anomaly", "anomalous", "bad", "faulty", "broken", "defect", "defekt", "nok", "n.i.o.", "n.i.o", "nio",
+    "ng",
+)  # fmt: skip
 NOISE = "noise"
-UNKNOWN = ("unknown", "unlabelled", "unlabeled", "judge", "new", "check")  # clips to be judged
+UNKNOWN = ("unknown", "unlabelled", "unlabeled", "judge", "to_judge", "tojudge", "new", "check")  # to be judged
 FORMS = {
     MIMII: "<machine>/id_<NN>/{normal,abnormal}",
     MVTEC: "<machine>/{train,test}; folders in test are anomalies unless named "
     f"{', '.join(NORMAL)}, or for clips to be judged {', '.join(UNKNOWN)}",
-    FLAT: "normal recordings, and folders of others, anomalies if named abnormal, anomaly, bad, faulty or the like",
+    FLAT: f"<machine>/{{normal,<others>}}; normal recordings have no folder or one named {', '.join(NORMAL)}; other "
+    f"folders are clips to be judged unless named, for anomalies, {', '.join(ANOMALOUS)}",
 }
 _ID = re.compile(r"(?:id|section)_([0-9][0-9])")
 _CHALLENGE_NAME = re.compile(r"section_\d\d_|((normal|anomaly)_)?id_\d\d_", re.IGNORECASE)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Recording
 from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
@@ -34,6 +34,7 @@ WORDS = {
     "domain": ("source", "target"),
     "kind": ("machine", "noise"),
 }
+_SHOWN = 5  # unknown words in a message
 Row = dict[str, str]
 
 
@@ -129,11 +130,15 @@ def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> Non
     if missing:
         line, one = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise LayoutError(f"{table}, line {line}: there is no file {one.path}{more}: correct the column file")
+        meant, remedy = "", "correct the column file"
+        if (slashed := table.parent / one.file) != one.path and os.path.lexists(slashed):
+            meant, remedy = f", but {os.path.normpath(slashed)}", r"write / in place of \ in the column file"
+        raise LayoutError(f"{table}, line {line}: there is no file {one.path}{more}{meant}: {remedy}")
 
 
 def _check_header(path: Path, header: list[str]) -> None:
     if "file" not in header:
+        _refuse_separator(path, header)
         shown = ", ".join(filter(None, header[:8])) or "none"
         raise LayoutError(f"{path}: has no column file (columns: {shown}): name the column of paths file")
     for name in header:
@@ -141,6 +146,14 @@ def _check_header(path: Path, header: list[str]) -> None:
             raise LayoutError(f"{path}: a column has no name: name or remove it")
         if header.count(name) > 1:
             raise LayoutError(f"{path}: two columns are named {name}: remove one of them")
+
+
+def _refuse_separator(path: Path, header: list[str]) -> None:
+    """Raise AsdError for a header whose cells are separated in another way than the ending of the file says."""
+    ending = path.suffix.lower()
+    for other, separator, name in ((".tsv", "\t", "tabs"), (".csv", ",", "commas")):
+        if ending != other and ending != ".parquet" and any(separator in cell for cell in header):
+            raise LayoutError(f"{path}: cells are separated by {name}: name it {path.stem}{other}")
 
 
 def _cells(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
@@ -170,14 +183,29 @@ def _rows(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> 
         }
         for name, words in WORDS.items():
             if name in row:
-                row[name] = _word(path, line, name, row[name], words)
+                if not _is_word(row[name], words):
+                    _refuse_words(path, name, words, header, lines)
+                row[name] = row[name].casefold()
         yield line, row
 
 
-def _word(path: Path, line: int, name: str, text: str, words: tuple[str, ...]) -> str:
-    if text and text.casefold() not in words:
-        raise LayoutError(f"{path}, line {line}: {name}: {text!r}: use {', '.join(words)}, or leave it empty")
-    return text.casefold()
+def _is_word(text: str, words: tuple[str, ...]) -> bool:
+    return not text or text.casefold() in words
+
+
+def _refuse_words(
+    path: Path, name: str, words: tuple[str, ...], header: list[str], lines: list[tuple[int, list[str]]]
+) -> NoReturn:
+    """Raise AsdError, naming the first line with an unknown word, how many others there are, and all unknown words."""
+    at = header.index(name)
+    wrong = [(line, cells[at]) for line, cells in lines if len(cells) > at and not _is_word(cells[at], words)]
+    (line, first), *others = wrong
+    values = list(dict.fromkeys(text for _, text in wrong))
+    also = ""
+    if others:
+        shown = ", ".join(map(repr, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
+        also = f" ({len(wrong)} lines{f', with {shown}' if len(values) > 1 else ''})"
+    raise LayoutError(f"{path}, line {line}: {name}: {first!r}{also}: use {', '.join(words)}, or leave it empty")
 
 
 def _text(path: Path) -> list[tuple[int, list[str]]]:
