@@ -43,13 +43,8 @@ import torch
 from gpu_recipes import recipes
 from own_process import die_with_parent, matrix_peak
 
-BESIDE = (
-    "trained",
-    "leases",
-    "compared",
-    "memory",
-    "graphed",
-)  # tables whose times do not matter are made at the same time
+# Tables whose times do not matter are made at the same time.
+BESIDE = ("trained", "leases", "compared", "memory", "graphed")
 AT_ONCE = 4  # comparisons, whose time does not matter
 PER_PROCESS = 6  # rows of small cost that share a process, because it takes seconds to start one
 MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_speed", "gpu_work"]

@@ -96,3 +96,17 @@ def test_too_few_recordings_are_said(count: int, pieces: int, said: list[str], c
     *first, last = caplog.messages
     assert [line.partition(":")[0] for line in first] == said
     assert last.startswith(f"the {len(train.recordings)} training clips are pieces of {count} recordings")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BACKEND_SETTINGS if hasattr(BACKENDS[kind], "fit_known")])
+def test_a_single_fit_scores_as_the_whole_one(kind: str) -> None:
+    """Of a topic mixture, with the clips that its `fit` holds out for its own threshold."""
+    settings = BACKEND_SETTINGS[kind] | ({"threshold_share": 0.01} if kind == "topic_mixture" else {})
+    train, new = recordings(20), recordings(5, seed=1)
+    whole, single = BACKENDS[kind](**settings).fit(train), BACKENDS[kind](**settings).fit_known(train)
+    assert not hasattr(single, "left_out_score_")
+    found = [backend.anomaly_score(new) for backend in (whole, single)]
+    if kind == "neighbour_views":
+        np.testing.assert_array_equal(*found)
+    else:
+        assert np.corrcoef(*found)[0, 1] > 0.99

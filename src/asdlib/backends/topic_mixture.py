@@ -89,6 +89,12 @@ class TopicMixture:
         self.threshold_ = float(normal.mean() + self.deviations * normal.std())
         return self
 
+    def fit_known(self, train: Embeddings) -> Self:
+        """Learn the baseline mixture from all clips, without a threshold (asdlib.scoring.left_out)."""
+        self.refuse(train.domains)
+        self._fit_baseline(train[self.representation].astype(np.float64))
+        return self
+
     @staticmethod
     def refuse(domains: Sequence[str | None]) -> None:
         """Raise TooFewClipsError if not even two clips are left when one is taken out."""

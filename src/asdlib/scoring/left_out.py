@@ -22,7 +22,7 @@ def left_out_scores(backend: Any, train: Embeddings, make: Callable[[], Any]) ->
     """Return one score per training clip, (N,), by `backend`, which is fitted to them; `make` returns an unfitted one.
 
     A backend without `left_out_score_` scores a training clip like any other. With `model_leaves_out`, it is the
-    network's work to leave recordings out.
+    network's work to leave recordings out. A backend that leaves clips out by many fits has `fit_known`, a single one.
     """
     own = getattr(backend, "left_out_score_", backend.train_score_)
     recordings = train.recordings or []
@@ -50,7 +50,9 @@ def _by_recordings(train: Embeddings, make: Callable[[], Any]) -> np.ndarray:
     for part in range(parts.max() + 1):
         out = parts == part
         with _quiet():  # each fit would say again what the one to all clips has said
-            scores[out] = make().fit(train.part(~out)).anomaly_score(train.part(out))
+            backend = make()
+            fitted = getattr(backend, "fit_known", backend.fit)(train.part(~out))
+            scores[out] = fitted.anomaly_score(train.part(out))
     return scores
 
 
