@@ -37,6 +37,7 @@ from typing import Any
 import gpu_graphs
 import gpu_rows
 import gpu_sharing
+import gpu_shortage
 import gpu_speed
 import gpu_work
 import torch
@@ -47,7 +48,7 @@ from own_process import die_with_parent, matrix_peak
 BESIDE = ("trained", "leases", "compared", "memory", "graphed")
 AT_ONCE = 4  # comparisons, whose time does not matter
 PER_PROCESS = 6  # rows of small cost that share a process, because it takes seconds to start one
-MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_speed", "gpu_work"]
+MODULES = ["gpu_graphs", "gpu_rows", "gpu_sharing", "gpu_shortage", "gpu_speed", "gpu_work"]
 MACHINE = (
     "python", "torch", "card", "driver", "GiB", "cuDNN", "TF32 in matmul, cuDNN", "TFLOP/s bf16", "TFLOP/s float32",
     "TFLOP/s tf32", "row s",
@@ -103,10 +104,10 @@ def tables(chosen: list[tuple[str, str]], small: bool) -> dict[str, Table]:
     trained = [(gpu_work.TRAINED, gpu_work.trained, (gpu_work.TRAINED, small, device))]
     graphed = [(pair[1], gpu_graphs.replayed, (*pair, small, device)) for pair in gpu_graphs.graphed(chosen)]
     memory = [
-        *one(f"resumed on {gpu_work.FEW_GIB:.0f} GiB", gpu_work.on_few_gib),
-        *one(f"in parts on {gpu_work.DIVIDED_GIB:.0f} GiB", gpu_work.divided),
+        *one(f"resumed on {gpu_shortage.FEW_GIB:.0f} GiB", gpu_shortage.on_few_gib),
+        *one(f"in parts on {gpu_shortage.DIVIDED_GIB:.0f} GiB", gpu_shortage.divided),
     ]
-    filled = one("resumed on a full card", gpu_work.on_a_full_card)
+    filled = one("resumed on a full card", gpu_shortage.on_a_full_card)
     return {
         "machine": Table(MACHINE, [("this machine", described, (device,))]),
         "trained": Table(gpu_work.TRAINED_COLUMNS, trained),

@@ -6,8 +6,9 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 import torch
+from gpu_loop import TIMED, in_the_loop
 from gpu_recipes import case, full_recipe
-from gpu_speed import TIMED, WARM_UP, clock, in_the_loop, training_step
+from gpu_speed import WARM_UP, clock, training_step
 
 from asdlib.errors import AsdError
 from asdlib.training.arithmetic import computing

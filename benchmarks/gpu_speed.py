@@ -6,15 +6,12 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from copy import copy
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import torch
+from gpu_loop import TIMED, fed, in_the_loop
 from gpu_recipes import Case, case, embedded
 from own_process import matrix_peak
 from torch.autograd import DeviceType
@@ -25,19 +22,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from asdlib.errors import AsdError
 from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.cuda_graphs import FEWEST
-from asdlib.training.history import Epoch
 from asdlib.training.optimisation import build_optimizer
-from asdlib.training.state import StoredState
-from asdlib.training.trainer import Trainer
 
 COLUMNS = (
     "precision", "ms", "host ms", "busy ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle",
     "embed ms a clip", "row s",
 )  # fmt: skip
-WARM_UP, TIMED, PROFILED = 3, 10, 5  # micro-batches
-ACCUMULATED = 5  # micro-batches of a step in the training loop, at most
-LASTING = 1.0  # s of usual steps: so many are timed where they are replayed as a CUDA graph, within the next two
-GRAPHED = 20, 200
+WARM_UP, PROFILED = 3, 5  # micro-batches
 FULL = 10.0  # seconds of a clip at full size
 CLIPS = 32  # embedded at once, or separated one by one
 
@@ -51,7 +42,7 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     with computing(made.training.precision, place):
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         try:
-            row["fed ms"] = 1000 * _fed(made, place, row["ms"] / 1000)
+            row["fed ms"] = 1000 * fed(made, place, row["ms"] / 1000)
             if made.training.cuda_graph and place.type == "cuda":  # kernels of a graph follow each other more closely
                 row["busy ms"] = 1000 * _busy_in_the_loop(made, place)
             row["idle"] = _share(1 - row["busy ms"] / row["fed ms"])
@@ -163,53 +154,10 @@ def _busy(device: torch.device, work: Callable[[], Any]) -> float:
     return busy / 1e9 if spans else math.nan  # where CUDA's profiler cannot be used
 
 
-def _fed(made: Case, device: torch.device, usual: float) -> float:
-    """Return the seconds of a micro-batch in the real training loop, which brings every batch to the device.
-
-    `usual` are those of a step of one batch that is there already, without a graph.
-    Two epochs of unequal length are compared, so that what an epoch does once does not count: it records a CUDA graph,
-    and computes the gradients of the loss's terms.
-    """
-    training = made.training
-    accumulate = min(training.accumulate, ACCUMULATED)
-    in_the_loop(replace(made, training=replace(training, accumulate=1)), device, 1)
-    made = replace(made, training=replace(training, accumulate=accumulate))
-    fewest, more = (FEWEST, _replayed(usual)) if training.cuda_graph else (1, -(-TIMED // accumulate))
-    short, long = (in_the_loop(made, device, steps).seconds for steps in (fewest, fewest + more))
-    found = (long - short) / (more * accumulate)
-    return found if found > 0 else math.nan  # where short steps vary by more than they take
-
-
-def _replayed(usual: float) -> int:
-    """Return how many replayed steps are timed: short ones vary more."""
-    least, most = GRAPHED
-    return min(most, max(least, round(LASTING / usual)))
-
-
 def _busy_in_the_loop(made: Case, device: torch.device) -> float:
     """Return the seconds in which the device computes or copies for a replayed step, by epochs of unequal length."""
     short, long = (_busy(device, partial(in_the_loop, made, device, FEWEST + more)) for more in (0, PROFILED))
     return (long - short) / PROFILED
-
-
-def in_the_loop(made: Case, device: torch.device, steps: int) -> Epoch:
-    """Return an epoch of so many steps in the real training loop, whose state is not stored."""
-    short = replace(
-        made.training, epochs=1, steps_per_epoch=steps, validation=0.0, validation_recordings=None,
-        schedule="constant", early_stop=None, warmup_epochs=0.0,
-    )  # fmt: skip
-    with TemporaryDirectory() as folder, patch.object(StoredState, "keep"):
-        trainer = Trainer(short, 0, device, Path(folder) / "training.ckpt", "check")
-        if hasattr(made.network, "finish"):
-            made.network.finish = lambda *_: {}
-        return trainer.train(made.network, _unwatched(made.examples), len(made.examples))[1][0]
-
-
-def _unwatched(examples: Any) -> Any:
-    """Return examples without their validation set."""
-    found = copy(examples)
-    vars(found).pop("validation", None)
-    return found
 
 
 def _embedding(made: Case, device: torch.device, count: int) -> float:

@@ -13,20 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from gpu_recipes import MACHINES, RATE, artificial_clips, case
-from gpu_speed import in_the_loop
 from own_process import alone as in_new_process
 from own_process import die_with_parent
 from safetensors.torch import load_file
 
 from asdlib.data.tables import CLIP_FIELDS, ClipTable, writing
 from asdlib.errors import AsdError
-from asdlib.runtime.devices import choose_device
 from asdlib.steps.embed import embed
 from asdlib.steps.train_model import train_model
-from asdlib.training.arithmetic import computing
-from asdlib.training.micro_batches import fitting
 from asdlib.training.state import StoredState
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import merge
@@ -36,11 +31,7 @@ CLIPS = 1050  # of all machines
 TRAINED = "eat_10k_2025"  # trained in full size from files
 MORE_APART = 2  # times as far as two unbroken trainings on a GPU, whose sums vary; on the CPU none may differ
 START = "forkserver"  # of the processes that train: they need not import anything
-FREE = 1 << 30  # bytes that another program leaves on a full card
-DIVIDED = "audiomae_adapted"
-DIVIDED_GIB = 16.0  # of a card, less than the 24 of a whole batch
 MEMORY, ROOM = Path("/dev/shm"), 16 << 30  # bytes, for the states of five trainings
-FEW_GIB = 2.0  # of a card, too little for the training
 TRAINED_COLUMNS = (
     "losses", "trained again: weights apart", "deterministic: weights apart", "resumed: weights apart", "row s",
 )  # fmt: skip
@@ -61,7 +52,7 @@ def trained(name: str, small: bool, device: str) -> dict[str, Any]:
             lambda: alone(_sharing, recipe, tables, whole, device),
             lambda: alone(_sharing, recipe, tables, again, device),
             lambda: _deterministic(strict, tables, folder, device),
-            lambda: _train_and_kill(recipe, tables, cut, device),
+            lambda: train_and_kill(recipe, tables, cut, device),
         )
         faults = [] if (cut / "training.ckpt").is_file() else ["a killed training left no state"]
         vectors, resumed = together(
@@ -106,79 +97,6 @@ def alone(work: Callable, *arguments: Any) -> Any:
     """Return the result of a function that is called in a process of its own."""
     get_context(START).set_forkserver_preload([__name__])
     return in_new_process(work, *arguments, start=START)
-
-
-def on_a_full_card(small: bool, device: str) -> dict[str, Any]:
-    """Resume a training on a card that others have filled."""
-    return _without_memory(small, device, _fill)
-
-
-def on_few_gib(small: bool, device: str) -> dict[str, Any]:
-    """Resume a training that may use only `FEW_GIB` of the card."""
-    return _without_memory(small, device, _limit)
-
-
-def _without_memory(small: bool, device: str, take: Callable[[], Any]) -> dict[str, Any]:
-    """Resume a training after `take` has taken the card's memory: one clear error, and the state is kept."""
-    with TemporaryDirectory(dir=in_memory()) as temporary:
-        folder = Path(temporary)
-        recipe, tables = tables_of(TRAINED, small, folder)
-        _train_and_kill(recipe, tables, folder / "resumed", device)
-        store = folder / "resumed" / "training.ckpt"
-        before = store.read_bytes()
-        found = alone(_train_without_memory, recipe, tables, folder / "resumed", device, take)
-        faults = [found] if found else []
-        if not store.is_file() or store.read_bytes() != before:
-            faults.append("the stored state was overwritten")
-    return {"faults": faults}
-
-
-def divided(small: bool, device: str) -> dict[str, Any]:
-    """Train with `micro_batch: auto` on a part of the card that is too small for a whole batch."""
-    made = case("models", DIVIDED, small, clips=112, training={"micro_batch": "auto"})
-    place = torch.device(device)
-    _allow(DIVIDED_GIB)
-    with computing(made.training.precision, place):
-        batch, network = made.batches(1, place)[0], made.network.to(place)
-        with torch.autocast(place.type, torch.bfloat16):
-            found = fitting(network, batch, network.loss, place)
-        loss = in_the_loop(made, place, steps=1).loss
-    whole = made.training.batch_size
-    faults = [] if found < whole else [f"a batch of {whole} fits into {DIVIDED_GIB:.0f} GiB"]
-    if not np.isfinite(loss):
-        faults.append(f"loss {loss}")
-    return {"faults": faults, "examples at a time": f"{found} of {whole}"}
-
-
-def _train_without_memory(
-    recipe: Recipe, tables: list[Path], folder: Path, device: str, take: Callable[[], Any]
-) -> str | None:
-    """Return what is wrong with the error of a training after `take` has taken the card's memory."""
-    choose_device(device, gpus=1)  # before CUDA is used
-    taken = take()
-    try:
-        train(recipe, tables, folder, device)
-    except AsdError as error:
-        return None if "memory" in str(error) else f"another error: {error}"
-    except Exception as error:
-        return f"not one clear line: {type(error).__name__}: {' '.join(str(error).split())[:100]}"
-    finally:
-        del taken
-    return "no error without memory"
-
-
-def _fill() -> torch.Tensor:
-    free, _ = torch.cuda.mem_get_info()
-    return torch.empty(max(0, free - FREE), dtype=torch.uint8, device="cuda")
-
-
-def _limit() -> None:
-    _allow(FEW_GIB)
-
-
-def _allow(gib: float) -> None:
-    """Let this process use so much of the card's memory."""
-    torch.cuda.set_per_process_memory_fraction(gib * 2**30 / torch.cuda.get_device_properties(0).total_memory)
 
 
 def _deterministic(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> tuple[float, str]:
@@ -231,7 +149,7 @@ def _sharing(recipe: Recipe, tables: list[Path], folder: Path, device: str) -> l
     return train(recipe, tables, folder, device)
 
 
-def _train_and_kill(*training: Any) -> None:
+def train_and_kill(*training: Any) -> None:
     """Run a training in a process that dies after an epoch."""
     process = get_context(START).Process(target=_die_after_an_epoch, args=training)
     process.start()

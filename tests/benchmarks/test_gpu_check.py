@@ -49,13 +49,14 @@ def test_a_recipe_agrees_with_itself_and_a_limit_that_is_exceeded_is_a_fault(mon
 
 def test_a_network_that_cannot_be_recorded_is_a_fault_and_its_steps_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     import gpu_graphs
+    import gpu_loop
     import gpu_speed
 
     def refuse(*_: object) -> None:
         raise AsdError("it looks at values")
 
     monkeypatch.setattr(gpu_speed, "TIMED", 1)
-    for module, check in ((gpu_graphs, gpu_graphs.replayed), (gpu_speed, gpu_speed.timed)):
+    for module, check in ((gpu_graphs, gpu_graphs.replayed), (gpu_loop, gpu_speed.timed)):
         monkeypatch.setattr(module, "in_the_loop", refuse)
         row = check("models", "dense_ae", True, "cpu")
         assert row["faults"] == ["it looks at values"]
@@ -74,15 +75,15 @@ def test_one_recipe_of_each_kind_that_is_recorded_is_compared() -> None:
 
 
 def test_what_an_epoch_does_once_is_not_part_of_a_step_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gpu_speed
+    import gpu_loop
     from gpu_recipes import case
 
-    monkeypatch.setattr(gpu_speed, "in_the_loop", lambda made, device, steps: SimpleNamespace(seconds=7 + 0.25 * steps))
+    monkeypatch.setattr(gpu_loop, "in_the_loop", lambda made, device, steps: SimpleNamespace(seconds=7 + 0.25 * steps))
     for name, micro_batches in (("dense_ae", 1), ("beats_phase2", 5)):  # of a step
         made = case("models", name, small=True, clips=14, training={"accumulate": 16 if micro_batches > 1 else 1})
-        assert gpu_speed._fed(made, torch.device("cpu"), 0.2) == pytest.approx(0.25 / micro_batches)
-    monkeypatch.setattr(gpu_speed, "in_the_loop", lambda *_: SimpleNamespace(seconds=7.0))
-    assert math.isnan(gpu_speed._fed(made, torch.device("cpu"), 0.2))
+        assert gpu_loop.fed(made, torch.device("cpu"), 0.2) == pytest.approx(0.25 / micro_batches)
+    monkeypatch.setattr(gpu_loop, "in_the_loop", lambda *_: SimpleNamespace(seconds=7.0))
+    assert math.isnan(gpu_loop.fed(made, torch.device("cpu"), 0.2))
 
 
 def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +114,12 @@ def test_a_precision_that_a_recipe_does_not_use_need_not_be_possible(monkeypatch
 )
 def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that holds recordings out, with which the shortened training would refuse to start."""
+    import gpu_loop
     import gpu_speed
 
-    monkeypatch.setattr(gpu_speed, "TIMED", 1)
-    monkeypatch.setattr(gpu_speed, "GRAPHED", (1, 1))
+    for module in (gpu_speed, gpu_loop):
+        monkeypatch.setattr(module, "TIMED", 1)
+    monkeypatch.setattr(gpu_loop, "GRAPHED", (1, 1))
     row = gpu_speed.timed(registry, name, True, "cpu")
     assert row.pop("faults") == []
     assert set(row) | {"row s"} == set(gpu_speed.COLUMNS)
@@ -125,6 +128,7 @@ def test_a_recipe_is_timed(registry: str, name: str, monkeypatch: pytest.MonkeyP
 
 
 def test_the_busy_time_is_that_of_overlapping_kernels_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_loop
     import gpu_speed
 
     def kernel(start: int, end: int, device: DeviceType = DeviceType.CUDA) -> SimpleNamespace:
@@ -140,7 +144,7 @@ def test_the_busy_time_is_that_of_overlapping_kernels_counted_once(monkeypatch: 
     assert measured(apart, *nested, kernel(0, 9 * second, DeviceType.CPU)) == 5.0
     assert math.isnan(measured())  # where CUDA's profiler sees nothing
     assert [gpu_speed._share(share) for share in (0.25, -0.01, -0.26, math.nan)] == ["25%", "0%", "", ""]
-    assert [gpu_speed._replayed(usual) for usual in (0.3, 0.02, 0.001)] == [20, 50, 200]
+    assert [gpu_loop._replayed(usual) for usual in (0.3, 0.02, 0.001)] == [20, 50, 200]
 
 
 def test_two_jobs_do_not_share_a_card_and_the_check_would_see_it(monkeypatch: pytest.MonkeyPatch) -> None:

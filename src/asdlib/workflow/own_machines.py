@@ -51,7 +51,7 @@ def doubts_about(machines: dict[str, OwnMachine]) -> list[str]:
     return list(dict.fromkeys(line for one in machines.values() for line in one.doubts))
 
 
-def warnings_of(folder: Path | None, machines: "Machines") -> list[str]:
+def warnings_of(folder: Path | None, machines: dict[str, OwnMachine]) -> list[str]:
     """Return what a run prints about possible mistakes in a dataset's folder or tables."""
     return [f"Warning: {line}" for line in (*doubts_about(machines), *unread_tables(folder, machines))]
 
