@@ -3,6 +3,7 @@
 import logging
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from snakemake.logging import LoggerManager
 from snakemake.settings.enums import Quietness
 
 from asdlib.runtime import live_line
@@ -78,28 +78,54 @@ def test_the_jobs_and_the_trainings_are_followed(terminal: Terminal, tmp_path: P
     assert line.text() == "1 of 12 jobs done, 0 running"
 
 
-def test_messages_remove_the_line_and_it_never_wraps(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snakemake's own handler writes the messages."""
-    monkeypatch.setattr(sys, "stderr", terminal.stream)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(live_line, "_shown", [])
-    monkeypatch.setattr(live_line, "SECONDS", 1000.0)
-    monkeypatch.setattr(logging.getLogger("toy"), "propagate", False)
-    logger = LoggerManager(logging.getLogger("toy"), _settings()).logger
-    live_line.show(logger, 12, [Quietness.RULES])
-    (line,) = live_line._shown
-    line.draw()
-    logger.warning("a message")
-    started(line, 1, "embed", model="m" * 2 * WIDE)
-    line.draw()
-    first, message, last = terminal.shown().split(CLEAR)[1:]
-    assert (first, "a message" in message, len(last)) == ("0 of 12 jobs done, 0 running", True, WIDE - 1)
-    assert live_line.start_of_messages(terminal.stream.fileno()) == CLEAR
+RUN = """
+import logging, sys
+from snakemake.logging import LoggerManager
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import OutputSettings
+from asdlib.runtime import live_line
+logger = LoggerManager(logging.getLogger("toy"), OutputSettings()).logger
+terminal = sys.stderr.fileno()
+live_line.show(logger, 12, [Quietness.RULES])
+(line,) = live_line._shown
+line._live.refresh()
+logger.warning("a message")
+job = {"event": "job_info", "jobid": 1, "rule_name": "m" * 500, "wildcards": {}, "log": []}
+line.handle(logging.makeLogRecord(job))
+line._live.refresh()
+print(live_line.start_of_messages(terminal) == live_line.CLEAR)
+if sys.argv[1] == "ends":
     live_line.end()
     live_line.end()
-    line.draw()
-    assert terminal.shown() == CLEAR
-    assert live_line.start_of_messages(terminal.stream.fileno()) == ""
+    print(live_line.start_of_messages(terminal) == "")
+"""
+BAR = "━" * live_line.BAR
+SHOW_CURSOR, UP, ERASE = "\x1b[?25h", "\x1b[1A", "\x1b[2K"
+
+
+@pytest.mark.parametrize("columns", [WIDE, 0])
+@pytest.mark.parametrize("how", ["ends", "fails in Snakemake"])
+def test_messages_remove_the_line_and_it_never_wraps(how: str, columns: int) -> None:
+    """Snakemake's own handler writes the messages; a terminal of 0 columns, which it does not know, has 80."""
+    terminal = Terminal(columns)
+    environment = {"PYTHONPATH": str(SRC), "TERM": "xterm", "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, how],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=terminal.stream.fileno(),
+        check=True,
+    )
+    shown = terminal.shown().replace("\r\n", "\n")
+    terminal.close()
+    assert shown.endswith(f"\n{SHOW_CURSOR}\r{UP}{ERASE}")
+    first, message, *drawn, _ = _plain(shown).split("\r")
+    assert (first, message) == (f"{BAR} 0 of 12 jobs done, 0 running", "a message\n")
+    for line in drawn:
+        assert line.startswith(f"{BAR} 0 of 12 jobs done, 1 running | mmm")
+        assert len(line.rstrip("\n")) == (columns or 80), "a longer line would wrap"
+    assert done.stdout.split() == ([b"True", b"True"] if how == "ends" else [b"True"])
 
 
 @pytest.mark.parametrize("case", ["a pipe", "a dumb terminal", "--quiet progress", "--quiet all"])
@@ -116,20 +142,11 @@ def test_elsewhere_there_is_no_line(case: str, terminal: Terminal, tmp_path: Pat
     assert (tmp_path / "log").read_text() == "" if case == "a pipe" else terminal.shown() == ""
 
 
-def test_a_terminal_that_does_not_say_its_width_has_80_columns() -> None:
-    made = Terminal(0)
-    line = LiveLine(made.stream, 12)
-    started(line, 1, "m" * WIDE)
-    line.draw()
-    assert len(made.shown()) == len(CLEAR) + 79
-    made.close()
-
-
 def test_a_terminal_that_is_gone_does_not_end_the_run() -> None:
     made = Terminal(WIDE)
     line = LiveLine(made.stream, 12)
+    line.start()
     made.close()
-    line.draw()
     line.clear()
     line.end()
 
@@ -160,7 +177,6 @@ def test_a_job_removes_the_line_before_its_messages(live: bool, terminal: Termin
     assert "\x1b" not in log
 
 
-def _settings() -> Any:
-    from snakemake.settings.types import OutputSettings
-
-    return OutputSettings()
+def _plain(shown: str) -> str:
+    """Return what is shown without colours and without the codes that hide, show and remove."""
+    return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown)

@@ -1,26 +1,28 @@
 """One line at the bottom of the terminal: the jobs done and running, and how far the trainings under way are.
 
-Only a terminal has it; logs and pipes keep Snakemake's plain lines. It is drawn again every second. What else is
+Only a terminal has it; logs and pipes keep Snakemake's plain lines. rich draws it again every second. What else is
 written to the terminal, by this process or by a job, first removes it.
 """
 
+import atexit
 import logging
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from asdlib.errors import printable
 from asdlib.runtime.job_environment import has_live_line, is_dumb_terminal, mark_live_line
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 CLEAR = "\r\x1b[K"  # to the start of the line, and remove what is there
-UNKNOWN = 80  # columns of a terminal that does not say how many it has
-SECONDS = 1.0  # between two drawings
+BAR = 20  # columns
 TAIL = 1 << 12  # bytes of a log that are read
 _EPOCH = re.compile(r"(epoch \d+/\d+)  loss (\S+).* (\S+) left$", re.MULTILINE)
 _shown: list["LiveLine"] = []
@@ -30,11 +32,21 @@ class LiveLine(logging.Handler):
     """A handler of Snakemake's logger that follows the jobs and draws the line on a terminal."""
 
     def __init__(self, terminal: IO[str], total: int) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
         super().__init__()
         self._terminal = terminal
         self._done, self._total = 0, total
         self._running: dict[int, tuple[str, list[str], float]] = {}  # {job: (what it makes, logs, its start)}
-        self._ended = threading.Event()
+        self._live = Live(
+            get_renderable=self._row,
+            console=Console(file=terminal),
+            refresh_per_second=1,
+            transient=True,
+            redirect_stdout=False,  # of the messages of jobs, which are other processes, rich would know nothing
+            redirect_stderr=False,
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note what a record says about jobs."""
@@ -58,32 +70,32 @@ class LiveLine(logging.Handler):
         counted = f"{self._done} of {self._total} jobs done, {len(running)} running"
         return printable(" | ".join([counted, *trainings, *others]))
 
+    def start(self) -> None:
+        """Draw the line every second, in a thread of its own, until `end`."""
+        self._live.start()
+
     def clear(self, record: logging.LogRecord | None = None) -> bool:
         """Remove the line from the terminal; a filter of the handler that writes there, so the answer is yes."""
-        self._write(CLEAR)
+        with suppress(OSError, ValueError):  # the terminal is gone: the run goes on
+            os.write(self._terminal.fileno(), CLEAR.encode())
         return True
-
-    def draw(self) -> None:
-        """Draw the line, in the width of the terminal, in which a longer one would wrap."""
-        if not self._ended.is_set():
-            with suppress(OSError, ValueError):
-                width = os.get_terminal_size(self._terminal.fileno()).columns or UNKNOWN
-                self._write(CLEAR + self.text()[: width - 1])
-
-    def follow(self) -> None:
-        """Draw the line every second, in a thread of its own, until `end`."""
-        while not self._ended.wait(SECONDS):
-            self.draw()
 
     def end(self) -> None:
         """Remove the line for good."""
-        if not self._ended.is_set():
-            self._ended.set()
-            self.clear()
+        with suppress(OSError, ValueError):
+            self._live.stop()
 
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # the terminal is gone: the run goes on
-            os.write(self._terminal.fileno(), text.encode(self._terminal.encoding, "backslashreplace"))
+    def _row(self) -> "Table":
+        """Return a bar and the text, on one line, because a second one would stay when a message of a job comes."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        row = Table.grid(padding=(0, 1))
+        row.add_column(width=BAR, no_wrap=True)  # of columns that are too wide, rich first narrows those that wrap
+        row.add_column()
+        row.add_row(ProgressBar(self._total, self._done), Text(self.text(), no_wrap=True, overflow="crop"))
+        return row
 
 
 def show(logger: logging.Logger, total: int, quiet: Iterable[Any]) -> None:
@@ -102,7 +114,8 @@ def show(logger: logging.Logger, total: int, quiet: Iterable[Any]) -> None:
     logger.addHandler(line)
     mark_live_line(True)
     _shown.append(line)
-    threading.Thread(target=line.follow, daemon=True).start()
+    line.start()
+    atexit.register(end)  # a run that fails in Snakemake itself must show the cursor again, too
 
 
 def end() -> None:
