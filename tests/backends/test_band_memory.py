@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from asdlib.backends import band_memory
 from asdlib.backends.band_memory import BandMemory
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.nearest_neighbours import NearestNeighbours
@@ -143,6 +144,18 @@ def test_left_out_scores_are_those_of_a_memory_without_the_clip(settings: dict) 
         without = backend(**settings).fit(embeddings(np.delete(train, row, 0)))
         expected = without.anomaly_score(embeddings(train[row : row + 1]))
         assert fitted.left_out_score_[row] == pytest.approx(expected[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("settings", [*SETTINGS, {"domains": "soft"}], ids=str)
+def test_in_blocks_of_rows_the_scores_are_the_same(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = embeddings(clips(), ["source", "target"] * 6), embeddings(clips(9, seed=1))
+    whole = backend(**settings).fit(train)
+    expected = whole.anomaly_score(test)
+    monkeypatch.setattr(band_memory, "ROWS", 5)
+    fitted = backend(**settings).fit(train)
+    np.testing.assert_allclose(fitted.anomaly_score(test), expected, rtol=1e-12)
+    np.testing.assert_allclose(fitted.train_score_, whole.train_score_, rtol=1e-12)
+    np.testing.assert_allclose(fitted.left_out_score_, whole.left_out_score_, rtol=1e-12)
 
 
 def test_training_scores_keep_the_densities_and_alpha_of_the_whole_memory() -> None:

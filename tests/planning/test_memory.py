@@ -44,6 +44,19 @@ def test_a_local_job_asks_for_its_measured_peak_and_its_features(monkeypatch) ->
     assert asked(monkeypatch, "dense_ae", attempt=2) == 2 * round(MARGIN * train) + 500
 
 
+@pytest.mark.parametrize(("is_local", "own"), [(True, round(MARGIN * TABLE["jobs"]["score"])), (False, 2000)])
+def test_scoring_asks_for_many_times_its_embeddings(monkeypatch, tmp_path: Path, is_local: bool, own: int) -> None:
+    monkeypatch.chdir(ROOT)
+    memory = Memory(Graph(read_config([], []), ROOT), is_local, None, 0)
+    for name in ("a", "b"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(5_000_000)
+    files = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert memory.mb("score", {"machine": "fan"}, 2000, 1, files) == own + round(MARGIN * TABLE["copies"]["score"] * 10)
+    with pytest.raises(FileNotFoundError):
+        memory.mb("score", {"machine": "fan"}, 2000, 1, [*files, str(tmp_path / "missing")])
+
+
 def test_a_joint_training_leaves_its_features_on_the_disk(monkeypatch) -> None:
     assert asked(monkeypatch, "dense_ae", machine="all") == round(MARGIN * TABLE["models"]["dense_ae"][0])
 

@@ -25,7 +25,7 @@ rule score:
     conda:
         "../../envs/asdlib.yaml"
     resources:
-        mem_mb=lambda w, attempt: memory.mb("score", w, 2000, attempt),
+        mem_mb=lambda w, input, attempt: memory.mb("score", w, 2000, attempt, input),
         runtime=lambda w, attempt: 60 * attempt,
     params:
         settings=lambda w: as_json(

@@ -5,7 +5,8 @@ that of local density normalisation (asdlib.backends.density_rescaling).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from asdlib.errors import AsdError, TooFewClipsError
 
 METRICS = ("cosine", "euclidean")
 TOGETHER = "together"
+ROWS = 1024  # clips whose distances to all others are in memory at a time
 
 _log = logging.getLogger(__name__)
 
@@ -61,19 +63,17 @@ class BandMemory:
         self._memory = self._placed(vectors)
         names = np.array([str(domain) for domain in train.domains])
         self._members = [np.flatnonzero(names == name) for name in np.unique(names)]
-        self._bands, nearest = [], np.zeros((len(names), len(self._members)))
-        for band in range(vectors.shape[1]):
-            distances = self._distances(self._memory, band)
-            self._bands.append(DensityRescaling(self.neighbours, self.rescale, self.log).fit(distances))
-            np.fill_diagonal(distances, np.inf)
-            nearest += self._nearest(distances)
+        bands = range(vectors.shape[1])
+        self._bands = [
+            DensityRescaling(self.neighbours, self.rescale, self.log).fit(partial(self._others, band)) for band in bands
+        ]
         self.alpha_ = np.array([band.alpha_ for band in self._bands])
         if self.rescale == "variance":  # clips that lie apart from all others can make it large
             _log.info("%s: alpha %s", self.representation, np.array2string(self.alpha_, precision=3))
         self.train_score_ = np.mean([band.train_score_ for band in self._bands], axis=0)
         self.left_out_score_ = np.mean([band.left_out_score_ for band in self._bands], axis=0)
         if self.domains != TOGETHER:
-            nearest /= len(self._bands)
+            nearest = sum(_joined(map(self._nearest, self._others(band))) for band in bands) / len(bands)
             self._quantiles = DomainQuantiles(self.domains, self.shared)
             self._quantiles.fit(self.left_out_score_, nearest, train.domains)
             self.train_score_ = self._quantiles(self.train_score_, nearest)
@@ -93,6 +93,9 @@ class BandMemory:
             raise AsdError(
                 f"backend band_memory: {self.representation!r} has another shape than in training: run again"
             )
+        return _joined(self._scores(vectors[start : start + ROWS]) for start in range(0, len(vectors), ROWS))
+
+    def _scores(self, vectors: Values) -> Values:
         scores, nearest = np.zeros(len(vectors)), np.zeros((len(vectors), len(self._members)))
         for band, rescaling in enumerate(self._bands):
             distances = self._distances(vectors, band)
@@ -113,6 +116,13 @@ class BandMemory:
             return vectors - self._centre
         lengths = np.linalg.norm(vectors, axis=2, keepdims=True)
         return vectors / np.maximum(lengths, np.finfo(np.float64).tiny)
+
+    def _others(self, band: int) -> Iterator[Values]:
+        """Return the distances of one band among the training clips, infinite to themselves, in blocks of rows."""
+        for start in range(0, len(self._memory), ROWS):
+            distances = self._distances(self._memory[start : start + ROWS], band)
+            np.fill_diagonal(distances[:, start:], np.inf)
+            yield distances
 
     def _distances(self, vectors: Values, band: int) -> Values:
         """Return the distances (N, R) of one band to the training clips; the cosine with a null vector is 0."""
@@ -136,3 +146,7 @@ class BandMemory:
             raise AsdError(f"backend band_memory: {given}: use at least 1, and at least 0")
         if self.log and self.rescale == "ratio":
             raise AsdError("backend band_memory: log with ratio: use difference, the logarithm of the ratio")
+
+
+def _joined(blocks: Iterable[Values]) -> Values:
+    return np.concatenate(list(blocks))

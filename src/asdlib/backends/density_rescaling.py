@@ -4,9 +4,11 @@ Local density normalisation (LDN): Wilkinghoff et al., "Keeping the Balance", IC
 Matsumoto et al., DCASE workshop 2025, eq. 5. Logarithmic form: arXiv 2603.04605, §IV-C. Written from the formulas.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asdlib.backends.quantiles import Values
 
@@ -32,37 +34,46 @@ class DensityRescaling:
         self.rescale = rescale
         self.log = log
 
-    def fit(self, distances: Values) -> Self:
-        """Learn densities and α from the distances (R, R) among at least two normal clips."""
-        others = distances.copy()
-        np.fill_diagonal(others, np.inf)
-        without = self._densities(others)  # (R, R): b of every column without the clip of the row
+    def fit(self, others: Callable[[], Iterable[Values]]) -> Self:
+        """Learn densities and α from the distances (R, R) among at least two normal clips, infinite to themselves.
+
+        `others` returns them in blocks of rows, anew on each call, so that not all must be in memory at once.
+        """
+        self._neighbours_of(others())
         self._floor = max(FLOOR * float(np.median(self.density_)), np.finfo(np.float64).tiny)
-        self.alpha_ = self._smallest_variance(others)
-        self.train_score_ = self._smallest(others, self.density_)
-        self.left_out_score_ = self._smallest(others, without)
+        self.alpha_ = self._smallest_variance()
+        known, left_out, start = [], [], 0
+        for block in others():
+            known.append(self._smallest(block, self.density_))
+            left_out.append(self._smallest(block, self._densities_without(range(start, start + len(block)))))
+            start += len(block)
+        self.train_score_, self.left_out_score_ = np.concatenate(known), np.concatenate(left_out)
         return self
 
     def __call__(self, distances: Values) -> Values:
         """Return the scores (N,) of clips at the distances (N, R) from the normal clips."""
         return self._smallest(distances, self.density_)
 
-    def _densities(self, others: Values) -> Values:
-        """Set `density_`, and return the densities (R, R) of all clips without that of each row."""
-        clips = len(others)
-        used, known = min(self.neighbours, clips - 1), min(self.neighbours + 1, clips - 1)
-        found = np.argpartition(others, known - 1, axis=1)[:, :known]
-        order = np.take_along_axis(found, np.take_along_axis(others, found, axis=1).argsort(1), axis=1)
-        near = np.take_along_axis(others, order, axis=1)
+    def _neighbours_of(self, others: Iterable[Values]) -> None:
+        """Set `density_`, and what it is without each of its neighbours; keep the nearest clip of every clip."""
+        blocks = [(*_nearest(block, self.neighbours + 1), block.min(1), block.argmin(1)) for block in others]
+        near, order, self._distance, self._nearest = (np.concatenate(values) for values in zip(*blocks, strict=True))
+        used = min(self.neighbours, len(near) - 1)
         self.density_ = near[:, :used].mean(1)
-        without = np.tile(self.density_, (clips, 1))
-        if clips > 2:  # of two clips, neither has a neighbour without the other
-            rest = (near.sum(1, keepdims=True) - near[:, :used]) / (near.shape[1] - 1)
-            without[order[:, :used], np.arange(clips)[:, None]] = rest
+        self._used = order[:, :used]
+        self._rest = np.tile(self.density_[:, None], used)  # of two clips, neither has a neighbour without the other
+        if len(near) > 2:
+            self._rest = (near.sum(1, keepdims=True) - near[:, :used]) / (near.shape[1] - 1)
+
+    def _densities_without(self, rows: range) -> Values:
+        """Return the densities of all clips without that of each row, (rows, R)."""
+        without = np.tile(self.density_, (len(rows), 1))
+        clips, places = np.nonzero((self._used >= rows.start) & (self._used < rows.stop))
+        without[self._used[clips, places] - rows.start, clips] = self._rest[clips, places]
         return without
 
-    def _smallest_variance(self, others: Values) -> float:
-        distances, densities = self._scaled(others.min(1)), self._scaled(self.density_[others.argmin(1)])
+    def _smallest_variance(self) -> float:
+        distances, densities = self._scaled(self._distance), self._scaled(self.density_[self._nearest])
         variance = densities.var()
         if self.rescale != "variance" or variance <= NO_VARIANCE:
             return 0.0
@@ -79,3 +90,11 @@ class DensityRescaling:
 
     def _scaled(self, values: Values) -> Values:
         return np.log(np.maximum(values, self._floor)) if self.log else values
+
+
+def _nearest(others: Values, count: int) -> tuple[Values, NDArray[np.intp]]:
+    """Return the `count` smallest distances of each row, or all but its own if there are fewer, and their columns."""
+    count = min(count, others.shape[1] - 1)
+    found = np.argpartition(others, count - 1, axis=1)[:, :count]
+    order = np.take_along_axis(found, np.take_along_axis(others, found, axis=1).argsort(1), axis=1)
+    return np.take_along_axis(others, order, axis=1), order

@@ -17,6 +17,7 @@ from asdlib.runtime.lean_imports import hidden
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
 
+WORKING_MEMORY = 64  # MiB of distances at a time; scikit-learn's own is 1 GiB
 SMALLEST = 1e-6  # lower bound of the standard deviations that scores are divided by
 ENOUGH = 3  # clips of a domain: the two distances of two clips are equal and have no spread
 
@@ -103,7 +104,8 @@ class NearestNeighbours:
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Return the mean distance to the nearest training clips of every domain, (N, domains)."""
         means = [
-            index.kneighbors(vectors, min(self.neighbours, index.n_samples_fit_))[0].mean(1) for index in self._members
+            _kneighbors(index, vectors, min(self.neighbours, index.n_samples_fit_))[0].mean(1)
+            for index in self._members
         ]
         return np.stack(means, axis=1)
 
@@ -112,7 +114,7 @@ class NearestNeighbours:
         others = index.n_samples_fit_ - 1
         if not others:
             return _NearestOthers(np.empty((1, 0)), np.empty((1, 0), dtype=np.int64), self.neighbours)
-        return _NearestOthers(*index.kneighbors(None, min(self.neighbours + 1, others)), self.neighbours)
+        return _NearestOthers(*_kneighbors(index, None, min(self.neighbours + 1, others)), self.neighbours)
 
     def _warn_of_few(self, samples: list[np.ndarray]) -> None:
         for domain, sample in zip(self.domains_, samples, strict=True):
@@ -155,6 +157,14 @@ class _NearestOthers:
             others = self._distances[row, self._indices[row] != clip]
             found[row] = _means(others[None, : self._neighbours])[0]
         return np.delete(found, clip)
+
+
+def _kneighbors(index: "NearestNeighbors", vectors: np.ndarray | None, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances (N, count) to the nearest training clips and their indices; None is the clips themselves."""
+    from sklearn import config_context
+
+    with config_context(working_memory=WORKING_MEMORY):
+        return index.kneighbors(vectors, count)
 
 
 def _means(distances: np.ndarray) -> np.ndarray:

@@ -32,8 +32,8 @@ class Memory:
         self._table = yaml_files.read_yaml(graph.root / MEMORY)
         self._warned: set[str] = set()
 
-    def mb(self, rule: str, wildcards: Mapping[str, str], own: int, attempt: int, features: Iterable[str] = ()) -> int:
-        """Return what a job asks for in MB; `own` is the rule's value, and `features` are the files of a network's job.
+    def mb(self, rule: str, wildcards: Mapping[str, str], own: int, attempt: int, files: Iterable[str] = ()) -> int:
+        """Return what a job asks for in MB; `own` is the rule's value, and `files` are those that it has in memory.
 
         Their size is only asked for if it counts, because it is unknown before they are made.
 
@@ -41,11 +41,11 @@ class Memory:
         features on the disk, does not ask for their size.
         """
         if not self._is_local:
-            return own * attempt + megabytes(features)
+            return own * attempt + self._of_files(rule, files)
         peak = self._peak(rule, wildcards)
         needed = (own if peak is None else peak) * attempt
         if wildcards.get("machine") != "all":
-            needed += megabytes(features)
+            needed += self._of_files(rule, files)
         self._warn(rule, wildcards, needed)
         return needed
 
@@ -62,6 +62,11 @@ class Memory:
         if peak is None or _is_other_size(changed):
             return self._graph.config["memory"]
         return self._with_margin(peak * (self._graph.devices(registry, recipe.key) if work == "train" else 1))
+
+    def _of_files(self, rule: str, files: Iterable[str]) -> int:
+        """Return what a job needs for its files: their size or, where it works on many copies, a multiple of it."""
+        size = megabytes(files)
+        return round(MARGIN * self._table["copies"][rule] * size) if rule in self._table["copies"] else size
 
     def _with_margin(self, peak: int) -> int:
         """Return a measured peak with its margin; for clips longer than the measured ones, in proportion."""
