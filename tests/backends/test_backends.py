@@ -21,7 +21,7 @@ from asdlib.errors import AsdError
 TOYS = {
     "band_memory": ({"representation": "distances"}, [[1.0, 2.0]], [[9.0, 7.0]]),
     "density_softmax": (
-        {"representation": "distances", "own": "distances", "temperature": 2.0},
+        dict.fromkeys(("representation", "own", "left_out", "own_left_out"), "distances") | {"temperature": 2.0},
         [[-1.0, -20.0]],
         [[-60.0, -63.0]],
     ),

@@ -19,9 +19,9 @@ def log_density(points: np.ndarray) -> np.ndarray:
 
 def clips(points: np.ndarray, own: list[int] | None = None) -> Embeddings:
     """Return clips of a machine to which both classes, or some of them, belong."""
-    densities = log_density(points)
-    own_densities = densities if own is None else densities[:, own]
-    return Embeddings({"log_density": densities, "own_log_density": own_densities})
+    densities = {"log_density": log_density(points), "log_density_left_out": log_density(points) - 1}
+    own_densities = {f"own_{name}": array if own is None else array[:, own] for name, array in densities.items()}
+    return Embeddings(densities | own_densities)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_at_a_mean_between_two_and_far_from_all(normal: np.ndarray) -> None:
     points = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 9.0]])
     mean, between, far = backend.anomaly_score(clips(points))
     assert mean < between < far
-    assert mean < backend.threshold_ < between
+    assert mean < np.quantile(backend.train_score_, 0.9) < between
 
 
 def test_each_sign_alone_misses_something(normal: np.ndarray) -> None:
@@ -71,19 +71,24 @@ def test_signs_are_in_units_of_normal_clips(normal: np.ndarray) -> None:
     assert backend.train_score_.std() == pytest.approx(1)
 
 
-def test_the_threshold_is_a_quantile_of_normal_clips(normal: np.ndarray) -> None:
-    backend = DensitySoftmax(temperature=2.0, quantile=0.8).fit(clips(normal))
-    assert (backend.train_score_ > backend.threshold_).mean() == pytest.approx(0.2)
+def test_left_out_scores_are_by_the_other_densities_in_the_same_units(normal: np.ndarray) -> None:
+    """All densities are lower by 1 there, which leaves the flatness as it is."""
+    given = clips(normal)
+    backend = DensitySoftmax(temperature=2.0).fit(given)
+    spread = mean_log_density(given["log_density"]).std()
+    np.testing.assert_allclose(backend.left_out_score_, backend.train_score_ + 1 / spread)
+    assert not hasattr(backend, "threshold_"), "the report states none, so it is fitted"
 
 
 def test_the_classes_of_other_machines_make_a_clip_no_denser(normal: np.ndarray) -> None:
     """A clip that fits best to a class of another machine is still anomalous."""
     backend = DensitySoftmax(temperature=2.0).fit(clips(normal[:100], own=[0]))
     scores = backend.anomaly_score(clips(np.array([[0.0, 0.0], [4.0, 0.0]]), own=[0]))
-    assert scores[0] < backend.threshold_ < scores[1]
+    assert scores[0] < np.quantile(backend.train_score_, 0.9) < scores[1]
 
 
 def test_a_sign_that_never_varies_says_nothing() -> None:
     same = np.full((5, 3), -2.0)
-    backend = DensitySoftmax().fit(Embeddings({"log_density": same, "own_log_density": same}))
+    names = ("log_density", "own_log_density", "log_density_left_out", "own_log_density_left_out")
+    backend = DensitySoftmax().fit(Embeddings(dict.fromkeys(names, same)))
     assert backend.train_score_.tolist() == [0.0] * 5

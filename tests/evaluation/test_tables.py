@@ -56,7 +56,7 @@ def prepared(
     return [row for row in rows if row["kind"] == "test"]
 
 
-def scored(machine: str, clips: list[dict], folder: Path, seed: int, quantile: float = 0.9) -> list[float]:
+def scored(machine: str, clips: list[dict], folder: Path, seed: int, quantile: float | None = 0.9) -> list[float]:
     random = np.random.default_rng([seed, len(machine)])
     scores = [float(random.normal() + (clip["label"] == "anomaly")) for clip in clips]
     names = [f"{clip['clip']}.wav" for clip in clips]
@@ -239,6 +239,17 @@ def test_decisions_are_counted_on_labelled_clips(caplog: pytest.LogCaptureFixtur
     assert overall["false_alarms"] == pytest.approx(50 * (rates[0][0] + rates[1][0]))
     told = f"toy/fan 00 {100 * rates[0][0]:.0f} % of 10, toy/valve 00 {100 * rates[1][0]:.0f} % of 5"
     assert f"baseline mse, seed 1: false alarms among normal test clips, 10 % promised: {told}" in caplog.text
+
+
+def test_a_threshold_without_a_promise_has_none_and_breaks_none(caplog) -> None:
+    for machine in MACHINES:
+        scored(machine, prepared(machine), Path("results/baseline/mse/toy/1"), 1, quantile=None)
+    with caplog.at_level("INFO"):
+        rows = made(1)[0]
+    assert np.isnan([row["promised"] for row in rows]).all()
+    assert max(row["false_alarms"] for row in rows) > 0
+    assert "false alarms among normal test clips, no rate promised: toy/fan 00" in caplog.text
+    assert "more than twice" not in caplog.text
 
 
 @pytest.mark.parametrize(("promised", "warned"), [(10, True), (15, False), (20, False)])

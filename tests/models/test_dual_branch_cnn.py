@@ -1,5 +1,7 @@
 """The dual-branch CNN; parity with the published network is tested in tests/parity."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch.nn import functional
 
 from asdlib.data.tables import clip_rows
 from asdlib.errors import AsdError
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, origins
 from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
 from asdlib.models.dual_branch_cnn import DualBranchCnn
@@ -41,13 +43,20 @@ def clips(samples: int = 512, count: int = 12) -> Clips:
             "kind": "train",
             "samples": SHORT if number == 4 else samples,
             "frames": 1,
+            "source_file": f"{number}.wav",
         }
         for number in range(count)
     ]
-    machines = ["fan"] * (count // 2) + ["valve"] * (count - count // 2)
+    table = clip_rows(rows)
+    for name, values in (
+        ("dataset", ["toy"] * count),
+        ("machine", ["fan"] * (count // 2) + ["valve"] * (count - count // 2)),
+        ("view_kind", ["raw"] * count),
+    ):
+        table = table.append_column(name, pa.array(values))
     lengths = torch.tensor([row["samples"] for row in rows])
     features = DualSpectraRow(n_fft=64, hop_length=32)(waveforms, lengths)
-    return Clips(clip_rows(rows).append_column("machine", pa.array(machines)), features)
+    return Clips(table, features)
 
 
 def built(**changes) -> DualBranchCnn:
@@ -80,7 +89,9 @@ def test_the_published_size() -> None:
 def test_classes_are_machine_section_domain_and_attributes() -> None:
     classes = ["00, fan, source, spd=1", "00, fan, target, spd=1", "00, valve, source"]
     model = built()
-    assert model.survey(clips()) == {"classes": classes, "machines": ["fan", "fan", "valve"]}
+    members = dict(zip((f"raw: toy: {number}.wav" for number in range(12)), [1, 1, *[0] * 4, *[2] * 6], strict=True))
+    expected = {"classes": classes, "machines": ["fan", "fan", "valve"], "members": members}
+    assert model.survey(clips()) == expected
     assert everything(model).labels.tolist() == [1] * 2 + [0] * 4 + [2] * 6
     assert model.own_loss.classes == 3
     assert model.exchange_loss.classes == 27
@@ -202,6 +213,25 @@ def test_after_training_a_clip_is_likeliest_in_its_class() -> None:
     assert found["log_density"].shape == (12, 3)
     of_valve = found["log_density"].argmax(1) == 2
     assert of_valve.tolist() == [False] * 6 + [True] * 6
+
+
+def test_training_clips_are_left_out_of_their_classes_and_no_other_clip_is() -> None:
+    """A copy that was remixed cannot be told from its recording's other copies, and a test clip has no class."""
+    model, given = built().eval(), clips()
+    model.finish([everything(model)], [], torch.zeros(1))
+    model.for_machine("fan")
+    known = replace(whole(given), origins=origins(given.table))
+    found = model.embed(known)
+    changed = found["log_density"] != found["log_density_left_out"]
+    labels = model.examples(given).batch(torch.arange(12)).labels
+    assert changed.nonzero().tolist() == [[row, label] for row, label in enumerate(labels.tolist())]
+    torch.testing.assert_close(found["own_log_density_left_out"], found["log_density_left_out"][:, model.own])
+    assert (found["log_density_left_out"] <= found["log_density"]).all()
+    for others in (None, [one._replace(recording=None) for one in known.origins]):
+        found = model.embed(replace(known, origins=others))
+        assert torch.equal(found["log_density"], found["log_density_left_out"])
+    twice = Clips(pa.concat_tables([given.table, given.table]), given.features.repeat(2, 1, 1))
+    assert model.survey(twice)["members"] == {}
 
 
 def test_training_views_are_those_of_the_row() -> None:

@@ -69,3 +69,23 @@ def test_a_clip_is_likeliest_in_its_own_class() -> None:
     points = torch.cat([cloud(30, [0.0, 0.0, 0.0]), cloud(30, [9.0, 0.0, 0.0], 1), cloud(30, [0.0, 9.0, 0.0], 2)])
     labels = [0] * 30 + [1] * 30 + [2] * 30
     assert fitted(points, labels, 3)(points).argmax(1).tolist() == labels
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+def test_a_member_that_is_left_out_meets_the_gaussian_of_the_others(count: int) -> None:
+    """The axes and the common covariance stay those of all clips."""
+    points = torch.cat([cloud(50, [0.0, 0.0, 1.0]), cloud(count, [5.0, 5.0, 0.0], seed=1)])
+    labels = [0] * 50 + [1] * count
+    densities = fitted(points, labels, 2)
+    found = densities.left_out(points, torch.tensor(labels))
+    projected = (points.double() - densities.centre) @ densities.axes
+    for row in (0, 7, 50, len(points) - 1):
+        others = torch.tensor([label == labels[row] for label in labels])
+        others[row] = False
+        rest = projected[others]
+        mean = rest.mean(0) if len(rest) else torch.zeros(3, dtype=torch.float64)
+        share = len(rest) / (len(rest) + 6) if len(rest) > 1 else 0.0
+        own = np.cov(rest.T.numpy(), bias=True) if len(rest) > 1 else np.zeros((3, 3))
+        covariance = share * own + (1 - share) * densities.common.numpy()
+        expected = multivariate_normal(mean.numpy(), covariance).logpdf(projected[row].numpy())
+        assert found[row].item() == pytest.approx(expected, rel=1e-9)

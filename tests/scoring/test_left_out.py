@@ -54,7 +54,8 @@ def test_every_backend_that_leaves_clips_out_is_tested() -> None:
     for kind in BACKENDS:
         if kind not in BACKEND_SETTINGS:
             assert kind in ("density_softmax", "evolving_mixture", "reconstruction_error", "smallest_distance"), kind
-    assert getattr(BACKENDS["smallest_distance"], "model_leaves_out", False)
+    assert BACKENDS["smallest_distance"].model_leaves_out == "recordings"
+    assert BACKENDS["density_softmax"].model_leaves_out == "clips"
     assert len(set(train.recordings)) == 20
 
 
@@ -96,6 +97,21 @@ def test_too_few_recordings_are_said(count: int, pieces: int, said: list[str], c
     *first, last = caplog.messages
     assert [line.partition(":")[0] for line in first] == said
     assert last.startswith(f"the {len(train.recordings)} training clips are pieces of {count} recordings")
+
+
+@pytest.mark.parametrize(("leaves_out", "is_said"), [("recordings", False), ("clips", True)])
+def test_what_a_model_leaves_out_in_place_of_the_backend(leaves_out: str, is_said: bool, caplog) -> None:
+    train = recordings(20)
+
+    class OfModel:
+        model_leaves_out = leaves_out
+        left_out_score_ = train_score_ = np.zeros(len(train.recordings))
+
+    with caplog.at_level(logging.WARNING):
+        assert left_out_scores(OfModel(), train, pytest.fail) is OfModel.left_out_score_
+    assert [line.partition(":")[0] for line in caplog.messages] == [
+        "the 120 training clips are pieces of 20 recordings, and single pieces are left out for the threshold"
+    ] * is_said
 
 
 @pytest.mark.parametrize("kind", [kind for kind in BACKEND_SETTINGS if hasattr(BACKENDS[kind], "fit_known")])

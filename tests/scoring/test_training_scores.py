@@ -1,5 +1,6 @@
 """The scores of the training clips, written and read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from asdlib.scoring.training_scores import (
 CONTENT = TrainingScores(0.5, 0.9, ["a.wav", "b.wav"], ["source", None], [0.25, 1.0])
 
 
-def test_a_round_trip(tmp_path: Path) -> None:
-    write_training_scores(tmp_path / "scores.json", CONTENT)
-    assert read_training_scores(tmp_path / "scores.json") == CONTENT
+@pytest.mark.parametrize("content", [CONTENT, replace(CONTENT, quantile=None)])
+def test_a_round_trip(tmp_path: Path, content: TrainingScores) -> None:
+    write_training_scores(tmp_path / "scores.json", content)
+    assert read_training_scores(tmp_path / "scores.json") == content
 
 
 def test_a_refusal_is_read_and_is_no_scores(tmp_path: Path) -> None:

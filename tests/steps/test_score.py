@@ -71,6 +71,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PLAIN = {"kind": "plain", "name": "plain", "weight": 1.0}
 OWN = {"kind": "smallest_distance", "name": "own", "representation": "value", "quantile": 0.9}
+RADIUS = {"kind": "minimum_covering_volume", "name": "radius", "representation": "value"}  # promises no rate
 
 
 def test_a_lone_backends_published_threshold_decides(tmp_path: Path) -> None:
@@ -101,9 +102,18 @@ def test_without_one_the_training_clips_own_scores_decide(tmp_path: Path, backen
 
 @pytest.mark.parametrize(
     ("backend", "threshold", "quantile"),
-    [(OWN, "published", 0.9), (OWN, "fitted", 0.8), (PLAIN, "fitted", 0.8), (PLAIN, "published", 0.8)],
+    [
+        (OWN, "published", 0.9),
+        (OWN, "fitted", 0.8),
+        (PLAIN, "fitted", 0.8),
+        (PLAIN, "published", 0.8),
+        (RADIUS, "published", None),
+        (RADIUS, "fitted", 0.8),
+    ],
 )
-def test_the_quantile_is_that_of_the_threshold(tmp_path: Path, backend: dict, threshold: str, quantile: float) -> None:
+def test_the_quantile_is_that_of_the_threshold(
+    tmp_path: Path, backend: dict, threshold: str, quantile: float | None
+) -> None:
     """That of the method if the method's threshold is used, and otherwise that of the config."""
     score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((backend, 1), threshold=threshold))
     training = json.loads((tmp_path / "training_score_fan_section_00_train.json").read_text())

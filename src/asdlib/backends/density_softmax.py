@@ -18,46 +18,55 @@ class DensitySoftmax:
 
     `representation` names ln p(x | class) of the classes of *all* machines, (N, classes), over which the softmax at
     `temperature` is computed. `own` names those of the machine's own classes, from which the density is computed: a
-    clip that sounds like another machine is anomalous. A weight of 0 leaves an indicator out.
+    clip that sounds like another machine is anomalous. A weight of 0 leaves an indicator out. `left_out` and
+    `own_left_out` name the same densities, in which a training clip does not belong to its class.
 
-    Attributes after `fit`: `mean_` and `spread_` of both indicators over the training clips; `train_score_`;
-    `threshold_`, the `quantile` of the training clips' scores.
+    Attributes after `fit`: `mean_` and `spread_` of both indicators over the training clips; `train_score_`, their
+    scores; `left_out_score_`, their scores by densities that do not know the clip.
     """
+
+    model_leaves_out = "clips"  # asdlib.scoring.left_out
 
     def __init__(
         self,
         representation: str = "log_density",
         own: str = "own_log_density",
+        left_out: str = "log_density_left_out",
+        own_left_out: str = "own_log_density_left_out",
         temperature: float = 32.0,
         density_weight: float = 1.0,
         flatness_weight: float = 1.0,
-        quantile: float = 0.9,
     ):
         self.representation = representation
         self.own = own
+        self.left_out = left_out
+        self.own_left_out = own_left_out
         self.temperature = temperature
         self.density_weight = density_weight
         self.flatness_weight = flatness_weight
-        self.quantile = quantile
 
     def fit(self, train: Embeddings) -> Self:
-        """Learn the distribution of the indicators and the threshold from normal clips."""
-        indicators = self._indicators(train)
+        """Learn the distribution of the indicators from normal clips."""
+        indicators = self._indicators(train, self.representation, self.own)
         self.mean_, self.spread_ = indicators.mean(0), indicators.std(0)
-        self.train_score_ = self.anomaly_score(train)
-        self.threshold_ = float(np.quantile(self.train_score_, self.quantile))
+        self.train_score_ = self._standardised(indicators)
+        self.left_out_score_ = self._standardised(self._indicators(train, self.left_out, self.own_left_out))
         return self
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,); a higher score is more anomalous."""
-        offsets = self._indicators(test) - self.mean_
+        return self._standardised(self._indicators(test, self.representation, self.own))
+
+    def _standardised(self, indicators: np.ndarray) -> np.ndarray:
+        """Return the weighted sum of the standardised indicators, (N,)."""
+        offsets = indicators - self.mean_
         standard = np.divide(offsets, self.spread_, out=np.zeros_like(offsets), where=self.spread_ > SMALLEST)
         return standard @ np.array([self.density_weight, self.flatness_weight])
 
-    def _indicators(self, clips: Embeddings) -> np.ndarray:
-        """Return the negative log density and the flatness, (N, 2)."""
-        every, own = (clips[name].astype(np.float64) for name in (self.representation, self.own))
-        return np.stack([-mean_log_density(own), flatness(every, self.temperature)], axis=1)
+    def _indicators(self, clips: Embeddings, every: str, own: str) -> np.ndarray:
+        """Return the negative log density in the machine's own classes and the flatness over every class, (N, 2)."""
+        density = -mean_log_density(clips[own].astype(np.float64))
+        return np.stack([density, flatness(clips[every].astype(np.float64), self.temperature)], axis=1)
 
 
 def mean_log_density(log_densities: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ class SmallestDistance:
     calibration: a row of scores, and a row of left-out scores, of the clips that it was trained on).
     """
 
-    model_leaves_out = True  # asdlib.scoring.left_out
+    model_leaves_out = "recordings"  # asdlib.scoring.left_out
 
     def __init__(self, representation: str, quantile: float = 0.9):
         self.representation = representation

@@ -24,7 +24,8 @@ def warn_of_false_alarms(rows: Sequence[dict[str, Any]]) -> None:
     if not known:
         return
     promised, name = known[0][PROMISED], f"{known[0]['system']} {known[0]['variant']}, seed {known[0]['seed']}"
-    _log.info("%s: false alarms among normal test clips, %g %% promised: %s", name, promised, _shown(known))
+    rate = "no rate" if math.isnan(promised) else f"{promised:g} %"
+    _log.info("%s: false alarms among normal test clips, %s promised: %s", name, rate, _shown(known))
     far = [row for row in known if is_far_over(row)]
     if far:
         _notice.warning(

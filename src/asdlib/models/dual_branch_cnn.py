@@ -6,6 +6,7 @@ clips belong to classes of their own. docs/system5.md lists what the report leav
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from asdlib.errors import AsdError
 from asdlib.examples.classes import class_names, class_numbers
-from asdlib.examples.clips import Batch, Clips
+from asdlib.examples.clips import Batch, Clips, Origin, origins
 from asdlib.examples.dual_spectra import DualSpectra
 from asdlib.examples.whole_clips import WholeClips
 from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
@@ -81,14 +82,27 @@ class DualBranchCnn(nn.Module):
         refuse_other_rows(clips.features, DualSpectra(samples, n_fft, hop_length))
 
     def survey(self, clips: Clips) -> dict[str, Any]:
-        """Return the classes of the training clips (section, machine, domain, attributes) and their machines."""
-        machines = dict(zip(class_names(clips, section=True), clips.column("machine"), strict=True))
-        return {"classes": sorted(machines), "machines": [machines[name] for name in sorted(machines)]}
+        """Return the classes of the training clips (section, machine, domain, attributes), their machines and members.
+
+        A member is a recording in a view; copies of a recording that were remixed cannot be told apart and are none.
+        """
+        names = class_names(clips, section=True)
+        machines = dict(zip(names, clips.column("machine"), strict=True))
+        classes = sorted(machines)
+        members = [_member(origin) for origin in origins(clips.table)]
+        copies = Counter(members)
+        found = zip(members, class_numbers(names, classes).tolist(), strict=True)
+        return {
+            "classes": classes,
+            "machines": [machines[name] for name in classes],
+            "members": {member: number for member, number in found if copies[member] == 1},
+        }
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the two losses and the Gaussians for the number of classes."""
         self.classes: list[str] = facts["classes"]
         self.machines: list[str] = facts["machines"]
+        self.members: dict[str, int] = facts["members"]
         self.own: list[int] | None = None  # the classes of the machine whose clips are embedded
         count = len(self.classes)
         # The centres of the clips' own classes stay at their random initial values; those of exchanged clips are
@@ -165,15 +179,27 @@ class DualBranchCnn(nn.Module):
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return `embedding` (B, 2 · dimensions), `log_density` (B, classes) and `own_log_density` (B, own classes).
 
-        A log density is ln p(embedding | class). `own_log_density` is for the classes of the selected machine only.
+        A log density is ln p(embedding | class). `own_log_density` is for the classes of the selected machine only. In
+        `log_density_left_out` and `own_log_density_left_out`, a training clip does not belong to its class.
         """
         refuse_other_rows(batch.features, self.layout)
         if self.own is None and len(set(self.machines)) > 1:
             _log.warning("the machine of these clips is not known: all classes are treated as its own")
         embedding = self.represent(*self.layout.spectra(batch.features))
-        densities = self.densities(embedding).float()
-        own = densities if self.own is None else densities[:, self.own]
-        return {"embedding": embedding, "log_density": densities, "own_log_density": own}
+        densities = self.densities(embedding)
+        found = {"log_density": densities, "log_density_left_out": self._left_out(embedding, densities, batch)}
+        own = {f"own_{name}": array if self.own is None else array[:, self.own] for name, array in found.items()}
+        return {"embedding": embedding} | {name: array.float() for name, array in (found | own).items()}
+
+    def _left_out(self, embedding: Tensor, densities: Tensor, batch: Batch) -> Tensor:
+        """Return log densities (B, classes) in which each training clip is left out of its own class."""
+        classes = [self.members.get(_member(origin)) for origin in batch.origins or []]
+        rows = [row for row, number in enumerate(classes) if number is not None]
+        found = densities.clone()
+        if rows:
+            labels = torch.tensor([classes[row] for row in rows], device=found.device)
+            found[rows, labels] = self.densities.left_out(embedding[rows], labels)
+        return found
 
     def _magnitudes(self, waveforms: Tensor) -> Tensor:
         return magnitude_spectrogram(waveforms, self.layout.n_fft, self.layout.hop_length)
@@ -181,6 +207,10 @@ class DualBranchCnn(nn.Module):
     def _chosen(self, chance: float, labels: Tensor) -> Tensor:
         """Draw the clips that are exchanged, (B,) bool; none in evaluation mode."""
         return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
+
+
+def _member(origin: Origin) -> str:
+    return f"{origin.view}: {origin.recording}"
 
 
 def refuse_other_rows(rows: Tensor, layout: DualSpectra) -> None:

@@ -28,6 +28,8 @@ class ClassDensities(nn.Module):
         self.register_buffer("axes", torch.eye(inputs, components, dtype=torch.float64))
         self.register_buffer("means", zeros.repeat(classes, 1))
         self.register_buffer("factors", eye.repeat(classes, 1, 1))  # lower triangular: covariance = L Lᵀ
+        self.register_buffer("common", eye.clone())
+        self.register_buffer("counts", torch.zeros(classes, dtype=torch.float64))
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor, labels: Tensor) -> None:
@@ -41,28 +43,57 @@ class ClassDensities(nn.Module):
         self.axes = vectors.flip(1)[:, : self.axes.shape[1]].contiguous()  # eigh sorts in ascending order
         points = (embeddings - self.centre) @ self.axes
         members = torch.nn.functional.one_hot(labels, len(self.means)).to(points)  # (N, classes)
-        counts = members.sum(0)
-        self.means = members.T @ points / counts.clamp_min(1)[:, None]
-        self.factors = torch.linalg.cholesky(_covariances(points - self.means[labels], members, counts))
+        self.counts = members.sum(0)
+        self.means = members.T @ points / self.counts.clamp_min(1)[:, None]
+        offsets = points - self.means[labels]
+        self.common = _common(offsets)
+        self.factors = torch.linalg.cholesky(_covariances(offsets, members, self.counts, self.common))
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Return ln N(x; class), (N, classes), float64."""
         points = (embeddings.double() - self.centre) @ self.axes
-        offsets = points[:, None] - self.means  # (N, classes, components)
-        scaled = torch.linalg.solve_triangular(self.factors, offsets.permute(1, 2, 0), upper=False)
-        volumes = self.factors.diagonal(dim1=1, dim2=2).log().sum(1)
-        return -0.5 * (points.shape[1] * math.log(2 * math.pi) + scaled.square().sum(1).T) - volumes
+        return _log_normal((points[:, None] - self.means).permute(1, 2, 0), self.factors).T
+
+    def left_out(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return ln N(x; class) of clips (N, inputs) that are members of these classes (N,), each without itself, (N,).
+
+        Mean and covariance of the class are those of its other members. The axes and the common covariance are kept,
+        as the clip is one of all.
+        """
+        points = (embeddings.double() - self.centre) @ self.axes
+        offsets, size = points - self.means[labels], points.shape[1]
+        counts = self.counts[labels][:, None, None]
+        rest = counts - 1
+        covariances = self.factors[labels] @ self.factors[labels].mT
+        scatters = (counts + 2 * size) * (covariances - (1 - _share(counts, size)) * self.common)
+        scatters = scatters - counts / rest.clamp_min(1) * offsets[:, :, None] * offsets[:, None]
+        others = torch.where(rest < 2, 0, scatters / (rest + 2 * size)) + (1 - _share(rest, size)) * self.common
+        lone = (rest == 0)[:, 0]  # a class without clips has the mean of all, which is 0
+        offsets = torch.where(lone, points, offsets * (counts / rest.clamp_min(1))[:, 0])
+        return _log_normal(offsets[:, :, None], torch.linalg.cholesky(others))[:, 0]
 
 
-def _covariances(offsets: Tensor, members: Tensor, counts: Tensor) -> Tensor:
-    """Return the classes' covariances (classes, D, D): w·own + (1 − w)·common, w = n / (n + 2·D).
+def _log_normal(offsets: Tensor, factors: Tensor) -> Tensor:
+    """Return ln N(offset; 0, L Lᵀ), (classes, N), of offsets (classes, D, N) and L (classes, D, D)."""
+    scaled = torch.linalg.solve_triangular(factors, offsets, upper=False)
+    volumes = factors.diagonal(dim1=1, dim2=2).log().sum(1)
+    return -0.5 * (offsets.shape[1] * math.log(2 * math.pi) + scaled.square().sum(1)) - volumes[:, None]
 
-    A class of a single clip has no covariance of its own and gets the common one.
-    """
+
+def _common(offsets: Tensor) -> Tensor:
     size = offsets.shape[1]
     common = offsets.T @ offsets / len(offsets)
     variance = (common.trace() / size).clamp_min(SMALLEST_VARIANCE)
-    common = common + RIDGE * variance * torch.eye(size).to(common)
+    return common + RIDGE * variance * torch.eye(size).to(common)
+
+
+def _covariances(offsets: Tensor, members: Tensor, counts: Tensor, common: Tensor) -> Tensor:
+    """Return the classes' covariances (classes, D, D): w·own + (1 − w)·common."""
     own = torch.einsum("nc,nd,ne->cde", members, offsets, offsets) / counts.clamp_min(1)[:, None, None]
-    share = torch.where(counts < 2, 0, counts / (counts + 2 * size))[:, None, None]
+    share = _share(counts, offsets.shape[1])[:, None, None]
     return share * own + (1 - share) * common
+
+
+def _share(counts: Tensor, size: int) -> Tensor:
+    """Return w = n / (n + 2·D); a class of a single clip has no covariance of its own and gets the common one."""
+    return torch.where(counts < 2, 0, counts / (counts + 2 * size))

@@ -29,7 +29,8 @@ class FittedVariant:
 
     `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores, each by backends that were
     not fitted to that clip, as far as the backends can leave it out. A clip whose score exceeds `threshold` is called
-    anomalous; the share `quantile` of the normal clips shall stay below it.
+    anomalous; the share `quantile` of the normal clips shall stay below it. It is None for a published threshold of
+    which the method says no such share.
     """
 
     branches: list[list[Any]]
@@ -37,7 +38,7 @@ class FittedVariant:
     clips: pa.Table
     train_score: np.ndarray
     threshold: float
-    quantile: float
+    quantile: float | None
 
     def anomaly_score(self, clips: pa.Table, views: Sequence[Embeddings]) -> np.ndarray:
         """Return one score per clip, (N,), for clips and embeddings as `read_views` returns them.
@@ -117,13 +118,13 @@ def _finite(scores: np.ndarray, clips: pa.Table) -> np.ndarray:
 
 def _threshold(
     branches: list[list[Any]], clips: pa.Table, train_score: np.ndarray, settings: ScoreSettings
-) -> tuple[float, float]:
+) -> tuple[float, float | None]:
     """Return the threshold and its quantile: that of the config, or of the method that publishes the threshold."""
     decision = settings.decision
     backends = [backend for views in branches for backend in views]
     if decision.threshold == "published":
         own = getattr(backends[0], "threshold_", None)
         if len(backends) == 1 and own is not None and settings.fusion == MEAN:  # other scores are on another scale
-            return float(own), getattr(backends[0], "quantile", decision.quantile)
+            return float(own), getattr(backends[0], "quantile", None)
         _log.info("the method publishes no threshold: it is fitted to the scores of the training clips")
     return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile), decision.quantile

@@ -21,17 +21,19 @@ _log = logging.getLogger(__name__)
 def left_out_scores(backend: Any, train: Embeddings, make: Callable[[], Any]) -> np.ndarray:
     """Return one score per training clip, (N,), by `backend`, which is fitted to them; `make` returns an unfitted one.
 
-    A backend without `left_out_score_` scores a training clip like any other. With `model_leaves_out`, it is the
-    network's work to leave recordings out. A backend that leaves clips out by many fits has `fit_known`, a single one.
+    A backend without `left_out_score_` scores a training clip like any other. `model_leaves_out` says what a network
+    leaves out in its place: recordings, or only clips, also if they are pieces. A backend that leaves clips out by many
+    fits has `fit_known`, a single one.
     """
     own = getattr(backend, "left_out_score_", backend.train_score_)
     recordings = train.recordings or []
     names = set(recordings)
     if not hasattr(backend, "left_out_score_") or len(names) == len(recordings):
         return own
-    if len(names) > 1:
-        if getattr(backend, "model_leaves_out", False):
-            return own
+    by_model = getattr(backend, "model_leaves_out", None)
+    if by_model == "recordings" and len(names) > 1:
+        return own
+    if by_model is None and len(names) > 1:
         try:
             return _by_recordings(train, make)
         except TooFewClipsError as error:

@@ -15,7 +15,7 @@ class TrainingScores:
     """The decision threshold, its quantile, and the names, domains and scores of the training clips."""
 
     threshold: float
-    quantile: float  # share of the normal clips that shall stay below the threshold
+    quantile: float | None  # share of the normal clips that shall stay below the threshold; None if none is promised
     clips: list[str]
     domains: list[str | None]
     scores: list[float]
@@ -54,8 +54,8 @@ def read_training_scores(path: Path) -> TrainingScores:
     with _damage(path):
         content = json.loads(path.read_text(encoding="utf-8"))
         clips, domains, scores = ([clip[key] for clip in content["clips"]] for key in ("clip", "domain", "score"))
-        threshold, quantile = float(content["threshold"]), float(content["quantile"])
-        return TrainingScores(threshold, quantile, clips, domains, [float(score) for score in scores])
+        quantile = None if content["quantile"] is None else float(content["quantile"])
+        return TrainingScores(float(content["threshold"]), quantile, clips, domains, [float(score) for score in scores])
 
 
 @contextmanager
