@@ -112,7 +112,8 @@ def test_the_classes_that_a_labeller_will_make_count(found, monkeypatch) -> None
     alone = replace(BARE, clips={FAN: clips(train=249)})
     (line,) = found("encoders", "beats_adapted", alone).refusals
     assert line == (
-        "models: all training clips are of one class (00, fan, source, cluster 0): add machines, domains or attributes"
+        "models: all training clips are of one class (00, fan, source, cluster 0 of recs): add machines, domains or "
+        "attributes"
     )
     assert found("encoders", "beats_adapted", replace(alone, clips={FAN: clips(train=250)})).refusals == []
 

@@ -41,12 +41,12 @@ def with_column(table: pa.Table, clusters: np.ndarray) -> pa.Table:
 
 
 def labelled_classes(clips: Clips) -> list[str]:
-    """Return the class of each clip: section, machine, domain, attributes and, if it has none, its cluster.
+    """Return the class of each clip: section, machine, domain, attributes and, if it has none, cluster and dataset.
 
     Clips without the column CLUSTER have no clusters.
     """
     names = class_names(clips, section=True)
     if CLUSTER not in clips.table.column_names:
         return names
-    clusters = clips.column(CLUSTER)
-    return [name if one == NONE else f"{name}, cluster {one}" for name, one in zip(names, clusters, strict=True)]
+    found = zip(names, clips.column(CLUSTER), clips.column("dataset"), strict=True)  # numbered in each dataset anew
+    return [name if one == NONE else f"{name}, cluster {one} of {dataset}" for name, one, dataset in found]

@@ -172,6 +172,7 @@ def _metadata(one: tuple[str, str], present: Present) -> pa.Table:
     """Return what is known of the training clips of a machine."""
     rows = [
         {
+            "dataset": one[0],
             "machine": one[1],
             "section": clip.section,
             "domain": clip.domain,
@@ -179,7 +180,7 @@ def _metadata(one: tuple[str, str], present: Present) -> pa.Table:
         }
         for clip in present.clips[one] if clip.kind == "train"
     ]  # fmt: skip
-    text = ("machine", "section", "domain")
+    text = ("dataset", "machine", "section", "domain")
     schema = pa.schema([*((name, pa.string()) for name in text), ("attributes", _ATTRIBUTES)])
     return pa.Table.from_pylist(rows, schema)
 
