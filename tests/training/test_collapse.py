@@ -56,6 +56,15 @@ def test_embeddings_that_hardly_differ_are_warned_of(
     assert "mse" not in caplog.text
 
 
+def test_vectors_of_bands_are_looked_at_together(caplog: pytest.LogCaptureFixture) -> None:
+    class Rows(Embedder):
+        def embed(self, batch: Batch) -> dict[str, Tensor]:
+            return {"rows": super().embed(batch)["embedding"].unflatten(1, (2, 3))}
+
+    warn_of_collapse(Rows(scale=1e-3), CLIPS)
+    assert "rows: the training has collapsed: 22 clips" in caplog.text
+
+
 def test_a_network_that_embeds_errors_alone_embeds_no_clip_more_than_it_takes_to_know(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

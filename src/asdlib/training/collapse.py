@@ -11,7 +11,7 @@ from asdlib.examples.clips import Batch, Clips, origins
 LEAST_RANK = 2.0
 LEAST_SPREAD = 1e-3  # ours; the trained networks of the demo and of real recordings have 0.011 and more
 MOST_CLIPS = 128  # evenly spaced over the training clips
-REPRESENTATIONS = ("embedding", "latent", "semantic", "cls", "mean")  # of whole clips; others are errors and densities
+REPRESENTATIONS = ("embedding", "latent", "semantic", "cls", "mean", "rows")  # others are errors and densities
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, 
             if not embedded:
                 return {}  # the network embeds clips as errors or densities: the others need not be embedded
             for name, array in embedded.items():
-                own.setdefault(name, []).append(array.float().cpu())
+                own.setdefault(name, []).append(array.float().flatten(1).cpu())
         for name, arrays in own.items():
             found.setdefault(name, []).append(torch.cat(arrays))
     return found
