@@ -177,6 +177,17 @@ def test_copies_of_a_recording_do_not_divide_by_zero() -> None:
         assert np.isfinite(scores).all()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_where_most_clips_have_a_copy_it_does_not_decide_everything(metric: str) -> None:
+    """The distances of copies are 0 or rounding: in logarithms, they differ by hundreds of times the usual."""
+    train = np.concatenate([clips(), clips()[:10]])
+    fitted = backend(neighbours=1, log=True, metric=metric).fit(embeddings(train))
+    usual = backend(neighbours=1, log=True, metric=metric).fit(embeddings(clips()))
+    for band, without_copies in zip(fitted._bands, usual._bands, strict=True):
+        assert 0.1 < band._floor / without_copies._floor < 10
+    assert fitted.left_out_score_.min() > -20
+
+
 def test_a_null_vector_is_at_right_angles_to_all() -> None:
     fitted = backend(rescale="none").fit(embeddings(MEMORY))
     assert fitted.anomaly_score(embeddings(np.zeros((1, 2)))).tolist() == [0.5]

@@ -40,7 +40,8 @@ class DensityRescaling:
         `others` returns them in blocks of rows, anew on each call, so that not all must be in memory at once.
         """
         self._neighbours_of(others())
-        self._floor = max(FLOOR * float(np.median(self.density_)), np.finfo(np.float64).tiny)
+        apart = self.density_[self.density_ >= FLOOR * self.density_.max()]  # those of copies are 0, or rounding
+        self._floor = max(FLOOR * float(np.median(apart)), np.finfo(np.float64).tiny)
         self.alpha_ = self._smallest_variance()
         known, left_out, start = [], [], 0
         for block in others():
