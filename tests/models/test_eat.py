@@ -102,6 +102,19 @@ def test_the_mean_of_the_utterance_loss_is_its_sum_over_clips_and_clones() -> No
     torch.testing.assert_close((losses[1] - losses[0]) / 12, losses[2] - losses[0])
 
 
+def test_the_mean_over_processes_is_the_loss_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a sum, each of two processes has half."""
+    terms = []
+    for reduction, processes in (("sum", 1), ("sum", 2), ("mean", 2)):
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda several=processes > 1: several)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda count=processes: count)
+        torch.manual_seed(5)
+        terms.append(eat(utterance_reduction=reduction).terms(batch()))
+    torch.testing.assert_close(terms[1]["utterance"], 2 * terms[0]["utterance"])
+    torch.testing.assert_close(terms[2]["utterance"], terms[0]["utterance"] / 12)
+    assert terms[0]["frame"] == terms[1]["frame"] == terms[2]["frame"]
+
+
 def test_the_terms_are_the_loss() -> None:
     model = eat()
     torch.manual_seed(5)
