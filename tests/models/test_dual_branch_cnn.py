@@ -178,7 +178,10 @@ def test_the_penalty_is_on_kernels_alone() -> None:
     batch = everything(plain)
     (penalised.loss(batch) - plain.loss(batch)).backward()
     reached = {name for name, p in penalised.named_parameters() if p.requires_grad}
-    kernels = {id(kernel) for kernel in penalised.kernels()}
+    kernels = {id(kernel) for kernel in penalised.penalised()}
+    excitations = [name for name in reached if name.endswith((".fc1.weight", ".fc2.weight"))]
+    assert excitations
+    assert not any(id(penalised.get_parameter(name)) in kernels for name in excitations), "as published"
     own = dict(plain.named_parameters())
     for name in reached:
         parameter = penalised.get_parameter(name)

@@ -25,6 +25,7 @@ from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, wit
 from asdlib.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdlib.models.dual_branch_densities import ClassDensities
 from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
+from asdlib.models.dual_branch_excitation import SqueezeExcitation
 from asdlib.models.dual_branch_networks import SpectrogramBranch, SpectrumBranch
 
 _log = logging.getLogger(__name__)
@@ -35,9 +36,9 @@ class DualBranchCnn(nn.Module):
     """Rows of the frontend `dual_spectra` → `embedding` (B, 2 · dimensions) of length 1, and log densities of classes.
 
     `largest_scale` limits the scale of both losses (None: not). `mixup`, `statex` and `featex` are the probabilities of
-    the three exchanges. `kernel_penalty` is the weight of the squares of all kernels in the loss. Embedding uses the
-    spectrum and the spectrogram in the rows. Training uses the waveform, because clips are mixed before the spectra are
-    computed.
+    the three exchanges. `kernel_penalty` is the weight of the squares of the kernels (`penalised`) in the loss.
+    Embedding uses the spectrum and the spectrogram in the rows. Training uses the waveform, because clips are mixed
+    before the spectra are computed.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class DualBranchCnn(nn.Module):
         self.spectrum = SpectrumBranch(samples // 2, spectrum_channels, dimensions, se_ratio)
         channels = spectrogram_channels or [16, 16, 32, 64, 128]
         self.spectrogram = SpectrogramBranch(self.layout.bins, channels, dimensions, se_ratio)
-        for kernel in self.kernels():
+        for kernel in _kernels(self):
             nn.init.xavier_uniform_(kernel)
         self.dimensions = 2 * dimensions
 
@@ -145,13 +146,14 @@ class DualBranchCnn(nn.Module):
         exchange = self.exchange_loss(joined, exchange_labels(labels, exchanged))  # (B, 9·C)
         terms = {"own": own, "exchanged": exchange}
         if self.kernel_penalty:
-            terms["kernels"] = self.kernel_penalty * sum(kernel.square().sum() for kernel in self.kernels())
+            terms["kernels"] = self.kernel_penalty * sum(kernel.square().sum() for kernel in self.penalised())
         return terms
 
-    def kernels(self) -> list[Tensor]:
-        """Return the weights of every convolution and dense layer."""
-        kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-        return [layer.weight for layer in self.modules() if isinstance(layer, kinds)]
+    def penalised(self) -> list[Tensor]:
+        """Return the weights of every convolution and dense layer outside the blocks of squeeze and excitation."""
+        blocks = [layer for layer in self.modules() if isinstance(layer, SqueezeExcitation)]
+        free = {id(kernel) for block in blocks for kernel in _kernels(block)}
+        return [kernel for kernel in _kernels(self) if id(kernel) not in free]
 
     def represent(self, spectrogram: Tensor, spectrum: Tensor) -> Tensor:
         """Return the joint embedding of spectrogram and spectrum, of unit length, (B, 2 · dimensions)."""
@@ -207,6 +209,12 @@ class DualBranchCnn(nn.Module):
     def _chosen(self, chance: float, labels: Tensor) -> Tensor:
         """Draw the clips that are exchanged, (B,) bool; none in evaluation mode."""
         return torch.rand(len(labels), device=labels.device) < (chance if self.training else 0.0)
+
+
+def _kernels(network: nn.Module) -> list[Tensor]:
+    """Return the weights of every convolution and dense layer."""
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    return [layer.weight for layer in network.modules() if isinstance(layer, kinds)]
 
 
 def _member(origin: Origin) -> str:
