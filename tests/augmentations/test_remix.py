@@ -57,6 +57,21 @@ def test_noise_is_added_at_a_drawn_snr_and_the_level_is_the_recordings(tmp_path:
     assert np.mean(ratios) == pytest.approx(2.5, abs=1)
 
 
+def test_a_separated_clip_without_sound_makes_no_silent_example(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw, separated, noise = tables(tmp_path)
+    heard = separated.load("audio", "train")[1]
+    heard[3] = 0
+    silenced = audio_table(tmp_path / "z" / "fan.parquet", {"train": list(heard), "test": hums(2, 100)}, 2, {})
+    usual, found = (made(Remix(snr=[0, 0], seed=1), (raw, table, noise)) for table in (separated, silenced))
+    recorded = dict(zip(raw.clips("train").column("clip").to_pylist(), raw.load("audio", "train")[1], strict=True))
+    changed = [name for name in found if not np.array_equal(found[name], usual[name])]
+    assert len(changed) == 1
+    assert snr(found[changed[0]], recorded[changed[0].split("_remix_")[0]]) == pytest.approx(0, abs=1)
+    assert "fan: 1 separated clips are silent: their recordings are mixed" in caplog.text
+
+
 def test_clips_are_named_after_their_recording_and_copy(tmp_path: Path) -> None:
     found = list(made(Remix(snr=[0, 5], per_clip=4, seed=1), tables(tmp_path)))
     assert found[:4] == [f"section_00_source_train_normal_0000_remix_{number:04d}" for number in range(4)]

@@ -24,7 +24,8 @@ class Remix:
     training clip. A share `target_share` of them is made from clips of the target domain (0.2: source:target = 4:1);
     None ignores the domains. Within a domain, the numbers of copies per clip differ by at most one. Without a separator
     the recordings themselves are used as the machine's sound. Without noise clips, noise is estimated from the quietest
-    frames of the recordings, which are mostly the machine itself; with `estimate: false` this is an error.
+    frames of the recordings, which are mostly the machine itself; with `estimate: false` this is an error. A separated
+    clip that is silent would make a silent example of the machine: its recording is used, with a warning.
     """
 
     def __init__(
@@ -56,10 +57,15 @@ class Remix:
             raise AsdError("augmentation remix: all noise clips are digital silence: replace them")
         sounds = self._machine_sounds(raw, separated)
         copies = iter(self.copies(raw.clips("train").column("domain").to_pylist(), raw.path.stem))
+        silent = 0
         for (clips, recorded), (_, machine) in zip(raw.batches("audio", "train"), sounds, strict=True):
+            machine, unheard = _audible(machine, recorded)
+            silent += unheard
             made = [(row, number) for row in range(len(clips)) for number in range(next(copies))]
             for start in range(0, len(made), ROWS):
                 yield self._mixed(clips, recorded, machine, pool, made[start : start + ROWS])
+        if silent:
+            _log.warning("%s: %d separated clips are silent: their recordings are mixed", raw.path.stem, silent)
 
     def copies(self, domains: list[str | None], machine: str) -> list[int]:
         """Return the number of clips to make from each training clip; a remainder is distributed at random."""
@@ -111,6 +117,12 @@ class Remix:
         mixed *= rms(recorded) / FULL_SCALE / max(rms(mixed), QUIETEST_NOISE)
         mixed *= PEAK / max(PEAK, np.abs(mixed).max())
         return np.rint(mixed * FULL_SCALE).astype(np.int16)
+
+
+def _audible(machine: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return machine sounds (n, samples) with the recordings in place of silent ones, and the number of these."""
+    silent = recorded.any(axis=1) & ~machine.any(axis=1)
+    return np.where(silent[:, None], recorded, machine), int(silent.sum())
 
 
 def _spread(total: int, clips: int, rng: np.random.Generator) -> np.ndarray:
