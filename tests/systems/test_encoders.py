@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchaudio.compliance.kaldi  # noqa: F401 (first imported on the meta device, its constants would have no values)
 from helpers.registry_toys import ROOT, all_recipes
 
 from asdlib.models.adapted_beats import AdaptedBeats
