@@ -28,6 +28,16 @@ def test_all_years_are_learned_first_and_2025_alone_second() -> None:
         assert model(name)["corpus"] == ["dcase2025_dev", "dcase2025_eval"]
 
 
+def test_phase_2_may_learn_from_separated_clips() -> None:
+    """§2.1: "identical data preprocessing pipelines" of both phases."""
+    for name in ("audiomae_phase2", "beats_phase2", "fusion_attention", "fusion_mean"):
+        assert list(model(name)["views"]) == ["raw"]
+        changed = {"models": {name: {"views": ["separated/tfgridnet"]}}}
+        recipes = Recipes(ROOT / "config" / "systems", changed, checkpoints=PUBLIC)
+        (view,) = recipes.resolve("models", name, 0).settings["views"]
+        assert view.startswith("separated/tfgridnet")
+
+
 def test_noise_is_that_of_2025_and_never_estimated() -> None:
     (settings,) = model("beats_phase1")["views"].values()
     assert settings["noise_from"] == ["dcase2025_dev", "dcase2025_eval"]
