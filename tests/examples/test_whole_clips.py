@@ -8,15 +8,16 @@ from asdlib.examples.clips import Clips, origins
 from asdlib.examples.whole_clips import WholeClips
 
 
-def clips() -> Clips:
+def clips(*names: str) -> Clips:
+    """Return three clips of two machines; `names` are those of their recordings' files."""
     common = {"section": "00", "split": "train", "label": "normal", "kind": "train", "frames": 5}
     rows = [
         {**common, "clip": "a", "domain": "source", "attributes": {"spd": "2", "m-n": "X"}},
         {**common, "clip": "b", "domain": "target", "attributes": {}},
         {**common, "clip": "b_separated", "domain": None, "attributes": {}},
     ]
-    for row, machine in zip(rows, ("fan", "valve", "valve"), strict=True):
-        row["source_file"] = f"{machine}/train/x.wav"
+    for row, machine, name in zip(rows, ("fan", "valve", "valve"), names or ("x", "x", "x"), strict=True):
+        row["source_file"] = f"{machine}/train/{name}.wav"
     table = clip_rows(rows).append_column("machine", pa.array(["fan", "valve", "valve"]))
     table = table.append_column("dataset", pa.array(["toy"] * 3))
     table = table.append_column("view_kind", pa.array(["raw", "raw", "separated"]))
@@ -40,6 +41,15 @@ def test_a_recording_is_known_by_dataset_machine_and_file() -> None:
     assert examples.recordings == ["toy: fan/train/x.wav", "toy: valve/train/x.wav", "toy: valve/train/x.wav"]
     assert examples.recordings == [origin.recording for origin in origins(clips().table)]
     assert examples.target.tolist() == [False, True, False]
+
+
+def test_pieces_of_a_recording_belong_together() -> None:
+    """Otherwise a training would be watched by pieces of recordings whose other pieces it learns from."""
+    given = clips("long@00000.000", "long@00000.000", "long@00010.000")
+    assert given.recordings == ["toy: fan/train/long.wav", "toy: valve/train/long.wav", "toy: valve/train/long.wav"]
+    assert given.wholes.tolist() == [0, 1, 1]
+    lone = Clips(given.table[1:], given.features[1:])
+    assert lone.wholes.tolist() == [0, 1]
 
 
 def test_a_corpus_larger_than_memory_is_read_clip_by_clip() -> None:

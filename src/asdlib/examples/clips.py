@@ -74,17 +74,14 @@ class Clips:
 
     @property
     def recordings(self) -> list[str]:
-        """The name of the recording that each clip is made of: the same for its separated and its remixed copies."""
-        return _recordings(self.table)
+        """The name of the recording that each clip is, or is a piece or a separated or remixed copy of."""
+        return [recording_of(name) for name in _recordings(self.table)]
 
     @property
     def wholes(self) -> Tensor:
-        """The number of the recording that each clip is, or is a piece of, (N,); that of the clip if there is only one.
-
-        Recordings are numbered in the order of the clips.
-        """
+        """The number of each clip's recording, (N,), in order of appearance; that of the clip if there is only one."""
         number: dict[str, int] = {}
-        found = [number.setdefault(recording_of(name), len(number)) for name in self.recordings]
+        found = [number.setdefault(name, len(number)) for name in self.recordings]
         return torch.tensor(found if len(number) > 1 else range(len(found)))
 
     def column(self, name: str) -> list:
