@@ -60,7 +60,10 @@ def figures_of(sections: Sequence[pd.DataFrame], definition: Definition) -> Figu
     files = [clips["file"] for clips in sections] if any(map(_in_pieces, sections)) else None
     for labels, *_ in arrays:
         if labels.nunique() < 2:
-            raise AsdError("no test clips with both labels: add a ground_truth.csv, or set ground_truth: true")
+            raise AsdError(
+                "no test clips with both labels: label them as their layout does (docs/own_data.md), or, in a dataset of "
+                "the challenge, set ground_truth: true"
+            )
     scored = areas_to_compute(definition, [(labels, domains) for labels, domains, _ in arrays])
     columns = _columns(replace(definition, areas=scored), arrays, files)
     if definition.others:
