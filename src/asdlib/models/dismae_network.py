@@ -97,10 +97,10 @@ class DismaeNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return the reconstruction error and the adaptive contrastive loss, both unweighted.
 
-        `patches` (B, patches, patch²) are the targets; patches that are not `real` (B, patches) are ignored. `keep`
-        holds the patches that the semantic and the variation encoder see. `margin` and `temperature` are in units of
-        `units` (B,), the size of a squared error. The anchor of a domain is its first clip, since the order of the
-        batch is random.
+        `patches` (B, patches, patch²) are the targets. The reconstruction error ignores those that are not `real`
+        (B, patches); the contrast sums over all, as published. `keep` holds the patches that the semantic and the
+        variation encoder see. `margin` and `temperature` are in units of `units` (B,), the size of a squared error. The
+        anchor of a domain is its first clip, since the order of the batch is random.
         """
         semantic = self.encode(tokens, keep[0], self.blocks)
         style = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]
