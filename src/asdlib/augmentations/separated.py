@@ -1,4 +1,4 @@
-"""The augmentation `separated`: separated training clips as additional training clips (system3 §2.1, §3)."""
+"""The augmentation `separated`: separated training clips as additional training clips (system3 §2.2, §3)."""
 
 import logging
 from collections.abc import Iterator
