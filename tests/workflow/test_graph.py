@@ -237,7 +237,7 @@ def test_noise_that_is_named_but_not_added_is_refused(root: Path) -> None:
 
 
 def test_all_variants_of_system4_share_their_trainings() -> None:
-    """The first phase trains for 100 epochs on the 166,000 clips of the corpus, and must run only once."""
+    """The first phase trains for 100 epochs on the 170,000 clips of the corpus, and must run only once."""
     real = Graph({**CONFIG, "data": ["dcase2025_dev", "dcase2025_eval"]}, ROOT)
     variants = [variant for (system, _, _), variant in real.variants.items() if system == "system4"]
     trained = {

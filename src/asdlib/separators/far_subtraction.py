@@ -1,7 +1,7 @@
 """The separator `far_subtraction`: what the far microphone heard is subtracted from what the near one heard.
 
 The formula and its settings are those that the project asd-experiments describes for the two microphones of DCASE 2026,
-where K. Ozeki's report uses the same subtraction. Nothing is trained.
+where Ozeki's report uses the same subtraction. Nothing is trained.
 """
 
 import torch
