@@ -38,7 +38,8 @@ def hybrid_continuity_terms(
 
     The loss is not scale-invariant: scale both signals to the level of their mixture first. With `per_item`, all items
     of a batch have the same weight; the official code computes norms over the whole batch, so that loud items dominate.
-    `resolutions` are (FFT size, hop, window length) of each STFT in samples.
+    `resolutions` are (FFT size, hop, window length) of each STFT in samples; only tests, such as those of the
+    reference outputs, set them and `slope_frames`.
     """
     estimate, target = estimate.float(), target.float()  # the STFT does not support bfloat16
     parts = [spectral_loss(estimate, target, *sizes, per_item, slope_frames) for sizes in resolutions]

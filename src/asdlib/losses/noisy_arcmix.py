@@ -15,7 +15,8 @@ class NoisyArcMix(nn.Module):
     """Cross-entropy of embeddings (B, dimensions) of mixed inputs, for both classes of each input.
 
     `weight` (classes · centres, dimensions) holds the centres, grouped by class. Only the nearest centre of a class
-    counts. An `easy_margin` applies to angles below π / 2 only.
+    counts. An `easy_margin` applies to angles below π / 2 only. No recipe sets `centres` and `easy_margin`, which
+    are for the reference outputs.
     """
 
     def __init__(

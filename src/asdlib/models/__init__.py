@@ -21,6 +21,10 @@ It can also have
 - `survey(clips) -> dict` and `grow(facts)`: `survey` returns facts about the training clips (JSON) on which the
   network's layers depend, or which it must remember; `grow` builds these layers. A restored network grows from the
   stored facts,
+- `divisible = True`: the loss is the mean over the examples of a batch, so that a GPU may compute the batch in parts
+  (asdlib.training.micro_batches); without it, or with batch norm, a recipe with `micro_batch` is refused,
+- `frozen_part(batch) -> Tensor | None`: the outputs (B, width) of a frozen part that `loss` accepts as features. They
+  are computed once for a whole training (asdlib.training.frozen); None if that part is trained,
 - `start_from(checkpoint)`: loads the weights of the recipe's `init` (default: all of them, strictly),
 - `start_from_public(path)`: loads public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,

@@ -21,7 +21,7 @@ class AudioMaeClassifier(LabelClassifier):
     """Log-mel (B, frames, 128), not normalised → the normalised mean of its tokens (B, width) → labels.
 
     The layers after the encoder are always trained. The encoder is trained unless it is `frozen`; a frozen encoder can
-    have trainable adapters of rank `lora_rank` (0: none).
+    have trainable adapters of rank `lora_rank` (0: none). Only the reference outputs set `mlp_ratio`.
     """
 
     def __init__(

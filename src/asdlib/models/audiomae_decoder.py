@@ -23,7 +23,7 @@ BIAS_DROPOUT = 0.1
 class MaskedAutoencoder(AudioMae):
     """Encoder and decoder: visible tokens of normalised spectrograms (B, 1024, 128) → all patches (B, 512, 256).
 
-    Without `shifted`, all blocks of the decoder have the same windows.
+    Without `shifted`, all blocks of the decoder have the same windows; no recipe sets it, the reference outputs do.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ def masked_error(prediction: Tensor, patches: Tensor, hidden: Tensor, squared: b
     """Return the mean error of the predicted pixels (B, 512, 256) over the patches with indices `hidden` (B, masked).
 
     The public pre-training uses the squared error of patches that are normalised one by one. The report uses the
-    absolute error without this normalisation (§2.1, eq. 1).
+    absolute error without this normalisation (§2.1, eq. 1); `squared` and `per_patch_norm` are for reference outputs.
     """
     if per_patch_norm:
         variance = patches.var(-1, keepdim=True)  # over 255

@@ -5,7 +5,9 @@ A separator is an `asdlib.separation.separator.Separator` with these methods:
   to the recipe's `pairs` block;
 - `separate(mixture) -> Tensor`: (B, samples) in [-1, 1] → the machine's sound, with the same shape and level;
 - optionally `metrics(mixtures) -> dict[str, Tensor]`: the metrics of held-out mixtures, such as `si_sdr` and
-  `si_sdr_improvement` in dB. Each is a column of the training's log.
+  `si_sdr_improvement` in dB. Each is a column of the training's log;
+- optionally `divisible = True`: the loss is the mean over the mixtures of a batch, so that a GPU may compute the batch
+  in parts (`micro_batch`, asdlib.training.micro_batches).
 
 From `Separator` it inherits `finish`, which measures `separate` on the held-out mixtures after training. If these are
 worse separated than as they are, the clips pass unchanged.

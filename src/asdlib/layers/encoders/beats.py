@@ -20,10 +20,11 @@ class Beats(nn.Module):
     """Log-mel (B, frames, 128) → tokens (B, frames // 16 · 8, width), the eight frequencies of each time step together.
 
     The defaults are those of the public models. The convolutional position embedding has `position_kernel` taps and
-    `position_groups` groups; `patch_bias` gives the patch embedding a bias. There is no projection if `patch_width`
-    equals `width`. `gradient_decay` multiplies the gradient at every layer in the backward pass; the output does not
-    depend on it. In training mode, `dropout` is the share of values set to 0 before the first layer, after attention
-    and MLP, and among the weights of attention, and `layer_drop` the chance of each layer to be left out.
+    `position_groups` groups; `patch_bias` gives the patch embedding a bias. Only the reference outputs set these three.
+    There is no projection if `patch_width` equals `width`. `gradient_decay` multiplies the gradient at every layer in
+    the backward pass; the output does not depend on it. In training mode, `dropout` is the share of values set to 0
+    before the first layer, after attention and MLP, and among the weights of attention, and `layer_drop` the chance of
+    each layer to be left out.
     """
 
     def __init__(
