@@ -61,7 +61,7 @@ def figures_of(sections: Sequence[pd.DataFrame], definition: Definition) -> Figu
     for labels, *_ in arrays:
         if labels.nunique() < 2:
             raise AsdError(
-                "no test clips with both labels: label them as their layout does (docs/own_data.md), or, in a dataset of "
+                "no test clips with both labels: label them as their layout does (docs/own_data.md); for a dataset of "
                 "the challenge, set ground_truth: true"
             )
     scored = areas_to_compute(definition, [(labels, domains) for labels, domains, _ in arrays])
