@@ -90,6 +90,6 @@ def test_a_training_learns_the_labels_of_all_its_machines(tmp_path: Path) -> Non
     out, scratch = tmp_path / "model.safetensors", str(tmp_path)
     where = out, tmp_path / "training.csv", MODEL, "code", "cpu", 0, 1, None, scratch
     train_model(features, [], [], [], *where, labels=labels)
-    source = [f"00, {machine}, source, cluster {number}" for machine in ("fan", "pump") for number in (0, 1)]
-    target = [f"00, {machine}, target, cluster 0" for machine in ("fan", "pump")]
+    source = [f"00, {machine}, source, cluster {number} of toy" for machine in ("fan", "pump") for number in (0, 1)]
+    target = [f"00, {machine}, target, cluster 0 of toy" for machine in ("fan", "pump")]
     assert checkpoints.load(out).facts["classes"] == sorted([*source, *target])
