@@ -1,6 +1,8 @@
 """Gradients replayed as CUDA graphs: a training that records them ends with the same weights."""
 
+import gc
 import logging
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,30 @@ def test_what_python_computes_is_repeated_and_would_change_the_weights(
     usual, _, _ = trained(tmp_path / "a", toy(counting=True), Points(POINTS), None)
     weights, _, _ = trained(tmp_path / "b", toy(counting=True), Points(POINTS), monkeypatch)
     assert not same(usual, weights)
+
+
+def test_no_graph_outlives_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has the memory of a step; Python's search for garbage, which comes late, must not be needed to free it."""
+    graphs: list[weakref.ref] = []
+    record, agreed, alive = Replay._record, trainer.agreed_loss, []
+
+    def recording(self: Replay, batch: Batch) -> None:
+        record(self, batch)
+        graphs.append(weakref.ref(self))
+
+    def watching(*arguments) -> tuple:
+        alive.append(sum(graph() is not None for graph in graphs))
+        return agreed(*arguments)
+
+    monkeypatch.setattr(Replay, "_record", recording)
+    monkeypatch.setattr(trainer, "agreed_loss", watching)
+    gc.disable()
+    try:
+        trained(tmp_path, toy(), Points(POINTS), monkeypatch)
+    finally:
+        gc.enable()
+    assert len(graphs) == SETTINGS.epochs
+    assert alive == [0] * SETTINGS.epochs
 
 
 def test_short_epochs_are_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

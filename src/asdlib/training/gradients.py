@@ -1,5 +1,6 @@
 """The gradient of a batch: of the whole batch, in parts, or replayed as a CUDA graph."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -21,7 +22,8 @@ class Gradients:
         self._fabric = fabric
         self._model = model
         self._part = part
-        self._replay = Replay(model.module, self._whole) if record and batches >= FEWEST else None
+        # no method of this object: a cycle would keep the graph, and its memory, until Python looks for garbage
+        self._replay = Replay(model.module, partial(_whole, fabric, model)) if record and batches >= FEWEST else None
 
     def add(self, batch: Any, weight: float, count: int, last: bool, log: TermLog) -> Tensor:
         """Add the gradient of one of a step's `count` batches; return its loss, which has this weight."""
@@ -33,23 +35,22 @@ class Gradients:
         pieces = list(parts(batch, self._part))
         for index, (piece, share) in enumerate(pieces, 1):
             with self._fabric.no_backward_sync(self._model, enabled=not last or index < len(pieces)):
-                terms = self._terms(piece)
+                terms = _terms(self._fabric, self._model, piece)
                 loss = sum(terms.values()) * (weight * share)
                 log.add(terms, weight, self._model.module.parameters(), share)
                 self._fabric.backward(loss / count if count > 1 else loss)
             losses.append(loss.detach())
         return sum(losses)
 
-    def _terms(self, batch: Any) -> Terms:
-        with self._fabric.autocast():
-            terms = self._model.terms if hasattr(self._model.module, "terms") else self._only_term
-            return terms(batch)
 
-    def _only_term(self, batch: Any) -> Terms:
-        return {"loss": self._model.loss(batch)}
+def _terms(fabric: Fabric, model: Any, batch: Any) -> Terms:
+    """Return the terms of a batch's loss."""
+    with fabric.autocast():
+        return model.terms(batch) if hasattr(model.module, "terms") else {"loss": model.loss(batch)}
 
-    def _whole(self, batch: Any) -> Terms:
-        """Add the gradient of a whole batch; return the terms of its loss."""
-        terms = self._terms(batch)
-        self._fabric.backward(sum(terms.values()))
-        return {name: term.detach() for name, term in terms.items()}
+
+def _whole(fabric: Fabric, model: Any, batch: Any) -> Terms:
+    """Add the gradient of a whole batch; return the terms of its loss."""
+    terms = _terms(fabric, model, batch)
+    fabric.backward(sum(terms.values()))
+    return {name: term.detach() for name, term in terms.items()}
