@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,35 @@ with temporary_folder("asdlib-test") as folder:
     print(folder, flush=True)
     input()
 """
+
+
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+print(child.stdout.readline(), flush=True)
+time.sleep(60)
+"""
+CHILD = """
+import os, time
+from asdlib.runtime.cleanup import die_with_parent
+die_with_parent()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_process_that_dies_with_its_parent_does_so_at_kill_9() -> None:
+    """It would otherwise compute on a GPU whose lease has ended with the parent."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], env=environment, stdout=subprocess.PIPE, text=True)
+    child = Path("/proc", parent.stdout.readline().strip())
+    assert child.exists()
+    parent.kill()
+    parent.communicate()
+    give_up = time.monotonic() + 10
+    while child.exists() and "zombie" not in (child / "status").read_text():  # a container may not reap it
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from helpers.refusals import refused
 
 from asdlib.runtime import gpu_leases
+from asdlib.runtime.job_environment import STARTED_BY
 
 SRC = Path(gpu_leases.__file__).resolve().parents[2]
 JOB = """
@@ -195,7 +196,14 @@ def test_a_lease_of_a_process_that_is_no_parent_does_not_count(job, holder: str,
 def test_the_other_processes_of_a_training_use_the_lease_of_the_first(job) -> None:
     first = job(2, CUDA_VISIBLE_DEVICES="0,1,2")
     assert sees(first) == "0,1"
-    assert sees(job(2, CUDA_VISIBLE_DEVICES="0,1", LOCAL_RANK="1")) == "0,1"
+    other = {"LOCAL_RANK": "1", STARTED_BY: str(os.getpid())}
+    assert sees(job(2, CUDA_VISIBLE_DEVICES="0,1", **other)) == "0,1"
+
+
+def test_a_rank_that_another_program_has_set_is_no_other_process(job) -> None:
+    """Such as torchrun, or a script of the site: the job would compute without a lease."""
+    assert sees(job(1, CUDA_VISIBLE_DEVICES="0", LOCAL_RANK="1")) == "0"
+    assert waits(job(1, CUDA_VISIBLE_DEVICES="0", LOCAL_RANK="1"))
 
 
 def test_a_step_that_waits_for_a_gpu_ends_at_sigterm(job, tmp_path: Path) -> None:
@@ -251,6 +259,23 @@ def test_a_device_is_leased_before_cuda_is_asked(monkeypatch: pytest.MonkeyPatch
     devices.choose_device("cpu", 1)
     devices.choose_device("auto", 0)
     assert order == [2, "asked", "asked", 0, "asked"]
+
+
+@pytest.mark.parametrize(("seen", "is_said"), [("0,1", True), ("", False)])
+def test_a_gpu_that_cuda_cannot_use_is_said(monkeypatch, caplog, seen: str, is_said: bool) -> None:
+    import torch
+
+    from asdlib.runtime import devices
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    monkeypatch.setattr(devices, "claim", lambda gpus: gpus)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.choose_device("auto", 2).type == "cpu"
+    said = (
+        "device: auto: CUDA does not start with GPU 0,1: computing on the CPU; see nvidia-smi, or set device: cuda to "
+        "stop instead"
+    )
+    assert caplog.messages == [said] * is_said
 
 
 def test_the_gpus_that_slurm_granted_count_and_not_those_that_the_rule_asks_for(monkeypatch) -> None:

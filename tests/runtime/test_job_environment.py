@@ -198,3 +198,20 @@ def test_only_the_allocation_of_a_job_is_its_own(monkeypatch: pytest.MonkeyPatch
     assert job_environment.is_slurm_job()
     monkeypatch.setenv("SLURM_JOB_ID", "8")  # submitted by a job, which passes its environment
     assert not job_environment.is_slurm_job()
+
+
+def test_ranks_of_other_programs_are_forgotten_by_the_first_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun and scripts of a site set what Fabric reads: it would wait for processes that nobody starts."""
+    ranks = {"LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "10.255.255.1"}
+    for name, value in ranks.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(job_environment.STARTED_BY, raising=False)
+    assert job_environment.is_first()
+    job_environment.begin_ranks()
+    assert not ranks.keys() & os.environ.keys()
+    assert os.environ[job_environment.STARTED_BY] == str(os.getpid())
+    for name, value in {**ranks, job_environment.STARTED_BY: str(os.getppid())}.items():
+        monkeypatch.setenv(name, value)
+    assert not job_environment.is_first()
+    job_environment.begin_ranks()
+    assert ranks.items() <= os.environ.items()

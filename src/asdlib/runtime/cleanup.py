@@ -1,5 +1,6 @@
 """Leave nothing behind when a process is stopped: signals end it as errors do, and temporary folders are removed."""
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import NoReturn
 from asdlib.runtime.job_environment import temporary_root
 
 _MARK = ".made-by-asdlib"  # a file in our temporary folders; without it, a folder is the user's
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, from prctl.h
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Python itself turns SIGINT into KeyboardInterrupt
 
 
@@ -38,6 +40,17 @@ def exiting_on_signals() -> Iterator[None]:
     finally:
         for number in turned:
             signal.signal(number, signal.SIG_DFL)
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when the one that started it has ended, however; elsewhere than on Linux, not.
+
+    A process of a training on several GPUs would otherwise wait for the first one in NCCL, on a GPU whose lease, the
+    first one's, has ended with it.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "prctl"):
+        library.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 @contextmanager

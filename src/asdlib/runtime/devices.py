@@ -1,10 +1,14 @@
 """The choice of a job's device, and copies to it that the host does not wait for."""
 
+import logging
+
 import torch
 from torch import Tensor
 
 from asdlib.errors import AsdError
-from asdlib.runtime.gpu_leases import claim
+from asdlib.runtime.gpu_leases import claim, visible
+
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 def choose_device(device: str, gpus: int) -> torch.device:
@@ -19,6 +23,11 @@ def choose_device(device: str, gpus: int) -> torch.device:
     if device == "cuda" and (not available or gpus < 1):
         missing = "this machine has no usable GPU" if not available else "the job was granted no GPU (resources: gpu=0)"
         raise AsdError(f"config: device: cuda: {missing}: set device: auto or cpu")
+    if device == "auto" and gpus > 0 and visible() and not available:
+        _notice.warning(
+            "device: auto: CUDA does not start with GPU %s: computing on the CPU; see nvidia-smi, or set device: cuda "
+            "to stop instead", ",".join(visible()),
+        )  # fmt: skip
     if device == "cpu" or not available or gpus < 1:
         return torch.device("cpu")
     return torch.device("cuda", 0)

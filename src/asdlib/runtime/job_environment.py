@@ -17,6 +17,8 @@ _EXPANDED = '"$`\\\n'  # characters that have a meaning in a shell even between 
 LIVE_LINE = "ASDLIB_LIVE_LINE"  # set if the run draws a line on the jobs' terminal
 JOB_LIST = "ASDLIB_JOB_LIST"  # the file in which a dry run for `asdlib plan` lists its jobs
 STARTED_WITH = "ASDLIB_STARTED_WITH"  # the library with which a command has started itself again
+STARTED_BY = "ASDLIB_STARTED_BY"  # the first process of a training on several devices
+_RANKS = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
@@ -162,9 +164,21 @@ def fix_cublas_workspace() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
+def begin_ranks() -> None:
+    """Prepare the environment of the processes that Fabric starts, in the first one.
+
+    Schedulers, and scripts that call torchrun, set the same variables: Fabric would then start no processes, or wait
+    for those of another node.
+    """
+    if is_first():
+        for name in _RANKS:
+            os.environ.pop(name, None)
+        os.environ[STARTED_BY] = str(os.getpid())
+
+
 def is_first() -> bool:
     """Return whether this is a job's first process; a training on several devices starts more (LOCAL_RANK)."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+    return os.environ.get(STARTED_BY) != str(os.getppid()) or os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _prepend(variable: str, entry: str) -> None:
