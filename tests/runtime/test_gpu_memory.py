@@ -27,9 +27,12 @@ SHORTAGES = (
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
     RuntimeError("CUDA driver error: out of memory"),
+    RuntimeError("NCCL error: unhandled cuda error\nLast error:\nCuda failure 2 'out of memory'"),
+    RuntimeError("NCCL error: unhandled cuda error\nLast error:\nCuda failure 'out of memory'"),
 )
 OTHERS = (
     RuntimeError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("NCCL error: unhandled cuda error\nLast error:\nCuda failure 217 'peer access is not supported'"),
     RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes. Error code 12"),
     RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"),
     MemoryError(),
@@ -75,6 +78,19 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
         f"its training took {PEAKS[name]} GiB on an H200{graph}): end what else uses the GPU (see nvidia-smi), or "
         f"{REMEDIES[name]}"
     )
+
+
+def test_each_process_names_the_card_that_it_computes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's device is cuda:0 in all processes of a training."""
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (2**30, 24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "RTX 4090")
+    with pytest.raises(OutOfGpuMemoryError), explained(recipe("eat_2025"), CUDA, training=True):
+        raise SHORTAGES[0]
+    assert asked == [torch.device("cuda", 1)]
 
 
 def test_the_line_comes_also_when_cuda_no_longer_answers() -> None:

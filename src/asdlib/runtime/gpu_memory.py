@@ -23,7 +23,7 @@ PEAKS = {
     "dual_branch_cnn": 2.3, "acae": 0.5,
 }  # fmt: skip
 _SHORTAGE = re.compile(
-    r"CUDA( driver)? error: out of memory|CUDA out of memory|Cuda failure 2|INSUFFICIENT_RESOURCES"
+    r"CUDA( driver)? error: out of memory|CUDA out of memory|Cuda failure (2 )?'out of memory|INSUFFICIENT_RESOURCES"
     r"|CU(BLAS|DNN|SOLVER|SPARSE|FFT|RAND)_(STATUS_)?ALLOC(ATION)?_FAILED"
     r"|CU(BLAS|DNN|SOLVER|SPARSE)_STATUS_NOT_INITIALIZED"  # their handles, made at the first use, need memory
 )
@@ -57,6 +57,8 @@ def explained(recipe: Recipe, device: torch.device, training: bool = False) -> I
 def _card(device: torch.device) -> str:
     """Return the name of a GPU and how its memory is used; nothing if CUDA does not even answer this."""
     with suppress(RuntimeError, AssertionError, ValueError):  # the last two: no CUDA, no CUDA device
+        if device.type == "cuda" and torch.cuda.is_initialized():  # each process of a training has its own
+            device = torch.device("cuda", torch.cuda.current_device())
         free, total = torch.cuda.mem_get_info(device)
         own = torch.cuda.memory_reserved(device)
         gib = [f"{amount / 2**30:.1f} GiB" for amount in (total, own, free)]
