@@ -113,6 +113,8 @@ def test_the_mean_over_processes_is_the_loss_of_the_whole_batch(monkeypatch: pyt
     torch.testing.assert_close(terms[1]["utterance"], 2 * terms[0]["utterance"])
     torch.testing.assert_close(terms[2]["utterance"], terms[0]["utterance"] / 12)
     assert terms[0]["frame"] == terms[1]["frame"] == terms[2]["frame"]
+    torch.manual_seed(5)
+    assert eat().eval().terms(batch())["utterance"] == terms[0]["utterance"], "validation batches are not divided"
 
 
 def test_the_terms_are_the_loss() -> None:

@@ -14,7 +14,7 @@ from asdlib.examples.clips import Batch
 from asdlib.models import MODELS, audiomae_adaptation
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators import SEPARATORS
-from asdlib.training.micro_batches import fitting, parts, refuse_indivisible
+from asdlib.training.micro_batches import fitting, parts, refuse_indivisible, same_part
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 
@@ -198,3 +198,12 @@ def test_what_cannot_be_divided_is_refused(network: nn.Module, micro_batch: int 
 
 def test_nothing_is_refused_where_nothing_is_divided() -> None:
     refuse_indivisible(SETTINGS, nn.BatchNorm1d(4))
+
+
+@pytest.mark.parametrize(("found", "stored", "used", "is_said"), [(8, None, 8, 0), (8, 4, 4, 0), (4, 8, 4, 1)])
+def test_a_resumed_training_computes_as_many_at_a_time_as_before(
+    caplog: pytest.LogCaptureFixture, found: int, stored: int | None, used: int, is_said: int
+) -> None:
+    """A loss that draws numbers draws others in parts of another size."""
+    assert same_part(found, stored) == used
+    assert len(caplog.messages) == is_said

@@ -1,5 +1,6 @@
 """The stored state of a training: used whole, or not at all and then kept under another name."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from asdlib.errors import AsdError
+from asdlib.runtime.job_environment import STARTED_BY
 from asdlib.training.history import Epoch
 from asdlib.training.state import State, StoredState
 
@@ -36,7 +38,9 @@ def stored(tmp_path: Path) -> Path:
     step(network, optimizer)
     epochs = [Epoch(number, 1.0 / number, None, 0.1, 5.0, 2.0) for number in (1, 2)]
     best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    StoredState(tmp_path / "training.ckpt", "this").keep(network, optimizer, State(epochs, torch.ones(3), best))
+    StoredState(tmp_path / "training.ckpt", "this").keep(
+        network, optimizer, State(epochs, torch.ones(3), best, torch.zeros(3), part=4)
+    )
     return tmp_path / "training.ckpt"
 
 
@@ -48,6 +52,7 @@ def test_a_whole_state_is_continued(stored: Path) -> None:
     assert [epoch.epoch for epoch in state.epochs] == [1, 2]
     assert state.losses.tolist() == [1.0, 1.0, 1.0]
     assert torch.equal(state.best["weight"], network.weight)
+    assert (state.best_losses.tolist(), state.part) == ([0.0, 0.0, 0.0], 4)
     step(network, optimizer)
     assert torch.equal(network.weight, expected[0].weight)
 
@@ -66,7 +71,9 @@ def test_no_wrong_byte_of_a_state_is_trained_on(stored: Path, caplog: pytest.Log
         assert not optimizer.state
         assert re.search(said, caplog.text)
         assert not stored.exists()
-        assert stored.with_name("training.ckpt.unused").read_bytes() == wrong
+        kept = stored.with_name("training.ckpt.unused")
+        assert kept.read_bytes() == wrong
+        kept.unlink()
 
 
 def test_another_file_in_place_of_a_state_is_not_used(stored: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -86,8 +93,31 @@ def test_a_state_of_other_settings_is_kept_aside_until_the_training_has_ended(
     assert not list(stored.parent.iterdir())
 
 
+def test_states_that_are_not_used_are_all_kept_until_the_training_has_ended(stored: Path) -> None:
+    """Of a GPU, then of a CPU because CUDA did not start, then of a GPU again."""
+    first, path = stored.read_bytes(), stored.parent / "training.ckpt"
+    assert resumed(path, "on a CPU")[2] == State()
+    network, optimizer = fresh()
+    StoredState(path, "on a CPU").keep(network, optimizer, State([Epoch(1, 1.0, None, 0.1, 5.0, 2.0)], torch.ones(3)))
+    assert resumed(path)[2] == State()
+    assert path.with_name("training.ckpt.unused").read_bytes() == first
+    assert path.with_name("training.ckpt.unused2").exists()
+    StoredState(path, "this").remove()
+    assert not list(path.parent.iterdir())
+
+
+def test_the_end_of_a_training_removes_what_a_killed_job_on_another_node_has_begun(stored: Path) -> None:
+    left = stored.with_name(".training.ckpt.othernode-4242.part")
+    left.write_bytes(b"half")
+    other = stored.with_name(".training.ckpt2.othernode-4242.part")
+    other.write_bytes(b"of another training")
+    StoredState(stored, "this").remove()
+    assert list(stored.parent.iterdir()) == [other]
+
+
 def test_only_the_first_of_several_processes_renames_a_state(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv(STARTED_BY, str(os.getppid()))
     assert resumed(stored, "other settings")[2] == State()
     assert stored.exists()
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
+from asdlib.examples.seeding import seed_everything
 from asdlib.runtime.live_line import LiveLine
 from asdlib.training.batches import Batches, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, Fabric
@@ -92,6 +93,49 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     assert same(unbroken, resumed)
     assert same(calibration, again)
     assert [epoch.loss for epoch in epochs] == [epoch.loss for epoch in resumed_epochs]
+
+
+def test_what_the_first_process_measures_decides_in_all(tmp_path: Path) -> None:
+    """Otherwise one would stop early while the others wait for it, or learn at another rate."""
+    one = trainer(tmp_path, Training(epochs=9, batch_size=8, learning_rate=0.01, validation=0.2, early_stop=2))
+    measured = iter([(0.5, {}), (0.25, {}), (0.75, {}), (0.75, {})])
+    broadcast = one.fabric.broadcast
+    one.fabric.broadcast = lambda own: next(measured) if isinstance(own[1], dict) else broadcast(own)
+    _, epochs = one.train(Toy(), Points(), clips=50)
+    assert [epoch.validation_loss for epoch in epochs] == [0.5, 0.25, 0.75, 0.75]
+
+
+def test_the_losses_are_those_of_the_epoch_whose_weights_are_kept(tmp_path: Path) -> None:
+    settings = Training(epochs=9, batch_size=8, learning_rate=0.05, validation=0.2, early_stop=2)
+    one = trainer(tmp_path, settings)
+    measured = iter([(0.5, {}), (0.25, {}), (0.75, {}), (0.75, {})])
+    broadcast = one.fabric.broadcast
+    one.fabric.broadcast = lambda own: next(measured) if isinstance(own[1], dict) else broadcast(own)
+    calibration, epochs = one.train(Toy(), Points(), clips=50)
+    assert float(calibration["losses"].mean()) == pytest.approx(epochs[1].loss)
+    assert epochs[1].loss != epochs[3].loss
+
+
+@pytest.mark.parametrize("decides", [{"early_stop": 3}, {"schedule": "plateau"}, {}], ids=str)
+def test_a_validation_loss_that_is_no_number_decides_nothing(tmp_path: Path, decides: dict) -> None:
+    class Lost(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            return super().loss(batch) * (1 if self.training else torch.nan)
+
+    given = trainer(tmp_path, Training(epochs=2, batch_size=8, learning_rate=0.01, validation=0.2, **decides))
+    if not decides:
+        assert len(given.train(Lost(), Points(), clips=50)[1]) == 2
+        return
+    with pytest.raises(AsdError, match=r"training: the validation loss is nan in epoch 1: check the held-out examples"):
+        given.train(Lost(), Points(), clips=50)
+
+
+def test_processes_and_seeds_draw_different_numbers() -> None:
+    drawn = []
+    for seed, process in ((1, 0), (1, 1), (2, 0), (2, 1)):
+        seed_everything(seed, 3, process)
+        drawn.append(float(torch.rand(())))
+    assert len(set(drawn)) == 4
 
 
 def test_a_state_of_another_identity_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,9 +17,9 @@ def generator(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(mix(seed, purpose))
 
 
-def seed_everything(seed: int, epoch: int) -> None:
-    """Seed all global generators from the seed and the epoch, so that a resumed epoch draws the same numbers."""
-    mixed = mix(seed, f"draws {epoch}")
+def seed_everything(seed: int, epoch: int, process: int = 0) -> None:
+    """Seed all global generators from seed, epoch and process, so that a resumed epoch draws the same numbers."""
+    mixed = mix(seed, f"draws {epoch} of process {process}" if process else f"draws {epoch}")
     random.seed(mixed)
     np.random.seed(mixed)  # noqa: NPY002 (libraries use the global generator)
     torch.manual_seed(mixed)

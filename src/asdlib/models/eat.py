@@ -129,8 +129,9 @@ class Eat(nn.Module):
         frame, utterance = self.losses(batch.features, visible, noise)
         if self.utterance_reduction == "mean":
             utterance = utterance / masks
-        elif torch.distributed.is_available() and torch.distributed.is_initialized():
-            # Each process has the sum over its part of the batch, and their losses are averaged.
+        elif self.training and torch.distributed.is_available() and torch.distributed.is_initialized():
+            # Each process has the sum over its part of the batch, and their losses are averaged. Validation batches are
+            # not divided.
             utterance = utterance * torch.distributed.get_world_size()
         return {"frame": frame, "utterance": self.utterance_weight * utterance}
 

@@ -16,7 +16,7 @@ from asdlib.examples.clips import Clips
 from asdlib.runtime.freed_memory import keep_freed_memory
 from asdlib.runtime.gpu_memory import explained
 from asdlib.runtime.job_environment import is_first
-from asdlib.training.arithmetic import computing
+from asdlib.training.arithmetic import EXACT, computing
 from asdlib.training.batches import Examples
 from asdlib.training.collapse import warn_of_collapse
 from asdlib.training.frozen import embedded_once
@@ -92,7 +92,8 @@ def fit(job: Job, begin: Callable[[], Task]) -> None:
         if not first:
             return
         if task.embedded is not None:
-            warn_of_collapse(task.network, task.embedded)
+            with computing(EXACT, job.device):  # as the clips will be embedded
+                warn_of_collapse(task.network, task.embedded)
         write_history(job.history, epochs)
         weights = task.network.state_dict()
         checkpoints.save(job.weights, Checkpoint(job.recipe.settings, weights, calibration, task.facts))

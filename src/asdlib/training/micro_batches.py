@@ -86,6 +86,17 @@ def fitting(network: nn.Module, batch: Any, compute: Callable[[Any], Tensor], de
     return size
 
 
+def same_part(found: int, stored: int | None) -> int:
+    """Return how many examples a resumed training computes at a time: as many as before, or as many as fit now."""
+    if stored is not None and found < stored:
+        _log.warning(
+            "micro_batch: only %d examples fit now, %d did before: from here on, what the network draws differs from "
+            "an unbroken training",
+            found, stored,
+        )  # fmt: skip
+    return found if stored is None else min(found, stored)
+
+
 def _shortage(
     network: nn.Module, batch: Any, size: int, compute: Callable[[Any], Tensor], device: torch.device
 ) -> RuntimeError | None:

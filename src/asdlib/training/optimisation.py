@@ -89,6 +89,16 @@ def refuse_diverged(loss: float, norms: Tensor, weights: Iterable[Tensor], epoch
         raise AsdError(f"training: the weights are not finite after epoch {epoch + 1}: {remedy}")
 
 
+def refuse_unknown(settings: Training, watched: float | None, epoch: int) -> None:
+    """Raise AsdError if a validation loss that decides is not finite: nothing is lower or higher than NaN."""
+    decides = settings.early_stop or settings.schedule == "plateau"
+    if decides and watched is not None and not math.isfinite(watched):
+        raise AsdError(
+            f"training: the validation loss is {watched} in epoch {epoch + 1}: check the held-out examples, or lower "
+            "training.learning_rate"
+        )
+
+
 def _plateaus(watched: Sequence[float | None], patience: int) -> int:
     """Count how often `patience` epochs in a row did not improve on the best loss; each time the count restarts."""
     best, waited, count = math.inf, 0, 0

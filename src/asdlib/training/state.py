@@ -1,5 +1,6 @@
 """The state of a training, stored after every epoch and within long ones, so that a killed training can be resumed."""
 
+import glob
 import logging
 import os
 import time
@@ -31,7 +32,9 @@ class State:
     epochs: list[Epoch] = field(default_factory=list)
     losses: Tensor | None = None  # of the last epoch's batches
     best: dict[str, Tensor] | None = None  # the weights of the best epoch, if early stopping is on
+    best_losses: Tensor | None = None  # of that epoch's batches
     under_way: list[dict[str, Any]] | None = None  # of the next epoch, what each process has computed
+    part: int | None = None  # the examples that are computed at a time, if `micro_batch: auto` has found them
 
     @property
     def watched(self) -> list[float | None]:
@@ -67,7 +70,9 @@ class StoredState:
             "epochs": [asdict(epoch) for epoch in state.epochs],
             "losses": state.losses,
             "best": state.best,
+            "best_losses": state.best_losses,
             "under_way": state.under_way,
+            "part": state.part,
         }
         with atomic(self._path) as temporary:
             torch.save(content, temporary)
@@ -92,7 +97,8 @@ class StoredState:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
         epochs = [Epoch(**row) for row in content["epochs"]]
-        state = State(epochs, content["losses"], content["best"], content["under_way"])
+        others = {name: content[name] for name in ("losses", "best", "best_losses", "under_way", "part")}
+        state = State(epochs, **others)
         done = f" and {state.under_way[0]['done']} batches of the next" if state.under_way else ""
         _log.info("resuming after epoch %d%s", len(epochs), done)
         return state
@@ -110,8 +116,16 @@ class StoredState:
 
     def remove(self) -> None:
         """Remove the file, and the one that was not used."""
-        self._path.unlink(missing_ok=True)
-        self._unused.unlink(missing_ok=True)
+        own = glob.escape(self._path.name)
+        left = f".{own}.*.part"  # of killed jobs on other nodes; the training's lock says that none is alive
+        for path in [self._path, *self._path.parent.glob(f"{own}.unused*"), *self._path.parent.glob(left)]:
+            path.unlink(missing_ok=True)
+
+    def _free(self) -> Path:
+        """Return a name for a state that is not used; what an earlier one keeps, such as days on a GPU, stays."""
+        numbers = ("", *range(2, 1000))
+        names = (self._unused.with_name(f"{self._unused.name}{number}") for number in numbers)
+        return next(path for path in names if not path.exists())
 
     def _start_over(self, problem: str) -> State:
         """Say so, and put the file out of the way of the next one."""
@@ -121,7 +135,7 @@ class StoredState:
         )  # fmt: skip
         if is_first():
             try:
-                self._path.replace(self._unused)
+                self._path.replace(self._free())
             except OSError as error:
                 raise AsdError(
                     f"{self._path}: cannot be renamed ({error.strerror}): make the folder writable"

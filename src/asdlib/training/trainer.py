@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
+from asdlib.runtime.cleanup import die_with_parent
+from asdlib.runtime.job_environment import begin_ranks, is_first
 from asdlib.training import batch_norm
 from asdlib.training.arithmetic import EXACT, computing, shown
 from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
@@ -23,12 +25,13 @@ from asdlib.training.feed import keep_on_device
 from asdlib.training.gradients import Gradients
 from asdlib.training.history import Epoch, show
 from asdlib.training.interruption import Interruption
-from asdlib.training.micro_batches import AUTO, largest_part, refuse_indivisible
+from asdlib.training.micro_batches import AUTO, largest_part, refuse_indivisible, same_part
 from asdlib.training.optimisation import (
     best_epoch,
     build_optimizer,
     learning_rate,
     refuse_diverged,
+    refuse_unknown,
     refuse_unwatched,
     set_learning_rate,
     stopped,
@@ -36,7 +39,7 @@ from asdlib.training.optimisation import (
 from asdlib.training.settings import Training
 from asdlib.training.state import State, StoredState
 from asdlib.training.terms import warn_of_idle_terms
-from asdlib.training.watching import watched_loss
+from asdlib.training.watching import agreed_loss
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class Trainer:
         self._replays_graphs = False
         bf16 = settings.precision == "bf16" and device.type == "cuda"
         refuse_devices(settings, device)
+        begin_ranks()
         self.fabric = Fabric(
             accelerator=device.type,
             devices=settings.devices,
@@ -80,6 +84,8 @@ class Trainer:
 
         Each process runs the job's command from its start and calls this method too. Only the first one writes.
         """
+        if not is_first():
+            die_with_parent()
         self.fabric.launch()
         return self.fabric.is_global_zero
 
@@ -94,17 +100,20 @@ class Trainer:
         keep_on_device(examples, self.fabric.device)
         if self.settings.micro_batch == AUTO:
             self._part = largest_part(self.fabric, network, self._begin(network, examples, chosen, 0))
-        self._replays_graphs = can_record(network, self.settings, self.fabric.device, self._part)
         optimizer = build_optimizer(network, self.settings)
         model, optimizer = self.fabric.setup(network, optimizer)
         for method in ("loss", "terms", "metrics"):
             if hasattr(network, method):
                 model.mark_forward_method(method)
         state = self._stored.resume(model, optimizer, self.fabric.broadcast)
+        if self.settings.micro_batch == AUTO:
+            self._part = state.part = same_part(self._part, state.part)
+        self._replays_graphs = can_record(network, self.settings, self.fabric.device, self._part)
         with self._interruption:
             self._epochs(model, optimizer, examples, chosen, validation, state, clips / len(chosen))
         if state.best is not None:
             network.load_state_dict(state.best)
+            state.losses = state.best_losses
             _log.info(
                 "keeping the weights of epoch %d, which has the lowest validation loss", best_epoch(state.watched) + 1
             )
@@ -122,6 +131,7 @@ class Trainer:
             state.epochs.append(self._epoch(model, optimizer, batches, validation, state, clips))
             if self.settings.early_stop and best_epoch(state.watched) == len(state.epochs) - 1:
                 state.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+                state.best_losses = state.losses
             if self.fabric.is_global_zero:
                 show(state.epochs, self.settings.epochs)
                 self._stored.keep(model, optimizer, state)
@@ -179,8 +189,9 @@ class Trainer:
     def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
         """Train on all batches once, then compute the validation loss; `clips` is the number of clips per example."""
         epoch = len(state.epochs)
-        seed_everything(self.seed + self.fabric.global_rank, epoch)
+        seed_everything(self.seed, epoch, self.fabric.global_rank)
         steps = -(-len(batches) // self.settings.accumulate)
+        total = steps * self.settings.epochs
         so_far = EpochSoFar(len(batches), steps, self.fabric.device)
         model.train()
         if state.under_way:
@@ -191,7 +202,6 @@ class Trainer:
         for index, (batch, weight) in enumerate(own, so_far.done):
             step, number = divmod(index, self.settings.accumulate)
             if number == 0:
-                total = steps * self.settings.epochs
                 rate = learning_rate(self.settings, epoch * steps + step, total, state.watched)
                 set_learning_rate(optimizer, rate)
                 optimizer.zero_grad(set_to_none=True)
@@ -199,20 +209,19 @@ class Trainer:
             last = number == count - 1
             so_far.add(gradients.add(batch, weight, count, last, so_far.log))
             if last:
-                norm = self._step(model, optimizer, epoch * steps + step, steps * self.settings.epochs)
-                so_far.norms[step] = norm
+                so_far.norms[step] = self._step(model, optimizer, epoch * steps + step, total)
                 self._between_steps(model, optimizer, state, so_far)
         del gradients  # a graph keeps the memory of a step
         state.losses = self.fabric.all_reduce(so_far.losses, reduce_op="mean").cpu()
         mean = float(state.losses.mean())
         refuse_diverged(mean, so_far.norms, model.module.parameters(), epoch)
         seconds = so_far.seconds
-        with self.fabric.autocast():
-            watched, metrics = watched_loss(model, validation)
+        watched, metrics = agreed_loss(self.fabric, model, validation)
+        refuse_unknown(self.settings, watched, epoch)
         if hasattr(network := model.module, "epoch_metrics"):
             metrics |= network.epoch_metrics()
         speed = round(clips * batches.examples / seconds, 1)
-        rate = learning_rate(self.settings, (epoch + 1) * steps - 1, steps * self.settings.epochs, state.watched)
+        rate = learning_rate(self.settings, (epoch + 1) * steps - 1, total, state.watched)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), so_far.log.columns(self.fabric), metrics)
 
     def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:

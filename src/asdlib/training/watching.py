@@ -5,9 +5,19 @@ from typing import Any
 import torch
 
 from asdlib.training.batches import Batches
+from asdlib.training.fabric import Fabric
 
 
 @torch.no_grad()
+def agreed_loss(fabric: Fabric, model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
+    """Return what the first process of a training measures on the validation examples.
+
+    The others draw other numbers, or sum in another order, and all must stop, and change the learning rate, together.
+    """
+    with fabric.autocast():
+        return fabric.broadcast(watched_loss(model, batches))
+
+
 def watched_loss(model: Any, batches: Batches) -> tuple[float | None, dict[str, float]]:
     """Return the mean loss of the validation examples and the means of the network's own metrics."""
     if not len(batches):
