@@ -8,7 +8,7 @@ from pathlib import Path
 from asdlib.data.tables import writing
 from asdlib.errors import REFUSED, TooFewClipsError
 
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from asdlib.data.listing import TRUTH_FILE, bare_name, recordings_to_test, refus
 from asdlib.data.text_files import read_csv
 from asdlib.errors import AsdError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 HEADER = ["file_name", "label", "domain", "attributes"]
 LABELS = ("normal", "anomaly")  # 0, 1 in the published tables
 DOMAINS = ("source", "target")
@@ -171,7 +171,7 @@ def _with_attributes(rows: list[Truth], path: Path) -> list[Truth]:
         for row, (label, domain, _) in zip(rows, known, strict=True)
     )
     if not agree:
-        LOG.warning("%s: contradicts the label or domain table; its attributes are left out", path)
+        _log.warning("%s: contradicts the label or domain table; its attributes are left out", path)
         return rows
     return [Truth(row.file_name, row.label, row.domain, text) for row, (_, _, text) in zip(rows, known, strict=True)]
 

@@ -10,7 +10,7 @@ from asdlib.workflow.words import ALL
 
 FAR_OVER = 2  # times the promised rate
 _log = logging.getLogger(__name__)
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 def warn_of_false_alarms(rows: Sequence[dict[str, Any]]) -> None:

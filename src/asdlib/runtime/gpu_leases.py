@@ -23,7 +23,7 @@ GRANTED = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS", "SLURM_GPUS_ON_NODE")  # set by 
 HOLDER = "ASDLIB_GPU_LEASE"  # of the processes that a holder starts: its number and its GPUs, as in 123:0,1
 _NAME = re.compile(r"\d+|(GPU|MIG)-.+")
 _held: list[IO[str]] = []  # kept open, so that the locks last as long as this process
-_log = logging.getLogger("asdlib.progress")
+_progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
 
 
 def claim(gpus: int) -> int:
@@ -82,7 +82,7 @@ def _inherits(visible: list[str]) -> bool:
     holder, _, names = os.environ.get(HOLDER, "").partition(":")
     if not set(visible) <= set(names.split(",")) or holder not in _ancestors():
         return False
-    _log.info("using the GPUs %s, which are leased to process %s", names, holder)
+    _progress.info("using the GPUs %s, which are leased to process %s", names, holder)
     return True
 
 
@@ -104,7 +104,7 @@ def _lease(visible: list[str], gpus: int) -> None:
     folder = _folder()
     taken = _take(folder, visible, gpus)
     if not taken:
-        _log.warning("all GPUs are in use: waiting until one is free (locks in %s)", folder)
+        _progress.warning("all GPUs are in use: waiting until one is free (locks in %s)", folder)
     while not taken:
         time.sleep(WAIT)
         taken = _take(folder, visible, gpus)

@@ -15,7 +15,7 @@ from asdlib.scoring.training_scores import (
 )
 
 _log = logging.getLogger(__name__)
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 def score(embeddings: list[Path], machine: str, folder: Path, settings: ScoreSettings) -> None:

@@ -25,7 +25,7 @@ EPOCH = (
     0,
 )  # the earliest date of a zip file; fixed, so that the same content gives the same bytes
 _log = logging.getLogger(__name__)
-_progress = logging.getLogger("asdlib.progress")  # also shown on a terminal
+_progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
 
 
 def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from asdlib.training.fabric import Fabric
 
-_log = logging.getLogger("asdlib.progress")
+_progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
 
 
 def embedded_once(network: nn.Module, examples: Any, fabric: Fabric, size: int) -> Any:
@@ -29,5 +29,5 @@ def embedded_once(network: nn.Module, examples: Any, fabric: Fabric, size: int) 
             if found is None:
                 return examples
             parts.append(found[: len(piece)].float().cpu())
-    _log.info("the frozen encoder's outputs of %d clips were computed once for all epochs", len(examples))
+    _progress.info("the frozen encoder's outputs of %d clips were computed once for all epochs", len(examples))
     return examples.with_features(torch.cat(parts))

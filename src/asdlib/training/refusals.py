@@ -19,7 +19,7 @@ from asdlib.weights.checkpoints import Checkpoint
 from asdlib.workflow.recipe import Recipe, Settings
 
 LEFT_OUT = "left_out"  # among a checkpoint's facts: {dataset/machine: why a joint training has left it out}
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 @contextmanager

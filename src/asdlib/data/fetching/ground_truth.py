@@ -17,7 +17,7 @@ from asdlib.data.fetching.zenodo import BASE, archive_url
 from asdlib.data.truth import DOMAINS, Truth, clip_names, read_evaluator, read_rename_list, write_truth
 from asdlib.errors import AsdError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 GITHUB = "https://raw.githubusercontent.com"
 _LIMIT = 64 << 20  # bytes; the largest published list has less than 1 MB
 _DAMAGED = {2022: {"ToyCar", "ToyTrain"}}  # their lines in the rename list contradict the evaluator
@@ -92,7 +92,7 @@ class _Getter:
 
     def _announce(self, url: str) -> None:
         licence = self.source.get("licence", "see its source")
-        LOG.info("%s: fetching ground truth (licence: %s)", url, licence)
+        _log.info("%s: fetching ground truth (licence: %s)", url, licence)
 
 
 def _read(source: Mapping[str, Any], machine: str, folder: Path, get: _Getter) -> list[Truth]:

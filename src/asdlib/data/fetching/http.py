@@ -23,7 +23,7 @@ from asdlib.data.fetching.transfer_progress import TransferProgress
 from asdlib.data.files import locked
 from asdlib.errors import AsdError, printable
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 LIMIT = 32 << 30  # bytes of a file whose size is unknown
 ANSWER_LIMIT = 4 << 20  # bytes of a document; the record of a dataset has 20 kB
 _LATER = {408, 425, 429, 500, 502, 503, 504, 507, 509}  # worth another attempt; every other error status is final
@@ -99,7 +99,7 @@ def _persist(url: str, attempt: Callable[[], T], arrived: Callable[[], int], ret
                     f"{url}: gave up after {failures} attempts ({problem}): check the network and the base address, "
                     "and run again; the download resumes where it stopped"
                 ) from problem
-            LOG.info("%s: %s; starting attempt %d of %d", url, problem, failures + 1, retry.attempts)
+            _log.info("%s: %s; starting attempt %d of %d", url, problem, failures + 1, retry.attempts)
             retry.wait(failures, problem.after)
 
 

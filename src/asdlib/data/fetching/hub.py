@@ -13,7 +13,7 @@ from asdlib.data.fetching.retry import Retry
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def ask_hub(base: str, repository: str, revision: str, file: str, *, retry: Retr
     url = hub_url(base, repository, revision, file)
     found = fetch_headers(url, partial(_read, url), retry=retry)
     if found.commit is None:
-        LOG.warning("%s: the hub names no commit, so the file may be another one tomorrow", url)
+        _log.warning("%s: the hub names no commit, so the file may be another one tomorrow", url)
         return found
     return replace(found, url=hub_url(base, repository, found.commit, file))
 

@@ -15,7 +15,7 @@ from asdlib.data.fetching.headers import validator_of
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Part:
@@ -34,7 +34,7 @@ class Part:
     def discard(self) -> None:
         """Remove the part and its note."""
         if self.length:
-            LOG.info("%s: %d bytes are not continued; starting over", self.path, self.length)
+            _log.info("%s: %d bytes are not continued; starting over", self.path, self.length)
         self.path.unlink(missing_ok=True)  # first: a part without a note is not continued
         self.note.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 from asdlib.data.files import atomic
 from asdlib.errors import AsdError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 Pin = dict[str, str | int | None]
 _REQUIRED = {"archives": "md5", "truth": "sha256", "weights": "sha256"}  # the others may be missing or null
 _FORMS = {name: re.compile(rf"[0-9a-f]{{{length}}}") for name, length in (("md5", 32), ("sha256", 64), ("commit", 40))}
@@ -59,7 +59,7 @@ def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]
         merged = pins | {key: _agreed(lock_file, key, pins.get(key, {}), value) for key, value in found.items()}
         if merged != pins:
             _write(lock_file, table, merged)
-            LOG.warning("%s: pinned %s: commit this file", lock_file, ", ".join(fresh) or "missing sizes")
+            _log.warning("%s: pinned %s: commit this file", lock_file, ", ".join(fresh) or "missing sizes")
     return merged
 
 

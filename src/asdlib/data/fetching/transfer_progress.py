@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from asdlib.errors import printable
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class TransferProgress:
@@ -36,4 +36,4 @@ class TransferProgress:
         if self.bar.disable and time.monotonic() - self.spoken > self._EVERY:
             self.spoken = time.monotonic()
             share = f" of {self.total / 2**20:.0f}" if self.total else ""
-            LOG.info("%s: %.0f%s MiB", self.name, self.done / 2**20, share)
+            _log.info("%s: %.0f%s MiB", self.name, self.done / 2**20, share)

@@ -22,7 +22,7 @@ from asdlib.data.fetching.retry import Retry
 from asdlib.data.files import atomic, locked
 from asdlib.errors import AsdError
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 BASE = "https://zenodo.org"
 AT_ONCE = 4  # connections per machine; Zenodo limits requests per minute, and machines are fetched in parallel
 
@@ -165,7 +165,7 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
         found = checksum_of(path, "md5")
         if found != checksum:
             raise AsdError(f"{path}: is {found}, expected {checksum}: remove it to have it fetched, or replace it")
-        LOG.info("%s: already here", path)
+        _log.info("%s: already here", path)
         return path
     path = paths[-1]
     path.parent.mkdir(parents=True, exist_ok=True)
