@@ -38,7 +38,7 @@ _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFSOCK:
 
 @dataclass(frozen=True)
 class MachineFiles:
-    """What lies in a machine's folder; `names` are relative to it, in a fixed order."""
+    """What lies in a machine's folder; names (keys, and `unused`) are relative to it, in a fixed order."""
 
     recordings: dict[str, os.DirEntry]
     tables: dict[str, os.DirEntry]  # attributes_<section>.csv and ground_truth.csv

@@ -1,6 +1,6 @@
 """The content of a package for the challenge: the chosen variants, their files, and what the workflow knows about them.
 
-Standard library only at import, because this runs when the graph is built. The config's block `submission` has the
+No numpy or torch at import, because this runs when the graph is built. The config's block `submission` has the
 settings.
 """
 

@@ -48,7 +48,7 @@ class Trainer:
     """Trains one network.
 
     `store` is the file of an unfinished training's state, written every `store_every` minutes within an epoch as well.
-    A stored state with another `identity`, which stands for the settings, code and inputs, is discarded.
+    A stored state with another `identity`, which stands for the settings, code and inputs, is not used (`StoredState`).
     """
 
     def __init__(

@@ -33,7 +33,10 @@ _SECTION = re.compile(r"(?:section|(?:(?:normal|anomaly)_)?id)_(\d\d)_")
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset of the run: its recordings are in the user's `folder`, or a job fetches them from `source`."""
+    """One dataset of the run.
+
+    Its recordings are in the user's `folder` or `own` places, or a job fetches them from `source`.
+    """
 
     name: str
     machines: dict[str, tuple[str, ...]]  # machine → sections
@@ -60,7 +63,7 @@ class Dataset:
         return [Section(self.name, machine, number) for machine, owned in self.machines.items() for number in owned]
 
     def recordings(self, machine: str) -> Path:
-        """Return the folder that contains a machine's train, test and supplemental folders."""
+        """Return the folder or table of a machine's recordings."""
         return self.by_hand(machine) or Path(paths.recordings(self.name, machine))
 
     def layout(self, machine: str) -> str:
@@ -73,7 +76,7 @@ class Dataset:
         return self.own[machine].fingerprint() if machine in self.own else by_hand and fingerprint(by_hand)
 
     def by_hand(self, machine: str) -> Path | None:
-        """Return the folder of recordings that the user provides for a machine; None if a job fetches them.
+        """Return the folder or table of recordings that the user provides for a machine; None if a job fetches them.
 
         Raises AsdError if the place for the user's recordings is taken by something else.
         """

@@ -11,7 +11,7 @@ FIRST = "00"  # the section of recordings of which none is stated
 
 @dataclass(frozen=True)
 class Recording:
-    """What is known about a file; `split` is None for a normal recording that may be held out for the test."""
+    """What is known about a file; `kind` is None for a normal recording that may be held out for the test."""
 
     path: Path
     file: str  # relative to the table or to the machine's folder, with /
