@@ -137,9 +137,9 @@ def _number(machines: set[tuple[str, str]]) -> str:
 
 def _made_by_source(source: dict | None, machine: str) -> Counter[str] | None:
     """Return what a source that makes recordings will make; None for one that fetches them."""
-    from asdlib.data.sources import SOURCES  # slow to import, and not needed for declared counts
+    from asdlib.data.configured_source import source_of  # slow to import, and not needed for declared counts
 
-    if source is None or not hasattr(SOURCES[source["kind"]], "count"):
+    if source is None:
         return None
-    arguments = {key: value for key, value in source.items() if key != "kind"}
-    return SOURCES[source["kind"]](**arguments).count(machine)
+    made = source_of(source)
+    return made.count(machine) if hasattr(made, "count") else None

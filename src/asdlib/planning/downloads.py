@@ -5,8 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from asdlib.data.configured_source import source_of
 from asdlib.data.fetching.partial import Part
-from asdlib.data.sources import SOURCES
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import Job
@@ -80,8 +80,7 @@ def free_space(folder: Path) -> int:
 def _recordings(graph: Graph, job: Job, sizes: Sizes, lock: Path) -> Amount:
     """Return the amount of a machine's recordings; unpacked they are about as large as their archives."""
     dataset, machine = job.wildcards["dataset"], job.wildcards["machine"]
-    block = graph.all_datasets[dataset].source
-    source = SOURCES[block["kind"]](**{key: value for key, value in block.items() if key != "kind"})
+    source = source_of(graph.all_datasets[dataset].source)
     expected = sizes.recordings(job)
     if not hasattr(source, "arrived"):  # synthesised
         return Amount(0.0, expected, estimated=True)

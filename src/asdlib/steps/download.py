@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from asdlib.data.configured_source import source_of
 from asdlib.data.fetching.retry import Network
 from asdlib.data.made import record
-from asdlib.data.sources import SOURCES
 
 
 def download(machine: str, folder: Path, settings: dict[str, Any], network: Network, lock: Path) -> None:
@@ -14,6 +14,5 @@ def download(machine: str, folder: Path, settings: dict[str, Any], network: Netw
     `settings` is the dataset's block of the config, `network` is the block `download`, and `lock` is the file with the
     pinned sizes and checksums.
     """
-    source = {key: value for key, value in settings["source"].items() if key != "kind"}
-    SOURCES[settings["source"]["kind"]](**source).fetch(machine, folder, settings, network, lock)
+    source_of(settings["source"]).fetch(machine, folder, settings, network, lock)
     record(folder)
