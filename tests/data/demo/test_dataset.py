@@ -20,7 +20,7 @@ from asdlib.data.demo.signal import Run
 from asdlib.errors import AsdError
 from asdlib.workflow.yaml_files import read_yaml
 
-SMALL = {"train_source": 3, "train_target": 2, "test_per_cell": 2, "supplements": 2, "seconds": 1.0}
+SMALL = DemoSettings(train_source=3, train_target=2, test_per_cell=2, supplements=2, seconds=1.0)
 LISTEN = DemoSettings(train_source=24, train_target=2, test_per_cell=12, supplements=0, seconds=4.0)
 ATTRIBUTELESS = {"bearing", "slider", "ToyTrain"}  # as in the development set of 2025
 CLEAN = {"ToyCar", "bearing", "gearbox", "valve"}
@@ -67,7 +67,7 @@ def test_in_the_short_demo_another_machine_is_heard_in_the_target_domain_alone()
 @each_machine
 def test_the_shift_is_that_of_the_target_domain_alone(demo: Path, tmp_path: Path, machine: str):
     """Without it, speed and load are the usual ones, and background and microphone those of the target domain."""
-    synthesise(machine, tmp_path / machine, {**SMALL, "shift": 0.0})
+    synthesise(machine, tmp_path / machine, dataclasses.replace(SMALL, shift=0.0))
     shifted, usual = contents(demo / machine), contents(tmp_path / machine)
     differ = {name for name in shifted if shifted[name] != usual[name]}
     assert differ == {name for name in shifted if "_target_" in name}
@@ -159,7 +159,7 @@ def test_audio_is_16_bit_mono_neither_silent_nor_clipped(demo: Path, machine: st
 
 @each_machine
 def test_same_settings_same_bytes_and_a_larger_set_holds_the_smaller(demo: Path, tmp_path: Path, machine: str):
-    larger = {**SMALL, "train_source": 5, "test_per_cell": 3, "supplements": 3}
+    larger = dataclasses.replace(SMALL, train_source=5, test_per_cell=3, supplements=3)
     synthesise(machine, tmp_path / machine, larger)
     small, large = contents(demo / machine), contents(tmp_path / machine)
     assert len(large) > len(small)
@@ -176,7 +176,7 @@ def test_second_run_replaces_the_folder_with_the_same_bytes(demo: Path, tmp_path
 
 
 def test_another_seed_gives_other_clips(demo: Path, tmp_path: Path):
-    synthesise("valve", tmp_path / "valve", {**SMALL, "seed": 1})
+    synthesise("valve", tmp_path / "valve", dataclasses.replace(SMALL, seed=1))
     ours, theirs = contents(tmp_path / "valve"), contents(demo / "valve")
     assert ours.keys() == theirs.keys()
     assert all(ours[name] != theirs[name] for name in ours if name.endswith(".wav"))
@@ -290,14 +290,14 @@ def test_attributes_are_heard(machine: str):
         ({"difficulty": [0.9, 0.1]}, "demo.difficulty: "),
     ],
 )
-def test_wrong_settings_are_named(tmp_path: Path, settings: dict, message: str):
+def test_wrong_settings_are_named(settings: dict, message: str):
     with pytest.raises(AsdError) as caught:
-        synthesise("fan", tmp_path / "fan", settings)
+        DemoSettings.of(settings)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_machine_is_named(tmp_path: Path):
     with pytest.raises(AsdError, match="'pump': choose from ToyCar"):
-        synthesise("pump", tmp_path / "pump")
+        synthesise("pump", tmp_path / "pump", SMALL)
+    assert list(tmp_path.iterdir()) == []

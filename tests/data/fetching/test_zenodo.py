@@ -74,6 +74,7 @@ def options(server, retry, tmp_path):
         "own_archives": tmp_path / "own",
         "lock_file": tmp_path / "zenodo.lock.json",
         "base": server.base + "/",
+        "parallel": 4,
         "retry": retry,
     }
 

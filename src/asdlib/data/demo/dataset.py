@@ -111,13 +111,11 @@ class Clip:
     strength: float = 0.0
 
 
-def synthesise(machine: str, folder: Path, settings: DemoSettings | Mapping[str, Any] | None = None) -> None:
+def synthesise(machine: str, folder: Path, settings: DemoSettings) -> None:
     """Write the folder of one demo machine: train/, test/, supplemental/ and attributes_00.csv.
 
-    The folder appears complete or not at all. `settings` may be a block of the config. Raise AsdError if the machine
-    or a setting is unknown, or a value is wrong.
+    The folder appears complete or not at all. Raises AsdError if the machine is unknown.
     """
-    settings = settings if isinstance(settings, DemoSettings) else DemoSettings.of(settings or {})
     clips = list(plan(machine, settings))
     with atomic(Path(folder)) as temporary:
         for clip in clips:

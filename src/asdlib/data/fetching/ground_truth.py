@@ -13,12 +13,11 @@ from typing import Any
 from asdlib.data.fetching.http import checksum_of, fetch
 from asdlib.data.fetching.pins import Pin, pin, read_pins, waiting_lock
 from asdlib.data.fetching.retry import Retry
-from asdlib.data.fetching.zenodo import BASE, archive_url
+from asdlib.data.fetching.zenodo import archive_url
 from asdlib.data.truth import DOMAINS, Truth, clip_names, read_evaluator, read_rename_list, write_truth
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
-GITHUB = "https://raw.githubusercontent.com"
 _LIMIT = 64 << 20  # bytes; the largest published list has less than 1 MB
 _DAMAGED = {2022: {"ToyCar", "ToyTrain"}}  # their lines in the rename list contradict the evaluator
 
@@ -30,8 +29,8 @@ def fetch_truth(
     *,
     cache: Path,
     lock_file: Path,
-    github: str = GITHUB,
-    zenodo: str = BASE,
+    github: str,
+    zenodo: str,
     retry: Retry | None = None,
 ) -> Path:
     """Write `ground_truth.csv` into a machine's `folder` and return its path.

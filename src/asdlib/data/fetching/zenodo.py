@@ -23,8 +23,6 @@ from asdlib.data.files import atomic, locked
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
-BASE = "https://zenodo.org"
-AT_ONCE = 4  # connections per machine; Zenodo limits requests per minute, and machines are fetched in parallel
 
 
 def download_machine(
@@ -35,9 +33,9 @@ def download_machine(
     archives_dir: Path,
     own_archives: Path,
     lock_file: Path,
-    base: str = BASE,
+    base: str,
+    parallel: int,
     retry: Retry | None = None,
-    parallel: int = AT_ONCE,
     finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Fetch, verify and unpack all archives of one machine; its `folder` appears complete or not at all.
@@ -95,7 +93,7 @@ def arrived(
 
 
 def pinned(
-    archives: list[tuple[int, str]], lock_file: Path, *, base: str = BASE, retry: Retry | None = None
+    archives: list[tuple[int, str]], lock_file: Path, *, base: str, retry: Retry | None = None
 ) -> dict[str, Pin]:
     """Return the pins (`<record>/<file>` → md5 and size); request and pin those that the lock file lacks."""
     pins = read_pins(lock_file, "archives")
@@ -108,7 +106,7 @@ def pinned(
     return pins
 
 
-def record_files(record: int, *, base: str = BASE, retry: Retry | None = None) -> dict[str, Pin]:
+def record_files(record: int, *, base: str, retry: Retry | None = None) -> dict[str, Pin]:
     """Return a record's files from the API: `<record>/<file>` → md5 and size.
 
     The answer may have either form: a list `files`, or `entries` (below `files`, or at `…/files`).
@@ -121,7 +119,7 @@ def record_files(record: int, *, base: str = BASE, retry: Retry | None = None) -
     raise AsdError(f"{address}: the record lists no files: check the record number and the base address")
 
 
-def archive_url(record: int, name: str, *, base: str = BASE) -> str:
+def archive_url(record: int, name: str, *, base: str) -> str:
     """Return the public address of one file of a record."""
     return f"{base.rstrip('/')}/records/{record}/files/{urllib.parse.quote(name)}"
 
