@@ -1,6 +1,8 @@
-"""The exception whose message is meant for users, and the form in which text reaches a terminal."""
+"""The exceptions with messages for users, phrases of these messages, and the form in which text reaches a terminal."""
 
 import logging
+from collections.abc import Sized
+from pathlib import Path
 
 
 class AsdError(Exception):
@@ -41,6 +43,16 @@ class LogFormatter(logging.Formatter):
         lines = record.message.splitlines() if record.name == "py.warnings" else [record.message]
         record.message = "\n".join(map(printable, lines))
         return super().formatMessage(record)
+
+
+def and_more(found: Sized) -> str:
+    """Return a phrase that counts all but the first of what was found; empty for one or none."""
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+
+
+def unwritable(path: Path, reason: str | None) -> str:
+    """Return the message about a place that cannot be written."""
+    return f"{path}: cannot be written ({reason}): make room, or make the folder writable"
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.commands.text_table import text_table
-from asdlib.errors import AsdError, printable
+from asdlib.errors import AsdError, and_more, printable
 from asdlib.evaluation.figures import DEFINITIONS, TITLES
 from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
@@ -63,8 +63,7 @@ def _notes(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         place = f"{row['system']} {row['variant']}, {row['dataset']}/{row['machine']} section {row['section']}"
         where.setdefault(row["note"], []).append(place)
-    more = {note: f" (and {len(places) - 1} more)" if places[1:] else "" for note, places in where.items()}
-    return [printable(f"{places[0]}{more[note]}: {note}") for note, places in where.items()]
+    return [printable(f"{places[0]}{and_more(places)}: {note}") for note, places in where.items()]
 
 
 def _cell(row: dict[str, Any], figure: str) -> str:

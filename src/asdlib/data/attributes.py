@@ -10,7 +10,7 @@ from pathlib import Path
 from asdlib.data.clip import Clip
 from asdlib.data.listing import bare_name, refuse_special
 from asdlib.data.text_files import read_csv
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 
 Rows = dict[str, tuple[Path, dict[str, str]]]
 
@@ -87,7 +87,7 @@ def _problems(pairs: list[tuple[str, str]], values: dict[str, str]) -> Iterator[
 
 
 def _lines(numbers: list[int]) -> str:
-    return f"line {numbers[0]}" + (f" (and {len(numbers) - 1} more)" if len(numbers) > 1 else "")
+    return f"line {numbers[0]}{and_more(numbers)}"
 
 
 def _read_csv(path: Path) -> list[list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, unwritable
 
 _CANNOT_WRITE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
@@ -43,7 +43,7 @@ def atomic(path: Path) -> Iterator[Path]:
         if error.errno not in _CANNOT_WRITE or not _is_about(error, path):
             raise
         reason = os.strerror(error.errno)  # shorter than what libraries report
-        raise AsdError(f"{path}: cannot be written ({reason}): make room, or make the folder writable") from error
+        raise AsdError(unwritable(path, reason)) from error
     finally:
         _remove(temporary)
         _remove(replaced)
@@ -61,8 +61,7 @@ def locked(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = lock.open("w", encoding="utf-8")
     except OSError as error:
-        reason = error.strerror
-        raise AsdError(f"{lock}: cannot be written ({reason}): make room, or make the folder writable") from error
+        raise AsdError(unwritable(lock, error.strerror)) from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ from asdlib.data.clip import KINDS, UNPRINTABLE, Clip
 from asdlib.data.listing import MachineFiles, entries, is_folder, machine_files, unused
 from asdlib.data.supplements import UnknownSupplementError, read_name
 from asdlib.data.truth import Truth, load_truth
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 
 NO_ATTRIBUTE = "noAttribute"
 
@@ -75,7 +75,7 @@ def parse_all(paths: Iterable[Path], machine: str, strict: bool, supplements: st
                 raise
             unknown.append(error)
     if unknown:
-        _notice.warning("%s%s; left out", unknown[0], _more(unknown))
+        _notice.warning("%s%s; left out", unknown[0], and_more(unknown))
     return clips
 
 
@@ -156,7 +156,7 @@ def _refuse_wrong_names(path: Path, clips: list[Clip], truth: dict[str, Truth]) 
     if not truth:
         raise AsdError(f"{path}: has no rows: complete or remove the file")
     said = "scored, but without a label for the figures"
-    _notice.warning("%s: has no row for %s%s: %s", path, without[0], _more(without), said)
+    _notice.warning("%s: has no row for %s%s: %s", path, without[0], and_more(without), said)
 
 
 def _labelled(clip: Clip, truth: dict[str, Truth]) -> Clip:
@@ -204,7 +204,7 @@ def _attribute_problems(clips: list[Clip], rows: Rows, folder: Path, files: Mach
     strays = [(path, name) for name, (path, _) in rows.items() if name not in named]
     if strays:
         path, name = strays[0]
-        yield f"{path}: row {name}{_more(strays)}: there is no such clip: restore the clip, or remove the row"
+        yield f"{path}: row {name}{and_more(strays)}: there is no such clip: restore the clip, or remove the row"
     without = [
         clip for clip in clips if clip.kind == "train" and clip.bare not in rows and clip.tail not in ("", NO_ATTRIBUTE)
     ]
@@ -214,10 +214,6 @@ def _attribute_problems(clips: list[Clip], rows: Rows, folder: Path, files: Mach
     known = {table.name.lower(): table for table in files.attributes}
     if path.name in known:
         path = known[path.name]
-        yield f"{path}: has no row for the training clip {without[0].path.name}{_more(without)}: add it"
+        yield f"{path}: has no row for the training clip {without[0].path.name}{and_more(without)}: add it"
     elif not _of_2021(folder):
         yield f"{path}: is missing: add it, or name clips without attributes …_{NO_ATTRIBUTE}.wav"
-
-
-def _more(found: list) -> str:
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -17,7 +17,7 @@ import numpy as np
 
 from asdlib.data.listing import is_folder
 from asdlib.data.truth import LABELS, read_rename_list, rename_list_machines
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 from asdlib.evaluation.figures import DOMAINS, OF_2020, OF_2021, SINCE_2022, Definition
 from asdlib.scoring.score_files import (
     DECISIONS,
@@ -193,12 +193,11 @@ class _LabelledNames:
 def _same_names(path: Path, names: Mapping[str, float], truth: Mapping[str, int], truth_file: Path) -> None:
     missing, extra = sorted(truth.keys() - names.keys()), sorted(names.keys() - truth.keys())
     if missing:
-        more = f" (and {len(missing) - 1} more)" if missing[1:] else ""
         also = f", and {extra[0]} is unknown" if extra else ""
+        more = and_more(missing)
         raise AsdError(f"{path}: {missing[0]}{more} is missing{also}: write one row for each clip of {truth_file}")
     if extra:
-        more = f" (and {len(extra) - 1} more)" if extra[1:] else ""
-        raise AsdError(f"{path}: {extra[0]}{more} is not a clip of {truth_file}: remove the row")
+        raise AsdError(f"{path}: {extra[0]}{and_more(extra)} is not a clip of {truth_file}: remove the row")
 
 
 def _both_classes(path: Path, labels: Mapping[str, int]) -> None:

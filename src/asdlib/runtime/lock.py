@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from asdlib.data.listing import is_folder
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, unwritable
 
 LOCK = "asdlib.lock"
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def clear_stale_locks(folder: Path = Path(".snakemake")) -> None:
         locks.mkdir(parents=True, exist_ok=True)
         handle = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise AsdError(unwritable(folder, error.strerror)) from error
     _held.append(handle)
     with suppress(OSError):  # another run is alive, or the file system has no locks: Snakemake decides
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +91,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as handle:
             handle.write(bytes(1 << 16))  # an empty file fits on a full disk
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise AsdError(unwritable(folder, error.strerror)) from error
 
 
 def refuse_files(folders: Iterable[str]) -> None:
@@ -99,7 +99,3 @@ def refuse_files(folders: Iterable[str]) -> None:
     for folder in map(Path, folders):
         if os.path.lexists(folder) and not is_folder(folder):
             raise AsdError(f"{folder}: is not a folder, but the workflow needs one there: move it away")
-
-
-def _unwritable(folder: Path, error: OSError) -> AsdError:
-    return AsdError(f"{folder}: cannot be written ({error.strerror}): make room, or make the folder writable")

@@ -15,7 +15,7 @@ from dataclasses import field, make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from asdlib.errors import AsdError, LogFormatter, printable
+from asdlib.errors import AsdError, LogFormatter, printable, unwritable
 from asdlib.runtime import guard, live_line
 from asdlib.runtime.cleanup import exit_on_signals
 from asdlib.runtime.job_environment import is_first
@@ -46,7 +46,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     try:
         terminal = _redirect(options.log)
     except OSError as error:
-        sys.exit(f"error: {options.log}: cannot be written ({error.strerror}): make room, or make the folder writable")
+        sys.exit(f"error: {unwritable(options.log, error.strerror)}")
     exit_on_signals()
     spare_pandas()
     keep_imports()

@@ -8,7 +8,7 @@ import numpy as np
 
 from asdlib.data.tables import ClipTable
 from asdlib.data.truth import parse_name
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 from asdlib.evaluation.evaluator import summarise
 from asdlib.evaluation.truth_folders import ScoredSection
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
@@ -95,8 +95,7 @@ def _same_clips(path: Path, values: Mapping[str, float], clips: Mapping[str, Cli
         (values.keys() - clips.keys(), "is not a test clip of this machine and section: remove the row"),
     ):
         if names:
-            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise AsdError(f"{path}: {min(names)}{more} {problem}")
+            raise AsdError(f"{path}: {min(names)}{and_more(names)} {problem}")
 
 
 def _warn_of_labels(folder: Path, names: list[str]) -> None:

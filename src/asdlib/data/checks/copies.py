@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from asdlib.data.checks.problem import ERROR, WARNING, Problem, more
+from asdlib.data.checks.problem import ERROR, WARNING, Problem
 from asdlib.data.checks.sounds import Sound, same_sounds
+from asdlib.errors import and_more
 
 
 def copies(sounds: Sequence[Sound]) -> Iterator[Problem]:
@@ -19,11 +20,11 @@ def copies(sounds: Sequence[Sound]) -> Iterator[Problem]:
         else:
             others.append((group[1], group[0]))
     if leaked:
-        what = f"this test clip is the same sound as the training clip {leaked[0][1].path}{more(leaked)}"
+        what = f"this test clip is the same sound as the training clip {leaked[0][1].path}{and_more(leaked)}"
         yield Problem(ERROR, f"{leaked[0][0].path}: {what}: remove one of them")
     if contradictory:
-        what = f"this anomaly is the same sound as the normal clip {contradictory[0][1].path}{more(contradictory)}"
+        what = f"this anomaly is the same sound as the normal clip {contradictory[0][1].path}{and_more(contradictory)}"
         yield Problem(ERROR, f"{contradictory[0][0].path}: {what}: remove one of them")
     if others:
-        what = f"is the same sound as {others[0][1].path}{more(others)}"
+        what = f"is the same sound as {others[0][1].path}{and_more(others)}"
         yield Problem(WARNING, f"{others[0][0].path}: {what}: remove one of them")

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from asdlib.data.channels import missing_channel
-from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, more, pasted
+from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, pasted
 from asdlib.data.checks.sounds import Sound
 from asdlib.data.clip_format import CUT, REFUSE, SPLIT, ClipFormat, prepared_samples
 from asdlib.data.recordings import form_problems
+from asdlib.errors import and_more
 
 
 def preparation(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator[Problem]:
@@ -25,7 +26,7 @@ def span(values: Sequence[float], digits: int = 4) -> str:
 def forms(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator[Problem]:
     """Yield lines about rates and channels."""
     for problem, found in _alike(sounds, lambda one: missing_channel(one.channels, wanted.channel)).items():
-        yield Problem(ERROR, f"{found[0].path}: {problem}{more(found)}")
+        yield Problem(ERROR, f"{found[0].path}: {problem}{and_more(found)}")
     allowed = (wanted.sample_rate, wanted.resample, wanted.downmix, wanted.channel)
     refused = {one: form_problems(one.channels, one.rate, *allowed)[1] for one in sounds}
     wrong = [one for one in sounds if refused[one]]
@@ -51,7 +52,7 @@ def _lengths(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Itera
     useless = [one for one in sounds if one.clip.split != "supplemental" and length[one] < wanted.shortest]
     if useless:
         first = useless[0]
-        what = f"lasts {first.seconds:.3g} s, a clip needs {least:.3g} s{more(useless)}"
+        what = f"lasts {first.seconds:.3g} s, a clip needs {least:.3g} s{and_more(useless)}"
         yield Problem(ERROR, f"{first.path}: {what}: replace or remove it")
     shorter = [one for one in sounds if length[one] < wanted.samples and one not in useless]
     if shorter:

@@ -1,10 +1,11 @@
 """Problems as lines: `where: what: remedy`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from asdlib.errors import and_more
 
 ERROR = "error"  # a run would stop, or its figures would be wrong
 WARNING = "warning"  # a run works, but probably not as it was meant
@@ -21,11 +22,6 @@ class Problem:
     settings: tuple[str, ...] = ()
 
 
-def more(found: Sequence[Any]) -> str:
-    """Return a phrase that counts all but the first of what was found."""
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-
-
 def pasted(settings: Iterable[str]) -> str:
     """Return settings of `prepare` as a line for a config file."""
     return f"prepare: {{{', '.join(settings)}}}"
@@ -36,4 +32,4 @@ def grouped(messages: Iterable[tuple[Path, str]]) -> list[Problem]:
     alike: dict[str, list[str]] = defaultdict(list)
     for path, message in messages:
         alike[message.replace(str(path), "").replace(path.stem, "")].append(message)
-    return [Problem(ERROR, f"{found[0]}{more(found)}") for found in alike.values()]
+    return [Problem(ERROR, f"{found[0]}{and_more(found)}") for found in alike.values()]

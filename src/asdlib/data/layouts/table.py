@@ -16,7 +16,7 @@ from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Rec
 from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
 from asdlib.data.listing import refuse_special, refuse_unreadable_format
 from asdlib.data.text_files import read_csv
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # What is assumed where a column is missing, as a phrase to print.
@@ -129,11 +129,10 @@ def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> Non
     missing = [(line, one) for line, one in recordings if not os.path.lexists(one.path)]
     if missing:
         line, one = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         meant, remedy = "", "correct the column file"
         if (slashed := table.parent / one.file) != one.path and os.path.lexists(slashed):
             meant, remedy = f", but {os.path.normpath(slashed)}", r"write / in place of \ in the column file"
-        raise LayoutError(f"{table}, line {line}: there is no file {one.path}{more}{meant}: {remedy}")
+        raise LayoutError(f"{table}, line {line}: there is no file {one.path}{and_more(missing)}{meant}: {remedy}")
 
 
 def _check_header(path: Path, header: list[str]) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 from asdlib.weights.published.formats import ZIPPED, is_pickled
 
 IGNORED = ("argparse", "omegaconf", "hydra", "fairseq", "enum", "numpy", "pathlib", "typing")  # packages of settings
@@ -96,8 +96,7 @@ def check_keys(source: str, weights: Mapping[str, Tensor], expected: Mapping[str
         ("unknown", [name for name in weights if name not in expected]),
     ):
         if names:
-            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise AsdError(f"{source}: {names[0]}{more} is {what}: {remedy}")
+            raise AsdError(f"{source}: {names[0]}{and_more(names)} is {what}: {remedy}")
     for name, shape in expected.items():
         if tuple(weights[name].shape) != tuple(shape):
             found = " × ".join(map(str, weights[name].shape))
