@@ -10,7 +10,7 @@ from asdlib.errors import AsdError
 from asdlib.evaluation.evaluator import of_labelled_clips, summarise
 from asdlib.evaluation.figures import OF_2020
 from asdlib.scoring.score_files import write_decisions, write_scores
-from asdlib.submission.check import check_figures, check_files, check_scores, labelled
+from asdlib.submission.check import check_figures, check_files, check_scores, fully_labelled
 
 NAMES = [f"section_00_{number:04d}.wav" for number in range(8)]
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1]
@@ -80,7 +80,7 @@ def check(folder: Path) -> None:
 
 def test_a_good_folder_passes(folder: Path) -> None:
     check(folder)
-    assert not labelled(check_scores(folder, ANONYMOUS))
+    assert not fully_labelled(check_scores(folder, ANONYMOUS))
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -115,7 +115,7 @@ def test_names_that_tell_the_label_are_noticed(tmp_path: Path, caplog: pytest.Lo
 def test_the_clips_of_2020_need_no_domains(folder: Path) -> None:
     clips = {section: {name: (clip[0], None) for name, clip in own.items()} for section, own in TEST_CLIPS.items()}
     sections = check_scores(folder, clips)
-    assert not labelled(sections)
+    assert not fully_labelled(sections)
     definition, known = of_labelled_clips(sections, OF_2020)
     assert definition == OF_2020
     values = summarise(known, definition)["machines"]["fan"]["sections"]["00"]

@@ -49,14 +49,14 @@ class Hours:
             return Time(start + self._clips(job, RAW) * self._costs.prepare, 0.0)
         if job.rule not in COMPUTED_WITH:
             return Time(start, 0.0)
-        registry, wildcard, name = COMPUTED_WITH[job.rule]
+        registry, wildcard, work = COMPUTED_WITH[job.rule]
         recipe = self._graph.recipe(registry, job.wildcards[wildcard])
         cost = self._costs.of(recipe)
         if cost is None:
             return Time(start, start if job.gpus else 0.0, f"{registry}.{recipe.name}")
         amount = self._amount(job, recipe)
-        gpu = start + self._costs.on_gpu(cost, name) * amount if job.gpus and "gflop" in cost else 0.0
-        return Time(start + cost[name] * amount, gpu)
+        gpu = start + self._costs.on_gpu(cost, work) * amount if job.gpus and "gflop" in cost else 0.0
+        return Time(start + cost[work] * amount, gpu)
 
     def _amount(self, job: Job, recipe: Recipe) -> float:
         """Return the number of units (clips, or seconds of mixture) that the cost of a job is multiplied by."""

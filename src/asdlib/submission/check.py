@@ -63,7 +63,7 @@ def check_files(folder: Path, sections: Iterable[MachineSection]) -> None:
         raise AsdError(f"{min(expected - found)}: no such file: add it")
 
 
-def labelled(sections: Iterable[ScoredSection]) -> bool:
+def fully_labelled(sections: Iterable[ScoredSection]) -> bool:
     """Return whether label and domain of every clip are known."""
     return all(None not in section.labels and None not in section.domains for section in sections)
 
@@ -75,7 +75,7 @@ def check_figures(folder: Path, sections: list[ScoredSection], rows: list[dict[s
     more than the rounding of the table.
     """
     known = {(row["machine"], row["section"]): row for row in rows}
-    if not labelled(sections) or known.keys() != {(section.machine, section.section) for section in sections}:
+    if not fully_labelled(sections) or known.keys() != {(section.machine, section.section) for section in sections}:
         return False
     machines = summarise(sections)["machines"]
     for (machine, section), row in known.items():

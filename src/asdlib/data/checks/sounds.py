@@ -19,7 +19,7 @@ from asdlib.errors import AsdError
 
 HEARD = 200  # recordings of a machine whose level is measured, evenly spread, unless all are asked for
 HEARD_SECONDS = 60.0  # of each
-FULL_SCALE = 32767 / 32768  # the largest value of 16 bits
+HIGHEST = 32767 / 32768  # the largest value of 16 bits
 MARK = 2048  # samples in the middle of a recording, by which others that may be the same sound are found
 
 
@@ -142,7 +142,7 @@ def _level(path: Path, wanted: ClipFormat, everything: bool) -> Level:
                 pause = read / file.samplerate
             read, count = read + len(block), count + values.size
             square, peak = square + float(np.square(values).sum()), max(peak, float(values.max()))
-            full += int((values >= FULL_SCALE).sum())
+            full += int((values >= HIGHEST).sum())
         if read < most:
             refuse_short(path, file, read)
             refuse_cancelled(path, kept, bool(peak))
