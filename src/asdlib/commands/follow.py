@@ -79,7 +79,10 @@ def follow(
             for path in arrivals.look():
                 line = _line(scorer, path, alarm)
                 print(json.dumps(line, allow_nan=False), flush=True)
-                (arrivals.failed if "error" in line else arrivals.done)(path)
+                if "error" in line:
+                    arrivals.failed(path)
+                else:
+                    arrivals.done(path)
                 if state:
                     note(state, arrivals, alarm)
                 if stop.wait(0):

@@ -30,7 +30,10 @@ class Arrivals:
     def __init__(self, folder: Path, existing: bool, seen: Seen | None = None):
         self._folder = folder
         present = {entry.name for entry in recordings(folder)}
-        self._finished = present & seen.finished if seen else set() if existing else present
+        if seen:
+            self._finished = present & seen.finished
+        else:
+            self._finished = set() if existing else present
         self._last: dict[str, State] = {}
         self._failed: dict[str, State] = dict(seen.failed) if seen else {}
         self._due: set[str] = set()  # returned, and neither done nor failed

@@ -88,7 +88,10 @@ def _redirect(log: Path | None) -> int:
         with log.open("w", encoding="utf-8") as handle:
             os.dup2(handle.fileno(), 1)
             os.dup2(handle.fileno(), 2)
-    (use_utf8 if log else escape_unknown)(sys.stdout, sys.stderr)
+    if log:
+        use_utf8(sys.stdout, sys.stderr)
+    else:
+        escape_unknown(sys.stdout, sys.stderr)
     level = logging.INFO if is_first() else logging.WARNING
     formatter = LogFormatter(FORMAT, "%H:%M:%S")
     logged = logging.StreamHandler(sys.stderr)

@@ -16,7 +16,6 @@ from asdlib.frontends.rate import wrong_rate
 from asdlib.workflow.recipe import Recipe, Settings
 from asdlib.workflow.words import RAW
 
-KINDS = ("train", "test")
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +34,7 @@ def extract_features(audio: Path, out: Path, settings: Settings, training_only: 
 
 def _extract(audio: Path, out: Path, settings: Settings, training_only: bool) -> None:
     torch.set_num_threads(1)
-    kinds = KINDS[:1] if training_only else KINDS
+    kinds = ("train",) if training_only else ("train", "test")
     table = ClipTable(audio)
     recipe = Recipe("frontends", settings)
     frontend = FRONTENDS[recipe.kind](**recipe.arguments)
@@ -55,8 +54,13 @@ def _extract(audio: Path, out: Path, settings: Settings, training_only: bool) ->
 
 def _origin(recipe: Settings) -> dict[str, str]:
     """Return the dataset, machine and kind of view of a table, by which a joint training tells its clips apart."""
-    made = [kind for key, kind in (("augmentation", "augmented"), ("separator", "separated")) if key in recipe]
-    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view_kind": [*made, RAW][0]}
+    if "augmentation" in recipe:
+        kind = "augmented"
+    elif "separator" in recipe:
+        kind = "separated"
+    else:
+        kind = RAW
+    return {"dataset": recipe["dataset"], "machine": recipe["machine"], "view_kind": kind}
 
 
 def _transform(frontend: Any, waveform: np.ndarray, samples: int) -> np.ndarray:

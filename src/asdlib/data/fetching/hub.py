@@ -47,9 +47,15 @@ def ask_hub(base: str, repository: str, revision: str, file: str, *, retry: Retr
 
 
 def _read(url: str, status: int, headers: Message) -> HubFile:
-    commit = headers.get("X-Repo-Commit", "")
-    linked = headers.get("X-Linked-Size")
-    size = number(linked) if linked else length_of(headers) if status == 200 else None  # a redirect's is its own
-    etag = headers.get("X-Linked-ETag", headers.get("ETag", "")).strip('"')
-    commit, sha256 = (text if form.fullmatch(text) else None for form, text in ((_COMMIT, commit), (_SHA256, etag)))
+    size = None
+    if linked := headers.get("X-Linked-Size"):
+        size = number(linked)
+    elif status == 200:  # the length of a redirect is its own
+        size = length_of(headers)
+    commit = _if_whole(_COMMIT, headers.get("X-Repo-Commit", ""))
+    sha256 = _if_whole(_SHA256, headers.get("X-Linked-ETag", headers.get("ETag", "")).strip('"'))
     return HubFile(url, commit, size, sha256)
+
+
+def _if_whole(form: re.Pattern[str], text: str) -> str | None:
+    return text if form.fullmatch(text) else None
