@@ -16,14 +16,8 @@ from asdlib.submission.meta import meta_file
 from asdlib.submission.settings import SubmissionSettings, SubmittedSystem
 from asdlib.weights.parameter_counts import count_parameters
 
-EPOCH = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest date of a zip file; fixed, so that the same content gives the same bytes
+# The earliest date of a zip file; fixed, so that the same content gives the same bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
 _log = logging.getLogger(__name__)
 _progress = logging.getLogger("asdlib.progress")  # also shown on stderr if that is a terminal
 

@@ -27,7 +27,6 @@ def levels(sounds: Sequence[Sound], wanted: ClipFormat) -> Iterator[Problem]:
         (one for one in heard if one.level.peak and one.level.dbfs < QUIETEST), key=lambda one: one.level.rms
     )
     if quiet:
-        quiet.sort(key=lambda one: one.level.rms)
         what = f"is nearly silent (RMS {quiet[0].level.dbfs:.1f} dBFS, below {QUIETEST:g}){and_more(quiet)}"
         yield Problem(WARNING, f"{quiet[0].path}: {what}: raise the gain of the recorder, or remove it")
     clipped = sorted((one for one in heard if one.level.clipped > CLIPPED), key=lambda one: -one.level.clipped)
