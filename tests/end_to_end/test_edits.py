@@ -49,7 +49,7 @@ def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew_and_an_edit_of_a_c
         changed.start(done, *settings, *job, ASDLIB_RUN=guard).finish()
         changed.edit("settings.yaml", "epochs: 2", "epochs: 9")
         printed = changed.start(done, *settings, *job, ASDLIB_RUN=guard).finish(fails=True)
-        assert f"the config or a rule was {CHANGED}\n" in printed
+        assert f"config: it, or a rule, was {CHANGED}\n" in printed
         assert "Traceback" not in printed
         changed.edit(
             "src/asdlib/evaluation/metrics.py", "def section_metrics(", "# The official one.\ndef section_metrics("

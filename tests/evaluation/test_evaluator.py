@@ -148,7 +148,7 @@ REFUSED = {
     "no decision file": (DECISION, None, "no such file"),
     "normal clips only": (DATA, replace(",1", ",0"), "no anomalous clip"),
     "anomalies only": (DATA, replace(",0\n", ",1\n"), "no normal clip"),
-    "one domain": (DOMAIN, replace(",1", ",0"), "no normal clip of the target domain"),
+    "one domain": (DOMAIN, replace(",1", ",0"), "no normal clip of the target domain: its AUC needs one: fetch"),
     "label 2": (DATA, replace("_0000.wav,0", "_0000.wav,2"), "section_00_0000.wav has the value '2'"),
     "repeated truth": (DATA, add("section_00_0007.wav,1\n"), "section_00_0007.wav is repeated"),
     "truth without a domain": (DOMAIN, drop(1), "section_00_0000.wav is missing"),

@@ -121,7 +121,7 @@ def test_harmonic_mean_has_a_floor():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: auc([0, 0], [1.0, 2.0]), "no anomalous clip"),
+        (lambda: auc([0, 0], [1.0, 2.0]), "no anomalous clip: a ROC curve needs both: give clips"),
         (lambda: pauc([1, 1], [1.0, 2.0]), "no normal clip"),
         (lambda: auc([0, 1], [np.nan, 2.0]), "1 are NaN or infinite"),
         (lambda: pauc([0, 1], [1.0, np.inf]), "NaN or infinite"),

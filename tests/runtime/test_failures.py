@@ -20,6 +20,7 @@ OOM_KILL = (
     "slurmstepd: error: Detected 1 oom_kill event in StepId=30.batch. Some of the step tasks have been OOM Killed."
 )
 OWN = "a.wav: is truncated (no audio data): copy or download it again"
+CHANGED = "config: it, or a rule, was changed"
 NESTED = "\n".join(["SNAKEMAKE", *(f"  line {number}" for number in range(150)), "Exiting because a job failed."])
 ALLOCATION = " (SLURM job 30, node n1, memory 240M, time limit 2:00:00)"
 
@@ -70,7 +71,7 @@ def by_slurm(status: str) -> str:
         ("NODE_FAIL", "", "", "NODE_FAIL", ""),
         ("FAILED", f"18:59:01 error: {OWN}", f"error: {OWN}\n{NESTED}", OWN, ""),
         ("FAILED", f"18:59:01 error: {OWN}", f"{NESTED}\nsrun: error: n1: task 0: Exited with exit code 1", OWN, ""),
-        ("FAILED", None, f"{NESTED}\nthe config or a rule was changed", "FAILED", "the config or a rule was changed"),
+        ("FAILED", None, f"{NESTED}\n{CHANGED}", "FAILED", CHANGED),
     ],
 )  # fmt: skip
 def test_a_failed_job_of_slurm(status: str, rule_log: str | None, slurm_log: str, cause: str, shown: str) -> None:

@@ -107,7 +107,7 @@ def test_a_job_by_hand_belongs_to_no_run(package: Path, monkeypatch: pytest.Monk
 
 
 def test_other_settings_stop(package: Path) -> None:
-    complaint = "the config or a rule was changed while the run is under way: restore it, or start the run again"
+    complaint = "config: it, or a rule, was changed while the run is under way: restore it, or start the run again"
     refused(lambda: guard.check_settings("others"), complaint)
 
 

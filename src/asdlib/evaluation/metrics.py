@@ -100,7 +100,8 @@ def clips_of_area(area: Area, labels: ArrayLike, domains: ArrayLike) -> NDArray[
         if domain:
             chosen &= _checked_domains(domains, labels) == domain
         if domain and not chosen.any():
-            raise AsdError(f"labels: no {kind} clip of the {domain} domain: its AUC needs at least one")
+            what = f"no {kind} clip of the {domain} domain: its AUC needs one"
+            raise AsdError(f"labels: {what}: add one, or leave out the domain")
         used |= chosen
     return used
 
@@ -171,7 +172,7 @@ def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], ND
         raise AsdError(f"scores: {np.sum(~np.isfinite(scores))} are NaN or infinite: give finite scores")
     if not 0 < labels.sum() < labels.size:
         missing = "normal" if labels.all() else "anomalous"
-        raise AsdError(f"labels: no {missing} clip: a ROC curve needs normal and anomalous clips")
+        raise AsdError(f"labels: no {missing} clip: a ROC curve needs both: give clips of both classes")
     return labels, scores
 
 

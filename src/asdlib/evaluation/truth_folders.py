@@ -98,7 +98,8 @@ def _truth_since_2022(data: Path, machine: str, section: str) -> SectionTruth:
     _both_classes(data, labels)
     for code, domain in enumerate(DOMAINS):
         if not any(labels[name] == 0 for name, own in domains.items() if own == code):
-            raise AsdError(f"{file}: no normal clip of the {domain} domain: its AUC needs at least one")
+            what = f"no normal clip of the {domain} domain: its AUC needs one"
+            raise AsdError(f"{file}: {what}: fetch the ground truth again")
     return SectionTruth(machine, section, data, labels, {name: DOMAINS[code] for name, code in domains.items()})
 
 

@@ -29,7 +29,7 @@ def begin(settings: str, files: str) -> None:
 def check_settings(settings: str) -> None:
     """Raise AsdError if this job has read another config, or other rules, than its run."""
     if VARIABLE in os.environ and os.environ[VARIABLE].split("-")[0] != settings:
-        raise AsdError(f"the config or a rule was {ADVICE}")
+        raise AsdError(f"config: it, or a rule, was {ADVICE}")
 
 
 def check_library() -> None:

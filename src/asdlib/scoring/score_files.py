@@ -152,7 +152,7 @@ def _write(path: Path, rows: Iterable[Row], text_of: Callable[[float, str], str]
 
 def _score_text(score: float, where: str) -> str:
     if not math.isfinite(score):
-        raise AsdError(f"{where} has the score {score}: scores must be finite")
+        raise AsdError(f"{where} has the score {score}: give a finite number")
     return repr(float(score))
 
 
@@ -168,7 +168,7 @@ def _parse_score(text: str, where: str) -> float:
     except ValueError:
         raise AsdError(f"{where} has the score {text!r}: write a number (the file has no header)") from None
     if not math.isfinite(score):
-        raise AsdError(f"{where} has the score {text}: scores must be finite")
+        raise AsdError(f"{where} has the score {text}: give a finite number")
     return score
 
 

@@ -46,7 +46,7 @@ def unpack(archive: Path, folder: Path, *, strip: str | None = None, limits: Lim
     A new `folder` appears complete or not at all. If `folder` exists, the files are merged into it: a file with the
     same content may already be there, a different one is an error.
 
-    Raise AsdError, before `folder` changes, for names that leave the folder, links, duplicates, encrypted members, zip
+    Raises AsdError, before `folder` changes, for names that leave the folder, links, duplicates, encrypted members, zip
     bombs and damaged archives.
     """
     with _readable(archive) as file:
@@ -86,12 +86,13 @@ def _checked(archive: Path, file: zipfile.ZipFile, strip: str | None, limits: Li
 def _refuse_bombs(archive: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> None:
     size = sum(info.file_size for info in infos)
     packed = max(archive.stat().st_size, 1)
-    if len(infos) > limits.members:
-        raise AsdError(f"{archive}: {len(infos)} members, at most {limits.members} are allowed: not a DCASE archive")
-    if size > limits.size:
-        raise AsdError(f"{archive}: unpacks to {size} bytes, at most {limits.size} are allowed: not a DCASE archive")
-    if size > limits.free and size / packed > limits.ratio:
-        raise AsdError(f"{archive}: unpacks to {size / packed:.0f} times its size: not a DCASE archive, remove it")
+    for is_there, what in (
+        (len(infos) > limits.members, f"has {len(infos)} members, at most {limits.members} are allowed"),
+        (size > limits.size, f"unpacks to {size} bytes, at most {limits.size} are allowed"),
+        (size > limits.free and size / packed > limits.ratio, f"unpacks to {size / packed:.0f} times its size"),
+    ):
+        if is_there:
+            raise AsdError(f"{archive}: {what}: not a DCASE archive, remove it")
 
 
 def _refuse_member(archive: Path, info: zipfile.ZipInfo) -> None:

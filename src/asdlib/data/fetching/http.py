@@ -46,8 +46,8 @@ def fetch(
     """Download `url` to `path`, resuming from `<path>.part` if that is a part of the same file.
 
     `size` (bytes) and `checksum` (`md5:<hex>` or `sha256:<hex>`) are verified if given. Never write more than `size`
-    bytes, or `limit` if no size is given. Raise AsdError if the server refuses, cannot be reached, or sends a web page,
-    and keep the partial file. Raise WrongFileError for another size or checksum, and remove it.
+    bytes, or `limit` if no size is given. Raises AsdError if the server refuses, cannot be reached, or sends a web
+    page, and keeps the partial file. Raises WrongFileError for another size or checksum, and removes it.
     """
     retry = retry or Retry()
     checked_address(url)
@@ -211,8 +211,8 @@ def _verify(url: str, part: Part, size: int | None, checksum: str | None) -> Non
     if wrong:
         part.discard()
         raise WrongFileError(
-            f"{part.target}: {wrong} (from {url}): the wrong file is removed; run again, and if this "
-            "happens again, compare the pin with the publisher's page"
+            f"{part.target}: {wrong} (from {url}): the wrong file was removed: run again; if this happens again, "
+            "compare the pin with the publisher's page"
         )
 
 

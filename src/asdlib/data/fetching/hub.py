@@ -36,12 +36,12 @@ def ask_hub(base: str, repository: str, revision: str, file: str, *, retry: Retr
     """Return what the hub says of a file at a revision: a branch, a tag or a commit.
 
     The address is that of the commit to which the revision points now, because a branch may move during the download.
-    Raise AsdError if the hub cannot be reached or does not have the file.
+    Raises AsdError if the hub cannot be reached or does not have the file.
     """
     url = hub_url(base, repository, revision, file)
     found = fetch_headers(url, partial(_read, url), retry=retry)
     if found.commit is None:
-        _log.warning("%s: the hub names no commit, so the file may be another one tomorrow", url)
+        _log.warning("%s: the hub names no commit, so a later download may get another file", url)
         return found
     return replace(found, url=hub_url(base, repository, found.commit, file))
 
