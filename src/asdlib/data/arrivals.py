@@ -66,7 +66,10 @@ class Arrivals:
         self._due.remove(path.name)
 
     def failed(self, path: Path) -> None:
-        """Return a recording again if it changes: what could not be read may not have been complete."""
+        """Forget a recording that could not be read, so that it is returned again if it changes.
+
+        It may not have been complete.
+        """
         self._due.remove(path.name)
         self._finished.remove(path.name)
         self._failed[path.name] = self._last[path.name]

@@ -38,7 +38,7 @@ def write_audio(clips: Sequence[Clip], out: Path, recipe: dict[str, Any], wanted
     end, refused, or split into several clips, as the format says. The columns `samples` (real samples kept) and
     `recorded_samples` show which; both count samples at the format's rate.
 
-    Raise AsdError if a recording cannot be read in this format.
+    Raises AsdError if a recording cannot be read in this format.
     """
     pieces: Counter[int] = Counter()
     cut = padded = 0

@@ -53,7 +53,7 @@ def atomic(path: Path) -> Iterator[Path]:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock `.<name>.lock` beside `path` while the block runs.
 
-    Raise AsdError at once if another process holds it.
+    Raises AsdError at once if another process holds it.
     """
     path = Path(path)
     lock = path.with_name(f".{path.name}.lock")

@@ -25,7 +25,7 @@ def read_audio(
 
     16-bit mono files at `sample_rate` (Hz) are returned exactly as recorded. Other sample formats are scaled to 16
     bits. Another rate is converted only with `resample`. Of several channels, `channel` is used if it is given,
-    otherwise their mean, only with `downmix`. Raise AsdError if the file is damaged, empty or in a format that these
+    otherwise their mean, only with `downmix`. Raises AsdError if the file is damaged, empty or in a format that these
     settings do not allow.
     """
     with opened(path) as file:

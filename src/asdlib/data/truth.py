@@ -84,7 +84,7 @@ def read_evaluator(
     `labels` has the label table under None, or one table under "source" and one under "target" (2021). `domains` and
     `attributes` are optional. An attribute table that contradicts the label or domain of any clip is ignored as a
     whole: in 2022, those of ToyCar and ToyTrain belong to another shuffling of the clips. The official scores use the
-    label and domain tables. Raise AsdError if a table cannot be read or lacks a clip.
+    label and domain tables. Raises AsdError if a table cannot be read or lacks a clip.
     """
     domain_of = _binary_table(domains, DOMAINS) if domains else {}
     rows = []
@@ -102,7 +102,7 @@ def write_truth(rows: Iterable[Truth], folder: Path, machine: str | None = None)
     """Write `ground_truth.csv`, one line per test clip, into a machine's folder and return its path.
 
     The names written are those of the clips; a `test` token that only one side has is ignored when matching (2022).
-    Raise AsdError, naming the `machine` (default: the folder), unless clips and truths match one to one.
+    Raises AsdError, naming the `machine` (default: the folder), unless clips and truths match one to one.
     """
     clips = {_bare(name): name for name in clip_names(folder)}
     truth = {_bare(row.file_name): row for row in rows}

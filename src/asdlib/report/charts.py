@@ -23,7 +23,7 @@ from asdlib.report.images import (
 )
 from asdlib.runtime.lean_imports import hidden
 
-with hidden("pandas"):  # which scikit-learn takes along
+with hidden("pandas"):  # which scikit-learn would import
     from sklearn.metrics import roc_curve
 
 UNKNOWN = "unknown"

@@ -78,7 +78,7 @@ class MixturePairs(DrawnMixtures):
     """The mixtures of a training: `pairs.per_epoch` new ones every epoch, and fixed held-out ones in `validation`.
 
     `machine` and `noise` are int16 recordings (samples,) of any length, without padding. A share of each is held out
-    from training. A mixture depends only on the seed, the epoch and its index. Raise TooFewClipsError if there are
+    from training. A mixture depends only on the seed, the epoch and its index. Raises TooFewClipsError if there are
     fewer than two recordings of either, and AsdError if all are too quiet.
     """
 

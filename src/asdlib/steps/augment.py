@@ -13,8 +13,8 @@ def augment(raw: Path, separated: list[Path], noise: list[Path], out: Path, sett
     """Write `out`: the clips that the augmentation makes, of the length of those in `raw`.
 
     They are int16, or float32 where the augmentation passes on clips that are. `separated` is empty or contains one
-    table with the same rows as `raw`. `noise` are the tables with clips of kind `noise`. If the
-    separator's training was refused, `out` says so and has no rows.
+    table with the same rows as `raw`. `noise` are the tables with clips of kind `noise`. If the separator's training
+    was refused, `out` says so and has no rows.
     """
     with refusable(out):
         _augment(raw, separated, noise, out, settings)

@@ -45,8 +45,8 @@ def embed(
     `sections` has the weights for the clips of each section if they have models of their own; otherwise it is empty,
     and all clips are embedded with `model`. A model that is not trained is given as `frozen` instead; the table's notes
     then have its number of parameters. The models' calibration samples, if they have any, are stored in the notes. If
-    the training of the model was refused, `out` says so and has no rows. If that of a section was, the notes say
-    so, and the clips of this section have no rows.
+    the training of the model was refused, `out` says so and has no rows. If that of a section was, the notes say so,
+    and the clips of this section have no rows.
     """
     with refusable(out):
         Embedder(model, device, gpus, threads, sections, frozen).write(features, out)

@@ -42,7 +42,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 def load(path: Path) -> Checkpoint:
     """Return a checkpoint from disk; safetensors contain no code, so reading cannot run any.
 
-    Raise AsdError if the file is missing or damaged, and TooFewClipsError if its training was refused.
+    Raises AsdError if the file is missing or damaged, and TooFewClipsError if its training was refused.
     """
     with checked(path) as origin, safe_open(path, framework="pt") as handle:
         tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)

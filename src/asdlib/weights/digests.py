@@ -30,7 +30,7 @@ def with_digest(file: BinaryIO) -> str:
 def checked(path: Path) -> Iterator[dict[str, Any]]:
     """Check the digest of a file, and yield our entry in its header while the block reads the tensors.
 
-    Raise AsdError if the file is missing or damaged, or has no digest, and TooFewClipsError if it says that a training
+    Raises AsdError if the file is missing or damaged, or has no digest, and TooFewClipsError if it says that a training
     was refused.
     """
     try:

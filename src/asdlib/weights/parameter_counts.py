@@ -13,7 +13,7 @@ CALIBRATION = "calibration."  # prefix of the samples for decision thresholds, w
 def count_parameters(path: Path) -> int:
     """Return the number of stored weights: floating-point values, including running statistics of normalisations.
 
-    Raise AsdError if the file is missing or damaged.
+    Raises AsdError if the file is missing or damaged.
     """
     with checked(path), safe_open(path, framework="np") as handle:
         slices = [handle.get_slice(name) for name in handle.keys() if not name.startswith(CALIBRATION)]  # noqa: SIM118

@@ -122,7 +122,7 @@ def _content(sound: Sound) -> bytes:
         with opened(sound.path) as file:
             for block in file.blocks(MARK * 64, dtype="float32"):
                 digest.update(block.tobytes())
-    except AsdError:  # told by `measure`, if the level of this recording is measured
+    except AsdError:  # reported by `measure`, if the level of this recording is measured
         return os.fsencode(sound.path)
     return digest.digest()
 

@@ -31,8 +31,8 @@ def open_url(
 ) -> http.client.HTTPResponse:
     """Return the answer to a request, whatever its status, after following redirects.
 
-    Without `other_hosts`, a redirect to another host is the answer. Raise AsdError for an address or a redirect that is
-    not followed, OSError or http.client.HTTPException if the connection fails or is too slow.
+    Without `other_hosts`, a redirect to another host is the answer. Raises AsdError for an address or a redirect that
+    is not followed, OSError or http.client.HTTPException if the connection fails or is too slow.
     """
     sent = {"User-Agent": "asdlib", "Accept-Encoding": "identity", **(headers or {})}  # lengths count the file's bytes
     opener, address = _opener(retry), checked_address(url)

@@ -35,7 +35,7 @@ def fetch_truth(
 ) -> Path:
     """Write `ground_truth.csv` into a machine's `folder` and return its path.
 
-    `dataset` is the dataset's block of the config; `cache` is the folder for downloads. Raise AsdError if the dataset
+    `dataset` is the dataset's block of the config; `cache` is the folder for downloads. Raises AsdError if the dataset
     has no published ground truth, or if this cannot be fetched, has changed or does not match the clips in `folder`.
     """
     source = dataset.get("ground_truth")

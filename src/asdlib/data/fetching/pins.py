@@ -51,7 +51,7 @@ def is_pin(field: str, value: Any) -> bool:
 def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]:
     """Add the pins in `found` to a table and return the table.
 
-    A value replaces a null. Raise AsdError if a value differs from the pinned one.
+    A value replaces a null. Raises AsdError if a value differs from the pinned one.
     """
     with waiting_lock(lock_file):
         pins = read_pins(lock_file, table)

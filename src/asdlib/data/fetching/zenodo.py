@@ -43,7 +43,7 @@ def download_machine(
     `dataset` is the dataset's block of the config. Archives are kept as `<archives_dir>/<record>/<file>` and not
     fetched again. Those that the user has put in `<own_archives>/<record>/<file>` are not fetched at all. `parallel` of
     them are fetched at the same time. `finish` is called with the folder while it is still hidden, for example to add
-    the ground truth. Raise AsdError if an archive is missing, changed or damaged, or cannot be fetched.
+    the ground truth. Raises AsdError if an archive is missing, changed or damaged, or cannot be fetched.
     """
     archives = machine_archives(dataset, machine)
     with locked(folder):

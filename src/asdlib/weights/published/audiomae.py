@@ -20,7 +20,7 @@ CLASSIFIER = "head."
 def read_audiomae(path: Path) -> dict[str, Tensor]:
     """Return the weights of the encoder and, if the file has one, the decoder.
 
-    Raise AsdError if the file is not an AudioMAE checkpoint.
+    Raises AsdError if the file is not an AudioMAE checkpoint.
     """
     content = read_published(path)
     model = content.get("model", content)

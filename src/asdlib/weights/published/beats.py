@@ -34,7 +34,7 @@ FIRST = "encoder.layers.0" + TABLE
 def read_beats(path: Path) -> dict[str, Tensor]:
     """Return the encoder's weights under their published names, with the table of the position bias once.
 
-    Raise AsdError if the file is not a BEATs checkpoint with the expected settings.
+    Raises AsdError if the file is not a BEATs checkpoint with the expected settings.
     """
     content = read_published(path)
     if not all(isinstance(content.get(part), dict) for part in ("cfg", "model")):

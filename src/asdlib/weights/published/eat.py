@@ -18,7 +18,7 @@ HEADS = ("fc_norm.", "head.")
 def read_eat(path: Path) -> dict[str, Tensor]:
     """Return weights named `encoder.…` and, if the file has them, `decoder.…` and `teacher.…`.
 
-    Raise AsdError if the file is not an EAT checkpoint.
+    Raises AsdError if the file is not an EAT checkpoint.
     """
     content = read_published(path)
     model = content.get("model", content)

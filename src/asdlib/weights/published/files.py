@@ -37,7 +37,7 @@ class Ignored:
 def read_published(path: Path) -> dict[str, Any]:
     """Return the content of a file of public weights, a dictionary with tensors on the CPU.
 
-    Raise AsdError if the file is damaged, does not contain a dictionary, or would run code.
+    Raises AsdError if the file is damaged, does not contain a dictionary, or would run code.
     """
     path = Path(path)
     try:
