@@ -22,7 +22,8 @@ from scipy.stats import multivariate_normal
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.evolving_mixture import evolved, mixture_divergence
 from asdlib.backends.topic_mixture import TopicMixture
-from asdlib.evaluation.metrics import section_metrics
+from asdlib.evaluation.figures import SINCE_2022
+from asdlib.evaluation.metrics import section_areas
 
 DESIGNS = {
     "six equal clusters": np.full(6, 1 / 6),
@@ -61,8 +62,8 @@ def main() -> None:
         for seed in range(options.seeds):
             data = simulated(seed, weights)
             for reading, scores in readings(data, seed):
-                measured = section_metrics(data.labels, data.domains, scores)
-                found.setdefault(reading, []).append([100 * value for value in measured.scored])
+                areas = section_areas(SINCE_2022, data.labels, data.domains, scores)
+                found.setdefault(reading, []).append([100 * value for value in areas])
         print(f"{design:40}{'AUC source':>12}{'AUC target':>12}{'pAUC':>8}")
         for reading, rows in found.items():
             means = np.mean(rows, axis=0)

@@ -29,7 +29,7 @@ def changed(copy: Checkout) -> Checkout:
 def test_an_edit_of_the_library_stops_the_later_jobs(changed: Checkout) -> None:
     with start(changed, HALT, TABLES) as run:
         wait_for_halt(changed, run)
-        changed.edit("src/asdlib/evaluation/metrics.py", "def section_metrics(", "unused = 1\n\n\ndef section_metrics(")
+        changed.edit("src/asdlib/evaluation/metrics.py", "def section_areas(", "unused = 1\n\n\ndef section_areas(")
         (changed.folder / "go_on").touch()
         printed = run.finish(fails=True)
     assert f"error: {changed.folder}/src/asdlib: was {CHANGED}\n" in printed
@@ -52,7 +52,7 @@ def test_an_edit_of_the_config_stops_a_job_that_reads_it_anew_and_an_edit_of_a_c
         assert f"config: it, or a rule, was {CHANGED}\n" in printed
         assert "Traceback" not in printed
         changed.edit(
-            "src/asdlib/evaluation/metrics.py", "def section_metrics(", "# The official one.\ndef section_metrics("
+            "src/asdlib/evaluation/metrics.py", "def section_areas(", "# The official ones.\ndef section_areas("
         )
         (changed.folder / "go_on").touch()
         run.finish()

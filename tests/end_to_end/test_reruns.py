@@ -203,7 +203,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         BELOW_SEPARATOR,
     ),
     "the code of all tables": (body("data/tables.py", "clip_rows"), EVERYTHING),
-    "the metric's code": (body("evaluation/metrics.py", "section_metrics"), {"tabulate toy"}),
+    "the metric's code": (body("evaluation/metrics.py", "section_areas"), {"tabulate toy"}),
     # files
     "a clock that was wrong": (made_under_a_wrong_clock, set()),
     "a recording": (louder, FAN),

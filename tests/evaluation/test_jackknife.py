@@ -19,7 +19,7 @@ from asdlib.evaluation.jackknife import (
     leave_one_recording_out_figures,
     official_ci95,
 )
-from asdlib.evaluation.metrics import auc, official_score, pauc, section_metrics
+from asdlib.evaluation.metrics import auc, official_score, pauc, section_areas
 from asdlib.evaluation.section_figures import figures_of
 
 
@@ -53,7 +53,7 @@ def draw(rng: np.random.Generator) -> list[tuple]:
 
 
 def official(sections: list[tuple]) -> float:
-    return official_score(value for clips in sections for value in section_metrics(*clips).scored)
+    return official_score(value for clips in sections for value in section_areas(SINCE_2022, *clips))
 
 
 def test_the_interval_is_as_wide_as_the_score_varies():

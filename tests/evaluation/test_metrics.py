@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from asdlib.errors import AsdError
+from asdlib.evaluation.figures import SINCE_2022
 from asdlib.evaluation.metrics import (
     EPSILON,
     auc,
@@ -12,7 +13,7 @@ from asdlib.evaluation.metrics import (
     official_score,
     pauc,
     precision_recall_f1,
-    section_metrics,
+    section_areas,
 )
 
 RNG = np.random.default_rng(11)
@@ -77,24 +78,21 @@ def test_a_domains_auc_takes_the_anomalies_of_both_domains():
     labels = [0, 0, 1, 1, 0, 0, 1, 1]
     domains = ["source"] * 4 + ["target"] * 4
     scores = [1, 2, 3, 4, 5, 6, 0, 7]  # the target anomaly 0 is below every source clip
-    result = section_metrics(labels, domains, scores)
-    assert (result.auc_source, result.auc_target) == (0.75, 0.25)  # 1.0 and 0.5 with one domain's anomalies
-    assert result.auc_all == 0.5
+    source, target, _ = section_areas(SINCE_2022, labels, domains, scores)
+    assert (source, target) == (0.75, 0.25)  # 1.0 and 0.5 with one domain's anomalies
+    assert auc(labels, scores) == 0.5
 
 
 def test_a_domains_auc_leaves_out_the_other_domains_normal_clips():
-    before = section_metrics(LABELS, DOMAINS, SCORES)
+    before = section_areas(SINCE_2022, LABELS, DOMAINS, SCORES)
     shifted = np.where((LABELS == 0) & (DOMAINS == "target"), SCORES + 100, SCORES)
-    after = section_metrics(LABELS, DOMAINS, shifted)
-    assert after.auc_source == before.auc_source
-    assert after.auc_target == 0.0
-    assert after.pauc < before.pauc
+    after = section_areas(SINCE_2022, LABELS, DOMAINS, shifted)
+    assert after[:2] == [before[0], 0.0]
+    assert after[2] < before[2]
 
 
-def test_section_score_is_the_official_score_of_its_three_values():
-    section = section_metrics(LABELS, DOMAINS, SCORES)
-    assert section.scored == (section.auc_source, section.auc_target, pauc(LABELS, SCORES))
-    assert section.hmean == official_score(section.scored)
+def test_the_pauc_takes_all_clips():
+    assert section_areas(SINCE_2022, LABELS, DOMAINS, SCORES)[2] == pauc(LABELS, SCORES)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +127,11 @@ def test_harmonic_mean_has_a_floor():
         (lambda: auc([], []), "no normal clip"),
         (lambda: auc([0, 1], [1.0]), "1 values for 2 clips"),
         (
-            lambda: section_metrics([0, 1], ["source", "source"], [1, 2]),
+            lambda: section_areas(SINCE_2022, [0, 1], ["source", "source"], [1, 2]),
             "no normal clip of the target domain",
         ),
-        (lambda: section_metrics([0, 1], ["source", "moon"], [1, 2]), "'moon' is not a domain"),
-        (lambda: section_metrics([0, 1], ["source"], [1, 2]), "1 for 2 clips"),
+        (lambda: section_areas(SINCE_2022, [0, 1], ["source", "moon"], [1, 2]), "'moon' is not a domain"),
+        (lambda: section_areas(SINCE_2022, [0, 1], ["source"], [1, 2]), "1 for 2 clips"),
         (lambda: precision_recall_f1([0, 1], [0, 0.5]), "decisions"),
         (lambda: precision_recall_f1([0, 1], [0]), "1 values for 2 clips"),
         (lambda: harmonic_mean([]), "no values"),

@@ -11,9 +11,9 @@ import pytest
 from helpers.second_golden import golden_folders
 
 from asdlib.evaluation.evaluator import evaluate
-from asdlib.evaluation.figures import definition_of
+from asdlib.evaluation.figures import SINCE_2022, definition_of
 from asdlib.evaluation.jackknife import evaluator_ci95
-from asdlib.evaluation.metrics import mean_of, official_score, precision_recall_f1, section_metrics
+from asdlib.evaluation.metrics import mean_of, official_score, precision_recall_f1, section_areas
 from asdlib.scoring.score_files import read_decisions, read_scores
 
 
@@ -84,8 +84,8 @@ def test_baseline_result_file(mode: str, baseline: Path) -> None:
         labels = np.array([int("_anomaly_" in name) for name in names])
         domains = np.array([name.split("_")[2] for name in names])
         decided = np.array([decisions[name] for name in names])
-        areas = section_metrics(labels, domains, [scores[name] for name in names])
-        ours = {"AUC (source)": areas.auc_source, "AUC (target)": areas.auc_target, "pAUC": areas.pauc}
+        areas = section_areas(SINCE_2022, labels, domains, [scores[name] for name in names])
+        ours = dict(zip(("AUC (source)", "AUC (target)", "pAUC"), areas, strict=True))
         for domain in ("source", "target"):
             found = precision_recall_f1(labels[domains == domain], decided[domains == domain])
             ours |= {f"precision ({domain})": found.precision, f"recall ({domain})": found.recall}

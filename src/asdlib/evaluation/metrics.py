@@ -11,30 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import ALL_CLIPS, DOMAINS, SINCE_2022, Area, Definition
+from asdlib.evaluation.figures import ALL_CLIPS, DOMAINS, Area, Definition
 
 MAX_FPR = 0.1  # the pAUC covers false positive rates from 0 to here
 EPSILON = float(np.finfo(np.float64).eps)  # the floor of every harmonic mean and denominator
-
-
-@dataclass(frozen=True, slots=True)
-class SectionMetrics:
-    """The ranking metrics of one machine and section by the definition of 2022 and later."""
-
-    auc_source: float
-    auc_target: float
-    pauc: float
-    auc_all: float  # reported by the evaluator, not scored
-
-    @property
-    def scored(self) -> tuple[float, float, float]:
-        """The three values that enter the official score."""
-        return self.auc_source, self.auc_target, self.pauc
-
-    @property
-    def hmean(self) -> float:
-        """The official score of this section alone."""
-        return harmonic_mean(self.scored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +49,12 @@ def pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> floa
     return float(0.5 * (1 + (area - chance) / (max_fpr - chance)))
 
 
-def section_metrics(labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> SectionMetrics:
-    """Return the metrics of one section from its N clips: three arrays of shape (N,).
-
-    The AUC of a domain compares the normal clips of that domain with the anomalies of *both* domains; the pAUC
-    uses all clips. Raises AsdError as `section_areas` does.
-    """
-    return SectionMetrics(*section_areas(SINCE_2022, labels, domains, scores), auc(labels, scores))
-
-
 def section_areas(definition: Definition, labels: ArrayLike, domains: ArrayLike, scores: ArrayLike) -> list[float]:
     """Return the areas of a definition for one section of N clips; domains are used only if the definition needs them.
 
-    Raises AsdError if a domain has no normal clip or, where the definition needs it, no anomaly, or as `auc` does.
+    Since 2022, the AUC of a domain compares the normal clips of that domain with the anomalies of *both* domains; the
+    pAUC uses all clips. Raises AsdError if a domain has no normal clip or, where the definition needs it, no anomaly,
+    or as `auc` does.
     """
     labels, scores = checked(labels, scores)
     found = []
