@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.official import SCORE_COLUMNS
 
 from asdlib.cli import main
 from asdlib.commands.text_table import text_table
-from asdlib.evaluation.score_table import SCORE_COLUMNS
 
 NAME = "a [bold]clip[/bold] :wave: with a name of many words" + " and more" * 40 + ".wav"
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from helpers.checkout import TOY_CLIPS, Checkout, make_checkout
 from helpers.in_process import run_system
+from helpers.official import evaluate
 from helpers.page_reader import PageReader
 from helpers.toy_recordings import make_machine
-
-from asdlib.evaluation.evaluator import evaluate
 
 pytestmark = pytest.mark.workflow
 

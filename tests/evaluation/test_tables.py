@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.official import SCORE_COLUMNS
 from sklearn.metrics import roc_auc_score
 
 from asdlib.cli import main
@@ -14,7 +15,7 @@ from asdlib.data.tables import clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.evaluation.jackknife import official_ci95
 from asdlib.evaluation.reported import load_reported, nothing_reported
-from asdlib.evaluation.score_table import SCORE_COLUMNS, read_clip_scores, read_score_table
+from asdlib.evaluation.score_table import read_clip_scores, read_score_table
 from asdlib.evaluation.tables import Section, TableSettings, VariantScores, make_tables, write_table
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.scoring.training_scores import TrainingScores, training_scores_path, write_refusal, write_training_scores

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.official import evaluate
 from helpers.second_golden import golden_folders
 
-from asdlib.evaluation.evaluator import evaluate
 from asdlib.evaluation.figures import SINCE_2022, definition_of
 from asdlib.evaluation.jackknife import evaluator_ci95
 from asdlib.evaluation.metrics import mean_of, official_score, precision_recall_f1, section_areas

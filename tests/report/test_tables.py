@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from helpers.official import SCORE_COLUMNS
 
 from asdlib.errors import AsdError
-from asdlib.evaluation.score_table import ALL_FIGURES, DECISION_FIGURES, PROMISED, REPORTED, SCORE_COLUMNS, bounds
+from asdlib.evaluation.score_table import ALL_FIGURES, DECISION_FIGURES, PROMISED, REPORTED, bounds
 from asdlib.report import tables
 from asdlib.report.settings import ShownSystem
 

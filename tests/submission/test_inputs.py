@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers.checkout import ROOT
+from helpers.official import SCORE_COLUMNS
 from helpers.refusals import refused
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
-from asdlib.evaluation.score_table import SCORE_COLUMNS
 from asdlib.submission import inputs
 from asdlib.submission.settings import SubmissionSettings
 from asdlib.workflow.graph import Graph

@@ -80,7 +80,7 @@ def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
 
 
 def table(result: dict) -> str:
-    """Return the figures of `asdlib.evaluation.evaluator.evaluate` as a table, in percent.
+    """Return the figures of `asdlib.evaluation.evaluator.summarise` as a table, in percent.
 
     After the sections of a machine that has several, there is a row with their means.
     """

@@ -7,7 +7,6 @@ Reads    anomaly_score_… and decision_result_… files (`asdlib.scoring.score_
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -25,7 +24,7 @@ from asdlib.evaluation.metrics import (
     precision_recall_f1,
     section_areas,
 )
-from asdlib.evaluation.truth_folders import ScoredSection, read_sections
+from asdlib.evaluation.truth_folders import ScoredSection
 
 COLUMNS = ("AUC", "pAUC", "precision", "recall", "F1 score")  # columns of the mean lines
 NAMES = {  # the evaluators' names of the areas
@@ -40,19 +39,12 @@ NAMES = {  # the evaluators' names of the areas
 Metrics = dict[str, float]
 
 
-def evaluate(scores: Path, truth: Path) -> dict:
-    """Return every figure of the official evaluator of the truth's year for the submission folder `scores`.
+def summarise(sections: list[ScoredSection], definition: Definition = SINCE_2022) -> dict:
+    """Return every figure of a year's official evaluator.
 
     The keys are `machines.<machine>.sections.<NN>.<metric>`, `machines.<machine>.<mean line>.<column>`,
     `overall.<mean line>.<column>`, `overall.official score`, `overall.official score ci95` (too narrow, as
-    the evaluator prints it; since 2022) and `official_score`. Raises AsdError as `read_sections` does.
-    """
-    definition, sections = read_sections(scores, truth)
-    return summarise(sections, definition)
-
-
-def summarise(sections: list[ScoredSection], definition: Definition = SINCE_2022) -> dict:
-    """Return the figures of `evaluate` for sections that are already read.
+    the evaluator prints it; since 2022) and `official_score`.
 
     In 2020, systems were ranked by their ranks; the score is the arithmetic mean of all AUCs and pAUCs. If areas of the
     definition are missing (`of_labelled_clips`), there is no official score: `score` and `mean_of` take its place.

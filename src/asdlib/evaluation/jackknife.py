@@ -85,19 +85,19 @@ def leave_one_out_auc(labels: ArrayLike, scores: ArrayLike) -> Floats:
     return _ratio(pairs_won[positive].sum() - pairs_won, left)
 
 
-def leave_one_out_pauc(labels: ArrayLike, scores: ArrayLike, max_fpr: float = MAX_FPR) -> Floats:
+def leave_one_out_pauc(labels: ArrayLike, scores: ArrayLike) -> Floats:
     """Return the standardised pAUC without clip i for each i: shape (N,); NaN where only one class remains."""
     labels, scores = checked(labels, scores)
     positive = labels == 1
     groups, group = np.unique(-scores, return_inverse=True)  # tied scores, highest first
     fp = np.concatenate([[0], np.cumsum(np.bincount(group[~positive], minlength=groups.size))])
     tp = np.concatenate([[0], np.cumsum(np.bincount(group[positive], minlength=groups.size))])
-    without_anomaly = _area(fp, tp, max_fpr * fp[-1]) - _lost_with_anomaly(fp, max_fpr * fp[-1])
-    without_normal = _area_without_normal(fp, tp, max_fpr * (fp[-1] - 1))
+    without_anomaly = _area(fp, tp, MAX_FPR * fp[-1]) - _lost_with_anomaly(fp, MAX_FPR * fp[-1])
+    without_normal = _area_without_normal(fp, tp, MAX_FPR * (fp[-1] - 1))
     areas = np.where(positive, without_anomaly[group], without_normal[group])
     boxes = np.where(positive, fp[-1] * (tp[-1] - 1), (fp[-1] - 1) * tp[-1])
-    chance = max_fpr**2 / 2
-    return 0.5 * (1 + (_ratio(areas, boxes) - chance) / (max_fpr - chance))
+    chance = MAX_FPR**2 / 2
+    return 0.5 * (1 + (_ratio(areas, boxes) - chance) / (MAX_FPR - chance))
 
 
 def _below(ordered: Floats, scores: Floats) -> Floats:

@@ -12,7 +12,7 @@ from asdlib.data.csv_cells import unguarded
 from asdlib.data.listing import is_file
 from asdlib.data.text_files import whole_text
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import ALL_FIGURES, BOUNDS, DECISION_FIGURES, DEFINITIONS, FIGURES, MEAN_OF, SINCE_2022
+from asdlib.evaluation.figures import ALL_FIGURES, BOUNDS, DECISION_FIGURES, DEFINITIONS, FIGURES, MEAN_OF
 
 KEYS = ("system", "variant", "dataset", "machine", "section")
 METRIC = "metric"  # the name of the definition that a row's figures follow
@@ -36,9 +36,6 @@ def score_columns(metrics: Collection[str]) -> list[str]:
     ends = [column for figure in figures for column in bounds(figure)]
     decisions = [*DECISION_FIGURES, PROMISED]
     return [*KEYS, METRIC, *figures, MEAN_OF, *ends, *decisions, *REPORTED, *COUNTS, "seed", "recipe", NOTE]
-
-
-SCORE_COLUMNS = tuple(score_columns([SINCE_2022.name]))
 
 
 def is_partial(row: Mapping[str, Any]) -> bool:

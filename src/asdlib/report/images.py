@@ -27,6 +27,7 @@ STYLE = {
 styled = rc_context(STYLE)  # a decorator for functions that draw
 LOSSLESS = {"lossless": True, "quality": 60, "method": 4}
 LOSSY = {"quality": 70, "method": 4}
+WIDTH = 5.6  # of a figure, inches
 Picture = dict[str, Any]  # source (a data URL), alt, width and height (pixels)
 
 
@@ -44,9 +45,9 @@ def data_address(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def new_figure(columns: int, width: float = 5.6, height: float = 2.3) -> tuple[Figure, list[Any]]:
-    """Return a figure with axes side by side; `width` and `height` are in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(columns: int, height: float = 2.3) -> tuple[Figure, list[Any]]:
+    """Return a figure with axes side by side; `height` is in inches."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 

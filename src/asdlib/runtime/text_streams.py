@@ -16,11 +16,11 @@ def escape_unknown(*streams: IO[str]) -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def use_utf8(*streams: IO[str], errors: str = "backslashreplace") -> None:
+def use_utf8(*streams: IO[str]) -> None:
     """Write UTF-8 to streams that are read as a file: logs, and output in CSV or JSON."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors=errors)
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def accept_any_text(handlers: Iterable[logging.Handler]) -> None:

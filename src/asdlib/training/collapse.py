@@ -10,6 +10,7 @@ from asdlib.examples.clips import Batch, Clips, origins
 
 LEAST_RANK = 2.0
 LEAST_SPREAD = 1e-3  # ours; the trained networks of the demo and of real recordings have 0.011 and more
+ROWS = 16  # clips embedded at a time
 MOST_CLIPS = 128  # evenly spaced over the training clips
 REPRESENTATIONS = ("embedding", "latent", "semantic", "cls", "mean", "rows")  # others are errors and densities
 
@@ -56,7 +57,7 @@ def warn_of_collapse(network: nn.Module, clips: Clips) -> None:
             _log.info("%s: effective rank %.1f of %d, relative spread %.2g", name, rank, most, spread)
 
 
-def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, list[Tensor]]:
+def _represented(network: nn.Module, clips: Clips) -> dict[str, list[Tensor]]:
     """Return the representations of some of the clips, as they are embedded later; one tensor for each machine."""
     device = next(network.parameters()).device
     chosen = torch.linspace(0, len(clips.table) - 1, min(len(clips.table), MOST_CLIPS)).round().long()
@@ -66,7 +67,7 @@ def _represented(network: nn.Module, clips: Clips, size: int = 16) -> dict[str, 
         if hasattr(network, "for_machine"):
             network.for_machine(machine)
         own: dict[str, list[Tensor]] = {}
-        for rows in torch.tensor([row for row in chosen.tolist() if machines[row] == machine]).split(size):
+        for rows in torch.tensor([row for row in chosen.tolist() if machines[row] == machine]).split(ROWS):
             unknown = torch.zeros(len(rows), dtype=torch.bool)
             known = origins(clips.table.take(rows.numpy()))
             batch = Batch(clips.features[rows], clips.frames[rows], unknown, origins=known).to(device)

@@ -17,9 +17,9 @@ def preparation(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> It
     yield from _lengths(machine, sounds, wanted)
 
 
-def span(values: Sequence[float], digits: int = 4) -> str:
+def span(values: Sequence[float]) -> str:
     """Return the smallest and the largest value, or one of them if they look alike."""
-    low, high = (f"{value:.{digits}g}" for value in (min(values), max(values)))
+    low, high = (f"{value:.4g}" for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
