@@ -83,12 +83,12 @@ def _verdict(graph: Graph, variant: Variant, present: Present) -> Verdict:
         refusals += [*_form(graph, model, present), *_trainings(graph, model, present)]
     few = {one: [*_backends(graph, variant, one, present), *_few_pairs(graph, variant, one, present)]
            for one in present.clips}  # fmt: skip
-    runs = not all(few.values())  # the score of a machine with too few clips is left out, those of others are not
-    found = [(one[1], reason if not runs else f"{LEFT_OUT}: {reason}", runs) for one in few for reason in few[one]]
+    some_run = not all(few.values())  # the score of a machine with too few clips is left out, those of others are not
+    found = [(one[1], f"{LEFT_OUT}: {reason}" if some_run else reason, some_run) for one in few for reason in few[one]]
     for one in present.clips:
         if one in present.one_channel and variant_reads_far(graph, variant, *one):
             found.append((one[1], NOT_FAR, False))
-        found += [(one[1], *said) for said in _separators(graph, variant, one, present)]
+        found += [(one[1], note, True) for note in _separators(graph, variant, one, present)]
         found += [(one[1], *said) for said in _augmentations(graph, variant, one, present)]
     refusals += _by_machines([(machine, reason) for machine, reason, runs in found if not runs])
     notes += _by_machines([(machine, reason) for machine, reason, runs in found if runs])
@@ -197,30 +197,31 @@ def _backends(graph: Graph, variant: Variant, one: tuple[str, str], present: Pre
 
 def _few_pairs(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[str]:
     """Yield why a separator of a machine cannot be trained on so few recordings."""
-    for key in separators_for(graph, variant, *one):
-        recipe = graph.recipe("separators", key)
-        clean = present.count(one, "clean")
-        noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
-        if not recipe.trained or not_separated(clean, noise, Pairs(**recipe.settings["pairs"])):
-            continue
-        found = [too_few(clean or present.count(one, "train"), "machine"), noise and too_few(noise, "noise")]
-        yield from filter(None, found)
+    for clean, noise, unused in _trained_separators(graph, variant, one, present):
+        if not unused:
+            found = [too_few(clean or present.count(one, "train"), "machine"), noise and too_few(noise, "noise")]
+            yield from filter(None, found)
 
 
-def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[tuple[str, bool]]:
-    """Yield what is to be said about the separators of a machine, and whether they run nevertheless."""
+def _separators(graph: Graph, variant: Variant, one: tuple[str, str], present: Present) -> Iterator[str]:
+    """Yield what is to be said about the separators of a machine, which run nevertheless."""
+    for _, noise, unused in _trained_separators(graph, variant, one, present):
+        if unused:
+            yield unused
+        elif not noise:
+            yield ESTIMATED
+
+
+def _trained_separators(
+    graph: Graph, variant: Variant, one: tuple[str, str], present: Present
+) -> Iterator[tuple[int, int, str | None]]:
+    """Yield the numbers of clean and noise recordings for each trained separator, and why it is not used, if so."""
     for key in separators_for(graph, variant, *one):
         recipe = graph.recipe("separators", key)
-        if not recipe.trained:
-            continue
-        pairs = Pairs(**recipe.settings["pairs"])
-        clean = present.count(one, "clean")
-        noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
-        if reason := not_separated(clean, noise, pairs):
-            yield reason, True
-            continue
-        if not noise:
-            yield ESTIMATED, True
+        if recipe.trained:
+            clean = present.count(one, "clean")
+            noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
+            yield clean, noise, not_separated(clean, noise, Pairs(**recipe.settings["pairs"]))
 
 
 def _augmentations(
