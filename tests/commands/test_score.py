@@ -355,9 +355,9 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
     monkeypatch.setattr(new_clips, "_refuse_other_format", lambda *_: None)
     monkeypatch.setattr(new_clips, "read_views", lambda *_: (None, None))
     monkeypatch.setattr(new_clips, "file_names", lambda _: ["a.wav", "b.wav"])
-    fitted = FittedVariant([], Fusion("mean"), None, np.arange(4.0), 2.5, 0.9)
+    invented = FittedVariant([], Fusion("mean"), None, np.arange(4.0), 2.5, 0.9)
     monkeypatch.setattr(FittedVariant, "anomaly_score", lambda *_: np.array([1.0, 3.0]))
-    monkeypatch.setattr(new_clips, "fit_variant", lambda *_: fitted)
+    monkeypatch.setattr(new_clips, "fitted", lambda *_: invented)
     given = ["broken.wav", "my.wav", "short.wav", os.fsdecode(b"other\xff.wav")]
     assert main(["score", *OPTIONS, *given, "--csv", "--configfile", "settings.yaml"]) == 2
     out, err = capsys.readouterr()

@@ -11,9 +11,10 @@ from asdlib.steps.embed import Embedder
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.separate import ChannelSeparator, ClipSeparator
 from asdlib.training.frozen_model import FrozenModel
-from asdlib.workflow import inputs, settings
+from asdlib.workflow import settings
 from asdlib.workflow.ancestry import reads_far, separators_of
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.inputs import weights_of_section
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.settings import clip_format
 from asdlib.workflow.typed_settings import typed
@@ -80,13 +81,13 @@ class ClipPipeline:
 
     def _embedder(self, model: Recipe) -> Embedder:
         if model.key not in self._embedders:
-            where = self._graph, model, self._target.dataset, self._target.machine
             frozen = settings.frozen(self._graph, model)
             if frozen:
                 self._embedders[model.key] = Embedder(None, **self._processor, frozen=typed(FrozenModel, frozen))
             else:
-                own = inputs.section_models(*where).get(self._target.section, inputs.all_weights(*where)[0])
-                self._embedders[model.key] = Embedder(Path(own), **self._processor)
+                target = self._target
+                weights = weights_of_section(self._graph, model, target.dataset, target.machine, target.section)
+                self._embedders[model.key] = Embedder(Path(weights), **self._processor)
         return self._embedders[model.key]
 
     def _separator(self, view: str) -> ClipSeparator | ChannelSeparator:

@@ -52,12 +52,11 @@ def _network(graph: "Graph", target: "ScoringTarget", branch: "Branch") -> Any:
     from asdlib.training import onnx_file
     from asdlib.training.build import restore_model
     from asdlib.weights import checkpoints
-    from asdlib.workflow import inputs
+    from asdlib.workflow.inputs import weights_of_section
     from asdlib.workflow.typed_settings import typed
 
-    where = graph, branch.model, target.dataset, target.machine
-    own = inputs.section_models(*where).get(target.section, inputs.all_weights(*where)[0])
-    network = restore_model(checkpoints.load(Path(own)))
+    weights = weights_of_section(graph, branch.model, target.dataset, target.machine, target.section)
+    network = restore_model(checkpoints.load(Path(weights)))
     if hasattr(network, "for_machine"):
         network.for_machine(target.machine)
     frontend = FRONTENDS[branch.model.frontend.kind](**branch.model.frontend.arguments)
@@ -72,18 +71,13 @@ def _facts(graph: "Graph", target: "ScoringTarget", branch: "Branch", exported: 
     """Return what the file says of itself: whose it is, what its input is made of, and the threshold of its score."""
     import json
 
-    from asdlib.scoring.fitted_variant import fit_variant
-    from asdlib.scoring.settings import ScoreSettings
-    from asdlib.workflow import inputs, settings
-    from asdlib.workflow.typed_settings import typed
+    from asdlib.commands.scoring_target import fitted
 
-    variant, dataset, machine = target.variant, target.dataset, target.machine
-    facts = {"system": variant.system, "variant": variant.name, "dataset": dataset, "machine": machine}
+    variant = target.variant
+    facts = {"system": variant.system, "variant": variant.name, "dataset": target.dataset, "machine": target.machine}
     facts |= {"section": target.section, "seed": str(variant.seed), "model": branch.model.key}
     made_of = {"frontend": branch.model.frontend.settings, "prepare": graph.config["prepare"]}
     facts |= {name: json.dumps(block, sort_keys=True) for name, block in made_of.items()}
     if exported.score:
-        stored = [Path(path) for path in inputs.embeddings_of(variant, dataset, machine)]
-        fitted = fit_variant(stored, typed(ScoreSettings, settings.score(graph, variant, dataset, target.section)))
-        facts["threshold"] = repr(fitted.threshold)
+        facts["threshold"] = repr(fitted(graph, target).threshold)
     return facts

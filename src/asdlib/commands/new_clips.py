@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from asdlib.commands.clip_pipeline import ClipPipeline
-from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.commands.scoring_target import ScoringTarget, fitted
 from asdlib.data.channels import channel_number
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, read_clip
@@ -23,10 +23,9 @@ from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
 from asdlib.runtime.cleanup import temporary_folder
-from asdlib.scoring.fitted_variant import FittedVariant, file_names, fit_variant, read_views
-from asdlib.scoring.settings import ScoreSettings
+from asdlib.scoring.fitted_variant import FittedVariant, file_names, read_views
 from asdlib.training.short_clips import least_frames
-from asdlib.workflow import inputs, paths, settings
+from asdlib.workflow import paths, settings
 from asdlib.workflow.ancestry import reads_far
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.recipe import Recipe, Settings
@@ -97,18 +96,15 @@ class Scorer:
         with temporary_folder("asdlib-score") as folder:
             written = self._pipeline.prepare(usable, folder)
             clips, views = read_views(self._pipeline.embeddings(folder), "test", self._target.section)
-        fitted = self._fitted
-        scores = fitted.anomaly_score(clips, views)
-        figures = scores, fitted.threshold, np.sort(fitted.train_score), written.cut, written.padded
+        variant = self._fitted
+        scores = variant.anomaly_score(clips, views)
+        figures = scores, variant.threshold, np.sort(variant.train_score), written.cut, written.padded
         names = _names(usable, written, file_names(clips))
         return Scores(names, refused, *figures, [clip.path for clip in usable], written.pieces)
 
     @cached_property
     def _fitted(self) -> FittedVariant:
-        variant, dataset, machine = self._target.variant, self._target.dataset, self._target.machine
-        stored = [Path(path) for path in inputs.embeddings_of(variant, dataset, machine)]
-        chosen = settings.score(self._graph, variant, dataset, self._target.section)
-        return fit_variant(stored, typed(ScoreSettings, chosen))
+        return fitted(self._graph, self._target)
 
 
 def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path]) -> tuple[list[Clip], list[str]]:

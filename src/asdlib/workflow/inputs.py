@@ -172,6 +172,12 @@ def section_models(graph: Graph, model: Recipe, dataset: str, machine: str) -> d
     return dict(zip(named, all_weights(graph, model, dataset, machine), strict=True)) if all(named) else {}
 
 
+def weights_of_section(graph: Graph, model: Recipe, dataset: str, machine: str, section: str) -> str:
+    """Return the weights that embed a section's clips: those of its own model, if it has one."""
+    own = section_models(graph, model, dataset, machine)
+    return own.get(section, all_weights(graph, model, dataset, machine)[0])
+
+
 def _by_section(graph: Graph, model: Recipe, dataset: str, machine: str) -> bool:
     """Return whether each section of a machine has a model of its own."""
     if not model.of_sections or dataset not in graph.all_datasets:
