@@ -13,7 +13,7 @@ import numpy as np
 
 from asdlib.backends.density_rescaling import RESCALINGS, DensityRescaling
 from asdlib.backends.domain_quantiles import ASSIGNMENTS, DomainQuantiles
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of, unit
 from asdlib.backends.quantiles import Values
 from asdlib.errors import AsdError, TooFewClipsError
 
@@ -61,7 +61,7 @@ class BandMemory:
         vectors = self._vectors(train)
         self._centre = vectors.mean(0)
         self._memory = self._placed(vectors)
-        names = np.array([str(domain) for domain in train.domains])
+        names = names_of(train.domains)
         self._members = [np.flatnonzero(names == name) for name in np.unique(names)]
         bands = range(vectors.shape[1])
         self._bands = [
@@ -112,10 +112,7 @@ class BandMemory:
 
     def _placed(self, vectors: Values) -> Values:
         """Return vectors of unit length for the cosine; otherwise around 0, so that distances keep their digits."""
-        if self.metric == "euclidean":
-            return vectors - self._centre
-        lengths = np.linalg.norm(vectors, axis=2, keepdims=True)
-        return vectors / np.maximum(lengths, np.finfo(np.float64).tiny)
+        return vectors - self._centre if self.metric == "euclidean" else unit(vectors)
 
     def _others(self, band: int) -> Iterator[Values]:
         """Return the distances of one band among the training clips, infinite to themselves, in blocks of rows."""

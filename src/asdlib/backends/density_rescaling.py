@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdlib.backends.quantiles import Values
+from asdlib.backends.scaling import nearest
 
 RESCALINGS = ("none", "ratio", "difference", "variance")
 FLOOR = 1e-6  # of the median: below it, densities are equal, and copies of a recording do not divide by zero
@@ -57,7 +58,7 @@ class DensityRescaling:
 
     def _neighbours_of(self, others: Iterable[Values]) -> None:
         """Set `density_`, and what it is without each of its neighbours; keep the nearest clip of every clip."""
-        blocks = [(*_nearest(block, self.neighbours + 1), block.min(1), block.argmin(1)) for block in others]
+        blocks = [(*_nearest_others(block, self.neighbours + 1), block.min(1), block.argmin(1)) for block in others]
         near, order, self._distance, self._nearest = (np.concatenate(values) for values in zip(*blocks, strict=True))
         used = min(self.neighbours, len(near) - 1)
         self.density_ = near[:, :used].mean(1)
@@ -93,9 +94,8 @@ class DensityRescaling:
         return np.log(np.maximum(values, self._floor)) if self.log else values
 
 
-def _nearest(others: Values, count: int) -> tuple[Values, NDArray[np.intp]]:
+def _nearest_others(others: Values, count: int) -> tuple[Values, NDArray[np.intp]]:
     """Return the `count` smallest distances of each row, or all but its own if there are fewer, and their columns."""
     count = min(count, others.shape[1] - 1)
-    found = np.argpartition(others, count - 1, axis=1)[:, :count]
-    order = np.take_along_axis(found, np.take_along_axis(others, found, axis=1).argsort(1), axis=1)
+    order = nearest(others, count)
     return np.take_along_axis(others, order, axis=1), order

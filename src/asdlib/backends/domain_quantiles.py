@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 
+from asdlib.backends.embeddings import names_of
 from asdlib.backends.quantiles import Quantiles, Values, left_out_quantiles
 
 ENOUGH = 3  # clips of a domain; one with fewer has the quantiles of all training clips
@@ -38,7 +39,7 @@ class DomainQuantiles:
         `distances` (N, domains) are those of each clip to the nearest other clip of every domain, infinite if there is
         none; the domains are sorted by their names.
         """
-        names = np.array([str(domain) for domain in domains])
+        names = names_of(domains)
         self.domains_ = np.unique(names)
         self._everyone = Quantiles().fit(scores)
         self._usual = max(float(np.median(distances.min(1))), SMALLEST)

@@ -1,6 +1,6 @@
 """The representations of clips that backends fit and score."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -80,3 +80,14 @@ def read_embeddings(path: Path, kind: str, section: str) -> tuple[pa.Table, Embe
     attributes = [dict(pairs) for pairs in clips.column("attributes").to_pylist()]
     recordings = [recording_of(name) for name in clips.column("source_file").to_pylist()]
     return clips, Embeddings(representations, clips.column("domain").to_pylist(), attributes, calibration, recordings)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (…, dimensions) at length 1; null vectors stay null."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(vectors.dtype).tiny)
+
+
+def names_of(domains: Iterable[str | None]) -> np.ndarray:
+    """Return the domains of clips as an array (N,) of names; an unknown one is a group of its own."""
+    return np.array([str(domain) for domain in domains])

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from asdlib.backends.embeddings import names_of
 from asdlib.backends.scaling import Vectors, by_rows, smallest
 
 SMALLEST = 1e-12  # added to what scores are divided by
@@ -35,7 +36,7 @@ class LocalDistance:
     def fit(self, vectors: Vectors, domains: Sequence[str | None]) -> Self:
         """Store the training clips; one domain must have two."""
         self._vectors = vectors
-        names = np.array([str(domain) for domain in domains])
+        names = names_of(domains)
         self._members = {name: np.flatnonzero(names == name) for name in np.unique(names)}
         count = min(self.neighbours, len(vectors) - 1)
         reach = by_rows(vectors, lambda found: smallest(found, count).mean(1))

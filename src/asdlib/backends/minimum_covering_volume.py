@@ -4,7 +4,7 @@ from typing import Self
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of, unit
 from asdlib.errors import AsdError
 
 CENTRES = ("one", "domains")
@@ -29,11 +29,11 @@ class MinimumCoveringVolume:
 
     def fit(self, train: Embeddings) -> Self:
         """Learn the centres and the radius."""
-        directions = _directions(train[self.representation])
-        domains = np.array([domain or "" for domain in train.domains])
+        directions = unit(train[self.representation].astype(np.float64))
+        domains = names_of(train.domains)
         names = np.unique(domains) if self.centres == "domains" else []
         groups = [domains == name for name in names] or [slice(None)]
-        self.centres_ = _directions(np.stack([directions[group].mean(0) for group in groups]))
+        self.centres_ = unit(np.stack([directions[group].mean(0) for group in groups]))
         self.train_score_ = self.anomaly_score(train)
         self.left_out_score_ = self._left_out(directions, groups)
         self.threshold_ = float(np.quantile(self.train_score_, self.coverage, method="inverted_cdf"))
@@ -41,7 +41,7 @@ class MinimumCoveringVolume:
 
     def anomaly_score(self, test: Embeddings) -> np.ndarray:
         """Return one score per clip, (N,): 1 − cosine to the nearest centre; a higher score is more anomalous."""
-        return self._nearest(_directions(test[self.representation]) @ self.centres_.T)
+        return self._nearest(unit(test[self.representation].astype(np.float64)) @ self.centres_.T)
 
     def _left_out(self, directions: np.ndarray, groups: list) -> np.ndarray:
         """Return the scores of the training clips, where the centre of a clip's own group is the mean of the others."""
@@ -49,7 +49,7 @@ class MinimumCoveringVolume:
         for column, group in enumerate(groups):
             own = directions[group]
             if len(own) > 1:
-                cosines[group, column] = (own * _directions(own.sum(0) - own)).sum(1)
+                cosines[group, column] = (own * unit(own.sum(0) - own)).sum(1)
             else:
                 cosines[group, column] = -1.0 if len(groups) > 1 else 1.0  # a clip alone: only other groups count
         return self._nearest(cosines)
@@ -57,9 +57,3 @@ class MinimumCoveringVolume:
     @staticmethod
     def _nearest(cosines: np.ndarray) -> np.ndarray:
         return np.maximum(1 - cosines.max(1), 0)  # rounding can leave −2e-16
-
-
-def _directions(vectors: np.ndarray) -> np.ndarray:
-    vectors = vectors.astype(np.float64)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float64).tiny)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of
 from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.runtime.lean_imports import hidden
 
@@ -62,7 +62,7 @@ class NearestNeighbours:
 
         self._refuse_bad_arguments()
         vectors = self._vectors(train)
-        domains = np.array([str(domain) for domain in train.domains])
+        domains = names_of(train.domains)
         self.refuse(train.domains)
         self.domains_ = np.unique(domains)
         self._members = [

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of
 from asdlib.backends.local_distance import LocalDistance, Scores, Standard
 from asdlib.backends.scaling import GroupScale, ResidualWhitening, Vectors
 from asdlib.errors import AsdError, TooFewClipsError
@@ -61,7 +61,7 @@ class NeighbourViews:
         """
         self.refuse(train.domains)
         self._refuse_bad_arguments()
-        values, domains = self._values(train), np.array([str(domain) for domain in train.domains])
+        values, domains = self._values(train), names_of(train.domains)
         parts = _parts(domains)
         self.left_out_score_ = np.empty(len(domains))
         for part in range(parts.max() + 1):
@@ -74,7 +74,7 @@ class NeighbourViews:
     def fit_known(self, train: Embeddings) -> Self:
         """As `fit`, without `left_out_score_`, which takes most of the time (asdlib.scoring.left_out)."""
         self.refuse(train.domains)
-        self._fit(self._values(train), np.array([str(domain) for domain in train.domains]))
+        self._fit(self._values(train), names_of(train.domains))
         return self
 
     def _fit(self, values: Sequence[Vectors], domains: np.ndarray) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, unit
 from asdlib.errors import TooFewClipsError
 from asdlib.runtime.lean_imports import hidden
 
@@ -66,7 +66,7 @@ class Prototypes:
             for centroid in range(self.centroids):
                 members = source[self._clusters == centroid]
                 others = (vectors[members].sum(0) - vectors[members]) / max(len(members) - 1, 1)
-                own = 1 - (_unit(vectors[members]) * _unit(others)).sum(1)
+                own = 1 - (unit(vectors[members]) * unit(others)).sum(1)
                 left_out[members, centroid] = np.maximum(own, 0) if len(members) > 1 else np.inf
         return left_out.min(axis=1)
 
@@ -86,9 +86,4 @@ class Prototypes:
 
     def _distances(self, vectors: np.ndarray) -> np.ndarray:
         """Return the cosine distances of vectors (N, dimensions) to the prototypes, (N, P)."""
-        return np.maximum(1 - _unit(vectors) @ _unit(self.prototypes_).T, 0)  # rounding can leave −2e-16
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(vectors.dtype).tiny)
+        return np.maximum(1 - unit(vectors) @ unit(self.prototypes_).T, 0)  # rounding can leave −2e-16

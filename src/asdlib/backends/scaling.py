@@ -53,7 +53,7 @@ class ResidualWhitening:
             from sklearn.covariance import ledoit_wolf
 
         count = min(self.neighbours, len(vectors) - 1)
-        around = by_rows(vectors, lambda found: vectors[_nearest(found, count)].mean(1))
+        around = by_rows(vectors, lambda found: vectors[nearest(found, count)].mean(1))
         covariance, _ = ledoit_wolf(vectors - around, assume_centered=True)
         variances, directions = np.linalg.eigh(covariance)
         self._map = directions / np.sqrt(np.maximum(variances, SMALLEST))
@@ -88,7 +88,7 @@ def smallest(distances: Vectors, count: int) -> Vectors:
     return np.sort(np.partition(distances, count - 1, axis=1)[:, :count], axis=1)
 
 
-def _nearest(distances: Vectors, count: int) -> NDArray[np.intp]:
+def nearest(distances: Vectors, count: int) -> NDArray[np.intp]:
     """Return the columns of the `count` smallest distances of each row, the smallest first, (rows, count)."""
     found = np.argpartition(distances, count - 1, axis=1)[:, :count]
     return np.take_along_axis(found, np.take_along_axis(distances, found, axis=1).argsort(1), axis=1)

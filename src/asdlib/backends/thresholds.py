@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asdlib.backends.embeddings import names_of
 from asdlib.errors import TooFewClipsError
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def left_out_quantile(scores: np.ndarray, domains: Sequence[str | None], quantil
     scores = np.asarray(scores, dtype=np.float64)
     if np.ptp(scores) == 0:
         return _only(scores)
-    names = np.array([str(domain) for domain in domains])
+    names = names_of(domains)
     groups = {name: np.sort(scores[names == name]) for name in np.unique(names)}
     candidates = np.unique(scores)
     shares = [np.searchsorted(group, candidates, "right") / (len(group) + 1) for group in groups.values()]

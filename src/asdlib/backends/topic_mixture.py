@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of
 from asdlib.backends.evolving_mixture import (
     Mixture,
     component_divergences,
@@ -188,7 +188,7 @@ def _parts(domains: list[str | None], share: float) -> np.ndarray:
     """
     parts = np.empty(len(domains), dtype=np.int64)
     rng = np.random.default_rng(RANDOM_STATE)
-    names = np.array([domain or "" for domain in domains])
+    names = names_of(domains)
     for domain in np.unique(names):
         rows = rng.permutation(np.flatnonzero(names == domain))
         held_out = round(share * len(rows))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.embeddings import Embeddings, names_of
 from asdlib.errors import TooFewClipsError
 
 PARTS = 10  # of the recordings, each of which is scored by a fit to the others
@@ -60,7 +60,7 @@ def _by_recordings(train: Embeddings, make: Callable[[], Any]) -> np.ndarray:
 
 def _parts(train: Embeddings) -> np.ndarray:
     """Return the part of each clip, (N,): the recordings of every domain in turn, each as a whole."""
-    domains, recordings = np.array([str(domain) for domain in train.domains]), np.array(train.recordings)
+    domains, recordings = names_of(train.domains), np.array(train.recordings)
     parts = np.empty(len(domains), dtype=np.int64)
     first = 0
     for domain in np.unique(domains):
