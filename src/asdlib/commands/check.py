@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asdlib.commands import target_options
 from asdlib.data.checks.problem import ERROR, LEVELS, Problem, pasted
 from asdlib.data.clip_format import CUT, REFUSE, SPLIT
 from asdlib.errors import AsdError, printable
@@ -32,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--longer", choices=(CUT, SPLIT, REFUSE), help="what is done with long recordings (default: as in the config)"
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asdlib.commands.plan import chosen, rounded
+from asdlib.commands import target_options
+from asdlib.commands.plan import known_systems, rounded
 from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
@@ -31,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", default="4", metavar="N", help="machines and files at a time (default: 4)")
     parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")
     parser.add_argument("--dry-run", action="store_true", help="only list the downloads and their sizes")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.workflow.graph import Graph
     from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments, as_text
 
-    entries = [*([f"data={args.data}"] if args.data else []), *args.config]
+    entries = [*target_options.data_entry(args), *args.config]
     graph = Graph(read_config(args.configfile, entries), Path())
-    systems = chosen(args.systems, list(graph.recipes.systems)) or graph.config["systems"]
+    systems = known_systems(args.systems, list(graph.recipes.systems)) or graph.config["systems"]
     targets = [paths.scores(system) for system in systems]
     found = downloads(graph, dry_run(targets, args.configfile, entries), Path(paths.PINS))
     if not found:

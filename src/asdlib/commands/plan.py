@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asdlib.commands import target_options
 from asdlib.commands.text_table import text_table
 from asdlib.errors import AsdError
 
@@ -20,8 +21,7 @@ HEADS = ("system", "jobs", "trainings", "disk GB", "CPU h", "GPU h")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="systems (default: all in config/systems)")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     require_workflow()  # what `read_config` would refuse below, before Snakemake is called with it
     refuse_swallowed(args.configfile, args.config)
     known = [path.stem for path in system_files(Path("config", "systems"))]
-    systems = chosen(args.systems, known) or known
+    systems = known_systems(args.systems, known) or known
     with DryRun([scores(system) for system in systems], args.configfile, args.config) as started:
         # While Snakemake works. A wrong config ends it.
         from asdlib.planning.rows import plan
@@ -63,7 +63,7 @@ def text(result: "Plan") -> str:
     return "\n".join([text_table(HEADS, rows), "", *(textwrap.fill(line, 100) for line in result.rests_on)])
 
 
-def chosen(asked: list[str], known: list[str]) -> list[str]:
+def known_systems(asked: list[str], known: list[str]) -> list[str]:
     """Return the systems that were asked for, each once; raise AsdError for an unknown one."""
     for system in asked:
         if system not in known:

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from asdlib.commands import target_options
 from asdlib.errors import AsdError, printable
 from asdlib.workflow import paths
 
@@ -24,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slurm", action="store_true", help=f"run on a SLURM cluster with {SLURM}")
     parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")
     parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,13 +39,13 @@ def run(args: argparse.Namespace) -> None:
         read_settings(path)  # an error is one line; Snakemake, which reads it first, ends in a traceback
     systems = sorted(path.stem for path in Path("config/systems").glob("*.yaml"))
     targets = [_target(word, systems) for word in args.targets]
-    entries = [*([f"data={args.data}"] if args.data else []), *_shown(args, systems), *args.config]
+    entries = [*target_options.data_entry(args), *_systems_entry(args, systems), *args.config]
     call = arguments(targets, _options(args), args.configfile, entries)
     print(printable(as_text(call)), flush=True)
     os.execv(sys.executable, [sys.executable, *SNAKEMAKE, *call])
 
 
-def _shown(args: argparse.Namespace, systems: list[str]) -> list[str]:
+def _systems_entry(args: argparse.Namespace, systems: list[str]) -> list[str]:
     """Return the setting that makes the target `report` show the systems that are named with it."""
     named = [word for word in args.targets if word in systems]
     given = any(entry.startswith("systems=") for entry in args.config)

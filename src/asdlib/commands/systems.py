@@ -7,6 +7,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+from asdlib.commands import target_options
 from asdlib.commands.text_table import text_table
 from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
@@ -20,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, default=Path(), metavar="DIR", help="the workflow's folder (default: this one)"
     )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+    target_options.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The options by which a command names a variant and a machine of a run."""
+"""Options of several commands: those of the config, and those that name a variant and a machine of a run."""
 
 import argparse
 from collections.abc import Sequence
@@ -23,9 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the config, which are listed last."""
+    """Declare the options of the config."""
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="as for snakemake")
+
+
+def data_entry(args: argparse.Namespace) -> list[str]:
+    """Return the option --data as an entry of the config, if it is given."""
+    return [f"data={args.data}"] if args.data else []
 
 
 def chosen(graph: "Graph", args: argparse.Namespace) -> "ScoringTarget":
