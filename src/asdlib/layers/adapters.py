@@ -79,3 +79,11 @@ def load_part(part: nn.Module, weights: dict[str, Tensor], prefix: str, source: 
             sizes = [" × ".join(map(str, size)) for size in (given.shape, shape)]
             raise AsdError(f"{source}: {prefix}{name} is {sizes[0]}, not {sizes[1]}: give both the same sizes")
     part.load_state_dict({name: weights[f"{prefix}{name}"] for name in own})
+
+
+def adapted(
+    encoder: nn.Module, weights: dict[str, Tensor], prefix: str, source: str, frozen: bool, rank: int
+) -> nn.Module:
+    """Load a plain encoder as `load_part` does, then `adapt` it, because adapters change the names of weights."""
+    load_part(encoder, weights, prefix, source)
+    return adapt(encoder, frozen, rank)

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from asdlib.examples.clips import Batch
-from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.adapters import adapt, adapted, load_part
 from asdlib.layers.encoders.audiomae import NORM_EPS, AudioMae, normalised
 from asdlib.models.label_classifier import LabelClassifier
 from asdlib.weights.checkpoints import Checkpoint
@@ -68,6 +68,4 @@ class AudioMaeClassifier(LabelClassifier):
         return self.encoder(normalised(batch.features, batch.frames))[:, 1:].mean(1)  # of 512 tokens
 
     def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
-        plain = AudioMae(**self.sizes)  # the weights must be loaded before adapters wrap them
-        load_part(plain, weights, prefix, source)
-        self.encoder = adapt(plain, self.frozen, self.lora_rank)
+        self.encoder = adapted(AudioMae(**self.sizes), weights, prefix, source, self.frozen, self.lora_rank)

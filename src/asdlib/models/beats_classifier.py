@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from asdlib.examples.clips import Batch
-from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.adapters import adapt, adapted, load_part
 from asdlib.layers.encoders.beats import Beats
 from asdlib.layers.pooling import AttentivePooling
 from asdlib.models.label_classifier import LabelClassifier
@@ -65,6 +65,4 @@ class BeatsClassifier(LabelClassifier):
         return self.pooling(*self.encoder(batch.features, batch.frames))
 
     def _take_encoder(self, weights: dict[str, Tensor], prefix: str, source: str) -> None:
-        plain = Beats(**self.sizes)  # the weights must be loaded before adapters wrap them
-        load_part(plain, weights, prefix, source)
-        self.encoder = adapt(plain, self.frozen, self.lora_rank)
+        self.encoder = adapted(Beats(**self.sizes), weights, prefix, source, self.frozen, self.lora_rank)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.whole_clips import WholeClips
-from asdlib.layers.adapters import adapt, load_part
+from asdlib.layers.adapters import adapt, adapted, load_part
 from asdlib.layers.encoders.audiomae import NORM_EPS, AudioMae, normalised
 from asdlib.layers.encoders.beats import Beats
 from asdlib.layers.pooling import AttentivePooling
@@ -56,13 +56,11 @@ class SslFusion(LabelClassifier):
         source, kind, weights = f"init: {checkpoint.recipe['name']}", checkpoint.recipe["kind"], checkpoint.weights
         if kind == "beats_classifier":
             plain = Beats(**self.sizes, patch_width=self.patch_width)
-            load_part(plain, weights, "encoder.", source)
-            self.beats = adapt(plain, True, self.lora_rank)
+            self.beats = adapted(plain, weights, "encoder.", source, True, self.lora_rank)
         elif kind == "audiomae_classifier":
             plain = AudioMae(**self.sizes)
-            load_part(plain, weights, "encoder.", source)
+            self.audiomae = adapted(plain, weights, "encoder.", source, True, self.lora_rank)
             load_part(self.fc_norm, weights, "fc_norm.", source)
-            self.audiomae = adapt(plain, True, self.lora_rank)
         else:
             raise AsdError(f"{source}: is not a beats_classifier or audiomae_classifier: name phase I of both branches")
         self._taken.append(kind)
