@@ -13,12 +13,11 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import load_clips
 from asdlib.examples.pseudo_labels import with_clusters
 from asdlib.runtime.devices import choose_device
-from asdlib.training.build import build_model, start
+from asdlib.training.build import build_model, start, start_from_public
 from asdlib.training.job import Job, Task, fit
 from asdlib.training.refusals import LEFT_OUT, machine_of, refusable, refuse_left_out, without_refused
 from asdlib.training.short_clips import refuse_short_clips
 from asdlib.weights import checkpoints
-from asdlib.weights.pins import verify
 from asdlib.workflow.recipe import Recipe, Settings
 
 _log = logging.getLogger(__name__)
@@ -61,9 +60,7 @@ def train_model(
         network, facts = build_model(recipe, clips)
         if "checkpoint" in settings and not public:
             _log.warning("checkpoint: null: %s starts from random weights instead of public ones", recipe.name)
-        for path in public:
-            verify(path, recipe.public["name"], pins[0] if pins else None)
-            network.start_from_public(path)
+        start_from_public(network, recipe, public, pins)
         for path in init:
             checkpoint = checkpoints.load(path)
             refuse_left_out(checkpoint, map(machine_of, used))

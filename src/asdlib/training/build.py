@@ -1,11 +1,14 @@
 """Building networks from recipes and restoring them from checkpoints."""
 
+from pathlib import Path
+
 from torch import nn
 
 from asdlib.examples.clips import Clips
 from asdlib.models import MODELS
 from asdlib.separators import SEPARATORS
 from asdlib.weights.checkpoints import Checkpoint
+from asdlib.weights.pins import verify
 from asdlib.workflow.recipe import Recipe, Settings
 
 
@@ -22,6 +25,16 @@ def build_model(recipe: Recipe, clips: Clips) -> tuple[nn.Module, Settings]:
     facts = network.survey(clips)
     network.grow(facts)
     return network, facts
+
+
+def start_from_public(network: nn.Module, recipe: Recipe, files: list[Path], pins: list[str]) -> None:
+    """Load the public weights that a recipe names; `files` and `pins` are empty or have their file and its SHA-256.
+
+    Raises AsdError if the file is not the pinned one.
+    """
+    for path in files:
+        verify(path, recipe.public["name"], pins[0] if pins else None)
+        network.start_from_public(path)
 
 
 def start(network: nn.Module, checkpoint: Checkpoint) -> None:

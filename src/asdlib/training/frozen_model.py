@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from asdlib.models import MODELS
-from asdlib.weights.pins import verify
+from asdlib.training.build import start_from_public
 from asdlib.workflow.recipe import Recipe, Settings
 
 SEED = 0  # of the initial weights where a recipe takes no public ones, whatever the seeds of the run
@@ -36,9 +36,7 @@ class FrozenModel:
             network = MODELS[recipe.kind](**recipe.arguments)
         if recipe.from_scratch:
             _log.warning("checkpoint: null: %s has random weights instead of public ones", recipe.name)
-        for path in self.public:
-            verify(path, recipe.public["name"], self.pins[0] if self.pins else None)
-            network.start_from_public(path)
+        start_from_public(network, recipe, self.public, self.pins)
         return network.eval().requires_grad_(False)
 
 
