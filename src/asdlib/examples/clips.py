@@ -48,8 +48,13 @@ class Batch:
 
         Stored features are float16. They are sent as they are and converted on the device.
         """
-        tensors = {name: send(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors = {name: send(value, device) for name, value in tensors_of(self).items()}
         return replace(self, **tensors | {"features": tensors["features"].float()})
+
+
+def tensors_of(batch: Any) -> dict[str, Tensor]:
+    """Return the fields of a batch, a dataclass, that are tensors."""
+    return {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
+from asdlib.examples.clips import tensors_of
 from asdlib.examples.seeding import generator_states
 from asdlib.runtime.gpu_memory import is_shortage
 from asdlib.training.settings import Training
@@ -70,7 +71,7 @@ class Replay:
 
     def terms(self, batch: Any) -> Terms:
         """Return the terms of a batch, and set the gradient of the network; the next call overwrites both."""
-        for name, tensor in _tensors(self._batch).items():
+        for name, tensor in tensors_of(self._batch).items():
             tensor.copy_(getattr(batch, name))
         self._replay()
         for weight, gradient in self._gradients:
@@ -80,7 +81,7 @@ class Replay:
     def _record(self, batch: Any) -> None:
         """Record the gradient of a batch, without computing it; the network's gradient must be None."""
         self._shape = _shape(batch)
-        self._batch = replace(batch, **{name: tensor.clone() for name, tensor in _tensors(batch).items()})
+        self._batch = replace(batch, **{name: tensor.clone() for name, tensor in tensors_of(batch).items()})
         before = self._host_state()
         try:
             self._replay, self._terms = recorded(lambda: self._compute(self._batch))
@@ -111,10 +112,6 @@ def recorded(work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
     return graph.replay, found
 
 
-def _tensors(batch: Any) -> dict[str, Tensor]:
-    return {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
-
-
 def _shape(batch: Any) -> dict[str, Any]:
     """Return the shape and type of a batch's tensors, and its other values."""
-    return vars(batch) | {name: (value.shape, value.dtype) for name, value in _tensors(batch).items()}
+    return vars(batch) | {name: (value.shape, value.dtype) for name, value in tensors_of(batch).items()}

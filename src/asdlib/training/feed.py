@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asdlib.examples.clips import tensors_of
+
 SHARE = 0.05  # of the device's free memory that features may take; the rest is for activations
 _log = logging.getLogger(__name__)
 
@@ -61,5 +63,4 @@ def made_ahead(make: Callable[[Tensor], Any], pieces: Iterable[Tensor]) -> Itera
 
 def pinned(batch: Any) -> Any:
     """Return a batch, a dataclass, with its tensors in pinned memory, from which CUDA copies without a wait."""
-    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
-    return replace(batch, **{name: value.pin_memory() for name, value in tensors.items()})
+    return replace(batch, **{name: value.pin_memory() for name, value in tensors_of(batch).items()})

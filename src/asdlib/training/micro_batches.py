@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.errors import AsdError
+from asdlib.examples.clips import tensors_of
 from asdlib.runtime.gpu_memory import is_shortage
 from asdlib.training.batch_norm import layers_of
 from asdlib.training.batches import Batches
@@ -42,14 +43,13 @@ def refuse_indivisible(settings: Training, network: nn.Module) -> None:
 
 def parts(batch: Any, size: int | None) -> Iterator[tuple[Any, float]]:
     """Yield a batch, a dataclass of tensors (B, …), in parts of about equal size, each with its share of the batch."""
-    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
     examples = _examples(batch)
     if size is None or size >= examples:
         yield batch, 1.0
         return
     for rows in torch.arange(examples).tensor_split(-(-examples // size)):
         chosen = slice(int(rows[0]), int(rows[-1]) + 1)
-        yield replace(batch, **{name: value[chosen] for name, value in tensors.items()}), len(rows) / examples
+        yield replace(batch, **{name: value[chosen] for name, value in tensors_of(batch).items()}), len(rows) / examples
 
 
 def largest_part(fabric: Fabric, network: nn.Module, first: Batches) -> int:
@@ -119,7 +119,7 @@ def _shortage(
 
 
 def _examples(batch: Any) -> int:
-    return next(len(value) for value in vars(batch).values() if isinstance(value, Tensor))
+    return len(next(iter(tensors_of(batch).values())))
 
 
 def _leaves_room(network: nn.Module, device: torch.device) -> bool:
