@@ -154,7 +154,10 @@ def _by_section(
     return merged
 
 
-def _represent(network: torch.nn.Module, table, features: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
+def _represent(
+    network: torch.nn.Module, table: pa.Table, features: np.ndarray, device: torch.device
+) -> dict[str, np.ndarray]:
+    """Return the representations of clips by one network, as float32."""
     frames = torch.from_numpy(table.column("frames").to_numpy().astype(np.int64))
     unknown = torch.zeros(len(frames), dtype=torch.bool)  # a model does not see the domain of a clip that it embeds
     batch = Batch(torch.tensor(features), frames, unknown, origins=origins(table)).to(device)

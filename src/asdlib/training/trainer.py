@@ -7,9 +7,11 @@ an uninterrupted one: on a CPU to the last bit, on a GPU up to the varying order
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
@@ -124,7 +126,10 @@ class Trainer:
         final = self._begin(network, examples, chosen, len(state.epochs) - 1)
         return self._finish(network, final, validation, state), state.epochs
 
-    def _epochs(self, model, optimizer, examples: Examples, chosen: Tensor, validation: Batches, state, clips) -> None:
+    def _epochs(
+        self, model: Any, optimizer: Optimizer, examples: Examples, chosen: Tensor, validation: Batches, state: State,
+        clips: float,
+    ) -> None:  # fmt: skip
         """Train until the last epoch; `clips` is the number of clips per example."""
         while len(state.epochs) < self.settings.epochs and not stopped(self.settings, state.watched):
             batches = self._begin(model.module, examples, chosen, len(state.epochs))
@@ -186,7 +191,9 @@ class Trainer:
     def _batches(self, examples: Examples, order: Tensor) -> Batches:
         return Batches(examples, order, self.settings.batch_size, self.fabric.device)
 
-    def _epoch(self, model, optimizer, batches: Batches, validation: Batches, state: State, clips: float) -> Epoch:
+    def _epoch(
+        self, model: Any, optimizer: Optimizer, batches: Batches, validation: Batches, state: State, clips: float
+    ) -> Epoch:
         """Train on all batches once, then compute the validation loss; `clips` is the number of clips per example."""
         epoch = len(state.epochs)
         seed_everything(self.seed, epoch, self.fabric.global_rank)
@@ -224,7 +231,7 @@ class Trainer:
         rate = learning_rate(self.settings, (epoch + 1) * steps - 1, total, state.watched)
         return Epoch(epoch + 1, mean, watched, rate, speed, round(seconds, 3), so_far.log.columns(self.fabric), metrics)
 
-    def _between_steps(self, model, optimizer, state: State, so_far: EpochSoFar) -> None:
+    def _between_steps(self, model: Any, optimizer: Optimizer, state: State, so_far: EpochSoFar) -> None:
         """Store the state within the epoch when it is time to; after a signal, store it and end the process."""
         end, due = self._interruption.agree(self.fabric, self._stored.is_due())
         if not (end or due):
@@ -236,7 +243,7 @@ class Trainer:
         if end:
             self._interruption.end(self.fabric)
 
-    def _step(self, model, optimizer, step: int, steps: int) -> Tensor | float:
+    def _step(self, model: Any, optimizer: Optimizer, step: int, steps: int) -> Tensor | float:
         """Take a step; return the norm of the gradient, 0 if it is not clipped.
 
         The norm is not looked at here, because the host would wait for the device in every step.

@@ -1,7 +1,7 @@
 """What `prepare` will do with recordings whose rate, channels or length are not those of the clips."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from asdlib.data.channels import missing_channel
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, pasted
@@ -97,7 +97,7 @@ def _counted(sounds: Sequence[Sound]) -> str:
     )
 
 
-def _alike(sounds: Sequence[Sound], key) -> dict[str, list[Sound]]:
+def _alike(sounds: Sequence[Sound], key: Callable[[Sound], str | None]) -> dict[str, list[Sound]]:
     groups: dict[str, list[Sound]] = {}
     for sound in sounds:
         if said := key(sound):

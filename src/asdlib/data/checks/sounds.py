@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -85,7 +85,7 @@ def same_sounds(sounds: Sequence[Sound]) -> list[list[Sound]]:
     return [group for alike in _by(sounds, lambda one: one.mark) for group in _by(alike, _content)]
 
 
-def _by(sounds: Sequence[Sound], key) -> Iterator[list[Sound]]:
+def _by(sounds: Sequence[Sound], key: Callable[[Sound], bytes]) -> Iterator[list[Sound]]:
     groups = defaultdict(list)
     for sound in sounds:
         groups[key(sound)].append(sound)
