@@ -39,7 +39,9 @@ class FilterBank(nn.Module):
         self.points = 1 << (self.frame - 1).bit_length()
         from torchaudio.compliance import kaldi
 
-        filters, _ = kaldi.get_mel_banks(n_mels, self.points, sample_rate, LOWEST, 0.0, 100.0, -500.0, 1.0)
+        # high_freq 0 is the Nyquist frequency. All are the defaults of `kaldi.fbank`, which `log_mel` uses.
+        usual = {"high_freq": 0.0, "vtln_low": 100.0, "vtln_high": -500.0, "vtln_warp_factor": 1.0}
+        filters, _ = kaldi.get_mel_banks(n_mels, self.points, sample_rate, LOWEST, **usual)
         window = torch.hann_window(self.frame, periodic=False) ** 0.85
         self.register_buffer("filters", nn.functional.pad(filters, (0, 1)).T.contiguous(), persistent=False)
         self.register_buffer("window", window, persistent=False)
