@@ -128,12 +128,11 @@ def _groups(variant: Scores, domain: str | None) -> dict[str, np.ndarray]:
 
 
 def _text(variant: Scores) -> str:
-    above = {
-        GROUPS[label or UNKNOWN][0]: [score > variant.threshold for score, own in
-                                      zip(variant.scores, variant.labels, strict=True) if own == label]
-        for label in ("normal", "anomaly", None)
-    }  # fmt: skip
-    counts = [f"{sum(values)} of {len(values)} clips ({name})" for name, values in above.items() if values]
-    return f"Histogram of variant {variant.variant}. Above the decision threshold {variant.threshold:.4g}: " + (
-        f"{', '.join(counts)}."
-    )
+    counts = []
+    for label in ("normal", "anomaly", None):
+        scores = variant.scores[[own == label for own in variant.labels]]
+        if len(scores):
+            above = np.count_nonzero(scores > variant.threshold)
+            counts.append(f"{above} of {len(scores)} clips ({GROUPS[label or UNKNOWN][0]})")
+    counted = f"Above the decision threshold {variant.threshold:.4g}: {', '.join(counts)}."
+    return f"Histogram of variant {variant.variant}. {counted}"

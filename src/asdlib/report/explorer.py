@@ -78,11 +78,11 @@ def error_maps_of(found: Row, waves: Mapping[str, Waves], section: str, settings
 
 def rankings(found: Row) -> list[Row]:
     """Return the `RANKED` most anomalous clips of each variant of what `explored` returns, the first one on top."""
-    return [
-        {"variant": one["variant"], "of": len(one["ranks"]), "rows": [_ranked(found, one, clip) for clip in order]}
-        for one in found["variants"]
-        for order in [np.argsort(one["ranks"])[:RANKED]]
-    ]
+    tables = []
+    for one in found["variants"]:
+        rows = [_ranked(found, one, clip) for clip in np.argsort(one["ranks"])[:RANKED]]
+        tables.append({"variant": one["variant"], "of": len(one["ranks"]), "rows": rows})
+    return tables
 
 
 def _ranked(found: Row, variant: Row, clip: int) -> Row:

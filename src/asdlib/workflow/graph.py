@@ -6,6 +6,7 @@ The rules use it through `inputs` (the files that a stage reads), `settings` (th
 
 import sys
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,11 @@ class Graph:
     @cached_property
     def recipes_by_key(self) -> dict[tuple[str, str], Recipe]:
         """{(registry, key): recipe} for all systems and seeds."""
-        return {
-            (registry, recipe.key): recipe
-            for registry, name in self.recipes.blocks
-            for seed in self.config["seeds"]
-            for recipe in [self.recipes.resolve(registry, name, seed)]
-        }
+        found = {}
+        for (registry, name), seed in product(self.recipes.blocks, self.config["seeds"]):
+            recipe = self.recipes.resolve(registry, name, seed)
+            found[registry, recipe.key] = recipe
+        return found
 
     def recipe(self, registry: str, key: str) -> Recipe:
         """Return the recipe that has a key. Raises AsdError for an unknown key, such as that of an older config."""
