@@ -179,8 +179,8 @@ def test_the_error_is_the_mean_over_the_masks_of_removed_patches() -> None:
         draw = torch.Generator().manual_seed(number)
         keep, other = (structured_keep(1, 2, 6, ratio, draw).expand(8, -1) for ratio in (0.75, 0.65))
         semantic = model.encode(tokens, keep, model.blocks)
-        style = model.encode(tokens, other, model.variation_blocks)[:, 0]
-        errors = (model.decode(semantic, keep, style) - patches).square().mean(2)
+        variation = model.encode(tokens, other, model.variation_blocks)[:, 0]
+        errors = (model.decode(semantic, keep, variation) - patches).square().mean(2)
         means.append(torch.stack([row[gone].mean() for row, gone in zip(errors, removed(keep, 12), strict=True)]))
     found = model.embed(Batch(features, frames, frames < 0))["mse"]
     torch.testing.assert_close(found, torch.stack(means).mean(0)[:, None])

@@ -20,7 +20,7 @@ from asdlib.layers.encoders.audiomae import BANDS, COLUMNS, FRAMES, MEAN, NORM_E
 from asdlib.layers.masking import keep_smallest, removed, removed_indices
 from asdlib.layers.patches import patchify
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
-from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
+from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_pixel_error
 
 # Official settings that are fixed in the public code, and the decoder that is implemented.
 FIXED = {"img_size": [FRAMES, BANDS], "patch_size": PATCH, "in_chans": 1, "norm_eps": NORM_EPS, "decoder_mode": 1}
@@ -156,7 +156,7 @@ def test_visible_rows_and_columns(case: Golden) -> None:
     latent = network.encode(spectrograms(case), visible)
     close(case, latent, "latent_2d")
     patches = patchify(spectrograms(case))
-    error = masked_error(network.decode(latent, visible), patches, removed_indices(visible, TOKENS), True, True)
+    error = masked_pixel_error(network.decode(latent, visible), patches, removed_indices(visible, TOKENS), True, True)
     torch.testing.assert_close(error, case.io["loss_norm_pix_2d"], rtol=1e-5, atol=0)
 
 
@@ -166,7 +166,7 @@ def test_all_tokens(case: Golden) -> None:
 
 
 def loss(case: Golden, prediction: Tensor, name: str) -> Tensor:
-    return masked_error(
+    return masked_pixel_error(
         prediction,
         patchify(spectrograms(case)),
         case.io["mask"].nonzero()[:, 1].view(len(case.io["mask"]), -1),

@@ -17,7 +17,7 @@ from asdlib.examples.whole_clips import WholeClips
 from asdlib.layers.adapters import load_part
 from asdlib.layers.encoders.audiomae import COLUMNS, PATCH, ROWS, normalised
 from asdlib.layers.patches import patchify
-from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_error
+from asdlib.models.audiomae_decoder import MaskedAutoencoder, masked_pixel_error
 from asdlib.runtime.devices import send
 from asdlib.weights.published.audiomae import read_audiomae
 
@@ -71,7 +71,7 @@ class AudioMaeAdaptation(nn.Module):
             send(which.nonzero()[:, 1].view(len(masked), -1), spectrograms.device) for which in (~masked, masked)
         )
         prediction = self.encoder.decode(self.encoder.encode(spectrograms, visible), visible)
-        return masked_error(prediction, patchify(spectrograms), hidden, squared=False, per_patch_norm=False)
+        return masked_pixel_error(prediction, patchify(spectrograms), hidden, squared=False, per_patch_norm=False)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> dict[str, Tensor]:

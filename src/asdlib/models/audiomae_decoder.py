@@ -162,7 +162,9 @@ def shift_mask(shift: int) -> Tensor:
     return torch.zeros(len(windows), WINDOW**2, WINDOW**2).masked_fill(windows[:, :, None] != windows[:, None], -100.0)
 
 
-def masked_error(prediction: Tensor, patches: Tensor, hidden: Tensor, squared: bool, per_patch_norm: bool) -> Tensor:
+def masked_pixel_error(
+    prediction: Tensor, patches: Tensor, hidden: Tensor, squared: bool, per_patch_norm: bool
+) -> Tensor:
     """Return the mean error of the predicted pixels (B, 512, 256) over the patches with indices `hidden` (B, masked).
 
     The public pre-training uses the squared error of patches that are normalised one by one. The report uses the

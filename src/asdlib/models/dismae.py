@@ -220,8 +220,8 @@ class Dismae(DismaeNetwork):
     def _errors(self, tokens: Tensor, patches: Tensor, keep: Tensor, keep_variation: Tensor) -> tuple[Tensor, Tensor]:
         """Return the squared error of each patch, (B, patches), and the semantic CLS token, (B, width)."""
         semantic = self.encode(tokens, keep, self.blocks)
-        style = self.encode(tokens, keep_variation, self.variation_blocks)[:, 0]
-        return (self.decode(semantic, keep, style) - patches).square().mean(2), semantic[:, 0]
+        variation = self.encode(tokens, keep_variation, self.variation_blocks)[:, 0]
+        return (self.decode(semantic, keep, variation) - patches).square().mean(2), semantic[:, 0]
 
     @staticmethod
     def refuse(clips: Clips | Batch, bands: int = 128, frames: int = 1008, patch: int = 16, **_: object) -> None:

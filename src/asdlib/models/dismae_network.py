@@ -72,20 +72,20 @@ class DismaeNetwork(nn.Module):
             seen = block(seen)
         return self.norm(seen)
 
-    def decoder_input(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
+    def decoder_input(self, semantic: Tensor, keep: Tensor, variation: Tensor) -> Tensor:
         """Return the decoder's input, from semantic tokens (B, 1 + kept, width) and variation tokens (B, width).
 
         The result, (B, 1 + patches + 1, decoder width), consists of the semantic CLS token, the patches (mask tokens
         for removed ones) and the variation CLS token, which is all that the decoder gets from the variation encoder.
         """
-        known, style = self.decoder_embed(semantic), self.decoder_embed(style)[:, None]
+        known, variation = self.decoder_embed(semantic), self.decoder_embed(variation)[:, None]
         blank = self.mask_token.to(known.dtype).expand(len(known), self.rows * self.columns, -1)
         patches = place_tokens(blank, keep, known[:, 1:]) + self.decoder_positions
-        return torch.cat([known[:, :1], patches, style], dim=1)
+        return torch.cat([known[:, :1], patches, variation], dim=1)
 
-    def decode(self, semantic: Tensor, keep: Tensor, style: Tensor) -> Tensor:
+    def decode(self, semantic: Tensor, keep: Tensor, variation: Tensor) -> Tensor:
         """Return all patches, (B, patches, patch²) in [0, 1], reconstructed from semantic and variation tokens."""
-        tokens = self.decoder_input(semantic, keep, style)
+        tokens = self.decoder_input(semantic, keep, variation)
         for block in self.decoder_blocks:
             tokens = block(tokens)
         guess = self.decoder_pred(self.decoder_norm(tokens)[:, 1:-1])
@@ -103,11 +103,11 @@ class DismaeNetwork(nn.Module):
         anchor of a domain is its first clip, since the order of the batch is random.
         """
         semantic = self.encode(tokens, keep[0], self.blocks)
-        style = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]
+        variation = self.encode(tokens, keep[1], self.variation_blocks)[:, 0]
         gone = removed(keep[0], patches.shape[1])
-        reconstruction = masked_error(self.decode(semantic, keep[0], style), patches, gone & real)
+        reconstruction = masked_error(self.decode(semantic, keep[0], variation), patches, gone & real)
         anchor = first_of_each(domain)  # (B,)
-        swapped = self.decode(semantic[anchor], keep[0][anchor], style)
+        swapped = self.decode(semantic[anchor], keep[0][anchor], variation)
         errors = swapped_errors(swapped, patches[anchor], gone[anchor], margin, units[anchor])
         probability = self.reweight_classifier.probability(semantic[:, 0], domain)
         return reconstruction, adaptive_contrast(errors, domain, probability, temperature)
