@@ -9,12 +9,13 @@ import numpy as np
 from asdlib.data.tables import ClipTable
 from asdlib.data.truth import parse_name
 from asdlib.errors import AsdError, and_more
-from asdlib.evaluation.evaluator import summarise
+from asdlib.evaluation.evaluator import NAMES, summarise
+from asdlib.evaluation.figures import AREAS
 from asdlib.evaluation.truth_folders import ScoredSection
 from asdlib.scoring.score_files import DECISIONS, SCORES, read_decisions, read_scores, submission_path
 
 ROUNDING = 0.5001e-4  # percent: the table has four decimals
-_FIGURES = {"auc_source": "AUC (source)", "auc_target": "AUC (target)", "pauc": "pAUC"}
+_FIGURES = {column: NAMES[column] for column in AREAS}
 _log = logging.getLogger(__name__)
 
 MachineSection = tuple[str, str]
