@@ -80,5 +80,5 @@ def test_with_a_centre_per_domain_the_nearest_counts() -> None:
 
 
 def test_unknown_centres_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"minimum_covering_volume\.centres: 'x': use one or domains"):
+    with pytest.raises(AsdError, match=r"backend minimum_covering_volume: centres 'x': use one or domains"):
         MinimumCoveringVolume(centres="x")

@@ -116,7 +116,10 @@ def test_few_clips_or_short_embeddings_reduce_the_dimensions(
     assert backend.baseline_.means.shape[1] == size
     assert np.isfinite(backend.train_score_).all()
     model_set = (~backend.held_out_).sum()
-    assert f"{size} dimensions instead of 32: the model set has {model_set} clips of 5 values" in caplog.text
+    assert (
+        f"backend topic_mixture: {size} dimensions instead of 32: the model set has {model_set} clips of 5 values"
+        in caplog.text
+    )
 
 
 def test_enough_clips_reduce_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -170,7 +173,7 @@ def test_ten_target_clips_of_a_thousand_keep_their_component(seed: int) -> None:
 
 
 def test_too_few_clips_are_refused() -> None:
-    with pytest.raises(AsdError, match="topic_mixture: 2 training clips are too few to leave one out"):
+    with pytest.raises(AsdError, match="backend topic_mixture: 2 training clips are too few to leave one out"):
         TopicMixture().fit(train(clips(count=2)))
 
 
@@ -183,5 +186,5 @@ def test_too_few_clips_are_refused() -> None:
     ],
 )
 def test_unknown_words_are_refused(name: str, words: str) -> None:
-    with pytest.raises(AsdError, match=f"topic_mixture.{name}: 'x': use {words}"):
+    with pytest.raises(AsdError, match=f"backend topic_mixture: {name} 'x': use {words}"):
         TopicMixture(**{name: "x"}).fit(train(clips()))

@@ -89,7 +89,9 @@ def test_the_number_of_classes_is_known_without_embeddings() -> None:
 
 @pytest.mark.parametrize("settings", [{"share": 0.0}, {"share": 1.1}, {"restarts": 0}])
 def test_bad_settings_are_named(settings: dict) -> None:
-    with pytest.raises(AsdError, match=r"labellers: share .*, restarts .*: use a share up to 1, and 1 restart or more"):
+    with pytest.raises(
+        AsdError, match=r"labeller clusters: share .*, restarts .*: use a share up to 1, and 1 restart or more"
+    ):
         Clusters(**settings)
 
 

@@ -86,7 +86,7 @@ def test_every_machine_is_standardised_by_itself(caplog: pytest.LogCaptureFixtur
         model.for_machine(machine)
         latents.append(model.embed(Batch(features, quiet.frames, quiet.target))["latent"])
     torch.testing.assert_close(*latents, rtol=0, atol=1e-4)
-    with pytest.raises(AsdError, match="acae: was not trained on pump: use one of: fan, valve"):
+    with pytest.raises(AsdError, match="model acae: was not trained on pump: use one of: fan, valve"):
         model.for_machine("pump")
 
 
@@ -166,7 +166,7 @@ def test_classes_are_machines_unless_attributes_are_asked_for(
 
 def test_unknown_labels_are_refused() -> None:
     with pytest.raises(
-        AsdError, match=r"acae\.labels: 'domain': use one of: machine, attributes, attributes_and_domain"
+        AsdError, match=r"model acae: labels 'domain': use one of: machine, attributes, attributes_and_domain"
     ):
         Acae(**TINY, labels="domain")
 
@@ -190,5 +190,5 @@ def test_a_stored_network_grows_from_its_facts() -> None:
 
 
 def test_bins_that_cannot_be_pooled_are_refused() -> None:
-    with pytest.raises(AsdError, match="acae: 7 bins cannot be pooled by 4"):
+    with pytest.raises(AsdError, match="model acae: 7 bins cannot be pooled by 4"):
         built(clips(6, 7, [6, 6]), **TINY)

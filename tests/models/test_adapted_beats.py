@@ -183,7 +183,7 @@ def test_a_single_class_is_refused() -> None:
     given = clips()
     chosen = [row for row, domain in enumerate(given.column("domain")) if domain == "source"][-3:]
     alone = Clips(given.table.take(chosen), given.features[chosen])
-    message = r"models: all training clips are of one class \(00, slider, source\): add machines, domains or attributes"
+    message = r"model adapted_beats: all training clips are of one class \(00, slider, source\): add machines, domains"
     with pytest.raises(AsdError, match=message):
         AdaptedBeats.refuse(alone)
     with pytest.raises(AsdError, match=message):
@@ -192,6 +192,8 @@ def test_a_single_class_is_refused() -> None:
 
 @pytest.mark.parametrize("settings", [{"lora_rank": 0}, {"crop": 2799}])
 def test_bad_settings_are_named(settings: dict) -> None:
-    with pytest.raises(AsdError, match=r"models: lora_rank \d, crop \d+: use a rank of 1 and 2800 samples, or more"):
+    with pytest.raises(
+        AsdError, match=r"model adapted_beats: lora_rank \d, crop \d+: use a rank of 1 and 2800 samples, or more"
+    ):
         AdaptedBeats(**({"lora_rank": 1} | settings), **SIZES)
     AdaptedBeats(lora_rank=1, crop=2800, **SIZES)

@@ -109,8 +109,11 @@ def test_a_stored_adaptation_is_restored() -> None:
 
 @pytest.mark.parametrize("sides", [[64], [60, 128], [128, 64], [64, 144], [0, 64]])
 def test_sides_that_no_rectangle_has_are_refused(sides: list[int]) -> None:
-    refused(lambda: AudioMaeAdaptation(**{**SIZES, "mask_bins": sides}), r"audiomae_adaptation: mask_bins: .*")
+    refused(lambda: AudioMaeAdaptation(**{**SIZES, "mask_bins": sides}), r"model audiomae_adaptation: mask_bins .*: .*")
 
 
 def test_a_mask_of_everything_is_refused() -> None:
-    refused(lambda: AudioMaeAdaptation(**{**SIZES, "mask_frames": [64, 1024]}), r"audiomae_adaptation: mask_frames: .*")
+    refused(
+        lambda: AudioMaeAdaptation(**{**SIZES, "mask_frames": [64, 1024]}),
+        r"model audiomae_adaptation: mask_frames .*: .*",
+    )

@@ -126,7 +126,9 @@ def test_a_scatter_to_working_precision_is_kept_to_the_bit(caplog: pytest.LogCap
 def test_a_scatter_that_is_not_positive_definite_is_refused() -> None:
     model = network()
     model.cov_target = torch.diag(torch.tensor([1.0, 1.0, -1e-7]))
-    with pytest.raises(AsdError, match=r"^dense_autoencoder: a residual scatter is singular .*: add training clips$"):
+    with pytest.raises(
+        AsdError, match=r"^model dense_autoencoder: a residual scatter is singular .*: add training clips$"
+    ):
         model.distances(torch.ones(1, 3))
 
 

@@ -62,16 +62,16 @@ def test_clips_without_a_domain_are_source() -> None:
 
 
 def test_conditions_of_several_machines_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"dismae: domains: condition is for the clips of one machine"):
+    with pytest.raises(AsdError, match=r"model dismae: domains condition is for the clips of one machine"):
         built(clips(), domains="condition")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"frames": 23}, r"dismae.frames: 23 is not a multiple of the patch size 4"),
-        ({"domains": "speed"}, r"dismae.domains: 'speed': use one of: machine_type, condition"),
-        ({"contrast_units": "dB"}, r"dismae.contrast_units: 'dB': use one of: variance, level"),
+        ({"frames": 23}, r"model dismae: frames 23 is not a multiple of the patch size 4"),
+        ({"domains": "speed"}, r"model dismae: domains 'speed': use one of: machine_type, condition"),
+        ({"contrast_units": "dB"}, r"model dismae: contrast_units 'dB': use one of: variance, level"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict, message: str) -> None:
@@ -82,8 +82,8 @@ def test_bad_settings_are_refused(settings: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"bands": 12}, r"dismae.bands: 12, but the features have 8: set it to the frontend's n_mels"),
-        ({"frames": 20}, r"dismae.frames: 20, but the features have 22: set it to 24"),
+        ({"bands": 12}, r"model dismae: bands 12, features have 8: set it to the frontend's n_mels"),
+        ({"frames": 20}, r"model dismae: frames 20, features have 22: set it to 24"),
     ],
 )
 def test_features_of_another_size_are_refused(settings: dict, message: str) -> None:
@@ -130,7 +130,7 @@ def test_errors_are_in_units_of_each_machine_s_variance_or_of_the_levels() -> No
 def test_an_unknown_machine_is_refused_and_an_unnamed_one_noted(caplog: pytest.LogCaptureFixture) -> None:
     given = clips()
     model = built(given).eval()
-    with pytest.raises(AsdError, match=r"dismae: was not trained on pump: use one of: fan, slider, valve"):
+    with pytest.raises(AsdError, match=r"model dismae: was not trained on pump: use one of: fan, slider, valve"):
         model.for_machine("pump")
     model.embed(whole(given))
     assert "the machine of these clips is not known" in caplog.text

@@ -266,7 +266,7 @@ def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixtu
         model.for_machine(machine)
         found = model.embed(whole(clips()))
         assert torch.equal(found["own_log_density"], found["log_density"][:, own])
-    with pytest.raises(AsdError, match="dual_branch_cnn: was not trained on pump: use one of: fan, valve"):
+    with pytest.raises(AsdError, match="model dual_branch_cnn: was not trained on pump: use one of: fan, valve"):
         model.for_machine("pump")
 
 
@@ -276,6 +276,6 @@ def test_rows_of_another_length_are_refused() -> None:
 
 
 def test_too_short_clips_are_refused() -> None:
-    with pytest.raises(AsdError, match="samples: 3071 make too few frames: use clips of 3072 or more"):
+    with pytest.raises(AsdError, match="samples 3071 make too few frames: use clips of 3072 or more"):
         DualBranchCnn(samples=3071)
     DualBranchCnn(samples=3072)

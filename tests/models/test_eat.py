@@ -254,4 +254,4 @@ def test_an_encoder_alone_is_said_to_start_the_rest_afresh(tmp_path: Path, caplo
 def test_another_size_of_spectrogram_is_refused() -> None:
     row = {"clip": "a", "attributes": {}, "kind": "train", "frames": 48}
     clips = Clips(clip_rows([row]), torch.zeros(1, 48, 64))
-    refused(lambda: eat().examples(clips), "models: spectrograms are 48 × 64, not 64 × 64: set rows .*")
+    refused(lambda: eat().examples(clips), "model: spectrograms are 48 × 64, not 64 × 64: set rows .*")

@@ -49,7 +49,10 @@ def test_classes_are_machine_type_domain_and_attributes() -> None:
 def test_one_class_alone_is_refused() -> None:
     every = clips()
     valves = Clips(every.table.take([0, 3, 6]), every.features[[0, 3, 6]])
-    refused(lambda: classifier(valves), r"models: all training clips are of one class \(valve, source\): add .*")
+    refused(
+        lambda: classifier(valves),
+        r"model eat_classifier: all training clips are of one class \(valve, source\): add .*",
+    )
 
 
 def test_it_learns_to_tell_the_classes_apart() -> None:

@@ -198,9 +198,12 @@ def test_eat_s_tokens_are_those_of_the_official_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"encoder": "clap"}, "models: encoder 'clap': use one of: beats, eat"),
-        ({"encoder": "eat", "sequence": "bands"}, "models: sequence 'bands': use one of: joined, mean, tokens"),
-        ({"encoder": "eat", "row_pooling": "max"}, "models: pooling 'max': use one of"),
+        ({"encoder": "clap"}, "model frozen_encoder: encoder 'clap': use one of: beats, eat"),
+        (
+            {"encoder": "eat", "sequence": "bands"},
+            "model frozen_encoder: sequence 'bands': use one of: joined, mean, tokens",
+        ),
+        ({"encoder": "eat", "row_pooling": "max"}, "model: pooling 'max': use one of"),
     ],
 )
 def test_bad_settings_are_named(settings: dict, message: str) -> None:

@@ -73,7 +73,7 @@ def test_labels_may_be_machines_alone() -> None:
     network = begun({**BEATS, "labels": "machine"}, ALL_YEARS)
     assert network.classes == ["fan", "pump", "valve"]
     assert network.examples(ALL_YEARS).batch(torch.tensor([0, 1, 5])).labels.tolist() == [0, 0, 2]
-    expected = "models: labels: 'sections': use one of: attributes, machine"
+    expected = "model: labels 'sections': use one of: attributes, machine"
     refused(lambda: begun({**BEATS, "labels": "sections"}, ALL_YEARS), expected)
 
 
@@ -222,4 +222,4 @@ def test_adapters_on_an_encoder_that_learns_are_refused() -> None:
 def test_clips_of_one_label_are_refused() -> None:
     lone = clips(("fan",))
     some = type(lone)(lone.table.slice(0, 1), lone.features[:1])
-    refused(lambda: begun(AUDIOMAE, some), r"models: all training clips have one label \(fan, spd=1\): .*")
+    refused(lambda: begun(AUDIOMAE, some), r"model: all training clips have one label \(fan, spd=1\): .*")

@@ -90,4 +90,4 @@ def test_another_model_is_refused() -> None:
 
 
 def test_an_unknown_pooling_is_refused() -> None:
-    refused(lambda: SslFusion("max", 8), r"ssl_fusion: pooling: 'max': use one of: attention, mean")
+    refused(lambda: SslFusion("max", 8), r"model ssl_fusion: pooling 'max': use one of: attention, mean")

@@ -80,9 +80,9 @@ def only(machine: tuple[str, str], *own: Clip) -> Present:
               f"fan: {LEFT_OUT}: pairs: 1 noise recording(s), but at least 2 are needed (one is held out): add some",
               f"pump: {UNSEPARATED}"]),
         ("system5", "cnn_dtmm", only(FAN, *clips(train=2)),
-         [], [f"fan: {LEFT_OUT}: topic_mixture: 2 training clips are too few to leave one out: add some"]),
+         [], [f"fan: {LEFT_OUT}: backend topic_mixture: 2 training clips are too few to leave one out: add some"]),
         ("system5", "cnn_dtmm", replace(BARE, clips={FAN: clips(train=2), PUMP: clips(train=2)}),
-         ["fan, pump: topic_mixture: 2 training clips are too few to leave one out: add some"], []),
+         ["fan, pump: backend topic_mixture: 2 training clips are too few to leave one out: add some"], []),
         ("system1", "2", only(FAN, clip("train", 0), clip("train", 1, "target"), clip("noise", 0)),
          [], [f"fan: {LEFT_OUT}: backend nearest_neighbours: no domain has two training clips: add training clips"]),
         ("system4", "1", only(FAN, clip("train", 0, "target"), clip("train", 1, "target")),
@@ -101,7 +101,7 @@ def test_a_joint_classifier_is_asked_about_the_clips_of_all_machines(found, monk
     assert found("system2", "1", BARE).refusals == []
     monkeypatch.setattr(Graph, "machines", lambda graph, name: [machine[1]])
     alone = replace(BARE, clips={machine: BARE.clips[machine]})
-    line = f"models: all training clips are of one class ({machine[1]}, source): add machines or domains"
+    line = f"model eat_classifier: all training clips are of one class ({machine[1]}, source): add machines or domains"
     assert found("system2", "1", alone).refusals == [line]
     two = replace(alone, clips={machine: [*clips(speed="1"), *clips(speed="2")]})
     assert found("system2", "1", two).refusals == []
@@ -112,8 +112,8 @@ def test_the_classes_that_a_labeller_will_make_count(found, monkeypatch) -> None
     alone = replace(BARE, clips={FAN: clips(train=249)})
     (line,) = found("encoders", "beats_adapted", alone).refusals
     assert line == (
-        "models: all training clips are of one class (00, fan, source, cluster 0 of recs): add machines, domains or "
-        "attributes"
+        "model adapted_beats: all training clips are of one class (00, fan, source, cluster 0 of recs): add machines, "
+        "domains or attributes"
     )
     assert found("encoders", "beats_adapted", replace(alone, clips={FAN: clips(train=250)})).refusals == []
 
@@ -123,8 +123,9 @@ def test_the_classes_that_a_labeller_will_make_count(found, monkeypatch) -> None
     [
         ("baseline", "mse", "prepare={sample_rate: 8000}",
          "config: prepare.sample_rate: is 8000, logmel_128 expects 16000: change one"),
-        ("system1", "1", "prepare={seconds: 20}", "dismae.frames: 1008, but the features have 2001: set it to 2016"),
-        ("system5", "cnn_ds", "prepare={seconds: 5}", "dual_branch_cnn: rows of 1×199515 values instead of 399543: "),
+        ("system1", "1", "prepare={seconds: 20}", "model dismae: frames 1008, features have 2001: set it to 2016"),
+        ("system5", "cnn_ds", "prepare={seconds: 5}",
+         "model dual_branch_cnn: rows of 1×199515 values instead of 399543: "),
     ],
 )  # fmt: skip
 def test_settings_that_a_model_does_not_allow(found, system: str, variant: str, setting: str, refusal: str) -> None:
@@ -173,6 +174,6 @@ def read_config_in_root(monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 def test_what_the_check_says_is_what_the_backend_raises() -> None:
-    with pytest.raises(AsdError, match="topic_mixture: 2 training clips are too few to leave one out"):
+    with pytest.raises(AsdError, match="backend topic_mixture: 2 training clips are too few to leave one out"):
         TopicMixture.refuse(["source", "target"])
     TopicMixture.refuse(["source", "target", "target"])

@@ -71,12 +71,12 @@ def test_examples_of_a_training_are_decoded_without_onednn() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"norm": "gLN", "causal": True}, "norm: gLN sees the whole clip"),
-        ({"norm": "BN"}, "norm: BN: use gLN, cgLN or cLN"),
+        ({"norm": "gLN", "causal": True}, "norm gLN sees the whole clip"),
+        ({"norm": "BN"}, "norm BN: use gLN, cgLN or cLN"),
     ],
 )
 def test_impossible_norms_are_refused(settings: dict, message: str) -> None:
-    with pytest.raises(AsdError, match=f"conv_tasnet: {message}"):
+    with pytest.raises(AsdError, match=f"separator conv_tasnet: {message}"):
         ConvTasNet(**TINY, **settings)
 
 
@@ -103,7 +103,7 @@ def test_of_the_machine_alone_the_loss_is_that_of_its_stream() -> None:
 
 
 def test_three_sources_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"conv_tasnet: sources: 3: use 1 \(machine\) or 2"):
+    with pytest.raises(AsdError, match=r"separator conv_tasnet: sources 3: use 1 \(machine\) or 2"):
         ConvTasNet(**TINY, sources=3)
 
 

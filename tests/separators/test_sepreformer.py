@@ -66,13 +66,13 @@ def test_single_sizes_replace_those_of_the_variant() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": "XL"}, "size: 'XL': use one of"),
-        ({"heads": 3}, "heads: 3: give a divisor of the 16"),
-        ({"sources": 3}, "sources: 3: use 1"),
+        ({"size": "XL"}, "size 'XL': use one of"),
+        ({"heads": 3}, "heads 3: give a divisor of the 16"),
+        ({"sources": 3}, "sources 3: use 1"),
     ],
 )
 def test_impossible_sizes_are_refused(change: dict, message: str) -> None:
-    with pytest.raises(AsdError, match=f"sepreformer: {message}"):
+    with pytest.raises(AsdError, match=f"separator sepreformer: {message}"):
         SepReformer(**{**TINY, **change})
 
 

@@ -48,13 +48,13 @@ def test_sizes_are_the_published_ones(sizes: dict, millions: float) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sources": 3}, "sources: 3: use 1"),
-        ({"heads": 3}, "heads: 3: give a divisor of the 8"),
-        ({"kernel": 2, "stride": 4}, "stride: 4: give 1 to 2"),
+        ({"sources": 3}, "sources 3: use 1"),
+        ({"heads": 3}, "heads 3: give a divisor of the 8"),
+        ({"kernel": 2, "stride": 4}, "stride 4: give 1 to 2"),
     ],
 )
 def test_impossible_sizes_are_refused(change: dict, message: str) -> None:
-    with pytest.raises(AsdError, match=f"tfgridnet: {message}"):
+    with pytest.raises(AsdError, match=f"separator tfgridnet: {message}"):
         TFGridNet(**{**TINY, **change})
 
 

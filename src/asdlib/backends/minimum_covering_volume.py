@@ -22,7 +22,7 @@ class MinimumCoveringVolume:
 
     def __init__(self, representation: str = "latent", coverage: float = 1.0, centres: str = "one"):
         if centres not in CENTRES:
-            raise AsdError(f"minimum_covering_volume.centres: {centres!r}: use {' or '.join(CENTRES)}")
+            raise AsdError(f"backend minimum_covering_volume: centres {centres!r}: use {' or '.join(CENTRES)}")
         self.representation = representation
         self.coverage = coverage
         self.centres = centres

@@ -100,7 +100,7 @@ class TopicMixture:
         """Raise TooFewClipsError if not even two clips are left when one is taken out."""
         if len(domains) < 3:
             few = f"{len(domains)} training clips are too few"
-            raise TooFewClipsError(f"topic_mixture: {few} to leave one out: add some")
+            raise TooFewClipsError(f"backend topic_mixture: {few} to leave one out: add some")
 
     def _left_out(self, embeddings: np.ndarray, parts: np.ndarray) -> np.ndarray:
         """Return the scores of the clips of each part by a mixture of all others."""
@@ -154,8 +154,8 @@ class TopicMixture:
         size = self._size(*embeddings.shape)
         if size < self.dimensions:
             _log.warning(
-                "topic_mixture: %d dimensions instead of %d: the model set has %d clips of %d values, and a dimension "
-                "needs %d clips", size, self.dimensions, *embeddings.shape, CLIPS_PER_DIMENSION,
+                "backend topic_mixture: %d dimensions instead of %d: the model set has %d clips of %d values, and a "
+                "dimension needs %d clips", size, self.dimensions, *embeddings.shape, CLIPS_PER_DIMENSION,
             )  # fmt: skip
 
     def _shares(self, vectors: np.ndarray) -> np.ndarray:
@@ -174,7 +174,7 @@ class TopicMixture:
         }
         for name, words in allowed.items():
             if getattr(self, name) not in words:
-                raise AsdError(f"topic_mixture.{name}: {getattr(self, name)!r}: use {' or '.join(words)}")
+                raise AsdError(f"backend topic_mixture: {name} {getattr(self, name)!r}: use {' or '.join(words)}")
 
 
 def _sum_of_divergences(new: Mixture, baseline: Mixture) -> float:

@@ -20,7 +20,9 @@ class Clusters:
         self, representation: str = "embedding", share: float = 0.008, restarts: int = 10, random_state: int = 42
     ):
         if not 0 < share <= 1 or restarts < 1:
-            raise AsdError(f"labellers: share {share}, restarts {restarts}: use a share up to 1, and 1 restart or more")
+            raise AsdError(
+                f"labeller clusters: share {share}, restarts {restarts}: use a share up to 1, and 1 restart or more"
+            )
         self.representation = representation
         self.share = share
         self.restarts = restarts

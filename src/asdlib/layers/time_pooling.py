@@ -22,9 +22,9 @@ class TimePooling:
 
     def __init__(self, pooling: str, gamma: float, power: float):
         if pooling not in POOLINGS:
-            raise AsdError(f"models: pooling {pooling!r}: use one of: {', '.join(POOLINGS)}")
+            raise AsdError(f"model: pooling {pooling!r}: use one of: {', '.join(POOLINGS)}")
         if gamma < 0 or power <= 0:
-            raise AsdError(f"models: gamma {gamma}, power {power}: use a gamma of 0 or more, and a power above 0")
+            raise AsdError(f"model: gamma {gamma}, power {power}: use a gamma of 0 or more, and a power above 0")
         self.gamma = gamma if pooling.startswith("rdp") else 0.0
         self.power = power if pooling.endswith("gem") else None
 

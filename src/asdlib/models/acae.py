@@ -55,7 +55,7 @@ class Acae(nn.Module):
     ):
         super().__init__()
         if labels not in LABELS:
-            raise AsdError(f"acae.labels: {labels!r}: use one of: {', '.join(LABELS)}")
+            raise AsdError(f"model acae: labels {labels!r}: use one of: {', '.join(LABELS)}")
         self.pools = pools
         self.class_weight = class_weight
         self.scale = scale
@@ -76,7 +76,9 @@ class Acae(nn.Module):
         scaling = [band_scaling(statistics[own], frames[own]) for own in rows]
         classes = sorted(set(class_names(clips, section=True, **LABELS[self.labels])))
         if len(classes) == 1:
-            _log.warning("acae.labels: %s: all clips are of one class, and the class loss learns nothing", self.labels)
+            _log.warning(
+                "model acae: labels %s: all clips are of one class, and the class loss learns nothing", self.labels
+            )
         return {
             "classes": classes,
             "windows": clips.features.shape[1],
@@ -95,7 +97,9 @@ class Acae(nn.Module):
         time, frequency = (prod(factors) for factors in zip(*self.pools, strict=True))
         bins = self.mean.shape[1]
         if bins % frequency:
-            raise AsdError(f"acae: {bins} bins cannot be pooled by {frequency}: change the frontend's n_fft, or pools")
+            raise AsdError(
+                f"model acae: {bins} bins cannot be pooled by {frequency}: change the frontend's n_fft, or pools"
+            )
         self.windows = -(-facts["windows"] // time) * time  # padded to a multiple of the pooling
         self.maps = (self.windows // time, bins // frequency)
         width, latent = self.to_latent.in_features, self.to_latent.out_features
@@ -125,7 +129,7 @@ class Acae(nn.Module):
     def for_machine(self, machine: str) -> None:
         """Select the machine whose clips are embedded next: each machine has its own mean and deviation."""
         if machine not in self.machines:
-            raise AsdError(f"acae: was not trained on {machine}: use one of: {', '.join(self.machines)}")
+            raise AsdError(f"model acae: was not trained on {machine}: use one of: {', '.join(self.machines)}")
         self.known = self.machines.index(machine)
 
     @torch.no_grad()

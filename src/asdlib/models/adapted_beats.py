@@ -65,7 +65,9 @@ class AdaptedBeats(nn.Module):
     ):
         super().__init__()
         if lora_rank < 1 or filter_bank.whole_frames(crop, RATE) < PATCH:
-            raise AsdError(f"models: lora_rank {lora_rank}, crop {crop}: use a rank of 1 and 2800 samples, or more")
+            raise AsdError(
+                f"model adapted_beats: lora_rank {lora_rank}, crop {crop}: use a rank of 1 and 2800 samples, or more"
+            )
         self.adapters = {"rank": lora_rank, "scale": lora_scale, "projections": ("q_proj", "k_proj", "v_proj")}
         self.sizes = {"width": width, "depth": depth, "heads": heads, "patch_width": patch_width}
         self.drops = {"dropout": dropout, "layer_drop": layer_drop}
@@ -97,7 +99,8 @@ class AdaptedBeats(nn.Module):
         first, *others = sorted(set(labelled_classes(clips)))
         if not others:
             raise AsdError(
-                f"models: all training clips are of one class ({first}): add machines, domains or attributes"
+                f"model adapted_beats: all training clips are of one class ({first}): add machines, domains or "
+                "attributes"
             )
 
     def grow(self, facts: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ def patches_of(name: str, sides: list[int], most: int) -> tuple[int, int]:
     """Return the smallest and the largest side of a rectangle in patches, or raise AsdError."""
     if len(sides) != 2 or any(side % PATCH for side in sides) or not PATCH <= sides[0] <= sides[1] <= most * PATCH:
         raise AsdError(
-            f"audiomae_adaptation: {name}: {sides}: give the smallest and the largest side, "
+            f"model audiomae_adaptation: {name} {sides}: give the smallest and the largest side, "
             f"multiples of {PATCH} from {PATCH} to {most * PATCH}"
         )
     return sides[0] // PATCH, sides[1] // PATCH

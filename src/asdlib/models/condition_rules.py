@@ -86,7 +86,7 @@ class ConditionInference:
             if (*origin.part, kind) in self.rules:
                 return self.rules[*origin.part, kind]
         raise AsdError(
-            f"models: there is no condition of {origin.machine}, section {origin.section}: add training clips of it"
+            f"model: there is no condition of {origin.machine}, section {origin.section}: add training clips of it"
         )
 
     def _only(self) -> Rule:

@@ -40,7 +40,7 @@ class ConditionalAutoencoder(WindowAutoencoder):
         shrink = 2 ** len(self.channels)
         for name, size in (("bands of the frontend", bands), ("frames", self.frames)):
             if size % shrink:
-                raise AsdError(f"conditional_autoencoder: {size} {name}: choose a multiple of {shrink}")
+                raise AsdError(f"model conditional_autoencoder: {size} {name}: choose a multiple of {shrink}")
         smallest = (self.channels[-1], bands // shrink, self.frames // shrink)
         flat = smallest[0] * smallest[1] * smallest[2]
         widths = [1 + self.width, *self.channels]

@@ -176,7 +176,7 @@ class DenseAutoencoder(nn.Module):
         except torch.linalg.LinAlgError as error:
             reason = " ".join(str(error).split())
             raise AsdError(
-                f"dense_autoencoder: a residual scatter is singular ({reason}): add training clips"
+                f"model dense_autoencoder: a residual scatter is singular ({reason}): add training clips"
             ) from error
         scaled = torch.linalg.solve_triangular(factors, mean_residuals.double().T, upper=False)  # (domains, bands, B)
         return scaled.square().sum(1).T.to(mean_residuals.dtype)

@@ -91,7 +91,7 @@ class Dismae(DismaeNetwork):
         """Return the machines, the range (dB) and variance of the levels of each, and the domains."""
         self.refuse(clips, self.bands, self.frames, self.patch)
         if self.domains == "condition" and len(set(clips.column("machine"))) > 1:
-            raise AsdError("dismae: domains: condition is for the clips of one machine: use scope: machine")
+            raise AsdError("model dismae: domains condition is for the clips of one machine: use scope: machine")
         return {**machine_levels(clips), "domains": sorted(set(self._domains_of(clips)))}
 
     def grow(self, facts: dict[str, Any]) -> None:
@@ -185,7 +185,7 @@ class Dismae(DismaeNetwork):
         """Select the machine whose clips are embedded next: each machine has its own range of levels."""
         if machine not in self.facts["machines"]:
             known = ", ".join(self.facts["machines"])
-            raise AsdError(f"dismae: was not trained on {machine}: use one of: {known}")
+            raise AsdError(f"model dismae: was not trained on {machine}: use one of: {known}")
         self._known = self.facts["machines"].index(machine)
 
     @torch.no_grad()
@@ -228,10 +228,10 @@ class Dismae(DismaeNetwork):
         """Raise AsdError for features of other bands, or of more frames, than the network."""
         found = clips.features.shape[1:]
         if found[1] != bands:
-            raise AsdError(f"dismae.bands: {bands}, but the features have {found[1]}: set it to the frontend's n_mels")
+            raise AsdError(f"model dismae: bands {bands}, features have {found[1]}: set it to the frontend's n_mels")
         if found[0] > frames:
             whole = -(-found[0] // patch) * patch
-            raise AsdError(f"dismae.frames: {frames}, but the features have {found[0]}: set it to {whole}")
+            raise AsdError(f"model dismae: frames {frames}, features have {found[0]}: set it to {whole}")
 
     def _range(self) -> Tensor:
         """Return the levels in dB, (2,), that are mapped to 0 and 1."""
@@ -244,7 +244,7 @@ class Dismae(DismaeNetwork):
 def _refuse(bands: int, frames: int, patch: int, domains: str, contrast_units: str) -> None:
     for name, size in (("bands", bands), ("frames", frames)):
         if size % patch:
-            raise AsdError(f"dismae.{name}: {size} is not a multiple of the patch size {patch}: change one")
+            raise AsdError(f"model dismae: {name} {size} is not a multiple of the patch size {patch}: change one")
     for name, given, known in (("domains", domains, DOMAINS), ("contrast_units", contrast_units, UNITS)):
         if given not in known:
-            raise AsdError(f"dismae.{name}: {given!r}: use one of: {', '.join(known)}")
+            raise AsdError(f"model dismae: {name} {given!r}: use one of: {', '.join(known)}")

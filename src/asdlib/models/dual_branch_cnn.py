@@ -62,7 +62,9 @@ class DualBranchCnn(nn.Module):
         self.layout = DualSpectra(samples, n_fft, hop_length)
         if self.layout.frames < FEWEST_FRAMES:
             least = n_fft + (FEWEST_FRAMES - 1) * hop_length
-            raise AsdError(f"dual_branch_cnn.samples: {samples} make too few frames: use clips of {least} or more")
+            raise AsdError(
+                f"model dual_branch_cnn: samples {samples} make too few frames: use clips of {least} or more"
+            )
         self.sub_clusters = sub_clusters
         self.largest_scale = largest_scale
         self.mixup = mixup
@@ -174,7 +176,7 @@ class DualBranchCnn(nn.Module):
         """Select the machine whose clips are embedded next, and with it the classes in `own_log_density`."""
         if machine not in self.machines:
             known = ", ".join(sorted(set(self.machines)))
-            raise AsdError(f"dual_branch_cnn: was not trained on {machine}: use one of: {known}")
+            raise AsdError(f"model dual_branch_cnn: was not trained on {machine}: use one of: {known}")
         self.own = [number for number, name in enumerate(self.machines) if name == machine]
 
     @torch.no_grad()
@@ -227,6 +229,6 @@ def refuse_other_rows(rows: Tensor, layout: DualSpectra) -> None:
     if rows.shape[1:] != (1, values):
         found = "×".join(map(str, rows.shape[1:]))
         raise AsdError(
-            f"dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with the "
-            "same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
+            f"model dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with "
+            "the same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
         )

@@ -66,7 +66,9 @@ class Eat(nn.Module):
     ):
         super().__init__()
         if utterance_reduction not in REDUCTIONS:
-            raise AsdError(f"models: utterance_reduction {utterance_reduction!r}: use one of: {', '.join(REDUCTIONS)}")
+            raise AsdError(
+                f"model eat: utterance_reduction {utterance_reduction!r}: use one of: {', '.join(REDUCTIONS)}"
+            )
         self.shape = (frames, bands)
         self.grid = (frames // PATCH, bands // PATCH)
         self.clones = clones
@@ -193,4 +195,4 @@ def refuse_shape(clips: Clips, shape: tuple[int, int]) -> None:
     found = tuple(clips.features.shape[1:])
     if found != shape:
         sizes = [" × ".join(map(str, size)) for size in (found, shape)]
-        raise AsdError(f"models: spectrograms are {sizes[0]}, not {sizes[1]}: set rows and n_mels of the frontend")
+        raise AsdError(f"model: spectrograms are {sizes[0]}, not {sizes[1]}: set rows and n_mels of the frontend")

@@ -98,4 +98,6 @@ class EatClassifier(nn.Module):
 
 def _refuse_one_class(classes: list[str]) -> None:
     if len(classes) < 2:
-        raise AsdError(f"models: all training clips are of one class ({classes[0]}): add machines or domains")
+        raise AsdError(
+            f"model eat_classifier: all training clips are of one class ({classes[0]}): add machines or domains"
+        )

@@ -57,7 +57,7 @@ class FrozenEncoder(nn.Module):
         super().__init__()
         for name, value, words in (("encoder", encoder, ENCODERS), ("sequence", sequence, SEQUENCES)):
             if value not in words:
-                raise AsdError(f"models: {name} {value!r}: use one of: {', '.join(words)}")
+                raise AsdError(f"model frozen_encoder: {name} {value!r}: use one of: {', '.join(words)}")
         self.sequence = sequence
         self.pooling = TimePooling(pooling, gamma, power)
         self.row_pooling = TimePooling(row_pooling, row_gamma, row_power)
@@ -108,7 +108,9 @@ class EatGrid(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         """Return the tokens of the last block without the utterance token."""
         if log_mel.shape[1] // PATCH > LONGEST:
-            raise AsdError(f"models: EAT has no positions beyond {LONGEST * PATCH} frames: set prepare.longer: split")
+            raise AsdError(
+                f"model frozen_encoder: EAT has no positions beyond {LONGEST * PATCH} frames: set prepare.longer: split"
+            )
         return as_grid(self.network(log_mel)[:, 1:])
 
     def start_from_public(self, path: Path) -> None:

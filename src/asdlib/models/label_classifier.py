@@ -26,7 +26,7 @@ class LabelClassifier(nn.Module):
 
     def __init__(self, width: int, labels: str):
         if labels not in LABELS:
-            raise AsdError(f"models: labels: {labels!r}: use one of: {', '.join(LABELS)}")
+            raise AsdError(f"model: labels {labels!r}: use one of: {', '.join(LABELS)}")
         super().__init__()
         self.width = width
         self.labels = labels
@@ -41,7 +41,7 @@ class LabelClassifier(nn.Module):
         """Raise AsdError if all training clips have one label."""
         first, *others = sorted(set(label_names(clips, labels)))
         if not others:
-            raise AsdError(f"models: all training clips have one label ({first}): add machines or attributes")
+            raise AsdError(f"model: all training clips have one label ({first}): add machines or attributes")
 
     def grow(self, facts: dict[str, Any]) -> None:
         """Build the head for the labels, with PyTorch's initial weights.

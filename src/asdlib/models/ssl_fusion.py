@@ -40,7 +40,7 @@ class SslFusion(LabelClassifier):
         patch_width: int = 512,
     ):
         if pooling not in POOLINGS:
-            raise AsdError(f"ssl_fusion: pooling: {pooling!r}: use one of: {', '.join(POOLINGS)}")
+            raise AsdError(f"model ssl_fusion: pooling {pooling!r}: use one of: {', '.join(POOLINGS)}")
         super().__init__(width if pooling == "attention" else 2 * width, labels)
         self.sizes = {"width": width, "depth": depth, "heads": heads}
         self.patch_width = patch_width

@@ -46,7 +46,7 @@ def restore_level(estimate: Tensor, mixture: Tensor) -> Tensor:
 def check_sources(separator: str, sources: int) -> None:
     """Refuse a number of `sources` other than what a mixture has."""
     if sources not in (1, 2):
-        raise AsdError(f"{separator}: sources: {sources}: use 1 (machine) or 2 (machine, noise)")
+        raise AsdError(f"separator {separator}: sources {sources}: use 1 (machine) or 2 (machine, noise)")
 
 
 def window_samples(window: float | None, overlap: float, sample_rate: int) -> int | None:

@@ -133,6 +133,8 @@ def without_onednn(decoder: Callable[[Tensor], Tensor], masked: Tensor) -> Tenso
 
 def _check_norm(norm: str, causal: bool) -> None:
     if norm not in ("gLN", "cgLN", "cLN"):
-        raise AsdError(f"conv_tasnet: norm: {norm}: use gLN, cgLN or cLN")
+        raise AsdError(f"separator conv_tasnet: norm {norm}: use gLN, cgLN or cLN")
     if norm == "gLN" and causal:
-        raise AsdError("conv_tasnet: norm: gLN sees the whole clip, which a causal network must not: use cgLN or cLN")
+        raise AsdError(
+            "separator conv_tasnet: norm gLN sees the whole clip, which a causal network must not: use cgLN or cLN"
+        )

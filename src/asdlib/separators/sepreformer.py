@@ -124,7 +124,7 @@ class SepReformer(Separator):
                  "shared_split": shared_split}  # fmt: skip
         chosen = _variant(size, {name: value for name, value in given.items() if value is not None})
         if chosen.channels % heads:
-            raise AsdError(f"sepreformer: heads: {heads}: give a divisor of the {chosen.channels} channels")
+            raise AsdError(f"separator sepreformer: heads {heads}: give a divisor of the {chosen.channels} channels")
         self.auxiliary_share = self._share = auxiliary_share
         self.stft = (_samples(stft_frame, sample_rate), _samples(stft_hop, sample_rate))
         self.window = window_samples(window, overlap, sample_rate)
@@ -202,7 +202,7 @@ class SepReformer(Separator):
 
 def _variant(size: str, given: dict[str, Any]) -> Variant:
     if size not in VARIANTS:
-        raise AsdError(f"sepreformer: size: {size!r}: use one of: {', '.join(VARIANTS)}")
+        raise AsdError(f"separator sepreformer: size {size!r}: use one of: {', '.join(VARIANTS)}")
     return replace(VARIANTS[size], **given)
 
 

@@ -108,6 +108,6 @@ class TFGridNet(Separator):
 def _check(sources: int, channels: int, heads: int, kernel: int, stride: int) -> None:
     check_sources("tfgridnet", sources)
     if channels % heads:
-        raise AsdError(f"tfgridnet: heads: {heads}: give a divisor of the {channels} channels")
+        raise AsdError(f"separator tfgridnet: heads {heads}: give a divisor of the {channels} channels")
     if not 0 < stride <= kernel:
-        raise AsdError(f"tfgridnet: stride: {stride}: give 1 to {kernel}, the kernel")
+        raise AsdError(f"separator tfgridnet: stride {stride}: give 1 to {kernel}, the kernel")
