@@ -16,7 +16,7 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
     """Return the quantile of a three-parameter gamma distribution fitted to a sample of scores.
 
     The fit is that of `scipy.stats.gamma.fit` (maximum likelihood) with a free location (docs/baseline.md, Decision
-    threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raise TooFewClipsError
+    threshold). If all scores are equal, their value is the threshold, and a warning is logged. Raises TooFewClipsError
     if no distribution is found.
     """
     from scipy import stats  # takes 0.7 s, and fitted thresholds do without it

@@ -36,7 +36,7 @@ def adapt(
 ) -> nn.Module:
     """Freeze an encoder if `frozen`, and add adapters of rank `rank` if it is not 0; return the encoder.
 
-    The adapters are on the layers with the names `projections`, by default those of query and key. Raise AsdError for
+    The adapters are on the layers with the names `projections`, by default those of query and key. Raises AsdError for
     adapters on an encoder that is not frozen.
     """
     if rank and not frozen:
@@ -68,7 +68,7 @@ def load_part(part: nn.Module, weights: dict[str, Tensor], prefix: str, source: 
     """Load the weights of a module from a larger set, in which their names begin with `prefix`; ignore the others.
 
     `source` names the origin of the weights in messages. A module with adapters can be loaded only from one with
-    adapters of the same rank. Raise AsdError for missing weights and wrong shapes.
+    adapters of the same rank. Raises AsdError for missing weights and wrong shapes.
     """
     own = {name: tensor.shape for name, tensor in part.state_dict().items()}
     for name, shape in own.items():

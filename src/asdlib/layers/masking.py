@@ -17,7 +17,7 @@ from asdlib.errors import AsdError
 def removed_lines(rows: int, columns: int, ratio: float) -> tuple[int, int]:
     """Return the numbers of rows and columns to remove, so that about a share `ratio` of the patches is removed.
 
-    The same share q of both is removed. This leaves (1 − q)² of the grid, so q = 1 − √(1 − ratio). Raise AsdError if
+    The same share q of both is removed. This leaves (1 − q)² of the grid, so q = 1 − √(1 − ratio). Raises AsdError if
     nothing is left.
     """
     share = 1 - math.sqrt(1 - ratio)

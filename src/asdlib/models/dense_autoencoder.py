@@ -18,7 +18,7 @@ from asdlib.layers.dense import dense_layers
 from asdlib.models.clip_shares import ClipShares, decomposed
 from asdlib.runtime.devices import send
 
-_notice = logging.getLogger("asdlib.notice")  # also shown on a terminal
+_notice = logging.getLogger("asdlib.notice")  # also shown on stderr
 
 
 class FrameVectors:

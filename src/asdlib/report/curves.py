@@ -23,7 +23,7 @@ History = dict[str, list[float | None]]
 def read_history(path: Path) -> History | None:
     """Return the columns of a training.csv or metrics.csv, or None if it does not exist or holds no epochs.
 
-    Raise AsdError if the file is damaged.
+    Raises AsdError if the file is damaged.
     """
     if not path.is_file():
         return None

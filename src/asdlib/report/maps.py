@@ -8,7 +8,7 @@ from asdlib.data.tables import ClipTable
 from asdlib.report.images import BLACK, BLUE, GREY, VERMILLION, Picture, joint_legend, new_figure, picture, styled
 from asdlib.runtime.lean_imports import hidden
 
-with hidden("pandas"):  # which scikit-learn takes along
+with hidden("pandas"):  # which scikit-learn would import
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler

@@ -19,8 +19,8 @@ Row = dict[str, Any]
 def scored_clips(path: Path, settings: ShownMachine) -> list[Row]:
     """Return a machine's rows of clips.csv for the first seed.
 
-    Raise AsdError unless there is one row for every test clip and variant that has scored the section. The table may be
-    empty if none has scored any.
+    Raises AsdError unless there is one row for every test clip and variant that has scored the section. The table may
+    be empty if none has scored any.
     """
     if all(refusal(variant, section) for variant in settings.variants for section in settings.sections):
         return []

@@ -1,4 +1,4 @@
-"""Imports without packages that a library takes along if they are installed, and that nothing here needs from it.
+"""Imports without packages that a library would import if they are installed, and that nothing here needs from it.
 
 Each of them takes half a second or more at every start of a job.
 """

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from asdlib.errors import TooFewClipsError
+from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.examples.seeding import generator
 from asdlib.training.feed import feed
+from asdlib.training.settings import Training
 
 
 class Examples(Protocol):
@@ -69,6 +70,23 @@ class Batches:
         chosen = [own if len(own) else piece[:1] for own, piece in zip(owned, pieces, strict=True)]
         weights = [len(own) * world / len(piece) for own, piece in zip(owned, pieces, strict=True)]
         return zip(feed(self._examples, chosen, self._device), weights, strict=True)
+
+
+def held_out_examples(examples: Examples, settings: Training, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of the training and of the validation examples.
+
+    Raises AsdError for settings that the examples do not allow, and TooFewClipsError as `split` does.
+    """
+    if settings.validation and getattr(examples, "regrouped", False):
+        raise AsdError(
+            "training.validation: the clips are regrouped in every epoch, so none can be held out: leave it at 0"
+        )
+    if settings.validation_recordings is None:
+        return split(len(examples), settings.validation, seed)
+    if not hasattr(examples, "recordings"):
+        raise AsdError("training.validation_recordings: an example of this model is not of one recording: leave it out")
+    share, most = settings.validation, settings.validation_recordings
+    return split_recordings(examples.recordings, examples.target, share, most, seed)
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:

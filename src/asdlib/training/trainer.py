@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from asdlib.errors import AsdError
 from asdlib.examples.seeding import seed_everything
 from asdlib.runtime.cleanup import die_with_parent
 from asdlib.runtime.job_environment import begin_ranks, is_first
 from asdlib.training import batch_norm
 from asdlib.training.arithmetic import EXACT, computing, shown
-from asdlib.training.batches import Batches, Examples, shuffled, split, split_recordings
+from asdlib.training.batches import Batches, Examples, held_out_examples, shuffled
 from asdlib.training.cuda_graphs import can_record
 from asdlib.training.epoch_so_far import EpochSoFar
 from asdlib.training.fabric import Autocast, DDPStrategy, Fabric, LightningEnvironment, gathered, refuse_devices
@@ -163,19 +162,7 @@ class Trainer:
         if hasattr(examples, "validation"):
             held_out = examples.validation
             return torch.arange(len(examples)), self._batches(held_out, torch.arange(len(held_out)))
-        if self.settings.validation and getattr(examples, "regrouped", False):
-            raise AsdError(
-                "training.validation: the clips are regrouped in every epoch, so none can be held out: leave it at 0"
-            )
-        share, most = self.settings.validation, self.settings.validation_recordings
-        if most is None:
-            chosen, watched = split(len(examples), share, self.seed)
-        elif hasattr(examples, "recordings"):
-            chosen, watched = split_recordings(examples.recordings, examples.target, share, most, self.seed)
-        else:
-            raise AsdError(
-                "training.validation_recordings: an example of this model is not of one recording: leave it out"
-            )
+        chosen, watched = held_out_examples(examples, self.settings, self.seed)
         return chosen, self._batches(examples, watched)
 
     def _begin(self, network: nn.Module, examples: Examples, chosen: Tensor, epoch: int) -> Batches:
