@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from helpers.toy_recordings import flac_without_length
 
+from asdlib.data.clip_format import ClipFormat, prepared_samples
 from asdlib.data.recordings import read_audio, read_pieces
 from asdlib.errors import AsdError
 
@@ -122,6 +124,71 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
         read_audio(tmp_path / "a.wav", RATE)
 
 
+def aiff(stated: int) -> bytes:
+    """Return the bytes of an AIFF file whose header states sizes from `stated` on, as programs that write to a pipe."""
+    common = struct.pack(">hIh", 1, RATE, 16) + bytes.fromhex("400cfa00000000000000")  # 16000 in 80 bits
+    sound = b"SSND" + struct.pack(">III", stated - 46, 0, 0) + SAMPLES.astype(">i2").tobytes()
+    return b"FORM" + struct.pack(">I", stated) + b"AIFFCOMM" + struct.pack(">I", len(common)) + common + sound
+
+
+def w64(stated: int) -> bytes:
+    """Return the bytes of a W64 file whose header states this size of the file and of its audio."""
+    rest = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+    wave, fmt, data = b"wave" + rest, b"fmt " + rest, b"data" + rest
+    head = bytes.fromhex("726966662e91cf11a5d628db04c10000") + struct.pack("<Q", stated) + wave
+    return head + fmt + struct.pack("<Q", 24 + 16) + PCM16 + data + struct.pack("<Q", stated) + SAMPLES.tobytes()
+
+
+STREAMED = {"ffmpeg.aiff": aiff(0xFFFFFFFF), "sox.aiff": aiff(0x7F000000), "a.w64": w64((1 << 64) - 1)}
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_what_was_written_to_a_pipe_is_read_to_its_end(tmp_path, name):
+    (tmp_path / name).write_bytes(STREAMED[name])
+    np.testing.assert_array_equal(read_audio(tmp_path / name, RATE), SAMPLES)
+
+
+def test_a_flac_file_without_a_length_is_refused(tmp_path):
+    path = tmp_path / "a b.flac"
+    flac_without_length(path, SAMPLES)
+    remedy = r"store it again: ffmpeg -i 'a b\.flac' 'a b\.wav'$"
+    said = rf"a b\.flac: does not state its length \(written to a pipe\?\): {remedy}"
+    for read in (read_audio, lambda *_: next(read_pieces(path, RATE, RATE))):
+        with pytest.raises(AsdError, match=said):
+            read(path, RATE)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_sound_behind_the_length_that_an_mp3_file_seems_to_have_is_not_lost(tmp_path, rate):
+    """The decoder guesses the length of a variable bit rate from the first frame, if a header of Xing is missing."""
+    path, rng = tmp_path / "a.mp3", np.random.default_rng(0)
+    sound = np.concatenate([rng.normal(size=2 * rate) * 0.2, rng.normal(size=2 * rate) * 1e-4]).clip(-1, 1)
+    for mode in ("CONSTANT", "VARIABLE"):
+        soundfile.write(path, sound, rate, format="MP3", bitrate_mode=mode, compression_level=0.3)
+        assert len(read_audio(path, rate)) == len(sound)
+        whole = path.read_bytes()
+        header = max(whole.find(b"Xing"), whole.find(b"Info"))
+        path.write_bytes(b"ID3\4\0\0\0\0\1\0" + bytes(128) + whole[whole.index(whole[:2], header) :])
+        if mode == "CONSTANT":
+            assert 0 <= len(read_audio(path, rate)) - len(sound) < 3000
+    with pytest.raises(
+        AsdError, match=r"is longer than its beginning says \(\d{5,6} samples more\): store it again: ff"
+    ):
+        read_audio(path, rate)
+
+
+def test_a_caf_file_that_is_cut_is_refused(tmp_path):
+    path = tmp_path / "a.caf"
+    soundfile.write(path, SAMPLES, RATE, format="CAF", subtype="PCM_16")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(AsdError, match=r"is truncated \(100 bytes short\): copy or download it again"):
+        read_audio(path, RATE)
+    path.write_bytes(whole[: whole.index(b"data")])
+    with pytest.raises(AsdError, match=r"is truncated \(no audio data\)"):
+        read_audio(path, RATE)
+
+
 FORMATS = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None),
            "aiff": ("AIFF", "PCM_16"), "aif": ("AIFF", "PCM_24"), "w64": ("W64", "PCM_16"), "caf": ("CAF", "PCM_16"),
            "rf64": ("RF64", "PCM_16"), "wav": ("RF64", "PCM_16")}  # fmt: skip
@@ -232,6 +299,14 @@ def test_resampling_keeps_pitch_level_and_length(tmp_path, rate):
     assert spectrum[1000] == pytest.approx(0.5, rel=0.005)
     inside = slice(RATE // 4, -RATE // 4)  # the filter rings at the ends
     np.testing.assert_allclose(samples[inside] / 32768, tone(RATE)[inside], atol=1e-3)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(32000, 1001), (32000, 1003), (48000, 1000), (44100, 12345)])
+def test_the_length_after_resampling_is_known_before(tmp_path, rate, samples):
+    """Halves are rounded up: of 1001 samples at 32 kHz, 501 are left at 16 kHz."""
+    soundfile.write(tmp_path / "a.wav", np.resize(SAMPLES, samples), rate)
+    made = len(read_audio(tmp_path / "a.wav", RATE, resample=True))
+    assert made == prepared_samples(samples, rate, ClipFormat(RATE, 1.0, True, False, False))
 
 
 def test_nothing_is_folded_down(tmp_path):

@@ -40,4 +40,4 @@ class ClipFormat:
 
 def prepared_samples(samples: int, rate: int, wanted: ClipFormat) -> int:
     """Return the length of a recording of some samples at some rate (Hz) at the rate of the clips."""
-    return round(samples * wanted.sample_rate / rate)
+    return (2 * samples * wanted.sample_rate + rate) // (2 * rate)  # halves up, as soxr does

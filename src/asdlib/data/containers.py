@@ -1,7 +1,7 @@
 """Checks that an audio file is whole: decoders return what is there, or what the header states, without an error.
 
-WAV (RIFF, its big-endian form RIFX and its 64-bit form RF64), AIFF and W64 state their size; an OGG stream marks its
-last page. FLAC and CAF are checked by the decoder, MP3 by its number of frames (`recordings.py`).
+WAV (RIFF, its big-endian form RIFX and its 64-bit form RF64), AIFF, W64 and CAF state their size; an OGG stream marks
+its last page. FLAC is checked by the decoder, MP3 by its number of frames (`recordings.py`).
 """
 
 import os
@@ -13,9 +13,10 @@ from asdlib.data.listing import FORMATS, refuse_special, refuse_unreadable_forma
 from asdlib.errors import AsdError
 
 # Programs that write to a pipe do not know the size and state one close to 2 or 4 GiB instead: ffmpeg 0xFFFFFFFF, SoX
-# 0x7FFFF000 (less for odd frames), arecord 0x7FFFFF00 or 0x80000000.
-_UNKNOWN_SIZES = (1 << 31, 1 << 32)
+# 0x7FFFF000 (less for odd frames; in AIFF 0x7F000000), arecord 0x7FFFFF00 or 0x80000000.
+_UNKNOWN_SIZES = (0x7F000000, 1 << 31, 1 << 32)
 _CLOSE = 1 << 16
+_NEGATIVE = 1 << 63  # the same in W64, which has 64 bits for it: usually -1
 _W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")  # the GUID that is "riff" in W64
 _PAGE = 1 << 16  # bytes: the most that a page of OGG has
 _LAST_PAGE = 4  # a flag in the header of a page
@@ -57,6 +58,8 @@ def refuse_damaged(path: Path) -> None:
                 _refuse_shorter(path, struct.unpack("<Q", handle.read(8).ljust(8, b"\xff"))[0])
             elif expected == "OGG":
                 _refuse_unfinished(path, handle)
+            elif expected == "CAF":
+                _check_caf(path, handle)
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
 
@@ -83,7 +86,7 @@ def _refuse_wrong_size(path: Path, handle: BinaryIO, length: int, order: str, ex
     An `exact` length is that of RF64, which may be close to the lengths that stand for an unknown one.
     """
     rest = path.stat().st_size - handle.tell()
-    if not exact and any(abs(length - size) <= _CLOSE for size in _UNKNOWN_SIZES):
+    if not exact and _is_unknown(length):
         return
     if rest < length:
         raise AsdError(f"{path}: is truncated ({length - rest} bytes short): copy or download it again")
@@ -93,6 +96,11 @@ def _refuse_wrong_size(path: Path, handle: BinaryIO, length: int, order: str, ex
             f"{path}: its header states {length} bytes of audio, but {rest} follow: copy or download it again, or "
             "repair it (sox --ignore-length)"
         )
+
+
+def _is_unknown(size: int) -> bool:
+    """Return whether a header states this size of a file that was written to a pipe."""
+    return size >= _NEGATIVE or any(abs(size - stated) <= _CLOSE for stated in _UNKNOWN_SIZES)
 
 
 def _are_chunks(rest: bytes, padding: int, order: str) -> bool:
@@ -107,10 +115,21 @@ def _are_chunks(rest: bytes, padding: int, order: str) -> bool:
     return True
 
 
+def _check_caf(path: Path, handle: BinaryIO) -> None:
+    """Go to the chunk of audio data of a CAF file and compare its size; -1 is an unknown one."""
+    handle.seek(8)
+    while len(header := handle.read(12)) == 12:
+        name, length = struct.unpack(">4sq", header)
+        if name == b"data":
+            return _refuse_shorter(path, handle.tell() + length)
+        handle.seek(max(0, length), os.SEEK_CUR)
+    raise AsdError(f"{path}: is truncated (no audio data): copy or download it again")
+
+
 def _refuse_shorter(path: Path, stated: int) -> None:
     """Raise AsdError if a file is shorter than the number of bytes that its header states."""
     short = stated - path.stat().st_size
-    if short > 1:  # one: the padding of an odd chunk, which some programs leave out
+    if short > 1 and not _is_unknown(stated):  # one: the padding of an odd chunk, which some programs leave out
         raise AsdError(f"{path}: is truncated ({short} bytes short): copy or download it again")
 
 

@@ -1,6 +1,7 @@
 """The audio reader: mono int16 samples at the requested rate, or an error that names the file."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,15 @@ import soundfile
 
 from asdlib.data.channels import Channel, channel_number, missing_channel
 from asdlib.data.containers import format_of, refuse_damaged
+from asdlib.data.mp3_frames import samples_in_frames
 from asdlib.errors import AsdError
 
 _FLOATS = ("FLOAT", "DOUBLE")  # may exceed full scale by mistake; what lossy decoders add at peaks is clipped
 _MP3_FRAME = 1152  # samples, the most by which the stated length of an MP3 file may be wrong
+_MP3_ENDS = 4 * _MP3_FRAME  # samples of frames that are not sound: the encoder's delay and padding, Xing's frame
 _BLOCK = 10  # s that are decoded at a time
 _INT16 = 32768.0
+_UNKNOWN = (1 << 63) - 1  # frames: what libsndfile states for a FLAC stream without a length
 
 
 def read_audio(
@@ -82,10 +86,17 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
     refuse_damaged(path)
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # it cannot encode a name with bytes outside UTF-8
+            if file.frames == _UNKNOWN:
+                raise AsdError(f"{path}: does not state its length (written to a pipe?): {_stored_again(path)}")
             yield file
     except soundfile.LibsndfileError as error:
         kind = format_of(path)
         raise AsdError(f"{path}: cannot be read as {kind} ({error.error_string}): replace the file") from error
+
+
+def _stored_again(path: Path) -> str:
+    """Return a remedy for a file whose length cannot be known before it is decoded."""
+    return f"store it again: ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.wav')}"
 
 
 def form_problems(
@@ -122,11 +133,15 @@ def _refuse_form(
 
 
 def refuse_short(path: Path, file: soundfile.SoundFile, read: int) -> None:
-    """Raise AsdError if no sample was read, or fewer than an MP3 file states, which has no size to compare with."""
+    """Raise AsdError if no sample was read, or not all of an MP3 file, which has no size to compare with."""
     if not read:
         raise AsdError(f"{path}: contains no samples: replace or remove the file")
-    if format_of(path) == "MP3" and file.frames - read > _MP3_FRAME:
+    if format_of(path) != "MP3":
+        return
+    if file.frames - read > _MP3_FRAME:
         raise AsdError(f"{path}: is truncated ({file.frames - read} samples short): copy it again")
+    if (more := samples_in_frames(path) - read) > _MP3_ENDS:
+        raise AsdError(f"{path}: is longer than its beginning says ({more} samples more): {_stored_again(path)}")
 
 
 def decode(path: Path, file: soundfile.SoundFile, frames: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The numbers of existing or future clips: counted in tables, else in folders, else as the config declares."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from functools import cache
@@ -9,7 +8,7 @@ from pathlib import Path
 from asdlib.data.clip_format import SPLIT, ClipFormat, prepared_samples
 from asdlib.data.layout import parse_all
 from asdlib.data.listing import machine_files
-from asdlib.errors import TooFewClipsError
+from asdlib.errors import AsdError, TooFewClipsError
 from asdlib.workflow import paths
 from asdlib.workflow.datasets import Dataset
 from asdlib.workflow.graph import Graph
@@ -110,13 +109,13 @@ def in_folder(dataset: Dataset, machine: str, sections: Collection[str], wanted:
 
 def _pieces(path: Path, wanted: ClipFormat) -> int:
     """Return how many clips are made of a recording, as its header says; 1 if it cannot be read: `prepare` says why."""
-    import soundfile  # slow to import, and not needed for recordings that are not split
+    from asdlib.data.recordings import opened  # slow to import, and not needed for recordings that are not split
 
     try:
-        header = soundfile.info(os.fsencode(path))
-    except (OSError, soundfile.SoundFileError):
+        with opened(path) as file:
+            return wanted.pieces(prepared_samples(file.frames, file.samplerate, wanted))
+    except AsdError:
         return 1
-    return wanted.pieces(prepared_samples(header.frames, header.samplerate, wanted))
 
 
 def declared(clips: dict[str, int], sections: int, supplements: str) -> Counter[str]:
