@@ -391,6 +391,38 @@ def test_ground_truth_completes_anonymous_test_clips(tmp_path):
         scan(folder, "fan")
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        (
+            "test/section_00_source_test_normal_0000.wav",
+            "anomaly,source",
+            "is anomaly, but its name or folder says normal",
+        ),
+        (
+            "test/section_00_source_test_normal_0000.wav",
+            "normal,target",
+            "is target, but its name or folder says source",
+        ),
+        (
+            "target_test/section_00_target_test_0000.wav",
+            "normal,source",
+            "is source, but its name or folder says target",
+        ),
+    ],
+)
+def test_a_truth_that_contradicts_a_name_or_a_folder_is_refused(tmp_path, name, row, said):
+    file = name.rpartition("/")[2]
+    truth = f"file_name,label,domain,attributes\n{file},{row},\n"
+    folder = machine(tmp_path, "train/section_00_source_train_normal_0000.wav", name, ground_truth=truth)
+    with pytest.raises(AsdError, match=rf"ground_truth\.csv: {file} {said}: correct one of them$"):
+        scan(folder, "fan")
+    labels = ("anomaly" if "anomaly" in row else "normal"), ("target" if "target" in name else "source")
+    right = truth.replace(row, ",".join(("normal", labels[1])))
+    (folder / "ground_truth.csv").write_text(right)
+    assert scan(folder, "fan")[1].label == "normal"
+
+
 def test_a_truth_of_some_clips_labels_those(tmp_path, caplog):
     names = ["train/section_00_source_train_normal_0000.wav", "test/section_00_0000.wav", "test/section_00_0001.wav"]
     folder = machine(tmp_path, *names, ground_truth="file_name,label,domain,attributes\n")

@@ -142,7 +142,7 @@ def _with_truth(clips: list[Clip], files: MachineFiles) -> list[Clip]:
         return clips
     truth = load_truth(path)
     _refuse_wrong_names(path, clips, truth)
-    return [_labelled(clip, truth) for clip in clips]
+    return [_labelled(path, clip, truth) for clip in clips]
 
 
 def _refuse_wrong_names(path: Path, clips: list[Clip], truth: dict[str, Truth]) -> None:
@@ -159,10 +159,14 @@ def _refuse_wrong_names(path: Path, clips: list[Clip], truth: dict[str, Truth]) 
     _notice.warning("%s: has no row for %s%s: %s", path, without[0], and_more(without), said)
 
 
-def _labelled(clip: Clip, truth: dict[str, Truth]) -> Clip:
-    if clip.kind != "test" or clip.label is not None or clip.bare not in truth:
+def _labelled(path: Path, clip: Clip, truth: dict[str, Truth]) -> Clip:
+    if clip.kind != "test" or clip.bare not in truth:
         return clip
     known = truth[clip.bare]
+    for said, stated in ((clip.label, known.label), (clip.domain, known.domain)):
+        if None not in (said, stated) and said != stated:
+            what = f"{known.file_name} is {stated}, but its name or folder says {said}"
+            raise AsdError(f"{path}: {what}: correct one of them")
     return replace(clip, label=known.label, domain=known.domain or clip.domain)
 
 
