@@ -73,6 +73,14 @@ def test_histograms_of_an_unlabelled_set() -> None:
     assert f"{(SCORES.scores > 0.25).sum()} of 20 clips (test, label unknown)" in histograms(bare)["alt"]
 
 
+@pytest.mark.parametrize("level", [1.0, 1e16, -3e5])
+def test_histograms_of_scores_that_differ_in_their_last_digits_only(level: float) -> None:
+    scores = np.full(20, level)
+    scores[::2] = np.nextafter(level, np.inf)
+    alike = replace(SCORES, scores=scores, train_scores=scores[:9], threshold=level)
+    assert "10 of 10 clips" in histograms(replace(alike, threshold=level - abs(level)))["alt"]
+
+
 def test_a_picture_is_whole_and_the_same_twice() -> None:
     one = histograms(SCORES)
     content = base64.b64decode(re.fullmatch(r"data:image/webp;base64,(.*)", one["source"])[1])

@@ -103,7 +103,7 @@ def histograms(variant: Scores) -> Picture:
     """Return histograms of a variant's scores by label, one panel per domain, with the decision threshold."""
     present = set(variant.domains) | set(variant.train_domains)
     domains = [name for name in (*DOMAINS, None) if name in present]
-    edges = np.histogram_bin_edges(np.concatenate([variant.scores, variant.train_scores]), bins=32)
+    edges = _edges(np.concatenate([variant.scores, variant.train_scores]))
     figure, panels = new_figure(len(domains))
     for domain, axes in zip(domains, panels, strict=True):
         for name, values in _groups(variant, domain).items():
@@ -115,6 +115,16 @@ def histograms(variant: Scores) -> Picture:
         axes.set(title=f"{domain or UNKNOWN} domain", xlabel="anomaly score", ylabel="clips in percent")
     joint_legend(figure, panels, loc="outside lower center", ncols=2)
     return picture(figure, _text(variant))
+
+
+def _edges(scores: np.ndarray) -> np.ndarray:
+    """Return the edges of 32 bins, also for scores that differ in their last digits only."""
+    try:
+        return np.histogram_bin_edges(scores, bins=32)
+    except ValueError:  # there are not as many numbers between the lowest and the highest
+        middle = float(np.median(scores))
+        half = max(0.5, 1e-9 * abs(middle))
+        return np.linspace(middle - half, middle + half, 33)
 
 
 def _groups(variant: Scores, domain: str | None) -> dict[str, np.ndarray]:
