@@ -69,6 +69,15 @@ def test_another_encoding_is_refused_in_one_line(tmp_path: Path, name: str, text
     refused(lambda: read(path), rf"{path}(: {foreign}|, line \d+: the byte 0xfc is not UTF-8: save the file as UTF-8)")
 
 
+@pytest.mark.parametrize(("name", "text", "read"), list(READERS.values())[:4], ids=list(READERS)[:4])
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path: Path, name: str, text: str, read) -> None:
+    path = tmp_path / name
+    lines = len(text.splitlines())
+    path.write_text(f'{text}"{text}{text}', encoding="utf-8")
+    said = r"is not CSV \(unexpected end of data\): correct the quotes of this row"
+    refused(lambda: read(path), rf"{path}, line {lines + 1}: {said}")
+
+
 def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b'a\r\n"two\r\nlines",b\r\nc\r\n')

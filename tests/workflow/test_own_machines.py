@@ -121,6 +121,18 @@ def test_a_change_of_the_table_or_a_file_concerns_the_machines_of_those_rows(tab
 
 
 @pytest.mark.parametrize("form", ["table", "folder"])
+def test_a_link_to_nothing_is_left_to_the_job_that_reads_it(table, tmp_path, form):
+    data = table if form == "table" else write(tmp_path / "mimii", *MIMII)
+    chosen = one(data)
+    machine = next(iter(chosen.machines))
+    path = chosen.own[machine].clips[0].path
+    before = chosen.fingerprint(machine)
+    path.unlink()
+    path.symlink_to("nowhere.wav")
+    assert one(data).fingerprint(machine) != before
+
+
+@pytest.mark.parametrize("form", ["table", "folder"])
 def test_prepare_makes_the_clips_that_were_counted(table, tmp_path, form):
     data = table if form == "table" else write(tmp_path / "mimii", *MIMII)
     chosen = one(data)

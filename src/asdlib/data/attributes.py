@@ -1,6 +1,5 @@
 """Attributes tables: `attributes_<section>.csv` in a machine's folder."""
 
-import csv
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -96,5 +95,3 @@ def _read_csv(path: Path) -> list[list[str]]:
         return [[unicodedata.normalize("NFC", cell.strip()) for cell in row] for _, row in read_csv(path)]
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
-    except csv.Error as error:
-        raise AsdError(f"{path}: is not a CSV file ({error}): save it again") from error

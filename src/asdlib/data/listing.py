@@ -147,7 +147,7 @@ def unused(names: Sequence[str]) -> str:
     return f"{said}; {conversion(convertible)}" if convertible else said
 
 
-def status(entry: os.DirEntry) -> os.stat_result:
+def status(entry: os.DirEntry | Path) -> os.stat_result:
     """Return the status of a file; for a broken link, that of the link. The job that reads it reports the error."""
     try:
         return entry.stat()

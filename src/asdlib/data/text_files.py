@@ -33,10 +33,16 @@ def read_text(path: Path) -> str:
 def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line, cells) for every row of a CSV file, read as `read_text` does; a row may end on a later line.
 
-    Raises csv.Error for text that is not CSV.
+    Raises AsdError for a quote that is not closed, or that closes in the middle of a cell.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
-    yield from ((reader.line_num, row) for row in reader)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            yield reader.line_num, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise AsdError(f"{path}, line {line}: is not CSV ({error}): correct the quotes of this row") from error
 
 
 def without_mark(content: bytes, where: str) -> bytes:

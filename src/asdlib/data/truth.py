@@ -201,8 +201,8 @@ def _rows(path: Path) -> list[list[str]]:
     refuse_special(path)
     try:
         return [row for _, row in read_csv(path)]
-    except (OSError, csv.Error) as error:
-        raise AsdError(f"{path}: cannot be read as a CSV file ({error}): fetch it again") from error
+    except OSError as error:
+        raise AsdError(f"{path}: cannot be read ({error.strerror}): fetch it again") from error
 
 
 def _without_duplicates(path: Path, rows: list[Truth]) -> list[Truth]:

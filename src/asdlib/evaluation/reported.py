@@ -1,6 +1,5 @@
 """The reports' own figures, in percent, from `resources/reported/<system>.csv` (see the README there)."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,7 @@ def load_reported(path: Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise AsdError(f"{path}: no such file: write the table of reported figures, or its header alone")
     rows: dict[tuple[str, ...], list[Any]] = {}
-    try:
-        (_, header), *lines = list(read_csv(path)) or [(1, [])]  # pandas would not say on which line a wrong row is
-    except csv.Error as error:
-        raise AsdError(f"{path}: is not a CSV file ({error}): save it again") from error
+    (_, header), *lines = list(read_csv(path)) or [(1, [])]  # pandas would not say on which line a wrong row is
     _check_header(path, tuple(header))
     for number, row in lines:
         if not row:

@@ -115,16 +115,13 @@ def read_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
     if not is_file(Path(path)):
         raise AsdError(f"{path}: no such file: add it, or correct the folder")
     count = 0
-    try:
-        for number, row in read_csv(path):
-            if not row:
-                continue
-            count += 1
-            if len(row) != 2:
-                raise AsdError(f"{path}, line {number}: {len(row)} columns: write `file,value`")
-            yield f"{path}, line {number}", row[0].strip(), row[1].strip()
-    except csv.Error as error:
-        raise AsdError(f"{path}: is not a CSV file ({error}): write it again") from error
+    for number, row in read_csv(path):
+        if not row:
+            continue
+        count += 1
+        if len(row) != 2:
+            raise AsdError(f"{path}, line {number}: {len(row)} columns: write `file,value`")
+        yield f"{path}, line {number}", row[0].strip(), row[1].strip()
     if not count:
         raise AsdError(f"{path}: holds no rows: write one row for each clip")
 

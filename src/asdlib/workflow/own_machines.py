@@ -12,7 +12,7 @@ from asdlib.data.layouts.labels import unread_truth
 from asdlib.data.layouts.machine_clips import TABLE, clips_of
 from asdlib.data.layouts.meanings import meanings
 from asdlib.data.layouts.table import read_table
-from asdlib.data.listing import entries, is_folder
+from asdlib.data.listing import entries, is_folder, status
 from asdlib.errors import AsdError
 from asdlib.workflow.names import RULE, examples, unusable_machines
 
@@ -40,7 +40,7 @@ class OwnMachine:
         """Return a fingerprint of what is known about the recordings, of their sizes and modification times."""
         digest = hashlib.sha256()
         for clip in self.clips:
-            found = clip.path.stat()
+            found = status(clip.path)
             known = (clip.source_file, clip.section, clip.kind, clip.domain, clip.label, clip.attributes)
             digest.update(f"{known}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
         return digest.hexdigest()[:16]

@@ -140,6 +140,10 @@ REFUSED = {
     "tabs": ("file\tlabel\na/0.flac\tnormal\n", r"pump\.csv: cells are separated by tabs: name it pump\.tsv$"),
     "an empty file": ("file,label\n,normal\n", "line 2: file is empty"),
     "a file twice": ("file\na/0.flac\na/1.flac\na/../a/0.flac\n", r"line 4: a/\.\./a/0\.flac is also in line 2"),
+    "an unclosed quote": (
+        'file,speed\na/0.flac,1\n"a/1.flac,2\na/2.flac,3\n',
+        "line 3: is not CSV .*: correct the quo",
+    ),
     "a format that is not read": ("file\na/my 0.m4a\n", r"line 2: .*: ffmpeg -i 'my 0\.m4a' 'my 0\.wav'$"),
     "a label of its own": ("file,label\na/0.flac,good\n", "line 2: label: 'good': use normal, anomaly, or leave it"),
     "labels of its own": (
@@ -179,6 +183,60 @@ def test_what_cannot_be_understood_is_refused_with_its_line(table, tmp_path, tex
     with pytest.raises(AsdError, match=problem) as error:
         read_clips(path, "pump", "table", 0.2)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_is_found_twice_under_any_name(table, tmp_path):
+    (tmp_path / "link.flac").symlink_to("a/0.flac")
+    for name in (f"{tmp_path}/a/0.flac", "link.flac"):
+        with pytest.raises(AsdError, match=rf"line 4: {name} is also in line 2: remove one of them"):
+            read_table(table(f"file,split\na/0.flac,train\na/1.flac,test\n{name},test\n"))
+
+
+def test_a_link_to_a_folder_is_followed_before_two_dots(table, tmp_path):
+    (tmp_path / "b" / "inner").mkdir(parents=True)
+    (tmp_path / "b" / "c.flac").touch()
+    (tmp_path / "link").symlink_to("b/inner")
+    (found, _) = read_table(table("file\nlink/../c.flac\na/0.flac\n")).recordings
+    assert found.path.samefile(tmp_path / "b" / "c.flac")
+
+
+@pytest.mark.parametrize("header", ["file,label,kind", "file,split,kind"])
+def test_a_row_without_a_split_is_a_supplement_if_its_kind_is_stated(table, header):
+    words = ("normal", "normal") if "label" in header else ("train", "test")
+    rows = [
+        *(f"{file},{word}," for file, word in zip(FILES, words, strict=False)),
+        "a/2.flac,,machine",
+        "a/3.flac,,noise",
+    ]
+    assert [row[2] for row in known(table("\n".join([header, *rows])))] == ["train", "test", "clean", "noise"]
+
+
+def test_the_first_line_may_tell_excel_the_delimiter(table):
+    for delimiter in ";,":
+        text = WHOLE.replace(",", delimiter)
+        assert known(table(f"sep={delimiter}\r\n{text}"), "fan") == MEANT
+    with pytest.raises(AsdError, match="line 3: 1 cells under 2 columns"):
+        read_table(table("sep=;\nfile;label\na/0.flac\n"))
+
+
+def test_cells_may_be_quoted_whatever_separates_them(table):
+    quoted = "\n".join(";".join(f'"{cell}"' for cell in line.split(",")) for line in WHOLE.splitlines())
+    assert known(table(quoted), "fan") == MEANT
+
+
+def test_the_row_numbers_of_pandas_are_no_attribute(tmp_path, table):
+    table("")
+    pq.write_table(
+        pa.table({"file": FILES, "speed": ["1"] * 10, "__index_level_0__": range(10)}), tmp_path / "pump.parquet"
+    )
+    assert {tuple(row[5]) for row in known(tmp_path / "pump.parquet")} == {("speed",)}
+
+
+def test_a_path_that_no_file_can_have_is_missing(tmp_path, table):
+    table("")
+    pq.write_table(pa.table({"file": ["a/0.flac", "a\0.flac"]}), tmp_path / "pump.parquet")
+    with pytest.raises(AsdError, match="line 3: there is no file"):
+        read_table(tmp_path / "pump.parquet")
 
 
 def test_commas_in_a_file_named_tsv(table):

@@ -4,7 +4,6 @@ The columns are `file` and, where known, `machine`, `split`, `label`, `domain`, 
 further column is an attribute.
 """
 
-import csv
 import os
 import re
 import unicodedata
@@ -15,7 +14,7 @@ from typing import Any, NoReturn
 from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Recording
 from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
 from asdlib.data.listing import refuse_special, refuse_unreadable_format
-from asdlib.data.text_files import read_csv
+from asdlib.data.text_files import read_csv, read_text
 from asdlib.errors import AsdError, and_more
 
 ENDINGS = (".csv", ".tsv", ".parquet")
@@ -34,6 +33,7 @@ WORDS = {
     "domain": ("source", "target"),
     "kind": ("machine", "noise"),
 }
+_INDEX = re.compile(r"__index_level_\d+__")  # columns that pandas adds for the numbers of rows
 _SHOWN = 5  # unknown words in a message
 Row = dict[str, str]
 
@@ -47,17 +47,12 @@ def read_table(path: Path) -> Found:
     """Return the recordings of a table. Raises AsdError, naming the line, for a row that cannot be understood."""
     header, rows = _cells(path)
     _check_header(path, header)
-    recordings, lines = [], {}
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        recording = _recording(path, where, row, header)
-        other = lines.setdefault(str(recording.path), line)
-        if other != line:
-            raise LayoutError(f"{where}: {row['file']} is also in line {other}: remove one of them")
-        recordings.append(recording)
-    if not recordings:
+    numbered = [(line, _recording(path, f"{path}, line {line}", row, header)) for line, row in rows]
+    if not numbered:
         raise LayoutError(f"{path}: has no rows: add one for each clip")
-    _refuse_missing(path, [(lines[str(one.path)], one) for one in recordings])
+    _refuse_missing(path, numbered)
+    _refuse_repeated(path, numbered)
+    recordings = [recording for _, recording in numbered]
     missing = [name for name in DEFAULTS if name not in header]
     if "label" in missing and "split" in missing:
         missing.remove("split")
@@ -95,7 +90,7 @@ def _recording(path: Path, where: str, row: Row, header: list[str]) -> Recording
 def _kind_and_label(where: str, row: Row, header: list[str]) -> tuple[str | None, str | None]:
     """Return the kind (None: to be trained on or held out) and label of a row."""
     split, label, source = row.get("split"), row.get("label"), row.get("kind")
-    if split == "supplemental" or (source == "noise" and not split):
+    if split == "supplemental" or (source and not split):
         if not source:
             raise LayoutError(f"{where}: a supplement without a kind: add a column kind: machine or noise")
         if label == "anomaly":
@@ -122,7 +117,7 @@ def _path(table: Path, where: str, row: Row) -> Path:
         refuse_unreadable_format(path)
     except AsdError as error:
         raise LayoutError(f"{where}: {error}") from None
-    return Path(os.path.normpath(path))
+    return path
 
 
 def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> None:
@@ -133,6 +128,14 @@ def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> Non
         if (slashed := table.parent / one.file) != one.path and os.path.lexists(slashed):
             meant, remedy = f", but {os.path.normpath(slashed)}", r"write / in place of \ in the column file"
         raise LayoutError(f"{table}, line {line}: there is no file {one.path}{and_more(missing)}{meant}: {remedy}")
+
+
+def _refuse_repeated(table: Path, recordings: list[tuple[int, Recording]]) -> None:
+    lines: dict[str, int] = {}
+    for line, one in recordings:
+        other = lines.setdefault(os.path.realpath(one.path), line)
+        if other != line:
+            raise LayoutError(f"{table}, line {line}: {one.file} is also in line {other}: remove one of them")
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -162,8 +165,6 @@ def _cells(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
         lines = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path)
     except OSError as error:
         raise LayoutError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error
-    except csv.Error as error:
-        raise LayoutError(f"{path}: is not a CSV file ({error}): save it again") from error
     if not lines:
         raise LayoutError(f"{path}: is empty: add a header and a row for each clip")
     header = [name.lower() if name.lower() in COLUMNS else name for name in lines[0][1]]
@@ -208,11 +209,15 @@ def _refuse_words(
 
 
 def _text(path: Path) -> list[tuple[int, list[str]]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    lines = list(read_csv(path, delimiter))
-    if lines and len(lines[0][1]) == 1 and ";" in lines[0][1][0]:  # written by a spreadsheet in many countries
-        lines = list(read_csv(path, ";"))
-    return [(line, [_clean(cell) for cell in cells]) for line, cells in lines]
+    lines = [(line, [_clean(cell) for cell in cells]) for line, cells in read_csv(path, _delimiter(path))]
+    return lines[1:] if lines and lines[0][1] == ["sep=", ""] else lines  # a line that tells Excel the delimiter
+
+
+def _delimiter(path: Path) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = read_text(path).partition("\n")[0]
+    return ";" if ";" in first and "," not in first else ","  # spreadsheets write ; in many countries
 
 
 def _parquet(path: Path) -> list[tuple[int, list[str]]]:
@@ -222,6 +227,7 @@ def _parquet(path: Path) -> list[tuple[int, list[str]]]:
         raise LayoutError(f"{path}: pyarrow is not installed here: save the table as CSV") from error
     try:
         table = pq.read_table(path)
+        table = table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
     except Exception as error:  # pyarrow raises many types of errors for a damaged file
         reason = str(error).splitlines()[0]
         raise LayoutError(f"{path}: is not a Parquet file ({reason}): save it again") from error
