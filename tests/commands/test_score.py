@@ -370,6 +370,16 @@ def test_the_other_recordings_are_scored(ran: Path, capsys, caplog, monkeypatch)
     assert err == ("asdlib: error: 2 of 4 recordings have no score (see above): replace them, or leave them out\n")
 
 
+def test_a_pause_of_a_whole_clip_leaves_out_its_recording_only(ran: Path) -> None:
+    write_wav(Path("pause.wav"), np.concatenate([HUM, 0 * HUM, HUM]))
+    graph = Graph(read_config([Path("settings.yaml")], ['prepare={"longer": "split"}']), Path())
+    target = ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00")
+    usable, refused = new_clips._sorted_out(graph, target, [Path("pause.wav"), Path("my.wav")])
+    assert [clip.path for clip in usable] == [Path("my.wav")]
+    said = "pause.wav: is digital silence from 1 s on, for a whole clip: cut it out, or set prepare.allow_silent: true"
+    assert refused == [said]
+
+
 LISTS = {
     "byte order mark": "\ufeffü.wav\nmy.wav\n".encode(),
     "line ends of Windows": "ü.wav\r\n\r\nmy.wav\r\n".encode(),

@@ -2,21 +2,24 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
-from helpers.toy_recordings import RATE, make_machine, write_wav
+from helpers.toy_recordings import RATE, flac_without_length, make_machine, write_wav
 
 from asdlib.data.checks import sounds, strays
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem
-from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip import Clip
+from asdlib.data.clip_audio import split, write_audio
 from asdlib.data.clip_format import ClipFormat
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.planning.check import Checked, check_recordings, present, strays_in
+from asdlib.planning.clip_counts import in_folder
 from asdlib.workflow.datasets import select
 
 SECONDS = 0.2
@@ -242,6 +245,44 @@ def test_a_pause_of_a_whole_clip_is_refused_only_when_recordings_are_split(clean
     assert not [one for one in check(clean).problems if "silence" in one.line]
     assert [one.level for one in check(clean, longer="split").problems if one.line.startswith(line)] == [ERROR]
     assert not [one for one in check(clean, longer="split", allow_silent=True).problems if "silence" in one.line]
+
+
+@pytest.mark.parametrize(("seconds", "rest", "wrong"), [(0.2, 0.1, True), (0.23, 0.1, True), (0.24, 0.05, False)])
+def test_a_pause_at_the_end_is_refused_if_it_becomes_a_clip(clean: Path, seconds: float, rest: float, wrong: bool):
+    """The last clip begins earlier, unless what is left is too short for one."""
+    sounding = noise(2 * SECONDS + rest - seconds)
+    write_wav(clean / TRAIN, np.concatenate([sounding, noise(seconds, level=0)]))
+    problems = [one for one in check(clean, longer="split").problems if "digital silence" in one.line]
+    assert [one.level for one in problems] == [ERROR] * wrong
+    with pytest.raises(AsdError, match="digital silence") if wrong else nullcontext():
+        list(split(Clip(clean / TRAIN, TRAIN, "00", "train", None, None), ClipFormat(**FORMAT | {"longer": "split"})))
+
+
+def test_a_flac_file_without_a_length_is_an_error_and_counts_as_one_clip(clean: Path) -> None:
+    (clean / TRAIN).unlink()
+    flac_without_length(clean / TRAIN.replace(".wav", ".flac"), noise(1.0))
+    chosen = graph(clean, longer="split")
+    problems = check_recordings(chosen).problems
+    assert [one.level for one in problems if "flac: does not state its length" in one.line] == [ERROR]
+    counted = in_folder(chosen.datasets["recs"], "fan", ["00"], ClipFormat(**chosen.config["prepare"]))
+    assert counted == {"train": 3, "test": 4}
+
+
+def test_a_recording_named_like_a_piece_is_refused_if_recordings_are_split(clean: Path) -> None:
+    data = clean.parent / "own"
+    for number, name in enumerate(("a", "b", "x@00002.000", "x@00004.000")):
+        write_wav(data / f"{name}.wav", noise(seed=number))
+    write_wav(data / "y@00000.000.wav", noise(3 * SECONDS))
+    line = "x@00002.000.wav: is named like a clip of a split recording (@ and seconds) (and 1 more): rename it"
+    assert [line in one.line for one in check(data, longer="split").problems if one.level == ERROR] == [True]
+    assert not [one for one in check(data).problems if "named like" in one.line]
+    wanted = ClipFormat(**FORMAT | {"longer": "split"})
+    with pytest.raises(AsdError, match=r"x@00002\.000\.wav: is named like a clip of a split recording .*: rename it$"):
+        list(split(Clip(data / "x@00002.000.wav", "own/train/x@00002.000.wav", "00", "train", None, None), wanted))
+    assert (
+        len(list(split(Clip(data / "y@00000.000.wav", "own/train/y@00000.000.wav", "00", "train", None, None), wanted)))
+        == 3
+    )
 
 
 # --- levels and copies ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from asdlib.data.tables import clip_rows, writing
+from asdlib.data.tables import ClipTable, clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.scoring.score_files import write_decisions, write_scores
 from asdlib.steps.submission import submission
@@ -113,6 +113,20 @@ def test_other_clips_than_the_dataset_s_leave_nothing() -> None:
     with pytest.raises(AsdError, match=r"^scored/anomaly_score_ToyPet.*: section_00_0002\.wav is missing"):
         submission(FOLDER, ARCHIVE, settings())
     assert not list(FOLDER.parent.iterdir())
+
+
+def test_pieces_of_recordings_are_no_clips_of_the_challenge() -> None:
+    clips = ClipTable(Path("clips/ToyPet.parquet")).clips().to_pylist()
+    rows = [row | {"attributes": {}} for row in clips]
+    rows[1]["source_file"] = "test/section_00_0001@00010.000.wav"
+    for longer in ("split", "cut"):
+        with writing(Path("clips/ToyPet.parquet"), {"longer": longer}, audio=("int16", (1,))) as table:
+            table.write(clip_rows(rows), audio=np.zeros((len(rows), 1), np.int16))
+        said = "is a piece of a recording, and the challenge scores whole ones: set prepare.longer: cut, or longer prep"
+        other = r"scored/.*ToyPet.*: section_00_0001@00010\.000\.wav is missing"
+        with pytest.raises(AsdError, match=said if longer == "split" else other):
+            submission(FOLDER, ARCHIVE, settings())
+    assert not FOLDER.parent.exists() or not list(FOLDER.parent.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b"no", b"\xff" * 20, b"\x02" + bytes(7) + b"[]"])

@@ -3,7 +3,7 @@
 import argparse
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from asdlib.workflow import paths
 from asdlib.workflow.words import ALL
 
 if TYPE_CHECKING:
+    from asdlib.evaluation.figures import Definition
     from asdlib.evaluation.truth_folders import ScoredSection
 
 HELP = "check submission files and print their official metrics"
@@ -38,7 +39,6 @@ def run(args: argparse.Namespace) -> None:
     """Print the figures as a table in percent, or as JSON; without labels, only that the files are valid."""
     from asdlib.evaluation.evaluator import of_labelled_clips, summarise
     from asdlib.evaluation.figures import definition_of
-    from asdlib.evaluation.jackknife import official_ci95
     from asdlib.evaluation.truth_folders import read_sections
 
     if args.truth:
@@ -59,10 +59,8 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
         return
-    half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections], definition)
     print(table(result))
-    interval = "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
-    print(f"\n{_score(result)}{interval}")
+    print(f"\n{_score(result)}{_interval(args.clips, sections, definition)}")
 
 
 def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
@@ -77,6 +75,18 @@ def _checked(scores: Path, clips: Path) -> list["ScoredSection"]:
     if list(scores.glob("*.meta.yaml")):
         check_files(scores, expected)
     return sections
+
+
+def _interval(clips: Path | None, sections: Sequence["ScoredSection"], definition: "Definition") -> str:
+    """Return the interval of the score as text; pieces of a recording are alike, and would make it too narrow."""
+    from asdlib.data.pieces import piece_to_test
+    from asdlib.data.tables import ClipTable
+    from asdlib.evaluation.jackknife import official_ci95
+
+    if clips and any(piece_to_test(ClipTable(path)) for path in clips.glob("*.parquet")):
+        return " (no interval: clips are pieces of recordings; scores.csv has one over recordings)"
+    half_width = official_ci95([(s.labels, s.domains, s.scores) for s in sections], definition)
+    return "" if math.isnan(half_width) else f" ± {100 * half_width:.2f} (95 %, jackknife over clips)"
 
 
 def table(result: dict) -> str:

@@ -17,8 +17,8 @@ from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.scoring_target import ScoringTarget, fitted
 from asdlib.data.channels import channel_number
 from asdlib.data.clip import Clip
-from asdlib.data.clip_audio import Written, read_clip
-from asdlib.data.clip_format import ClipFormat
+from asdlib.data.clip_audio import Written, read_clip, split
+from asdlib.data.clip_format import SPLIT, ClipFormat
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.frontends import FRONTENDS
@@ -122,7 +122,7 @@ def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     for path in recordings:
         clip = Clip(path, f"{target.machine}/test/{path.name}", target.section, "test", domain=None, label=None)
         try:
-            samples = min(len(read_clip(clip, form)[: form.samples]) for form in wanted)
+            samples = min(_shortest(clip, form) for form in wanted)
             for model, frontend in zip(models, frontends, strict=True):
                 _refuse_short(path, frontend.frames(samples), model)
             usable.append(clip)
@@ -134,11 +134,18 @@ def _sorted_out(graph: Graph, target: ScoringTarget, recordings: Sequence[Path])
     return usable, refused
 
 
+def _shortest(clip: Clip, form: ClipFormat) -> int:
+    """Return the samples of the shortest clip that `prepare` makes of a recording; raise AsdError where it would."""
+    if form.longer == SPLIT:
+        return min(len(samples) for _, samples in split(clip, form))
+    return min(len(read_clip(clip, form)), form.samples)
+
+
 def _names(recordings: Sequence[Clip], written: Written, clips: list[str]) -> list[Path]:
     """Return the paths of recordings, and for the clips of one that was split, the names that they have."""
     numbers = zip(recordings, written.pieces, strict=True)
     origins = [(recording.path, number > 1) for recording, number in numbers for _ in range(number)]
-    return [path.with_name(clip) if split else path for (path, split), clip in zip(origins, clips, strict=True)]
+    return [path.with_name(clip) if several else path for (path, several), clip in zip(origins, clips, strict=True)]
 
 
 def _refuse_short(path: Path, frames: int, model: Recipe) -> None:

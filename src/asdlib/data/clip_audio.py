@@ -12,6 +12,7 @@ import numpy as np
 from asdlib.data.clip import Clip
 from asdlib.data.clip_format import REFUSE, SPLIT, ClipFormat
 from asdlib.data.listing import encodable
+from asdlib.data.pieces import MISLEADING, recording_of
 from asdlib.data.recordings import read_audio, read_pieces
 from asdlib.data.tables import ROWS, clip_rows, writing
 from asdlib.errors import AsdError
@@ -76,6 +77,8 @@ def split(clip: Clip, wanted: ClipFormat) -> Iterator[tuple[Clip, np.ndarray]]:
     found = read_pieces(clip.path, wanted.samples, wanted.sample_rate, wanted.resample, wanted.downmix, wanted.channel)
     first, second = next(found), next(found, None)
     if second is None:
+        if recording_of(clip.source_file) != clip.source_file:
+            raise AsdError(f"{clip.path}: {MISLEADING}: rename it")
         yield clip, _checked(clip, first, wanted)
         return
     before, start = first, wanted.samples

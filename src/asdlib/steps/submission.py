@@ -8,8 +8,10 @@ from typing import Any
 
 from asdlib.data.files import atomic
 from asdlib.data.made import record, refuse_altered
+from asdlib.data.pieces import piece_to_test
 from asdlib.data.tables import ClipTable
 from asdlib.data.text_files import whole_text
+from asdlib.errors import AsdError
 from asdlib.scoring.score_files import DECISIONS, SCORES, submission_path
 from asdlib.submission.check import check_figures, check_files, check_scores, clips_to_score
 from asdlib.submission.meta import meta_file
@@ -28,6 +30,8 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
     All systems are checked before the folder and the archive appear. Raises AsdError with the name of the first file
     that the challenge would not accept, or that was added to an earlier package or changed there by hand.
     """
+    for path in map(Path, settings.clips):
+        _refuse_pieces(path)
     sections = clips_to_score(map(Path, settings.clips))
     for (machine, section), clips in sections.items():
         published = settings.declared_clips
@@ -45,6 +49,13 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
         refuse_altered(folder)
     record(folder)
     record(archive)
+
+
+def _refuse_pieces(path: Path) -> None:
+    """Raise AsdError if test recordings were split: the challenge wants one score under each published name."""
+    if name := piece_to_test(ClipTable(path)):
+        what = f"{name.rpartition('/')[2]} is a piece of a recording, and the challenge scores whole ones"
+        raise AsdError(f"{path}: {what}: set prepare.longer: cut, or longer prepare.seconds")
 
 
 def _add(folder: Path, system: SubmittedSystem, sections: dict, settings: SubmissionSettings) -> None:

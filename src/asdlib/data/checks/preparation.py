@@ -7,6 +7,7 @@ from asdlib.data.channels import missing_channel
 from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem, pasted
 from asdlib.data.checks.sounds import Sound
 from asdlib.data.clip_format import CUT, REFUSE, SPLIT, ClipFormat, prepared_samples
+from asdlib.data.pieces import MISLEADING, recording_of
 from asdlib.data.recordings import form_problems
 from asdlib.errors import and_more
 
@@ -63,6 +64,10 @@ def _lengths(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Itera
         remedy = f"padding is neither trained on nor scored{instead}"
         yield Problem(NOTE, f"{machine}: {what}: {remedy}")
     longer = [one for one in sounds if length[one] > wanted.samples]
+    whole = [one for one in sounds if length[one] <= wanted.samples] if wanted.longer == SPLIT else []
+    misnamed = [one for one in whole if recording_of(one.clip.source_file) != one.clip.source_file]
+    if misnamed:
+        yield Problem(ERROR, f"{misnamed[0].path}: {MISLEADING}{more(misnamed)}: rename it")
     if longer:
         yield _longer(machine, longer, sounds, wanted)
 

@@ -13,7 +13,7 @@ import soundfile
 from asdlib.data.channels import Channel, channel_number
 from asdlib.data.checks.problem import Problem, grouped
 from asdlib.data.clip import Clip
-from asdlib.data.clip_format import ClipFormat
+from asdlib.data.clip_format import ClipFormat, prepared_samples
 from asdlib.data.recordings import as_mono, decode, opened, refuse_cancelled, refuse_short
 from asdlib.errors import AsdError
 
@@ -130,7 +130,7 @@ def _content(sound: Sound) -> bytes:
 def _level(path: Path, wanted: ClipFormat, everything: bool) -> Level:
     """Return the level of a recording, read in blocks of a clip's length. Raises AsdError as `prepare` would."""
     square = peak = 0.0
-    full = count = read = 0
+    full = count = read = silent = 0
     pause, kept = None, wanted.channel is not None or not wanted.downmix
     with opened(path) as file:
         length = max(1, round(wanted.seconds * file.samplerate))
@@ -140,13 +140,23 @@ def _level(path: Path, wanted: ClipFormat, everything: bool) -> Level:
             kept = kept or bool(as_mono(block, None).any())
             if pause is None and len(values) == length and not values.any():
                 pause = read / file.samplerate
+            silent = _silence_at_end(values, silent)
             read, count = read + len(block), count + values.size
             square, peak = square + float(np.square(values).sum()), max(peak, float(values.max()))
             full += int((values >= HIGHEST).sum())
         if read < most:
             refuse_short(path, file, read)
             refuse_cancelled(path, kept, bool(peak))
+            made = prepared_samples(read, file.samplerate, wanted)
+            if pause is None and silent >= length and wanted.pieces(made) * wanted.samples > made:
+                pause = (read - length) / file.samplerate  # of the last clip, which begins earlier to be whole
     return Level((square / count) ** 0.5, peak, full / count, pause)
+
+
+def _silence_at_end(values: np.ndarray, before: int) -> int:
+    """Return how many samples are zero at the end of a block (samples, channels), after `before` of earlier blocks."""
+    sounding = np.flatnonzero(values.any(axis=1))
+    return len(values) - 1 - int(sounding[-1]) if len(sounding) else before + len(values)
 
 
 def _used(block: np.ndarray, channel: Channel) -> np.ndarray:
