@@ -132,6 +132,13 @@ def test_archives_that_the_user_brings_are_not_fetched(server, options, tmp_path
     assert [path.name for path in own.parent.iterdir()] == [own.name]
 
 
+def test_a_folder_in_place_of_an_archive_is_refused(options, tmp_path):
+    own = options["own_archives"] / "11/fan_train.zip"
+    own.mkdir(parents=True)
+    with pytest.raises(AsdError, match=r"fan_train\.zip: is a folder, not a file: replace or remove it"):
+        download_machine(DATASET, "fan", tmp_path / "fan", **options)
+
+
 def test_a_lock_file_that_is_a_link_stays_one(options, tmp_path):
     shared = tmp_path / "shared.json"
     options["lock_file"].symlink_to(shared)

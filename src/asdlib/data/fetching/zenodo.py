@@ -20,6 +20,7 @@ from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.pins import Pin, is_pin, pin, read_pins
 from asdlib.data.fetching.retry import Retry
 from asdlib.data.files import atomic, locked
+from asdlib.data.listing import refuse_special
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
@@ -160,6 +161,7 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
     for path in paths:
         if not path.exists():
             continue
+        refuse_special(path)
         found = checksum_of(path, "md5")
         if found != checksum:
             raise AsdError(f"{path}: is {found}, expected {checksum}: remove it to have it fetched, or replace it")
