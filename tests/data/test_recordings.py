@@ -9,8 +9,9 @@ import pytest
 import soundfile
 from helpers.toy_recordings import flac_without_length
 
+from asdlib.data import recordings
 from asdlib.data.clip_format import ClipFormat, prepared_samples
-from asdlib.data.recordings import read_audio, read_pieces
+from asdlib.data.recordings import decode, read_audio, read_pieces
 from asdlib.errors import AsdError
 
 RATE = 16000
@@ -258,6 +259,24 @@ def test_pieces_are_those_of_the_whole_recording(tmp_path, rate):
     assert [len(piece) for piece in pieces[:-1]] == [3 * RATE] * 7
     whole = read_audio(tmp_path / "a.flac", RATE, **how).astype(int)
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1, err_msg="no seams")
+
+
+@pytest.mark.parametrize("ending", ["wav", "aif", "ogg", "opus", "mp3"])
+def test_a_long_recording_is_decoded_in_blocks_and_stays_the_same(tmp_path, monkeypatch, ending):
+    kind, subtype = ("WAV", "PCM_16") if ending == "wav" else FORMATS[ending]
+    path = tmp_path / f"a.{ending}"
+    sound = 0.1 * np.random.default_rng(1).standard_normal((RATE * 41 // 2, 2))
+    soundfile.write(path, sound, RATE, format=kind, subtype=subtype)
+    at = soundfile.info(path).samplerate  # that of Opus is always 48 kHz
+    whole = read_audio(path, at, downmix=True)
+    asked = []
+    monkeypatch.setattr(recordings, "decode", lambda *given: asked.append(given[2]) or decode(*given))
+    monkeypatch.setattr(recordings, "_LONG", 20)
+    found = read_audio(path, at, downmix=True).astype(int)
+    np.testing.assert_allclose(
+        found, whole, rtol=0, atol=ending == "mp3"
+    )  # libsndfile rounds MP3 by the place in a block
+    assert asked == [10 * at] * 4, "two blocks, a shorter one and the end"
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -18,6 +18,7 @@ _FLOATS = ("FLOAT", "DOUBLE")  # may exceed full scale by mistake; what lossy de
 _MP3_FRAME = 1152  # samples, the most by which the stated length of an MP3 file may be wrong
 _MP3_ENDS = 4 * _MP3_FRAME  # samples of frames that are not sound: the encoder's delay and padding, Xing's frame
 _BLOCK = 10  # s that are decoded at a time
+_LONG = 60  # s; a longer recording is decoded in blocks, because its channels as float64 may not fit into memory
 _INT16 = 32768.0
 _UNKNOWN = (1 << 63) - 1  # frames: what libsndfile states for a FLAC stream without a length
 
@@ -33,6 +34,8 @@ def read_audio(
     settings do not allow.
     """
     with opened(path) as file:
+        if file.frames > _LONG * file.samplerate:
+            return np.concatenate([*read_pieces(path, _BLOCK * sample_rate, sample_rate, resample, downmix, channel)])
         _refuse_form(path, file, sample_rate, resample, downmix, channel)
         samples = decode(path, file, -1)
         refuse_short(path, file, len(samples))
