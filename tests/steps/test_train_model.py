@@ -48,7 +48,7 @@ def test_public_weights_other_than_the_pinned_are_refused(tmp_path: Path) -> Non
 
 
 def test_embedding_and_what_a_model_finishes_with_are_in_float32(tmp_path: Path, monkeypatch) -> None:
-    """Also after a training in TF32: its calibration samples are compared with embeddings."""
+    """Also after a training in TF32: its calibration samples, and the check for a collapse, are those of embeddings."""
     asked = []
 
     @contextmanager
@@ -61,9 +61,9 @@ def test_embedding_and_what_a_model_finishes_with_are_in_float32(tmp_path: Path,
     monkeypatch.setitem(SETTINGS, "training", {**SETTINGS["training"], "precision": "tf32"})
     features = two_sections(tmp_path / "both.parquet", "00")
     model = trained(features, tmp_path / "model.safetensors", None)
-    assert asked == ["tf32", "float32"]
+    assert asked == ["tf32", "float32", "float32"]
     embed(features, model, tmp_path / "out.parquet", "cpu", 0, 1)
-    assert set(asked[2:]) == {"float32"}
+    assert set(asked[3:]) == {"float32"}
 
 
 def two_sections(path: Path, *sections: str) -> Path:

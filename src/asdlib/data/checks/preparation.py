@@ -67,7 +67,7 @@ def _lengths(machine: str, sounds: Sequence[Sound], wanted: ClipFormat) -> Itera
     whole = [one for one in sounds if length[one] <= wanted.samples] if wanted.longer == SPLIT else []
     misnamed = [one for one in whole if recording_of(one.clip.source_file) != one.clip.source_file]
     if misnamed:
-        yield Problem(ERROR, f"{misnamed[0].path}: {MISLEADING}{more(misnamed)}: rename it")
+        yield Problem(ERROR, f"{misnamed[0].path}: {MISLEADING}{and_more(misnamed)}: rename it")
     if longer:
         yield _longer(machine, longer, sounds, wanted)
 
