@@ -71,6 +71,16 @@ def test_a_clip_is_likeliest_in_its_own_class() -> None:
     assert fitted(points, labels, 3)(points).argmax(1).tolist() == labels
 
 
+def test_a_clip_that_is_not_quite_the_member_it_was_keeps_the_covariance_of_its_class(caplog) -> None:
+    """Stored features are rounded; where a class hardly spreads, it could not lose such a clip."""
+    points = cloud(100, [1.0, 0.0, 0.0]) * 1e-6
+    densities = fitted(points, [0] * 100, 1)
+    moved = points + 1e-5 * torch.randn(100, 3, generator=torch.Generator().manual_seed(2))
+    found = densities.left_out(moved, torch.zeros(100, dtype=torch.int64))
+    assert torch.isfinite(found).all()
+    assert "training clips stay in the covariance of their class, which hardly spreads" in caplog.text
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 30])
 def test_a_member_that_is_left_out_meets_the_gaussian_of_the_others(count: int) -> None:
     """The axes and the common covariance stay those of all clips."""

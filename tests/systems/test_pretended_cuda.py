@@ -22,6 +22,7 @@ LENGTHS = {"models/window_autoencoder.py embed: tolist": 1}
 EMBEDDING = {
     "dense_ae": {"models/dense_autoencoder.py embed: tolist": 1},
     "beats_adapted": {"models/adapted_beats.py embed: tolist": 1},
+    "dual_branch_cnn": {"models/dual_branch_densities.py left_out: bool": 1},  # whether a covariance has failed
     **dict.fromkeys(("conditional_ae", "unconditional_ae", "conditional_ae_256", "conditional_dense_ae"), LENGTHS),
 }
 PRETENDED = ROOT / "tests" / "helpers" / "pretended_cuda"

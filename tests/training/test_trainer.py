@@ -130,6 +130,20 @@ def test_a_validation_loss_that_is_no_number_decides_nothing(tmp_path: Path, dec
         given.train(Lost(), Points(), clips=50)
 
 
+@pytest.mark.parametrize("each_once", [True, False])
+def test_a_network_can_finish_with_each_example_once(tmp_path: Path, each_once: bool) -> None:
+    class Counting(Toy):
+        finishes_with_each_once = each_once
+
+        def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+            return {"seen": torch.cat([batch.features[:, 0] for batch in training])}
+
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, steps_per_epoch=10)
+    seen = trainer(tmp_path, settings).train(Counting(), Points(), clips=50)[0]["seen"]
+    assert len(seen) == (len(Points()) if each_once else 80)
+    assert (len(seen.unique()) == len(seen)) is each_once
+
+
 def test_processes_and_seeds_draw_different_numbers() -> None:
     drawn = []
     for seed, process in ((1, 0), (1, 1), (2, 0), (2, 1)):

@@ -25,6 +25,8 @@ It can also have
   (asdlib.training.micro_batches); without it, or with batch norm, a recipe with `micro_batch` is refused,
 - `frozen_part(batch) -> Tensor | None`: the outputs (B, width) of a frozen part that `loss` accepts as features. They
   are computed once for a whole training (asdlib.training.frozen); None if that part is trained,
+- `finishes_with_each_once = True`: the training batches of `finish` have every example once, in any order, also where
+  `steps_per_epoch` gives an epoch some twice; without it, they are those of the last epoch,
 - `start_from(checkpoint)`: loads the weights of the recipe's `init` (default: all of them, strictly),
 - `start_from_public(path)`: loads public weights, the recipe's `checkpoint`,
 - `parameter_groups() -> list[dict]`: `params` with a `rate`, a factor on the learning rate, or a `weight_decay`,

@@ -41,6 +41,8 @@ class DualBranchCnn(nn.Module):
     before the spectra are computed.
     """
 
+    finishes_with_each_once = True  # the Gaussians know each training clip once
+
     def __init__(
         self,
         samples: int = 160000,

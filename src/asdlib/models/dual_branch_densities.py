@@ -4,6 +4,7 @@ After K. Lee et al., "A simple unified framework for detecting out-of-distributi
 NeurIPS 2018, with the covariance of each class shrunk towards the common one.
 """
 
+import logging
 import math
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 RIDGE = 1e-6  # share of the mean variance that is added to the common covariance
 SMALLEST_VARIANCE = 1e-12  # replaces the mean variance where all clips of every class coincide
+
+_log = logging.getLogger(__name__)
 
 
 class ClassDensities(nn.Module):
@@ -70,7 +73,12 @@ class ClassDensities(nn.Module):
         others = torch.where(rest < 2, 0, scatters / (rest + 2 * size)) + (1 - _share(rest, size)) * self.common
         lone = (rest == 0)[:, 0]  # a class without clips has the mean of all, which is 0
         offsets = torch.where(lone, points, offsets * (counts / rest.clamp_min(1))[:, 0])
-        return _log_normal(offsets[:, :, None], torch.linalg.cholesky(others))[:, 0]
+        factors, failed = torch.linalg.cholesky_ex(others)
+        if failed.any():  # where a class hardly spreads, the rounding of stored features is as large as its spread
+            count = int(failed.bool().sum())
+            _log.warning("%d training clips stay in the covariance of their class, which hardly spreads", count)
+            factors = torch.where(failed.bool()[:, None, None], self.factors[labels], factors)
+        return _log_normal(offsets[:, :, None], factors)[:, 0]
 
 
 def _log_normal(offsets: Tensor, factors: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The training loop, on Lightning Fabric.
 
-All randomness depends only on the seed and the epoch, and the state is stored after every epoch, within long ones, and
-when a signal ends the training. A killed training resumes at the step that was stored and ends with the same weights as
-an uninterrupted one: on a CPU to the last bit, on a GPU up to the varying order of sums.
+All randomness depends only on the seed, the epoch and the process, and the state is stored after every epoch, within
+long ones, and when a signal ends the training. A killed training resumes at the step that was stored and ends with the
+same weights as an uninterrupted one: on a CPU to the last bit, on a GPU up to the varying order of sums.
 """
 
 import logging
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from asdlib.examples.seeding import seed_everything
-from asdlib.runtime.cleanup import die_with_parent
-from asdlib.runtime.job_environment import begin_ranks, is_first
+from asdlib.runtime.cleanup import die_with_first
+from asdlib.runtime.job_environment import begin_ranks
 from asdlib.training import batch_norm
 from asdlib.training.arithmetic import EXACT, computing, shown
 from asdlib.training.batches import Batches, Examples, held_out_examples, shuffled
@@ -85,8 +85,7 @@ class Trainer:
 
         Each process runs the job's command from its start and calls this method too. Only the first one writes.
         """
-        if not is_first():
-            die_with_parent()
+        die_with_first()
         self.fabric.launch()
         return self.fabric.is_global_zero
 
@@ -123,6 +122,10 @@ class Trainer:
             return {}, state.epochs
         warn_of_idle_terms([epoch.terms for epoch in state.epochs])
         final = self._begin(network, examples, chosen, len(state.epochs) - 1)
+        if getattr(
+            network, "finishes_with_each_once", False
+        ):  # an epoch of some steps has examples twice, or not at all
+            final = self._batches(examples, chosen)
         return self._finish(network, final, validation, state), state.epochs
 
     def _epochs(
