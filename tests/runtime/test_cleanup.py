@@ -29,21 +29,25 @@ with temporary_folder("asdlib-test") as folder:
 
 
 PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+import os, subprocess, sys, time
+environment = {**os.environ, "ASDLIB_STARTED_BY": str(os.getpid()), "LOCAL_RANK": "1"}
+child = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=2, text=True,
+    env=environment,
+)
 print(child.stdout.readline(), flush=True)
 time.sleep(60)
 """
 CHILD = """
 import os, time
-from asdlib.runtime.cleanup import die_with_parent
-die_with_parent()
+from asdlib.runtime.cleanup import die_with_first
+die_with_first()
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
 
 
-def test_a_process_that_dies_with_its_parent_does_so_at_kill_9() -> None:
+def test_a_further_process_of_a_training_dies_with_the_first_at_kill_9() -> None:
     """It would otherwise compute on a GPU whose lease has ended with the parent."""
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
     parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], env=environment, stdout=subprocess.PIPE, text=True)
@@ -55,6 +59,15 @@ def test_a_process_that_dies_with_its_parent_does_so_at_kill_9() -> None:
     while child.exists() and "zombie" not in (child / "status").read_text():  # a container may not reap it
         assert time.monotonic() < give_up
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("started_by", "rank", "ends"), [("1", "1", True), ("1", "0", False), ("", "1", False)])
+def test_one_whose_first_process_has_ended_before_does_not_begin(started_by: str, rank: str, ends: bool) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "ASDLIB_STARTED_BY": started_by, "LOCAL_RANK": rank}
+    script = "from asdlib.runtime.cleanup import die_with_first; die_with_first()"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ("error: training: its first process has ended: run again\n" if ends else "")
+    assert done.returncode == int(ends)
 
 
 @contextmanager

@@ -270,12 +270,12 @@ def test_a_gpu_that_cuda_cannot_use_is_said(monkeypatch, caplog, seen: str, is_s
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
     monkeypatch.setattr(devices, "claim", lambda gpus: gpus)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.choose_device("auto", 2).type == "cpu"
-    said = (
-        "device: auto: CUDA does not start with GPU 0,1: computing on the CPU; see nvidia-smi, or set device: cuda to "
-        "stop instead"
-    )
-    assert caplog.messages == [said] * is_said
+    for version, what in (("13.0", "CUDA does not start with GPU 0,1"), (None, "PyTorch is without CUDA")):
+        caplog.clear()
+        monkeypatch.setattr(torch.version, "cuda", version)
+        assert devices.choose_device("auto", 2).type == "cpu"
+        said = f"device: auto: {what}: computing on the CPU; set device: cuda to stop instead"
+        assert caplog.messages == [said] * is_said
 
 
 def test_the_gpus_that_slurm_granted_count_and_not_those_that_the_rule_asks_for(monkeypatch) -> None:

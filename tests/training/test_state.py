@@ -93,13 +93,16 @@ def test_a_state_of_other_settings_is_kept_aside_until_the_training_has_ended(
     assert not list(stored.parent.iterdir())
 
 
-def test_states_that_are_not_used_are_all_kept_until_the_training_has_ended(stored: Path) -> None:
+def test_states_that_are_not_used_are_all_kept_until_the_training_has_ended(
+    stored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Of a GPU, then of a CPU because CUDA did not start, then of a GPU again."""
     first, path = stored.read_bytes(), stored.parent / "training.ckpt"
     assert resumed(path, "on a CPU")[2] == State()
     network, optimizer = fresh()
     StoredState(path, "on a CPU").keep(network, optimizer, State([Epoch(1, 1.0, None, 0.1, 5.0, 2.0)], torch.ones(3)))
     assert resumed(path)[2] == State()
+    assert caplog.messages[-1].endswith("the file is kept as training.ckpt.unused2 until it has ended")
     assert path.with_name("training.ckpt.unused").read_bytes() == first
     assert path.with_name("training.ckpt.unused2").exists()
     StoredState(path, "this").remove()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from asdlib.runtime.job_environment import temporary_root
+from asdlib.runtime.job_environment import first_process, temporary_root
 
 _MARK = ".made-by-asdlib"  # a file in our temporary folders; without it, a folder is the user's
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, from prctl.h
@@ -42,15 +42,20 @@ def exiting_on_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def die_with_parent() -> None:
-    """Let the system kill this process when the one that started it has ended, however; elsewhere than on Linux, not.
+def die_with_first() -> None:
+    """Let the system kill a further process of a training when the first one has ended, however (on Linux).
 
-    A process of a training on several GPUs would otherwise wait for the first one in NCCL, on a GPU whose lease, the
-    first one's, has ended with it.
+    It would otherwise wait for the first one in NCCL, on a GPU whose lease, the first one's, has ended with it, or take
+    itself for the first one.
     """
+    first = first_process()
+    if first is None:
+        return
     library = ctypes.CDLL(None)
     if hasattr(library, "prctl"):
         library.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != first:
+        sys.exit("error: training: its first process has ended: run again")
 
 
 @contextmanager

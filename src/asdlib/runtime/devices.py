@@ -24,10 +24,10 @@ def choose_device(device: str, gpus: int) -> torch.device:
         missing = "this machine has no usable GPU" if not available else "the job was granted no GPU (resources: gpu=0)"
         raise AsdError(f"config: device: cuda: {missing}: set device: auto or cpu")
     if device == "auto" and gpus > 0 and visible() and not available:
-        _notice.warning(
-            "device: auto: CUDA does not start with GPU %s: computing on the CPU; see nvidia-smi, or set device: cuda "
-            "to stop instead", ",".join(visible()),
-        )  # fmt: skip
+        what = (
+            f"CUDA does not start with GPU {','.join(visible())}" if torch.version.cuda else "PyTorch is without CUDA"
+        )
+        _notice.warning("device: auto: %s: computing on the CPU; set device: cuda to stop instead", what)
     if device == "cpu" or not available or gpus < 1:
         return torch.device("cpu")
     return torch.device("cuda", 0)

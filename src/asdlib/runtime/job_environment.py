@@ -176,6 +176,12 @@ def begin_ranks() -> None:
         os.environ[STARTED_BY] = str(os.getpid())
 
 
+def first_process() -> int | None:
+    """Return the process that has started this one for a training on several devices; None in a first process."""
+    started_by = os.environ.get(STARTED_BY)
+    return int(started_by) if started_by and os.environ.get("LOCAL_RANK", "0") != "0" else None
+
+
 def is_first() -> bool:
     """Return whether this is a job's first process; a training on several devices starts more (LOCAL_RANK)."""
     return os.environ.get(STARTED_BY) != str(os.getppid()) or os.environ.get("LOCAL_RANK", "0") == "0"

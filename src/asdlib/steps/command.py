@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from asdlib.errors import AsdError, LogFormatter, printable, unwritable
 from asdlib.runtime import guard, live_line
-from asdlib.runtime.cleanup import exit_on_signals
+from asdlib.runtime.cleanup import die_with_first, exit_on_signals
 from asdlib.runtime.job_environment import is_first
 from asdlib.runtime.job_record import write_record
 from asdlib.runtime.lean_imports import keep_imports, spare_pandas
@@ -39,6 +39,7 @@ def run(step: Callable[..., None], argv: Sequence[str] | None = None) -> None:
     GPU's memory is too small. An AsdError is written as one line to stderr and to the log; for any other exception, the
     log also contains the traceback.
     """
+    die_with_first()
     parser = argparse.ArgumentParser(prog=step.__name__, description=inspect.getdoc(step))
     parser.add_argument("job", type=Path, help="the file (JSON) that describes the job")
     parser.add_argument("--log", type=Path, help="the file to which all output is redirected")

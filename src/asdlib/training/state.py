@@ -46,8 +46,8 @@ class StoredState:
     """The file that keeps the state of an unfinished training.
 
     `identity` stands for the settings, code and inputs. A state with another identity, or without its digest, is not
-    used. It is kept under the name `<name>.unused` until the training has ended. Within an epoch, the state is due
-    every `minutes`; with None, never.
+    used. It is kept under the name `<name>.unused`, or `<name>.unused2` and so on, until the training has ended. Within
+    an epoch, the state is due every `minutes`; with None, never.
     """
 
     def __init__(self, path: Path, identity: str, minutes: float | None = None):
@@ -129,13 +129,14 @@ class StoredState:
 
     def _start_over(self, problem: str) -> State:
         """Say so, and put the file out of the way of the next one."""
+        free = self._free()
         _log.warning(
             "%s: %s: the training starts over; the file is kept as %s until it has ended",
-            self._path, problem, self._unused.name,
+            self._path, problem, free.name,
         )  # fmt: skip
         if is_first():
             try:
-                self._path.replace(self._free())
+                self._path.replace(free)
             except OSError as error:
                 raise AsdError(
                     f"{self._path}: cannot be renamed ({error.strerror}): make the folder writable"
