@@ -49,13 +49,18 @@ def refuse_damaged(path: Path) -> None:
             if not start.startswith(_BEGINNINGS[expected]) or (expected == "WAV" and start[8:] != b"WAVE"):
                 article = "an" if expected in ("AIFF", "OGG", "MP3") else "a"
                 raise AsdError(f"{path}: is not {article} {expected} file: replace or remove it")
+            if len(start) < 12:
+                raise AsdError(f"{path}: is truncated ({len(start)} bytes): copy or download it again")
             if expected == "WAV":
                 _check_chunks(path, handle, ">" if start[:4] == b"RIFX" else "<")
             elif expected == "AIFF":
                 _refuse_shorter(path, struct.unpack(">I", start[4:8])[0] + 8)
             elif expected == "W64":
                 handle.seek(16)
-                _refuse_shorter(path, struct.unpack("<Q", handle.read(8).ljust(8, b"\xff"))[0])
+                size = handle.read(8)
+                if len(size) < 8:
+                    raise AsdError(f"{path}: is truncated (within its header): copy or download it again")
+                _refuse_shorter(path, struct.unpack("<Q", size)[0])
             elif expected == "OGG":
                 _refuse_unfinished(path, handle)
             elif expected == "CAF":

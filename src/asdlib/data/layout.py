@@ -136,7 +136,10 @@ def _refuse_duplicates(clips: list[Clip]) -> None:
 
 
 def _with_truth(clips: list[Clip], files: MachineFiles) -> list[Clip]:
-    """Add the labels and domains of the machine's `ground_truth.csv`, if there is one, to test clips without them."""
+    """Add the labels and domains of the machine's `ground_truth.csv`, if there is one, to the test clips.
+
+    Raises AsdError if it contradicts the name or the folder of a clip.
+    """
     path = files.truth
     if path is None:
         return clips

@@ -99,7 +99,8 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 def _stored_again(path: Path) -> str:
     """Return a remedy for a file whose length cannot be known before it is decoded."""
-    return f"store it again: ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.wav')}"
+    command = f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.wav')}"
+    return f"store it again and remove this file: {command}"
 
 
 def form_problems(

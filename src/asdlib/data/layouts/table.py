@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -117,7 +118,8 @@ def _path(table: Path, where: str, row: Row) -> Path:
         refuse_unreadable_format(path)
     except AsdError as error:
         raise LayoutError(f"{where}: {error}") from None
-    return path
+    # one spelling for one folder; `..` behind a link is not what stands before the link
+    return Path(os.path.realpath(path.parent), path.name) if ".." in path.parts else path
 
 
 def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> None:
@@ -132,8 +134,11 @@ def _refuse_missing(table: Path, recordings: list[tuple[int, Recording]]) -> Non
 
 def _refuse_repeated(table: Path, recordings: list[tuple[int, Recording]]) -> None:
     lines: dict[str, int] = {}
+    real = cache(os.path.realpath)  # of folders: asking for every file takes seconds in large tables
     for line, one in recordings:
-        other = lines.setdefault(os.path.realpath(one.path), line)
+        path = one.path
+        file = os.path.realpath(path) if path.is_symlink() else f"{real(path.parent)}/{path.name}"
+        other = lines.setdefault(file, line)
         if other != line:
             raise LayoutError(f"{table}, line {line}: {one.file} is also in line {other}: remove one of them")
 
