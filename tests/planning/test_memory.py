@@ -52,7 +52,8 @@ def test_scoring_asks_for_many_times_its_embeddings(monkeypatch, tmp_path: Path,
         with (tmp_path / name).open("wb") as file:
             file.truncate(5_000_000)
     files = [str(tmp_path / "a"), str(tmp_path / "b")]
-    assert memory.mb("score", {"machine": "fan"}, 2000, 1, files) == own + round(MARGIN * TABLE["copies"]["score"] * 10)
+    once = own + round(MARGIN * TABLE["copies"]["score"] * 10)
+    assert [memory.mb("score", {"machine": "fan"}, 2000, attempt, files) for attempt in (1, 2)] == [once, 2 * once]
     with pytest.raises(FileNotFoundError):
         memory.mb("score", {"machine": "fan"}, 2000, 1, [*files, str(tmp_path / "missing")])
 

@@ -93,7 +93,7 @@ class BandMemory:
             raise AsdError(
                 f"backend band_memory: {self.representation!r} has another shape than in training: run again"
             )
-        return _joined(self._scores(vectors[start : start + ROWS]) for start in range(0, len(vectors), ROWS))
+        return _joined(self._scores(vectors[start : start + ROWS]) for start in range(0, max(len(vectors), 1), ROWS))
 
     def _scores(self, vectors: Values) -> Values:
         scores, nearest = np.zeros(len(vectors)), np.zeros((len(vectors), len(self._members)))

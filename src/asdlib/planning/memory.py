@@ -41,11 +41,11 @@ class Memory:
         features on the disk, does not ask for their size.
         """
         if not self._is_local:
-            return own * attempt + self._of_files(rule, files)
+            return own * attempt + self._of_files(rule, files, attempt)
         peak = self._peak(rule, wildcards)
         needed = (own if peak is None else peak) * attempt
         if wildcards.get("machine") != "all":
-            needed += self._of_files(rule, files)
+            needed += self._of_files(rule, files, attempt)
         self._warn(rule, wildcards, needed)
         return needed
 
@@ -63,10 +63,10 @@ class Memory:
             return self._graph.config["memory"]
         return self._with_margin(peak * (self._graph.devices(registry, recipe.key) if work == "train" else 1))
 
-    def _of_files(self, rule: str, files: Iterable[str]) -> int:
-        """Return what a job needs for its files: their size or, where it works on many copies, a multiple of it."""
+    def _of_files(self, rule: str, files: Iterable[str], attempt: int) -> int:
+        """Return what a job needs for its files: their size or, where it works on many copies, an estimate."""
         size = megabytes(files)
-        return round(MARGIN * self._table["copies"][rule] * size) if rule in self._table["copies"] else size
+        return round(MARGIN * self._table["copies"][rule] * size * attempt) if rule in self._table["copies"] else size
 
     def _with_margin(self, peak: int) -> int:
         """Return a measured peak with its margin; for clips longer than the measured ones, in proportion."""
