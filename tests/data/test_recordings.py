@@ -149,6 +149,13 @@ def test_what_was_written_to_a_pipe_is_read_to_its_end(tmp_path, name):
     np.testing.assert_array_equal(read_audio(tmp_path / name, RATE), SAMPLES)
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.aiff", b"FORM\0"), ("a.w64", w64(0)[:16])])
+def test_a_file_that_ends_within_its_header_is_truncated(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AsdError, match=r"is truncated \((\d bytes|within its header)\): copy or download it again"):
+        read_audio(tmp_path / name, RATE)
+
+
 def test_a_flac_file_without_a_length_is_refused(tmp_path):
     path = tmp_path / "a b.flac"
     flac_without_length(path, SAMPLES)

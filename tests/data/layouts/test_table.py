@@ -200,6 +200,12 @@ def test_a_link_to_a_folder_is_followed_before_two_dots(table, tmp_path):
     assert found.path.samefile(tmp_path / "b" / "c.flac")
 
 
+def test_a_folder_has_one_spelling_however_a_table_names_it(table, tmp_path):
+    """`asdlib check` looks by their paths for files that no row names."""
+    found = read_table(table("file\na/../a/0.flac\na/1.flac\n")).recordings
+    assert [one.path for one in found] == [tmp_path / "a" / "0.flac", tmp_path / "a" / "1.flac"]
+
+
 @pytest.mark.parametrize("header", ["file,label,kind", "file,split,kind"])
 def test_a_row_without_a_split_is_a_supplement_if_its_kind_is_stated(table, header):
     words = ("normal", "normal") if "label" in header else ("train", "test")
