@@ -183,8 +183,8 @@ def first_process() -> int | None:
 
 
 def is_first() -> bool:
-    """Return whether this is a job's first process; a training on several devices starts more (LOCAL_RANK)."""
-    return os.environ.get(STARTED_BY) != str(os.getppid()) or os.environ.get("LOCAL_RANK", "0") == "0"
+    """Return whether this is a job's first process; a training on several devices starts more."""
+    return first_process() is None
 
 
 def _prepend(variable: str, entry: str) -> None:

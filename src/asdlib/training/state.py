@@ -115,9 +115,9 @@ class StoredState:
         return content, None
 
     def remove(self) -> None:
-        """Remove the file, and the one that was not used."""
+        """Remove the file, those that were not used, and what killed jobs on other nodes have begun to write."""
         own = glob.escape(self._path.name)
-        left = f".{own}.*.part"  # of killed jobs on other nodes; the training's lock says that none is alive
+        left = f".{own}.*.part"  # the training's lock says that none of these jobs is alive
         for path in [self._path, *self._path.parent.glob(f"{own}.unused*"), *self._path.parent.glob(left)]:
             path.unlink(missing_ok=True)
 
