@@ -2,16 +2,20 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed
 from helpers import data_parallel_job
 
 from asdlib.errors import AsdError
 from asdlib.training.batches import Batches
+from asdlib.training.interruption import Interruption
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 from asdlib.weights import checkpoints
@@ -59,6 +63,21 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     again = checkpoints.load(tmp_path / "stopped" / "model.safetensors")
     assert all(torch.equal(again.weights[name], weights) for name, weights in two.weights.items())
     assert [row["loss"] for row in history(tmp_path / "stopped")] == [row["loss"] for row in history(tmp_path / "two")]
+
+
+def test_processes_agree_without_waiting_for_a_device() -> None:
+    """A value on the device `meta` cannot be read, as one on a GPU cannot without waiting for it."""
+    fabric = SimpleNamespace(world_size=2, device=torch.device("meta"), is_global_zero=False)
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        with Interruption() as interruption:
+            assert interruption.agree(fabric, due=True) == (False, False)  # only the first process says when
+            fabric.is_global_zero = True
+            assert interruption.agree(fabric, due=True) == (False, True)
+            signal.raise_signal(signal.SIGTERM)
+            assert interruption.agree(fabric, due=False) == (True, False)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 class Numbers:

@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import torch
+import torch.distributed
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Interruption:
     def __init__(self) -> None:
         self._number: int | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._hosts: Any = None  # the group of processes that exchange flags
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
@@ -44,13 +46,16 @@ class Interruption:
     def agree(self, fabric: Any, due: bool) -> tuple[bool, bool]:
         """Return whether to end, because a process got a signal, and whether to store, as the first process says.
 
-        All processes of a training on several devices call this after the same step and get the same answers.
+        All processes of a training on several devices call this after the same step and get the same answers. Flags on
+        the devices would make every host wait for its device in every step, so they go from host to host.
         """
         asked = self._number is not None
         if fabric.world_size == 1:
             return asked, due
-        flags = torch.tensor([float(asked), float(due and fabric.is_global_zero)], device=fabric.device)
-        asked, due = (fabric.all_reduce(flags, reduce_op="sum") > 0).tolist()
+        self._hosts = self._hosts or torch.distributed.new_group(backend="gloo")
+        flags = torch.tensor([int(asked), int(due and fabric.is_global_zero)])
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX, self._hosts)
+        asked, due = flags.bool().tolist()
         return asked, due
 
     def end(self, fabric: Any) -> NoReturn:
