@@ -252,6 +252,7 @@ STYLES = {
     "path with ending": "file_name,d1p,d1v\nfan/train/section_00_source_train_normal_0000_spd_1.wav,spd,1\n",
     "bare name": "file_name,d1p,d1v\nsection_00_source_train_normal_0000_spd_1,spd,1\n",
     "upper-case ending": "file_name,d1p,d1v\nsection_00_source_train_normal_0000_spd_1.WAV,spd,1\n",
+    "semicolons": "file_name;d1p;d1v\nsection_00_source_train_normal_0000_spd_1;spd;1\n",
     "path of Windows": "file_name,d1p,d1v\r\nfan\\train\\section_00_source_train_normal_0000_spd_1.wav,spd,1\r\n",
     "byte order mark, spaces": "\ufefffile_name, d1p, d1v\nsection_00_source_train_normal_0000_spd_1 , spd , 1\n",
     "unused parameter": "file_name,d1p,d1v,d2p,d2v\nsection_00_source_train_normal_0000_spd_1,spd,1,,\n\n",

@@ -165,7 +165,10 @@ def test_what_is_written_is_what_is_read(tmp_path):
         "section_00_0000.wav,normal,source,m-n_X\n"
         "section_00_0001.wav,anomaly,target,\n"
     )
-    assert load_truth(path) == {row.file_name.removesuffix(".wav"): row for row in FAN}
+    meant = {row.file_name.removesuffix(".wav"): row for row in FAN}
+    assert load_truth(path) == meant
+    path.write_text(path.read_text().replace(",", ";"))  # as spreadsheets save it in many countries
+    assert load_truth(path) == meant
 
 
 def test_the_names_written_are_those_of_the_clips(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asdlib.data.clip import Clip
 from asdlib.data.listing import bare_name, refuse_special
-from asdlib.data.text_files import read_csv
+from asdlib.data.text_files import delimiter, read_csv
 from asdlib.errors import AsdError, and_more
 
 Rows = dict[str, tuple[Path, dict[str, str]]]
@@ -92,6 +92,7 @@ def _lines(numbers: list[int]) -> str:
 def _read_csv(path: Path) -> list[list[str]]:
     refuse_special(path)
     try:
-        return [[unicodedata.normalize("NFC", cell.strip()) for cell in row] for _, row in read_csv(path)]
+        lines = read_csv(path, delimiter(path))
+        return [[unicodedata.normalize("NFC", cell.strip()) for cell in row] for _, row in lines]
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): check the file and its permissions") from error

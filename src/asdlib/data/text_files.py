@@ -45,6 +45,12 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]
         raise AsdError(f"{path}, line {line}: is not CSV ({error}): correct the quotes of this row") from error
 
 
+def delimiter(path: Path) -> str:
+    """Return what separates the cells of a CSV file by its first line: spreadsheets write `;` in many countries."""
+    first = read_text(path).partition("\n")[0]
+    return ";" if ";" in first and "," not in first else ","
+
+
 def without_mark(content: bytes, where: str) -> bytes:
     """Return the bytes of a text without the byte order mark of UTF-8.
 

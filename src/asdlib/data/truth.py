@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from asdlib.data.csv_cells import guarded, unguarded
 from asdlib.data.files import atomic
 from asdlib.data.listing import TRUTH_FILE, bare_name, recordings_to_test, refuse_special
-from asdlib.data.text_files import read_csv
+from asdlib.data.text_files import delimiter, read_csv
 from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ def _binary(path: Path, number: int, text: str, words: tuple[str, str]) -> str:
 def _rows(path: Path) -> list[list[str]]:
     refuse_special(path)
     try:
-        return [row for _, row in read_csv(path)]
+        return [row for _, row in read_csv(path, delimiter(path))]
     except OSError as error:
         raise AsdError(f"{path}: cannot be read ({error.strerror}): fetch it again") from error
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Recording
 from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
 from asdlib.data.listing import refuse_special, refuse_unreadable_format
-from asdlib.data.text_files import read_csv, read_text
+from asdlib.data.text_files import delimiter, read_csv
 from asdlib.errors import AsdError, and_more
 
 ENDINGS = (".csv", ".tsv", ".parquet")
@@ -214,15 +214,9 @@ def _refuse_words(
 
 
 def _text(path: Path) -> list[tuple[int, list[str]]]:
-    lines = [(line, [_clean(cell) for cell in cells]) for line, cells in read_csv(path, _delimiter(path))]
+    between = "\t" if path.suffix.lower() == ".tsv" else delimiter(path)
+    lines = [(line, [_clean(cell) for cell in cells]) for line, cells in read_csv(path, between)]
     return lines[1:] if lines and lines[0][1] == ["sep=", ""] else lines  # a line that tells Excel the delimiter
-
-
-def _delimiter(path: Path) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    first = read_text(path).partition("\n")[0]
-    return ";" if ";" in first and "," not in first else ","  # spreadsheets write ; in many countries
 
 
 def _parquet(path: Path) -> list[tuple[int, list[str]]]:
