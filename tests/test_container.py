@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from snakemake.cli import get_argument_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
@@ -43,3 +44,10 @@ def test_it_names_no_registry_and_no_index() -> None:
 def test_the_image_of_the_jobs_is_that_of_the_config() -> None:
     assert re.search(r'^container: config\["container"\]', (ROOT / "Snakefile").read_text(), re.MULTILINE)
     assert re.search(r"^container: null", (ROOT / "config/config.yaml").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", re.findall(r"`(--apptainer-args[^`]*)`", (ROOT / "docs/container.md").read_text()))
+def test_snakemake_reads_the_options_of_the_page(option: str) -> None:
+    """A value that begins with a dash needs `=` before it."""
+    read = get_argument_parser().parse_args(shlex.split(option))
+    assert read.apptainer_args == shlex.split(option)[0].partition("=")[2]

@@ -50,6 +50,7 @@ from asdlib.workflow.recipes import public_source
 from asdlib.workflow.words import CORPUS, FAR, NAME, RAW
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 # Otherwise a message that the terminal cannot show becomes an error of 20 lines.
 text_streams.accept_any_text(logger.handlers)
@@ -93,6 +94,8 @@ try:
     library_files = guard.library_files()
     if workflow.is_main_process:
         lock.clear_stale_locks()
+        if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+            job_environment.refuse_missing_image(graph.config["container"])
         graph.say_how_data_is_understood()
     else:  # a job on a cluster
         job_environment.mark_slurm_job()

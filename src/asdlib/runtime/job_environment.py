@@ -82,6 +82,18 @@ def provide_user() -> None:
         os.environ["USER"] = str(os.getuid())
 
 
+def refuse_missing_image(image: str | None) -> None:
+    """Raise AsdError if the config's `container` is a file that is not there; an address has `://`.
+
+    Apptainer would say so in each job, and the job only that it ended with 255.
+    """
+    if image and "://" not in image and not Path(image).exists():
+        raise AsdError(
+            f"config: container: {image}: there is no such file: build the image (docs/container.md), or correct the "
+            "path; an address begins with docker:// or the like"
+        )
+
+
 def use_library_of(folder: Path, words: Sequence[str]) -> None:
     """Start `asdlib <words>` again with the library of a checkout, if `folder` is another one than this library's.
 
