@@ -62,6 +62,13 @@ def test_the_groups_of_the_profile_for_slurm_hold_no_gpu_and_only_jobs_that_wait
     assert " mem_mb=" in rule
 
 
+def test_a_start_on_a_cluster_warns_of_nothing(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path, SETTINGS)
+    add_toy_machines(checkout, "fan")
+    printed = checkout.run("results/baseline/scores.csv", "--dry-run", "--workflow-profile", "profiles/slurm")
+    assert "Warning" not in printed, printed
+
+
 def test_without_a_gpu_trainings_run_side_by_side(tmp_path: Path) -> None:
     """Nothing is asked for of which there is none, so that only cores and memory limit the jobs."""
     checkout = make_checkout(tmp_path, SETTINGS.replace("device: cpu", "device: auto"))
