@@ -169,7 +169,7 @@ def test_a_fitted_threshold_keeps_its_promise_for_any_distribution(draw: str) ->
         "normal": lambda n: drawn.normal(3.0, 1.0, n),
     }[draw]
     for count in (19, 100):
-        shares = [(sample(400) > left_out_quantile(sample(count), [None] * count, 0.9)).mean() for _ in range(200)]
+        shares = [(sample(400) > left_out_quantile(sample(count), [None] * count, 0.9)[0]).mean() for _ in range(200)]
         assert 0.08 < np.mean(shares) < 0.11
 
 
@@ -177,7 +177,7 @@ def test_a_domain_of_few_clips_counts_as_much_as_one_of_many() -> None:
     """An ordinary quantile of all scores would call every normal clip of the target domain anomalous."""
     drawn = np.random.default_rng(0)
     scores = np.concatenate([drawn.normal(0, 1, 990), drawn.normal(5, 1, 10)])
-    threshold = left_out_quantile(scores, ["source"] * 990 + ["target"] * 10, 0.9)
+    threshold = left_out_quantile(scores, ["source"] * 990 + ["target"] * 10, 0.9)[0]
     assert np.quantile(scores, 0.9) < 2
     new = np.concatenate([drawn.normal(0, 1, 1000), drawn.normal(5, 1, 1000)])
     assert 0.02 < (new > threshold).mean() < 0.2
@@ -186,12 +186,14 @@ def test_a_domain_of_few_clips_counts_as_much_as_one_of_many() -> None:
 @pytest.mark.parametrize(("count", "quantile", "rank"), [(9, 0.9, 9), (19, 0.9, 18), (99, 0.99, 99), (20, 0.5, 11)])
 def test_a_new_clip_is_one_more_than_the_left_out_ones(count: int, quantile: float, rank: int, caplog) -> None:
     scores = np.arange(1.0, count + 1)
-    assert left_out_quantile(scores, ["source"] * count, quantile) == rank
+    assert left_out_quantile(scores, ["source"] * count, quantile) == (rank, quantile)
     assert not caplog.text
 
 
 def test_too_few_clips_for_a_quantile_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    assert left_out_quantile(np.arange(34.0), ["source"] * 30 + ["target"] * 4, 0.95) == 33
+    threshold, kept = left_out_quantile(np.arange(34.0), ["source"] * 30 + ["target"] * 4, 0.95)
+    assert threshold == 33
+    assert kept == pytest.approx((30 / 31 + 4 / 5) / 2)
     assert "34 training clips (30 source, 4 target) are too few for the quantile 0.95" in caplog.text
     assert "exceeds with a probability of about 0.12" in caplog.text  # the mean of 1 / 31 and 1 / 5
 
@@ -213,5 +215,5 @@ def test_a_sample_that_no_distribution_fits_is_refused(monkeypatch: pytest.Monke
 
 
 def test_of_equal_scores_any_higher_one_is_anomalous(caplog: pytest.LogCaptureFixture) -> None:
-    assert left_out_quantile(np.full(4, 1.5), ["source"] * 4, 0.9) == 1.5
+    assert left_out_quantile(np.full(4, 1.5), ["source"] * 4, 0.9)[0] == 1.5
     assert "scores behind the threshold are the same" in caplog.text

@@ -253,6 +253,17 @@ def test_a_threshold_without_a_promise_has_none_and_breaks_none(caplog) -> None:
     assert "more than twice" not in caplog.text
 
 
+def test_few_training_clips_promise_less_than_many(caplog) -> None:
+    folder = Path("results/baseline/mse/toy/1")
+    for machine, quantile in zip(MACHINES, (0.9, 6 / 7), strict=True):
+        scored(machine, prepared(machine), folder, 1, quantile=quantile)
+    with caplog.at_level("INFO"):
+        fan, valve, overall = made(1)[0]
+    assert (fan["promised"], valve["promised"]) == (10, 14.2857)
+    assert overall["promised"] == pytest.approx(12.1429, abs=1e-4)
+    assert "false alarms among normal test clips, 10 to 14.2857 % promised: toy/fan 00" in caplog.text
+
+
 @pytest.mark.parametrize(("promised", "warned"), [(10, True), (15, False), (20, False)])
 def test_a_threshold_that_breaks_its_promise_is_named(caplog, promised: int, warned: bool) -> None:
     folder = Path("results/baseline/mse/toy/1")

@@ -23,20 +23,27 @@ def warn_of_false_alarms(rows: Sequence[dict[str, Any]]) -> None:
     known = [row for row in of_sections if not math.isnan(row["false_alarms"])]
     if not known:
         return
-    promised, name = known[0][PROMISED], f"{known[0]['system']} {known[0]['variant']}, seed {known[0]['seed']}"
-    rate = "no rate" if math.isnan(promised) else f"{promised:g} %"
-    _log.info("%s: false alarms among normal test clips, %s promised: %s", name, rate, _shown(known))
+    name = f"{known[0]['system']} {known[0]['variant']}, seed {known[0]['seed']}"
+    _log.info("%s: false alarms among normal test clips, %s promised: %s", name, _promised(known), _shown(known))
     far = [row for row in known if is_far_over(row)]
     if far:
         _notice.warning(
-            "%s: more than twice the promised %g %% of the normal test clips exceed the threshold: %s "
-            "(docs/scoring.md, The threshold)", name, promised, _shown(far),
+            "%s: more than twice the promised %s of the normal test clips exceed the threshold: %s "
+            "(docs/scoring.md, The threshold)", name, _promised(far), _shown(far),
         )  # fmt: skip
 
 
 def is_far_over(row: Mapping[str, Any]) -> bool:
     """Return whether a row of scores.csv has more than twice the promised false alarms; no figure is not more."""
     return row["false_alarms"] > FAR_OVER * row[PROMISED]
+
+
+def _promised(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the rates that are promised: few training clips promise less than many."""
+    rates = sorted({row[PROMISED] for row in rows})
+    if any(map(math.isnan, rates)):
+        return "no rate"
+    return f"{rates[0]:g} %" if len(rates) == 1 else f"{rates[0]:g} to {rates[-1]:g} %"
 
 
 def _shown(rows: Sequence[dict[str, Any]]) -> str:

@@ -144,7 +144,7 @@ def _scored_clips(system: str, variant: VariantScores, clips: SectionClips) -> S
         decision=names.map(decisions),
         threshold=trained.threshold,
     )
-    promised = math.nan if trained.quantile is None else round(100 * (1 - trained.quantile), 6)  # 10, not 9.9999999998
+    promised = math.nan if trained.quantile is None else round(100 * (1 - trained.quantile), 4)  # 10, not 9.9999999998
     return replace(clips, test=joined[list(SCORED_COLUMNS)], promised=promised)
 
 

@@ -29,8 +29,8 @@ class FittedVariant:
 
     `clips` is the metadata of the training clips, `train_score` (N,) their anomaly scores, each by backends that were
     not fitted to that clip, as far as the backends can leave it out. A clip whose score exceeds `threshold` is called
-    anomalous; the share `quantile` of the normal clips shall stay below it. It is None for a published threshold of
-    which the method says no such share.
+    anomalous; the share `quantile` of the normal clips shall stay below it. It is lower than that of the config if the
+    clips are too few for it, and None for a published threshold of which the method says no such share.
     """
 
     branches: list[list[Any]]
@@ -127,4 +127,4 @@ def _threshold(
         if len(backends) == 1 and own is not None and settings.fusion == MEAN:  # other scores are on another scale
             return float(own), getattr(backends[0], "quantile", None)
         _log.info("the method publishes no threshold: it is fitted to the scores of the training clips")
-    return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile), decision.quantile
+    return left_out_quantile(train_score, clips.column("domain").to_pylist(), decision.quantile)
