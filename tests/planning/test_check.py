@@ -465,7 +465,7 @@ def test_a_folder_that_cannot_be_read_is_a_line(clean: Path, monkeypatch: pytest
 def test_a_noise_pool_is_checked_too(clean: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "pool/a.wav", noise(3), rate=8000)
     found = check(clean, noise_pool=tmp_path / "pool")
-    assert found.pools == {"recs": 1}
+    assert found.pools == {"recs": 30}
     assert [one.line for one in found.problems] == [
         "noise_pool: no recording is mono at 16000 Hz (1 with 1 channel at 8000 Hz): convert them, or set "
         "prepare: {resample: true}"
@@ -489,3 +489,15 @@ def test_systems_see_the_clips_that_are_long_enough(clean: Path) -> None:
     found = present(known, check_recordings(known))
     assert found.shortest == {("recs", "fan"): 2400, ("recs", "pump"): 3200}
     assert len(found.clips["recs", "fan"]) == 7
+
+
+def test_systems_see_the_pieces_of_long_recordings(clean: Path, tmp_path: Path) -> None:
+    write_wav(clean / TRAIN, noise(0.55))  # 0.15 s remain
+    pool = tmp_path / "pool"
+    write_wav(pool / "hall.wav", noise(0.45))
+    cut, split = graph(clean, pool), graph(clean, pool, longer="split")
+    found = present(cut, check_recordings(cut))
+    assert (found.count(("recs", "fan"), "train"), found.shortest["recs", "fan"]) == (3, 3200)
+    assert found.pools == {"recs": 3}
+    found = present(split, check_recordings(split))
+    assert (found.count(("recs", "fan"), "train"), found.shortest["recs", "fan"]) == (5, 2400)

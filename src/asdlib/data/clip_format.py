@@ -37,6 +37,12 @@ class ClipFormat:
         whole, rest = divmod(samples, self.samples)
         return whole + (rest >= self.shortest)
 
+    def least(self, samples: int) -> int:
+        """Return the samples of sound in the shortest clip that is made of a recording."""
+        rest = samples % self.samples
+        is_last = self.longer == SPLIT and samples > self.samples and rest >= self.shortest
+        return rest if is_last else min(samples, self.samples)
+
 
 def prepared_samples(samples: int, rate: int, wanted: ClipFormat) -> int:
     """Return the length of a recording of some samples at some rate (Hz) at the rate of the clips."""

@@ -38,7 +38,7 @@ class Checked:
     sounds: dict[Machine, list[Sound]] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    pools: dict[str, int] = field(default_factory=dict)  # dataset → recordings in its noise pool
+    pools: dict[str, int] = field(default_factory=dict)  # dataset → clips of its noise pool
 
 
 def check_recordings(graph: Graph, everything: bool = False) -> Checked:
@@ -116,7 +116,8 @@ def _check_pool(checked: Checked, dataset: Dataset, wanted: ClipFormat, everythi
         return
     found = [Clip(Path(entry), entry.name, "00", "noise", None, None) for entry in recordings(dataset.noise_pool)]
     sounds, unreadable = measure(found, wanted, everything)
-    checked.pools[dataset.name] = len(sounds)
+    lengths = [prepared_samples(one.samples, one.rate, wanted) for one in sounds]
+    checked.pools[dataset.name] = sum(-(-length // wanted.samples) for length in lengths)  # whatever `longer` says
     checked.problems += [*unreadable, *forms("noise_pool", sounds, wanted), *levels(sounds, wanted)]
 
 
@@ -158,12 +159,12 @@ def _told(dataset: Dataset) -> set[Path]:
 
 
 def present(graph: Graph, checked: Checked) -> Present:
-    """Return the recordings that systems can use."""
+    """Return the recordings that systems can use, each of several clips that often."""
     wanted = typed(ClipFormat, graph.config["prepare"])
     usable = {one: sounds for one, sounds in checked.sounds.items() if sounds}
     lengths = {
         one: [
-            prepared_samples(sound.samples, sound.rate, wanted)
+            wanted.least(prepared_samples(sound.samples, sound.rate, wanted))
             for sound in sounds
             if sound.clip.kind in ("train", "test")
         ]
@@ -171,8 +172,8 @@ def present(graph: Graph, checked: Checked) -> Present:
     }
     lengths = {one: [length for length in of if length >= wanted.shortest] for one, of in lengths.items()}
     return Present(
-        {one: [sound.clip for sound in sounds] for one, sounds in usable.items()},
+        {one: [sound.clip for sound in sounds for _ in range(sound.made(wanted))] for one, sounds in usable.items()},
         checked.pools,
-        {one: min([*samples, wanted.samples]) for one, samples in lengths.items()},
+        {one: min(samples, default=wanted.samples) for one, samples in lengths.items()},
         frozenset(one for one, sounds in usable.items() if any(sound.channels == 1 for sound in sounds)),
     )

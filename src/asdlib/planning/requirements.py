@@ -56,7 +56,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Present:
-    """The recordings that are there: the clips of machines, the files in noise pools, the length of the shortest clip.
+    """The recordings that are there: the clips of machines, the clips of noise pools, the length of the shortest clip.
 
     The keys are (dataset, machine), and datasets. `one_channel` are the machines with a recording that has only one.
     """

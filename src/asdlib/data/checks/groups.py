@@ -8,7 +8,7 @@ from statistics import median
 from asdlib.data.checks.problem import NOTE, Problem
 from asdlib.data.checks.sounds import Sound, decibels
 from asdlib.data.clip import KINDS
-from asdlib.data.clip_format import ClipFormat, prepared_samples
+from asdlib.data.clip_format import ClipFormat
 from asdlib.data.layouts.labels import REMEDIES
 
 
@@ -68,7 +68,7 @@ def _group(key: tuple[str, str, str, str | None, str | None], sounds: list[Sound
     return Group(
         *key,
         recordings=len(sounds),
-        clips=sum(wanted.pieces(prepared_samples(one.samples, one.rate, wanted)) for one in sounds),
+        clips=sum(one.made(wanted) for one in sounds),
         seconds=(min(lengths), max(lengths)),
         rates=sorted({one.rate for one in sounds}),
         channels=sorted({one.channels for one in sounds}),

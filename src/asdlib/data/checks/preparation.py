@@ -78,7 +78,7 @@ def _longer(machine: str, longer: Sequence[Sound], sounds: Sequence[Sound], want
     if wanted.longer == REFUSE:
         return Problem(ERROR, f"{machine}: {what}: set prepare: {{longer: split}} or {{longer: cut}}, or seconds")
     if wanted.longer == SPLIT:
-        clips = sum(wanted.pieces(prepared_samples(one.samples, one.rate, wanted)) for one in longer)
+        clips = sum(one.made(wanted) for one in longer)
         return Problem(NOTE, f"{machine}: {what}: split into {clips} clips of {wanted.seconds:g} s")
     assert wanted.longer == CUT
     lost = sum(one.seconds - wanted.seconds for one in longer) / sum(one.seconds for one in sounds)

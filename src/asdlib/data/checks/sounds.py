@@ -59,6 +59,10 @@ class Sound:
         """The length in s."""
         return self.samples / self.rate
 
+    def made(self, wanted: ClipFormat) -> int:
+        """Return how many clips `prepare` makes of it."""
+        return wanted.pieces(prepared_samples(self.samples, self.rate, wanted))
+
 
 def decibels(value: float) -> float:
     """Return a share of full scale in dB."""
