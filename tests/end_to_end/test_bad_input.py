@@ -165,7 +165,8 @@ RECORDINGS = {
     ),
     "no test clips": (
         removed("test"),
-        "FAN/test: machine fan has no test clips: add recordings, or leave the machine out",
+        "FAN/test: machine fan has no test clips: add recordings, or leave the machine out; a table of clips needs "
+        r"none \(docs/own_data\.md\)",
     ),
     "no recordings": (removed("."), "FAN: there is no such folder: restore the recordings of fan"),
     "no training clips of a section": (
