@@ -11,8 +11,9 @@ GOALS = ("all", "report", "submission")  # the rules without wildcards, which ca
 
 @dataclass(frozen=True)
 class Workflow:
-    """The names of the rules and of the systems."""
+    """The folder of the workflow, and the names of the rules and of the systems."""
 
+    root: Path
     rules: frozenset[str]
     systems: frozenset[str]
 
@@ -38,4 +39,4 @@ def workflow_of(snakefile: str | None) -> Workflow | None:
         return None
     texts = [file.read_text(encoding="utf-8") for file in (path, *sorted(root.glob("workflow/rules/*.smk")))]
     systems = {file.stem for file in root.glob("config/systems/*.yaml")}
-    return Workflow(frozenset(_RULE.findall("\n".join(texts))), frozenset(systems))
+    return Workflow(root, frozenset(_RULE.findall("\n".join(texts))), frozenset(systems))

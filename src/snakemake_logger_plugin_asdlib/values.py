@@ -1,6 +1,9 @@
 """What the words of an option can be: its values, targets that it has swallowed, or neither."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +47,7 @@ def check(option: Option, words: Sequence[str], workflow: Workflow) -> None:
         if option.dest == "configfile" and (problem := _problem_of(Path(word))):
             raise WrongWordError(f"{name}: {word}: {problem}")
         if option.dest == "config" and not _KEY.match(word.partition("=")[0]):
-            raise WrongWordError(f"{name}: {word}: is not a setting of the config: {_advice(word)}")
+            raise WrongWordError(f"{name}: {word}: is not a setting of the config: {_advice(word, workflow)}")
 
 
 def _problem_of(path: Path) -> str | None:
@@ -72,10 +75,10 @@ def _problem_of(path: Path) -> str | None:
     return None
 
 
-def _advice(entry: str) -> str:
-    """Return how an entry such as `prepare.downmix=true` is written."""
-    key, _, value = entry.partition("=")
-    first, *inner = key.split(".")
-    if not inner or not _KEY.match(first):
-        return "correct it"
-    return f"write '{first}={''.join(f'{{{part}: ' for part in inner)}{value}{'}' * len(inner)}'"
+def _advice(entry: str, workflow: Workflow) -> str:
+    """Return how an entry such as `prepare.downmix=true` is written, from the library of the workflow's checkout."""
+    ask = "import sys; from asdlib.workflow.option_words import advice; print(advice(sys.argv[1]))"
+    found = {**os.environ, "PYTHONPATH": str(workflow.root / "src")}
+    call = [sys.executable, "-P", "-c", ask, entry]
+    said = subprocess.run(call, cwd=workflow.root, env=found, capture_output=True, text=True)
+    return said.stdout.strip() or "correct it"

@@ -59,6 +59,8 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
         (f"--configfile {'x' * 300}", f"--configfile: {'x' * 300}: is not a file: "),
         ("--config prepare.downmix=true", "--config: prepare.downmix=true: is not a setting of the config: write "
          "'prepare={downmix: true}'"),
+        ("--config override.models.dense_ae.epochs=3", "--config: override.models.dense_ae.epochs=3: is not a setting "
+         "of the config: write 'override={models: {dense_ae: {training: {epochs: 3}}}}'"),
         ("--config 1=2", "--config: 1=2: is not a setting of the config: correct it"),
         ("--slurm --cores 2", "--slurm: leave out --cores and --gpus: "),
     ],

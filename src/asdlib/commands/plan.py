@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print one line for each system and one for all together, or the same as JSON."""
     from asdlib.planning.dry_run import DryRun
+    from asdlib.workflow.option_words import refuse_swallowed
     from asdlib.workflow.paths import scores
-    from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
+    from asdlib.workflow.snakemake_call import require_workflow
     from asdlib.workflow.system_files import system_files
 
     require_workflow()  # what `read_config` would refuse below, before Snakemake is called with it

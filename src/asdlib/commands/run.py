@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Replace this process by Snakemake, so that its exit code is the command's and Ctrl-C reaches it."""
-    from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments, as_text, refuse_swallowed, require_workflow
+    from asdlib.workflow.option_words import refuse_swallowed
+    from asdlib.workflow.snakemake_call import SNAKEMAKE, arguments, as_text, require_workflow
     from asdlib.workflow.yaml_files import read_settings
 
     require_workflow()

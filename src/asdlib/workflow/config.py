@@ -9,7 +9,8 @@ import yaml
 
 from asdlib.errors import AsdError
 from asdlib.workflow import yaml_files
-from asdlib.workflow.snakemake_call import refuse_swallowed, require_workflow
+from asdlib.workflow.option_words import refuse_swallowed
+from asdlib.workflow.snakemake_call import require_workflow
 
 DEFAULTS = ("datasets", "checkpoints", "config")  # in the order of the Snakefile
 PATHS = ("data", "noise_pool", "scratch")

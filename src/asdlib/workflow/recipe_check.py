@@ -46,8 +46,7 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
     if kind not in code_hash.kinds(registry):
         known = ", ".join(code_hash.kinds(registry)) or "none yet"
         raise AsdError(f"{where}.kind: there is no {registry} kind {kind!r}: use one of: {known}")
-    classes = {key: code_hash.class_tree(*origin) for key, origin in BLOCKS.items() if key in reserved}
-    classes[""] = code_hash.registry_class(registry, kind)
+    classes = _classes(registry, kind, reserved)
     given = {key: block[key] for key in classes if key in block}
     given[""] = {key: value for key, value in block.items() if key not in reserved}
     for place in sorted(given):
@@ -57,6 +56,30 @@ def check(registry: str, block: dict[str, Any], reserved: set[str], where: str) 
         _check_training(block, classes[""], where)
     if registry == "models":
         _refuse_odd_training(block, where)
+
+
+def block_of(registry: str, kind: str, reserved: set[str], key: str, place: str) -> str | None:
+    """Return the block of a recipe to which a setting belongs ("" is the recipe itself): `place`, if that has it.
+
+    None if no block has such a setting.
+    """
+    return _meant(key, place, _known(_classes(registry, kind, reserved)))
+
+
+def _classes(registry: str, kind: str, reserved: set[str]) -> dict[str, ast.ClassDef]:
+    """Return the classes that a recipe configures, by block."""
+    blocks = {key: code_hash.class_tree(*origin) for key, origin in BLOCKS.items() if key in reserved}
+    return {**blocks, "": code_hash.registry_class(registry, kind)}
+
+
+def _known(classes: dict[str, ast.ClassDef]) -> dict[str, set[str]]:
+    return {block: {argument.name for argument in constructor(tree)} for block, tree in classes.items()}
+
+
+def _meant(key: str, place: str, known: dict[str, set[str]]) -> str | None:
+    if key in known.get(place, ()):
+        return place
+    return next((block for block, names in known.items() if key in names), None)
 
 
 def _check_training(block: dict[str, Any], tree: ast.ClassDef, where: str) -> None:
@@ -98,10 +121,10 @@ def check_arguments(tree: ast.ClassDef, settings: dict[str, Any], where: str) ->
 
 def _refuse_misplaced(settings: dict[str, Any], place: str, classes: dict[str, ast.ClassDef], where: str) -> None:
     """Raise AsdError for a setting that is written in the wrong block of a recipe; "" is the recipe itself."""
-    known = {block: {argument.name for argument in constructor(tree)} for block, tree in classes.items()}
+    known = _known(classes)
     for key, value in settings.items():
-        block = next((block for block, names in known.items() if key in names), None)
-        if key in known[place] or block is None:
+        block = _meant(key, place, known)
+        if block in (place, None):
             continue
         given, meant = (".".join(filter(None, (where, name, key))) for name in (place, block))
         file, _, path = meant.rpartition(": ")
