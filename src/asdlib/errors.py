@@ -25,6 +25,14 @@ class OutOfGpuMemoryError(AsdError):
     exit_code = 3
 
 
+class WrongSettingError(AsdError):
+    """A setting of a recipe that does not fit the clips: `what`, the setting, and the value that does."""
+
+    def __str__(self) -> str:
+        what, _, value = self.args
+        return printable(f"{what}: set it to {value}")
+
+
 class TooFewClipsError(AsdError):
     """A method cannot be fitted to so few clips of a machine; other machines and methods are not concerned.
 

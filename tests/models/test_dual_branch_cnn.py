@@ -12,7 +12,7 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch, Clips, origins
 from asdlib.frontends.dual_spectra import DualSpectraRow
 from asdlib.layers.spectra import magnitude_spectrogram, magnitude_spectrum, without_mean
-from asdlib.models.dual_branch_cnn import DualBranchCnn
+from asdlib.models.dual_branch_cnn import DualBranchCnn, refuse_other_rows
 from asdlib.models.dual_branch_exchange import exchange_labels, exchange_rows, exchange_statistics, mixed
 
 TINY = {
@@ -271,8 +271,13 @@ def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixtu
 
 
 def test_rows_of_another_length_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"rows of 1×1911 values instead of 1263: .* set samples to prepare.seconds"):
+    with pytest.raises(AsdError, match=r"samples 512, clips have 768: set it to 768$"):
         built().examples(clips(samples=768))
+
+
+def test_rows_of_another_frontend_are_refused() -> None:
+    with pytest.raises(AsdError, match=r"rows of 1×1913 values instead of 1263: use the frontend dual_spectra with"):
+        refuse_other_rows(torch.empty(2, 1, 1913), built().layout)
 
 
 def test_too_short_clips_are_refused() -> None:

@@ -66,6 +66,15 @@ def test_embedding_and_what_a_model_finishes_with_are_in_float32(tmp_path: Path,
     assert set(asked[3:]) == {"float32"}
 
 
+def test_a_setting_that_does_not_fit_the_clips_is_told_with_the_line_to_paste(tmp_path: Path) -> None:
+    features = two_sections(tmp_path / "both.parquet", "00")
+    own = {"kind": "dismae", "bands": BANDS, "frames": 8, "patch": 4}
+    with pytest.raises(AsdError) as error:
+        trained(features, tmp_path / "model.safetensors", None, **own)
+    said = "frames 8, features have 24: set it to 24 with --config 'override={models: {toy: {frames: 24}}}'"
+    assert str(error.value) == f"model dismae: {said}"
+
+
 def two_sections(path: Path, *sections: str) -> Path:
     """Write a table of features: six training and six test clips of each section, which sound differently."""
     clips = condition_clips({("fan", "1", "source"): 4, ("fan", "2", "target"): 2})
@@ -80,8 +89,9 @@ def two_sections(path: Path, *sections: str) -> Path:
     return path
 
 
-def trained(features: Path, out: Path, section: str | None) -> Path:
-    settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"} | {"bands": BANDS, "hidden": 8}
+def trained(features: Path, out: Path, section: str | None, **own: str | int) -> Path:
+    settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"}
+    settings |= own or {"bands": BANDS, "hidden": 8}
     history = out.with_suffix(".csv")
     train_model([features], [], [], [], out, history, settings, "c", "cpu", 0, 1, None, str(out.parent), section)
     return out

@@ -4,7 +4,8 @@ A feature table has one tensor per clip. A network with a spectrogram and a spec
 Training with mixed waveforms needs the third part, because the magnitudes of a sum are not the sum of the magnitudes.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +42,17 @@ class DualSpectra:
     def parts(self) -> tuple[int, int, int]:
         """Numbers of values of the spectrogram, the spectrum and the waveform."""
         return self.frames * self.bins, self.samples // 2, self.samples
+
+    @property
+    def values(self) -> int:
+        """Number of values of a row."""
+        return sum(self.parts)
+
+    def with_values(self, values: int) -> "DualSpectra | None":
+        """Return the layout of clips of another length whose rows have so many values, if there is one."""
+        samples = bisect_left(range(values), values, key=lambda samples: replace(self, samples=samples).values)
+        found = replace(self, samples=samples)
+        return found if found.values == values else None
 
     def join(self, spectrogram: Tensor, spectrum: Tensor, waveforms: Tensor) -> Tensor:
         """Return rows (B, 1, values) of (B, frames, bins), (B, samples / 2) and (B, samples)."""

@@ -20,7 +20,7 @@ class DualSpectraRow:
 
     def shape(self, samples: int) -> tuple[int, int]:
         """Return (1, values) of a clip."""
-        return 1, sum(self._layout(samples).parts)
+        return 1, self._layout(samples).values
 
     def frames(self, samples: int) -> int:
         """Return 1: one row holds the whole clip."""

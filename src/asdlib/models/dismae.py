@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, WrongSettingError
 from asdlib.examples.clips import Batch, Clips
 from asdlib.examples.domain_rounds import DomainRounds
 from asdlib.examples.level_range import machine_levels, scaled
@@ -231,7 +231,7 @@ class Dismae(DismaeNetwork):
             raise AsdError(f"model dismae: bands {bands}, features have {found[1]}: set it to the frontend's n_mels")
         if found[0] > frames:
             whole = -(-found[0] // patch) * patch
-            raise AsdError(f"model dismae: frames {frames}, features have {found[0]}: set it to {whole}")
+            raise WrongSettingError(f"model dismae: frames {frames}, features have {found[0]}", "frames", whole)
 
     def _range(self) -> Tensor:
         """Return the levels in dB, (2,), that are mapped to 0 and 1."""

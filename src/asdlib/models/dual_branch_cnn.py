@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, WrongSettingError
 from asdlib.examples.classes import class_names, class_numbers
 from asdlib.examples.clips import Batch, Clips, Origin, origins
 from asdlib.examples.dual_spectra import DualSpectra
@@ -63,7 +63,7 @@ class DualBranchCnn(nn.Module):
         super().__init__()
         self.layout = DualSpectra(samples, n_fft, hop_length)
         if self.layout.frames < FEWEST_FRAMES:
-            least = n_fft + (FEWEST_FRAMES - 1) * hop_length
+            least = _least_samples(self.layout)
             raise AsdError(
                 f"model dual_branch_cnn: samples {samples} make too few frames: use clips of {least} or more"
             )
@@ -227,10 +227,18 @@ def _member(origin: Origin) -> str:
 
 def refuse_other_rows(rows: Tensor, layout: DualSpectra) -> None:
     """Raise AsdError for rows of another frontend than that of the layout."""
-    values = sum(layout.parts)
-    if rows.shape[1:] != (1, values):
-        found = "×".join(map(str, rows.shape[1:]))
-        raise AsdError(
-            f"model dual_branch_cnn: rows of {found} values instead of {values}: use the frontend dual_spectra with "
-            "the same n_fft and hop_length, and set samples to prepare.seconds × sample_rate"
-        )
+    if rows.shape[1:] == (1, layout.values):
+        return
+    other = layout.with_values(rows.shape[2]) if rows.shape[1] == 1 else None
+    if other and other.frames >= FEWEST_FRAMES:
+        what = f"model dual_branch_cnn: samples {layout.samples}, clips have {other.samples}"
+        raise WrongSettingError(what, "samples", other.samples)
+    found = "×".join(map(str, rows.shape[1:]))
+    raise AsdError(
+        f"model dual_branch_cnn: rows of {found} values instead of {layout.values}: use the frontend dual_spectra "
+        f"with the same n_fft and hop_length, and clips of {_least_samples(layout)} samples or more"
+    )
+
+
+def _least_samples(layout: DualSpectra) -> int:
+    return layout.n_fft + (FEWEST_FRAMES - 1) * layout.hop_length

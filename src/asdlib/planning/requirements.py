@@ -28,6 +28,7 @@ from asdlib.separation.noise_pool import no_noise
 from asdlib.separation.settings import Pairs
 from asdlib.separation.training_data import not_separated
 from asdlib.training.short_clips import least_frames
+from asdlib.training.wrong_settings import with_line
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import augmentations_for, models_of, public_for, separators_for, variant_reads_far
 from asdlib.workflow.graph import Graph
@@ -148,7 +149,8 @@ def _trainings(graph: Graph, model: Recipe, present: Present) -> Iterator[str]:
     for machines in trainings if refuse else ():
         if machines and all(one in present.clips for one in machines):
             table = pa.concat_tables([_learned(model, one, present) for one in machines])
-            yield from _raised(partial(refuse, Clips(table, features), **model.arguments))
+            ask = partial(refuse, Clips(table, features), **model.arguments)
+            yield from _raised(with_line(model)(ask))
 
 
 def _raised(ask: Callable[[], None]) -> Iterator[str]:
