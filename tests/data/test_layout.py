@@ -443,6 +443,15 @@ def test_folders_in_capitals_and_all_formats_are_read(tmp_path):
     assert scan(folder, "fan")[1].label == "anomaly"
 
 
+def test_a_machine_of_mvtec_without_training_clips_is_told_both_layouts(tmp_path):
+    for name in ("good/0.wav", "leak/0.wav"):
+        (tmp_path / "p/test" / name).parent.mkdir(parents=True)
+        (tmp_path / "p/test" / name).touch()
+    said = "p/train: machine p has no train clips: add recordings, or leave the machine out; mvtec has folders in test"
+    with pytest.raises(AsdError, match=said):
+        scan(tmp_path / "p", "p")
+
+
 def test_recordings_of_another_format_are_said_also_if_there_are_no_others(tmp_path, caplog):
     with pytest.raises(AsdError, match="machine fan has no train clips"):
         scan(machine(tmp_path, TRAIN.replace(".wav", ".wma"), TEST), "fan")

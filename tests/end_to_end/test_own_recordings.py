@@ -11,6 +11,7 @@ from helpers.checkout import Checkout, make_checkout
 from helpers.toy_recordings import sound, write_wav
 
 from asdlib.cli import main
+from asdlib.data.layouts.folders import FORMS
 from asdlib.data.pieces import recording_of
 
 pytestmark = pytest.mark.workflow
@@ -83,7 +84,7 @@ def test_folders_as_mimii_has_them(tmp_path: Path, rng: np.random.Generator, cap
         for number in range(2):
             wav(checkout.folder / "mimii" / "fan", f"{unit}/abnormal/{number:08d}", rng)
     held = "2 of 10 normal recordings are held out as test clips (test_share), the last in the order of names"
-    understood = "mimii: layout mimii (<machine>/id_<NN>/{normal,abnormal}); every clip is of the source domain"
+    understood = f"mimii: layout mimii ({FORMS['mimii']}); every clip is of the source domain"
     for said in (checked(checkout, capsys), run(checkout).splitlines()):
         assert understood in said
         assert {line.partition("section ")[2] for line in said if held in line} == {

@@ -16,6 +16,7 @@ from asdlib.data.checks.problem import ERROR, NOTE, WARNING, Problem
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import split, write_audio
 from asdlib.data.clip_format import ClipFormat
+from asdlib.data.layouts.folders import FORMS
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.planning.check import Checked, check_recordings, present, strays_in
@@ -358,10 +359,18 @@ def test_a_folder_that_another_layout_ignores(tmp_path: Path) -> None:
         write_wav(tmp_path / f"recs/fan/id_00/normal/{number}.wav", noise(seed=number))
     write_wav(tmp_path / "recs/fan/id_00/abnormal/0.wav", noise(seed=7))
     assert check(tmp_path / "recs").problems == []
-    write_wav(tmp_path / "recs/fan/id_00/broken/0.wav", noise(seed=8))
+    write_wav(tmp_path / "recs/fan/id_00/tuesday/0.wav", noise(seed=8))
     (found,) = check(tmp_path / "recs").problems
-    assert found.line.endswith("broken: 1 × .wav is not used: this layout has its recordings in "
-                               "<machine>/id_<NN>/{normal,abnormal}")  # fmt: skip
+    assert found.line.endswith(f"tuesday: 1 × .wav is not used: this layout has its recordings in {FORMS['mimii']}")
+
+
+def test_a_machine_of_mvtec_without_its_training_is_told_that_layout(tmp_path: Path) -> None:
+    for name in ("good/0", "leak/1"):
+        write_wav(tmp_path / f"recs/p/test/{name}.wav", noise(seed=int(name[-1])))
+    error, *strays = [one.line for one in check(tmp_path / "recs").problems if "not used: 2" not in one.line]
+    assert "p/train: machine p has no train clips: add recordings, or leave the machine out; mvtec has" in error
+    assert all(FORMS["mvtec"] in line for line in strays)
+    assert len(strays) == 2
 
 
 LAID_OUT = {

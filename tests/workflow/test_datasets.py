@@ -138,7 +138,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("data", "block", "problem"), REFUSED.values(), ids=REFUSED)
 def test_bad_choices_are_refused_in_one_line(folder, tmp_path, data, block, problem):
-    for name in ("my data/fan/train", "odd/my fan/train", "joint/all/train", "empty/not"):
+    for name in ("my data/fan/train", "odd/my fan/train", "joint/all/train", "empty/not/at_all"):
         touch(tmp_path, f"{name}/a.wav")
     shutil.copytree(folder, tmp_path / "plain")
     shutil.copytree(folder, tmp_path / "other" / "mine")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.toy_recordings import PREPARE, make_machine, sound, write_wav
 
+from asdlib.data.layouts.folders import FORMS
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 from asdlib.steps.prepare import PrepareSettings, prepare
@@ -41,7 +42,7 @@ def test_mimii(tmp_path):
     assert chosen.machines == {"fan": ("00", "02"), "pump": ("00", "02")}
     assert chosen.recordings("fan") == tmp_path / "mimii" / "fan"
     assert chosen.understood[0] == (
-        f"{tmp_path}/mimii: layout mimii (<machine>/id_<NN>/{{normal,abnormal}}); every clip is of the source domain"
+        f"{tmp_path}/mimii: layout mimii ({FORMS['mimii']}); every clip is of the source domain"
     )
     held = "1 of 4 normal recordings are held out as test clips (test_share), the last in the order of names"
     assert f"{tmp_path}/mimii: fan, section 00: {held}" in chosen.understood
@@ -53,6 +54,34 @@ def test_a_folder_that_is_a_machine_itself(tmp_path):
     assert (chosen.machines, chosen.layout("pump")) == ({"pump": ("00",)}, "flat")
     assert one(write(tmp_path / "all_of_it", "a.wav", "b.wav")).machines == {"all_of_it": ("00",)}
     assert one(write(tmp_path / "drill", "train/a.wav", "test/b.wav")).machines == {"drill": ("00",)}
+    saw = one(write(tmp_path / "saw", "train/good/a.wav", "test/good/b.wav", "test/leak/c.wav"))
+    assert (saw.machines, saw.layout("saw")) == ({"saw": ("00",)}, "mvtec")
+    toys = one(write(tmp_path / "toys", "train/normal/a.wav", "train/normal/b.wav", "car/normal/a.wav", "car/b.wav"))
+    assert list(toys.machines) == ["car", "train"]
+
+
+ABOVE = {
+    "one folder": (["6_dB_fan/fan/id_00/normal/0.wav"], "6_dB_fan"),
+    "several": ([f"{level}_dB/fan/id_00/normal/0.wav" for level in (0, 6, 9)], "0_dB (and 2 more)"),
+    "recordings alone": (["pump/0.wav", "saw/b/c/0.wav"], "pump"),
+}
+
+
+@pytest.mark.parametrize(("names", "meant"), ABOVE.values(), ids=ABOVE)
+def test_a_folder_above_the_datasets_is_told_which_to_name(tmp_path, names, meant):
+    folder = write(tmp_path / "top", *names)
+    with pytest.raises(AsdError) as error:
+        one(folder)
+    assert str(error.value) == f"config: data: {folder} contains no machine: use data={folder}/{meant}"
+    with pytest.raises(AsdError) as error:
+        one("own", own={"folder": str(folder)})
+    assert str(error.value) == f"config: datasets.own.folder: {folder} contains no machine: use {folder}/{meant}"
+
+
+def test_a_machine_of_the_challenge_is_not_told_to_name_its_training(tmp_path):
+    write(tmp_path / "fan", "train/section_00_source_train_normal_0000_noAttribute.wav", "test/section_00_0000.wav")
+    with pytest.raises(AsdError, match=r"fan contains no machine: expected <machine>/train/\*.wav and"):
+        one(tmp_path / "fan")
 
 
 def test_all_unusable_names_of_folders_are_named_at_once(tmp_path):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from asdlib.data.attributes import Rows, read_attributes, with_case_of_training
 from asdlib.data.clip import KINDS, UNPRINTABLE, Clip
+from asdlib.data.layouts.folders import lacks_train
 from asdlib.data.listing import MachineFiles, entries, is_folder, machine_files, unused
 from asdlib.data.supplements import UnknownSupplementError, read_name
 from asdlib.data.truth import Truth, load_truth
@@ -55,13 +56,18 @@ def scan(folder: Path, machine: str, strict: bool = True, supplements: str | Non
     clips = parse_all(map(Path, files.recordings.values()), machine, strict, supplements)
     clips.sort(key=lambda clip: (KINDS.index(clip.kind), clip.name, clip.source_file))
     _refuse_duplicates(clips)
-    for kind, otherwise in (("train", ""), ("test", "; a table of clips needs none (docs/own_data.md)")):
+    for kind in ("train", "test"):
         if not any(clip.kind == kind for clip in clips):
-            raise AsdError(
-                f"{folder / kind}: machine {machine} has no {kind} clips: add recordings, or leave the machine out"
-                + otherwise * strict  # not of official archives
-            )
+            what = f"{folder / kind}: machine {machine} has no {kind} clips: add recordings, or leave the machine out"
+            raise AsdError(what + (_otherwise(folder, kind) if strict else ""))
     return _with_attributes(_with_truth(clips, files), folder, files, strict)
+
+
+def _otherwise(folder: Path, kind: str) -> str:
+    """Return what else may be meant with own recordings without training or test clips."""
+    if kind == "test":
+        return "; a table of clips needs none (docs/own_data.md)"
+    return "; mvtec has folders in test, and in train normal clips with any names" if lacks_train(folder) else ""
 
 
 def parse_all(paths: Iterable[Path], machine: str, strict: bool, supplements: str | None) -> list[Clip]:

@@ -15,7 +15,7 @@ from asdlib.data.checks.strays import capitals, unused_in, unused_recordings
 from asdlib.data.clip import Clip
 from asdlib.data.clip_format import ClipFormat, prepared_samples
 from asdlib.data.layout import parse
-from asdlib.data.layouts.folders import CHALLENGE, FORMS, layout_of
+from asdlib.data.layouts.folders import CHALLENGE, FORMS, MVTEC, lacks_train, layout_of
 from asdlib.data.layouts.table import is_table
 from asdlib.data.listing import FOLDERS, entries, is_folder, machine_files, recordings
 from asdlib.data.selection import of_sections, read_machine
@@ -146,6 +146,7 @@ def _strays(checked: Checked, dataset: Dataset) -> Iterator[Problem]:
     for place in places:
         yield from capitals(place)
     chosen = {dataset.layout(machine) for machine in dataset.machines}
+    chosen |= {MVTEC for place in places if lacks_train(place)}
     form = " or ".join(FORMS.get(layout, _CHALLENGE_FORM) for layout in sorted(chosen))
     remedy = f"this layout has its recordings in {form}"
     yield from unused_recordings([dataset.folder, *places], used, _told(dataset), remedy)

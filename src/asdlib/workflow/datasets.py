@@ -24,7 +24,7 @@ from asdlib.data.listing import (
 from asdlib.errors import AsdError
 from asdlib.workflow import paths
 from asdlib.workflow.names import RULE, examples
-from asdlib.workflow.own_machines import OwnMachine, in_folder, in_table
+from asdlib.workflow.own_machines import OwnMachine, in_folder, in_table, no_machine
 from asdlib.workflow.section import Section
 from asdlib.workflow.words import CORPUS, NAME, SCORED
 
@@ -228,7 +228,7 @@ def _chosen(found: Collection[str], path: Path, where: str, asked: list[str] | N
     """Return the machines that are asked for, or all. Raises AsdError if there is none, or one is missing."""
     machines = list(found) if asked is None else asked
     if not machines:
-        raise AsdError(f"{where}: {path} contains no machine: expected <machine>/train/*.wav and <machine>/test/*.wav")
+        raise AsdError(f"{where}: {no_machine(path, where)}")
     for machine in machines:
         if machine not in found and is_table(path):
             raise AsdError(f"{where}: {path}: has no machine {machine}: use one of: {', '.join(found)}")

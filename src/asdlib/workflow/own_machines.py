@@ -13,7 +13,7 @@ from asdlib.data.layouts.machine_clips import TABLE, clips_of
 from asdlib.data.layouts.meanings import meanings
 from asdlib.data.layouts.table import read_table
 from asdlib.data.listing import entries, is_folder, status
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, and_more
 from asdlib.workflow.names import RULE, examples, unusable_machines
 
 
@@ -83,7 +83,8 @@ def in_folder(
     folders = [entry for entry in entries(folder) if asked is None or entry.name in asked]
     places = {entry.name: Path(entry) for entry in folders if is_folder(entry)}
     layouts = {machine: layout for machine, place in places.items() if (layout := layout_of(place))}
-    if not layouts and (own := _of_one_machine(folder)):
+    own = _of_one_machine(folder)
+    if own and (not layouts or _are_splits(places, layouts)):
         places, layouts = {name: folder}, {name: own}
     _refuse_unusable(layouts, folder, where)
     said, machines = [], {}
@@ -105,6 +106,29 @@ def unread_tables(folder: Path | None, own: dict[str, OwnMachine]) -> list[str]:
         return []
     machines = [(one.layout, one.place, [clip.path for clip in one.clips]) for one in own.values()]
     return list(unread_truth(folder, machines))
+
+
+def _are_splits(places: Collection[str], machines: Collection[str]) -> bool:
+    """Return whether what look like machines are the splits of one: train/good looks like a machine named train."""
+    splits = {"train", "test"}
+    return splits <= {name.lower() for name in places} and {name.lower() for name in machines} <= splits
+
+
+def no_machine(folder: Path, where: str) -> str:
+    """Return why a folder is no dataset, and what to name in its place: a folder in it, if one is a dataset."""
+    inner = [Path(entry) for entry in entries(folder) if is_folder(entry)] if is_folder(folder) else []
+    meant = [] if layout_of(folder) else [one for one in inner if _has_machines(one)]
+    if not meant:
+        return f"{folder} contains no machine: expected <machine>/train/*.wav and <machine>/test/*.wav"
+    entry = f"data={meant[0]}" if where == "config: data" else meant[0]
+    return f"{folder} contains no machine: use {entry}{and_more(meant)}"
+
+
+def _has_machines(folder: Path) -> bool:
+    try:
+        return bool(_of_one_machine(folder)) or any(is_folder(one) and layout_of(Path(one)) for one in entries(folder))
+    except AsdError:  # a folder that cannot be read
+        return False
 
 
 def _of_one_machine(folder: Path) -> str | None:

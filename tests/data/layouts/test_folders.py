@@ -8,10 +8,12 @@ from asdlib.data.layouts.folders import (
     ANOMALOUS,
     FLAT,
     FORMS,
+    MIMII,
     MVTEC,
     NORMAL,
     UNKNOWN,
     is_flat_folder,
+    lacks_train,
     layout_of,
     read_folder,
 )
@@ -36,6 +38,9 @@ LAYOUTS = {
     "challenge of 2021": ("challenge", "train/a.wav", "source_test/a.wav"),
     "without training clips": ("challenge", "test/a.wav"),
     "mimii": ("mimii", "id_00/normal/0.wav", "id_00/abnormal/0.wav"),
+    "mimii with other names": ("mimii", "id_00/OK/0.wav", "id_00/anomaly/0.wav"),
+    "mimii with anomalies alone": ("mimii", "id_00/NG/0.wav"),
+    "ids without a known name": (None, "id_00/a/0.wav"),
     "mvtec": ("mvtec", "train/good/0.wav", "test/good/0.wav", "test/squeaky/0.wav"),
     "names of one's own": ("mvtec", "train/0.wav", "test/1.flac"),
     "flat": ("flat", "normal/0.wav", "judge/0.wav"),
@@ -74,6 +79,21 @@ def test_mimii(tmp_path):
     ]
     assert {row[1] for row in clips} == {"00", "02"}
     assert sum(row[2] == "normal" for row in clips) == 10
+
+
+@pytest.mark.parametrize(("words", "label"), [(NORMAL, "normal"), (ANOMALOUS, "anomaly")], ids=["normal", "anomaly"])
+def test_mimii_knows_the_names_of_the_other_layouts_and_prints_them(tmp_path, words: tuple[str, ...], label: str):
+    touch(tmp_path, "id_00/normal/0.wav", "id_00/normal/1.wav", "id_00/tuesday/0.wav")
+    touch(tmp_path, *(f"id_00/{word.upper()}/{number}.wav" for word in words for number in "23"))
+    found = [row for row in known(tmp_path, "mimii") if "__normal__" not in row[0]]
+    assert [row[2] for row in found] == [label] * 2 * len(words)
+    assert [word for word in words if word not in FORMS[MIMII]] == []
+
+
+def test_a_machine_of_mvtec_without_its_training(tmp_path):
+    assert lacks_train(touch(tmp_path / "a", "test/good/0.wav", "test/leak/0.wav"))
+    assert not lacks_train(touch(tmp_path / "b", "test/0.wav"))
+    assert not lacks_train(touch(tmp_path / "c", "test/good/0.wav", "train/0.wav"))
 
 
 def test_mvtec(tmp_path):

@@ -22,7 +22,8 @@ ANOMALOUS = (
 NOISE = "noise"
 UNKNOWN = ("unknown", "unlabelled", "unlabeled", "judge", "to_judge", "tojudge", "new", "check")  # to be judged
 FORMS = {
-    MIMII: "<machine>/id_<NN>/{normal,abnormal}",
+    MIMII: f"<machine>/id_<NN>/{{normal,abnormal}}; normal may also be {', '.join(NORMAL[1:])}, and abnormal "
+    f"{', '.join(ANOMALOUS[1:])}",
     MVTEC: "<machine>/{train,test}; folders in test are anomalies unless named "
     f"{', '.join(NORMAL)}, or for clips to be judged {', '.join(UNKNOWN)}",
     FLAT: f"<machine>/{{normal,<others>}}; normal recordings have no folder or one named {', '.join(NORMAL)}; other "
@@ -37,11 +38,18 @@ def layout_of(folder: Path) -> str | None:
     inner = {entry.name.lower(): Path(entry) for entry in entries(folder) if is_folder(entry)}
     if any(name in inner for name in ("train", *TEST_FOLDERS)):
         return MVTEC if _is_mvtec(inner) else CHALLENGE
-    if any(_ID.fullmatch(name) and {"normal", "abnormal"} & _folders(path) for name, path in inner.items()):
+    if any(_ID.fullmatch(name) and _folders(path) & {*NORMAL, *ANOMALOUS} for name, path in inner.items()):
         return MIMII
     if any(name in NORMAL and recordings(path) for name, path in inner.items()):
         return FLAT
     return None
+
+
+def lacks_train(folder: Path) -> bool:
+    """Return whether a folder would be a machine of the layout mvtec if it had a folder train."""
+    inner = {entry.name.lower(): Path(entry) for entry in entries(folder) if is_folder(entry)}
+    tests = entries(inner["test"]) if "test" in inner and "train" not in inner else []
+    return any(is_folder(entry) and recordings(entry) for entry in tests)
 
 
 def is_flat_folder(folder: Path) -> bool:
@@ -80,8 +88,8 @@ def _mimii(folder: Path, machine: str) -> Iterator[Recording]:
         match = _ID.fullmatch(section.name.lower())
         for inner in entries(section) if match and is_folder(section) else []:
             name = inner.name.lower()
-            if name in ("normal", "abnormal") and is_folder(inner):
-                kind, label = (None, "normal") if name == "normal" else ("test", "anomaly")
+            if name in (*NORMAL, *ANOMALOUS) and is_folder(inner):
+                kind, label = (None, "normal") if name in NORMAL else ("test", "anomaly")
                 yield from _all(Path(inner), folder, machine, kind, label, match[1])
 
 
