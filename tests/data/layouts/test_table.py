@@ -93,6 +93,7 @@ def test_what_is_assumed_is_said(table):
     assert read_table(path).understood == [
         "10 rows",
         "no column machine: every row is of the machine pump",
+        "no column split: every clip is trained on, unless it is held out",
         "no column label: every clip is normal",
         "no column domain: every clip is of the source domain",
         "no column section: every clip is of section 00",
@@ -145,10 +146,16 @@ REFUSED = {
         "line 3: is not CSV .*: correct the quo",
     ),
     "a format that is not read": ("file\na/my 0.m4a\n", r"line 2: .*: ffmpeg -i 'my 0\.m4a' 'my 0\.wav'$"),
-    "a label of its own": ("file,label\na/0.flac,good\n", "line 2: label: 'good': use normal, anomaly, or leave it"),
+    "a label of its own": ("file,label\na/0.flac,worn\n", "line 2: label: 'worn': use normal, anomaly, or leave it"),
+    "a label that is a folder": ("file,label\na/0.flac,OK\n", "line 2: label: 'OK': write normal in place of OK$"),
+    "labels that are folders": (
+        "file,label\na/0.flac,abnormal\na/1.flac,ok\na/2.flac,nok\na/3.flac,unknown\n",
+        "'abnormal', 'ok', 'nok', 'unknown'\\): write anomaly in place of abnormal and nok, normal in place of ok, "
+        "nothing in place of unknown$",
+    ),
     "labels of its own": (
-        "file,label\na/0.flac,normal\na/1.flac,good\na/2.flac,bad\na/3.flac,good\na/4.flac,\n",
-        r"line 3: label: 'good' \(3 lines, with 'good', 'bad'\): use normal, anomaly, or leave it empty$",
+        "file,label\na/0.flac,normal\na/1.flac,good\na/2.flac,worn\na/3.flac,good\na/4.flac,\n",
+        r"line 3: label: 'good' \(3 lines, with 'good', 'worn'\): use normal, anomaly, or leave it empty$",
     ),
     "a label of its own in several lines": (
         "file,label\na/0.flac,1\n\na/1.flac,1\n",

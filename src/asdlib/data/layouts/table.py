@@ -10,10 +10,11 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from asdlib.data.layouts.recording import FIRST, SOURCE, Found, LayoutError, Recording
 from asdlib.data.layouts.table_attributes import attributes_line, columns_of, like_labels
+from asdlib.data.layouts.table_words import WORDS, is_word, refuse_words
 from asdlib.data.listing import refuse_special, refuse_unreadable_format
 from asdlib.data.text_files import delimiter, read_csv
 from asdlib.errors import AsdError, and_more
@@ -27,15 +28,10 @@ DEFAULTS = {
     "domain": "every clip is of the source domain",
     "section": "every clip is of section 00",
 }
+# What is assumed if there is neither a split nor a label.
+ALONE = {"split": "every clip is trained on, unless it is held out", "label": "every clip is normal"}
 COLUMNS = ("file", *DEFAULTS, "kind", "session")
-WORDS = {
-    "split": ("train", "test", "supplemental"),
-    "label": ("normal", "anomaly"),
-    "domain": ("source", "target"),
-    "kind": ("machine", "noise"),
-}
 _INDEX = re.compile(r"__index_level_\d+__")  # columns that pandas adds for the numbers of rows
-_SHOWN = 5  # unknown words in a message
 Row = dict[str, str]
 
 
@@ -55,8 +51,6 @@ def read_table(path: Path) -> Found:
     _refuse_repeated(path, numbered)
     recordings = [recording for _, recording in numbered]
     missing = [name for name in DEFAULTS if name not in header]
-    if "label" in missing and "split" in missing:
-        missing.remove("split")
     said = [f"no column {name}: {_default(name, header).format(stem=path.stem)}" for name in missing]
     attributes = columns_of([name for name in header if name not in COLUMNS], (one.attributes for one in recordings))
     doubts = [] if "label" in header else like_labels(attributes)
@@ -64,7 +58,8 @@ def read_table(path: Path) -> Found:
 
 
 def _default(name: str, header: list[str]) -> str:
-    return "every clip is normal" if name == "label" and "split" not in header else DEFAULTS[name]
+    alone = not {"label", "split"} & set(header)  # both are missing, and neither says what the other is
+    return ALONE.get(name, DEFAULTS[name]) if alone else DEFAULTS[name]
 
 
 def _recording(path: Path, where: str, row: Row, header: list[str]) -> Recording:
@@ -188,29 +183,10 @@ def _rows(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> 
         }
         for name, words in WORDS.items():
             if name in row:
-                if not _is_word(row[name], words):
-                    _refuse_words(path, name, words, header, lines)
+                if not is_word(row[name], words):
+                    refuse_words(path, name, words, header, lines)
                 row[name] = row[name].casefold()
         yield line, row
-
-
-def _is_word(text: str, words: tuple[str, ...]) -> bool:
-    return not text or text.casefold() in words
-
-
-def _refuse_words(
-    path: Path, name: str, words: tuple[str, ...], header: list[str], lines: list[tuple[int, list[str]]]
-) -> NoReturn:
-    """Raise AsdError, naming the first line with an unknown word, how many others there are, and all unknown words."""
-    at = header.index(name)
-    wrong = [(line, cells[at]) for line, cells in lines if len(cells) > at and not _is_word(cells[at], words)]
-    (line, first), *others = wrong
-    values = list(dict.fromkeys(text for _, text in wrong))
-    also = ""
-    if others:
-        shown = ", ".join(map(repr, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
-        also = f" ({len(wrong)} lines{f', with {shown}' if len(values) > 1 else ''})"
-    raise LayoutError(f"{path}, line {line}: {name}: {first!r}{also}: use {', '.join(words)}, or leave it empty")
 
 
 def _text(path: Path) -> list[tuple[int, list[str]]]:
