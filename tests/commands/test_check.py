@@ -94,6 +94,14 @@ def test_a_folder_that_is_not_understood(tmp_path: Path, monkeypatch, capsys: py
     assert warning.startswith(f"warning: {tmp_path}/recs/fan/Training: 1 × .wav is not used: ")
 
 
+def test_a_table_that_an_option_has_taken_is_named(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "clips.csv").write_text("file\na.wav\n")
+    assert main(["check", "--configfile", "config/demo.yaml", f"{tmp_path}/clips.csv"]) == 2
+    said = f"--configfile: {tmp_path}/clips.csv: is not a config file: put it before the options"
+    assert capsys.readouterr().err == f"asdlib: error: {said}\n"
+
+
 def test_a_mistake_in_the_config_is_no_matter_of_the_recordings(recordings: Path, capsys) -> None:
     assert main(["check", str(recordings), "--config", "prepare={secs: 2}"]) == 2
     assert capsys.readouterr().err.startswith("asdlib: error: config: prepare.secs: unknown key: use one of: ")

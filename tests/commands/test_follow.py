@@ -218,6 +218,21 @@ def test_a_wrong_rule_is_refused(rule: str, capsys) -> None:
     assert "is not N/M with N from 1 to M: give a rule such as 3/5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (["--config", "data=demo", "new/a.wav"], "--config: new/a.wav: is not key=value: put it before the options"),
+        (["--configfile", "settings.yaml", "my.WAV"], "--configfile: my.WAV: is not a config file: put it before "),
+        (["--configfile", "settings.yaml", "new/"], "--configfile: new: is not a file: correct it, or put it before "),
+    ],
+)
+def test_recordings_that_an_option_has_taken_are_named(ran: Path, capsys, given: list[str], complaint: str) -> None:
+    Path("my.WAV").touch()
+    Path("new").mkdir()
+    assert main(["score", *OPTIONS[:-2], *given]) == 2
+    assert capsys.readouterr().err.startswith(f"asdlib: error: {complaint}")
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_a_wrong_interval_is_refused(seconds: str, capsys) -> None:
     with pytest.raises(SystemExit):

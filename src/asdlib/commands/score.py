@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> None:
     """
     from asdlib.workflow.config import read_config
     from asdlib.workflow.graph import Graph
+    from asdlib.workflow.option_words import refuse_swallowed
 
+    refuse_swallowed(args.configfile, args.config)  # what else would be missing: CLIP
     _refuse_mixture(args)
     config = read_config(args.configfile, args.config)
     if args.device:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from asdlib.data.listing import is_file
+from asdlib.data.layouts.table import ENDINGS
+from asdlib.data.listing import FORMATS, is_file
 from asdlib.errors import AsdError
 from asdlib.workflow.arguments import RESERVED
 from asdlib.workflow.recipe_check import block_of
@@ -15,7 +16,7 @@ _KEY = re.compile(r"[a-zA-Z_][\w-]*\w")  # of an entry of --config, as Snakemake
 
 
 def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
-    """Raise AsdError for words after --configfile or --config that are not files or `key=value` entries."""
+    """Raise AsdError for words after --configfile or --config that are not config files or `key=value` entries."""
     for entry in entries:
         key, equals, _ = entry.partition("=")
         if not equals:
@@ -25,6 +26,8 @@ def refuse_swallowed(files: Sequence[Path], entries: Sequence[str]) -> None:
     for path in files:
         if not is_file(path):
             raise AsdError(f"--configfile: {path}: is not a file: correct it, or put it before the options")
+        if path.suffix.lower() in (*FORMATS, *ENDINGS):
+            raise AsdError(f"--configfile: {path}: is not a config file: put it before the options")
 
 
 def advice(entry: str) -> str:
