@@ -7,6 +7,7 @@ import pytest
 from helpers.toy_recordings import make_machine
 
 from asdlib.cli import main
+from asdlib.commands.export import FACTS
 from asdlib.scoring.fitted_variant import fit_variant
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.embed import embed
@@ -57,6 +58,8 @@ def test_the_baseline_of_a_run_is_exported_with_its_score_and_threshold(here: Pa
     stored = [Path(path) for path in inputs.embeddings_of(variant, "recordings", "fan")]
     wanted = typed(ScoreSettings, settings.score(graph, variant, "recordings", "00"))
     assert float(facts["threshold"]) == fit_variant(stored, wanted).threshold
+    assert facts.keys() == FACTS | {"threshold"}
+    assert main([*CALL, *CONFIG]) == 0  # an earlier export is replaced
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,27 @@ def test_what_is_wrong_is_said_in_one_line(ran: Path, capsys, change: dict[str, 
     (line,) = capsys.readouterr().err.splitlines()
     assert any(one in line for one in message.split("|"))
     assert not list(ran.glob("**/*.onnx"))
+
+
+@pytest.mark.parametrize("content", [b"", b"mine", "other"], ids=["empty", "another", "onnx"])
+def test_a_file_that_is_no_earlier_export_is_kept(ran: Path, capsys, content: bytes | str) -> None:
+    onnx = pytest.importorskip("onnx", reason="asdlib export is not tested: install the extra onnx")
+    if content == "other":
+        model = onnx.helper.make_model(onnx.helper.make_graph([], "mine", [], []))
+        model.metadata_props.add(key="machine", value="fan")
+        content = model.SerializeToString()
+    (ran / "fan.onnx").write_bytes(content)
+    assert main([*CALL, *CONFIG]) == 2
+    said = "fan.onnx: was not written by asdlib export: name another file, or remove it"
+    assert capsys.readouterr().err == f"asdlib: error: {said}\n"
+    assert (ran / "fan.onnx").read_bytes() == content
+
+
+def test_a_folder_in_place_of_the_file_is_said(ran: Path, capsys) -> None:
+    pytest.importorskip("onnx", reason="asdlib export is not tested: install the extra onnx")
+    (ran / "fan.onnx").mkdir()
+    assert main([*CALL, *CONFIG]) == 2
+    assert capsys.readouterr().err == "asdlib: error: fan.onnx: is a folder, not a file: replace or remove it\n"
 
 
 def test_a_run_that_was_not_made_is_named_with_its_command(here: Path, capsys) -> None:

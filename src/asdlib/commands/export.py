@@ -1,6 +1,7 @@
 """`asdlib export`: write a trained network as an ONNX file, for programs without Python."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from asdlib.workflow.graph import Graph
     from asdlib.workflow.variants import Branch
 
+# What every file says of itself, by which it is recognised.
+FACTS = {"system", "variant", "dataset", "machine", "section", "seed", "model", "frontend", "prepare"}
 HELP = "write a trained network as an ONNX file, from features to embedding"
 
 
@@ -39,6 +42,8 @@ def run(args: argparse.Namespace) -> None:
         raise AsdError(f"--out: {args.out}: there is no folder {args.out.parent}: create it")
     from asdlib.training import onnx_file  # imports torch, which is slow: only after the checks
 
+    if os.path.lexists(args.out):
+        onnx_file.refuse_other(args.out, FACTS)
     exported = _network(graph, target, branch)
     facts = _facts(graph, target, branch, exported)
     used, deviation = onnx_file.export(exported, args.out, facts)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from asdlib.data.files import atomic
+from asdlib.data.listing import refuse_special
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
 
@@ -94,6 +95,18 @@ def export(exported: Exported, out: Path, facts: dict[str, str]) -> tuple[str, f
     with atomic(out) as temporary:
         temporary.write_bytes(content)
     return used, deviation
+
+
+def refuse_other(path: Path, known: set[str]) -> None:
+    """Raise AsdError for a file that is not an earlier export: its metadata lack one of the `known` facts."""
+    onnx = _library()
+    refuse_special(path)
+    try:
+        found = {fact.key for fact in onnx.load(path, load_external_data=False).metadata_props}
+    except Exception:  # not ONNX, or not to be read: the parser raises whatever it meets
+        found = set()
+    if not known <= found:
+        raise AsdError(f"{path}: was not written by asdlib export: name another file, or remove it")
 
 
 def _library() -> ModuleType:
