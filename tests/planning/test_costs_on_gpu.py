@@ -83,6 +83,12 @@ def in_a_step(name: str) -> float:
     return size * CLIPS / len(case(registry, name, small=False, clips=CLIPS).examples)
 
 
+@pytest.mark.parametrize("name", [name for name, cost in CONTENT["recipes"]["models"].items() if "train" in cost])
+def test_the_examples_of_a_clip_are_those_of_its_training(name: str) -> None:
+    size = full_recipe("models", name).training["batch_size"]
+    assert COSTS[name].get("examples", 1) == pytest.approx(size / in_a_step(name), rel=0.01)
+
+
 def test_no_share_on_a_gpu_is_a_guess_where_it_was_measured() -> None:
     measured = {row[0].partition(" ")[0] for row in SPEED[1:]}
     name, sources = "", {}

@@ -1,6 +1,7 @@
 """How long a job takes: measured costs times the number of clips that it processes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
@@ -54,11 +55,11 @@ class Hours:
         cost = self._costs.of(recipe)
         if cost is None:
             return Time(start, start if job.gpus else 0.0, f"{registry}.{recipe.name}")
-        amount = self._amount(job, recipe)
+        amount = self._amount(job, recipe, cost)
         gpu = start + self._costs.on_gpu(cost, work) * amount if job.gpus and "gflop" in cost else 0.0
         return Time(start + cost[work] * amount, gpu)
 
-    def _amount(self, job: Job, recipe: Recipe) -> float:
+    def _amount(self, job: Job, recipe: Recipe, cost: dict[str, Any]) -> float:
         """Return the number of units (clips, or seconds of mixture) that the cost of a job is multiplied by."""
         if job.rule == "train_separator":
             return mixtures(recipe.settings) if separates(job, recipe, self._counts) else 0.0
@@ -70,7 +71,8 @@ class Hours:
             return self._clips(job, job.wildcards["view"], *kinds_of(job))
         if job.rule == "embed":
             return self._clips(job, job.wildcards["view"], "train", "test")
-        return self._length * clips_seen(recipe.settings, training_clips(job, self._counts))
+        clips = training_clips(job, self._counts)
+        return clips_seen(recipe.settings, clips, self._length, cost.get("examples", 1))
 
     def _clips(self, job: Job, view: str, *kinds: str) -> float:
         """Return the number of a machine's clips of some kinds (by default all), in clips of 10 s."""
@@ -97,11 +99,17 @@ def mixtures(settings: Settings) -> float:
     return Training(**settings["training"]).epochs * pairs.per_epoch * pairs.segment
 
 
-def clips_seen(settings: Settings, clips: int) -> int:
-    """Return how many clips a model is trained on, summed over the epochs."""
+def clips_seen(settings: Settings, clips: int, length: float = 1.0, examples: float = 1.0) -> float:
+    """Return how many clips of 10 s a model is trained on, summed over the epochs.
+
+    `clips` are its training clips, each as long as `length` clips of 10 s. `examples` is the number of examples
+    of a clip of 10 s. Where it is more than one, they are windows, whose length is not that of the clips.
+    """
     training = Training(**settings["training"])
-    drawn = training.steps_per_epoch and training.steps_per_epoch * training.batch_size * training.accumulate
-    return training.epochs * (drawn or clips)
+    if not training.steps_per_epoch:
+        return training.epochs * length * clips
+    drawn = training.steps_per_epoch * training.batch_size * training.accumulate
+    return training.epochs * drawn / examples * (1 if examples > 1 else length)
 
 
 def training_clips(job: Job, counts: ClipCounts) -> int:
