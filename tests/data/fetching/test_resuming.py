@@ -8,6 +8,7 @@ import pytest
 from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching.http import fetch
+from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import Retry
 from asdlib.errors import AsdError
 
@@ -118,3 +119,12 @@ def test_a_part_whose_note_cannot_be_read_is_not_continued(cut, server, retry, n
     fetch(url, path, size=len(NEW), retry=retry)
     assert path.read_bytes() == NEW
     assert server.ranges("/f.bin") == [None, None]
+
+
+@pytest.mark.parametrize("size", [1, 8191, 300_000])
+def test_a_full_disk_is_not_taken_for_a_broken_connection(tmp_path: Path, size: int):
+    """What a closing file still had to write failed a second time, with an OSError like that of a connection."""
+    part = Part(tmp_path / "f.bin")
+    part.path.symlink_to("/dev/full")
+    with pytest.raises(AsdError, match=r"No space left on device.*free disk space"), part.resume() as handle:
+        part.write(handle, b"x" * size)

@@ -139,6 +139,24 @@ def test_a_folder_in_place_of_an_archive_is_refused(options, tmp_path):
         download_machine(DATASET, "fan", tmp_path / "fan", **options)
 
 
+@pytest.mark.parametrize("place", ["own_archives", "archives_dir"])
+def test_a_link_to_an_archive_that_is_not_there_is_neither_fetched_nor_replaced(server, options, tmp_path, place):
+    """As one to a disk that is not mounted."""
+    link = options[place] / "11" / "fan_train.zip"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AsdError, match=r"fan_train\.zip: is a link to nothing: make its target available"):
+        download_machine(DATASET, "fan", tmp_path / "fan", **options)
+    assert link.is_symlink()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(server, options, tmp_path):
+    options["archives_dir"].parent.mkdir(parents=True, exist_ok=True)
+    options["archives_dir"].write_text("in the way")
+    with pytest.raises(AsdError, match="cannot be written"):
+        download_machine(DATASET, "fan", tmp_path / "fan", **options)
+
+
 def test_a_lock_file_that_is_a_link_stays_one(options, tmp_path):
     shared = tmp_path / "shared.json"
     options["lock_file"].symlink_to(shared)
@@ -274,6 +292,17 @@ def test_a_failing_finish_leaves_no_folder(options, tmp_path):
     with pytest.raises(AsdError, match="truth: missing"):
         download_machine(DATASET, "fan", tmp_path / "set/fan", finish=finish, **options)
     assert not (tmp_path / "set/fan").exists()
+
+
+def test_a_lock_file_that_has_every_pin_is_only_read(tmp_path):
+    lock, pinned = tmp_path / "l.json", {"a": {"sha256": "0" * 64}}
+    pin(lock, "truth", pinned)
+    queue = tmp_path / ".l.json.queue"
+    queue.unlink()
+    queue.mkdir()  # nobody, not even root, can open it for writing
+    assert pin(lock, "truth", pinned) == pinned
+    with pytest.raises(AsdError, match=r"l\.json: cannot be written .*: make room, or make the folder writable"):
+        pin(lock, "truth", {"b": {"sha256": "0" * 64}})
 
 
 def test_jobs_that_pin_at_once_lose_nothing(tmp_path):

@@ -76,7 +76,7 @@ class Part:
     def resume(self) -> Iterator[BinaryIO]:
         """Yield a handle to append to the part."""
         try:
-            handle = self.path.open("ab")
+            handle = self.path.open("ab", buffering=0)  # a buffer is written again on closing, and its error is another
         except OSError as error:
             raise AsdError(
                 f"{self.path}: cannot be written ({error.strerror}): free disk space, or make the folder writable"
@@ -87,8 +87,9 @@ class Part:
     def write(self, handle: BinaryIO, chunk: bytes) -> None:
         """Write a chunk; report a full disk here, because a broken connection raises OSError as well."""
         try:
-            handle.write(chunk)
-            handle.flush()
+            rest = memoryview(chunk)
+            while rest:  # without a buffer, a part of it may be written
+                rest = rest[handle.write(rest) :]
         except OSError as error:
             raise AsdError(
                 f"{self.path}: cannot be written ({error.strerror}): free disk space and run again"

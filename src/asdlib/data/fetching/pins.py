@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asdlib.data.files import atomic
-from asdlib.errors import AsdError
+from asdlib.errors import AsdError, unwritable
 
 _log = logging.getLogger(__name__)
 Pin = dict[str, str | int | None]
@@ -51,12 +51,16 @@ def is_pin(field: str, value: Any) -> bool:
 def pin(lock_file: Path, table: str, found: Mapping[str, Pin]) -> dict[str, Pin]:
     """Add the pins in `found` to a table and return the table.
 
-    A value replaces a null. Raises AsdError if a value differs from the pinned one.
+    A value replaces a null. Raises AsdError if a value differs from the pinned one. Without a new value nothing is
+    written, so that a shared, read-only lock file is enough.
     """
+    pins = read_pins(lock_file, table)
+    if _merged(lock_file, pins, found) == pins:
+        return pins
     with waiting_lock(lock_file):
         pins = read_pins(lock_file, table)
         fresh = sorted(key for key in found if key not in pins)
-        merged = pins | {key: _agreed(lock_file, key, pins.get(key, {}), value) for key, value in found.items()}
+        merged = _merged(lock_file, pins, found)
         if merged != pins:
             _write(lock_file, table, merged)
             _log.warning("%s: pinned %s: commit this file", lock_file, ", ".join(fresh) or "missing sizes")
@@ -70,10 +74,18 @@ def waiting_lock(path: Path) -> Iterator[None]:
     `files.locked` raises an error instead, because there a second writer is a mistake; here it is normal.
     """
     lock = path.with_name(f".{path.name}.queue")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w", encoding="utf-8") as handle:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("w", encoding="utf-8")
+    except OSError as error:
+        raise AsdError(unwritable(path, error.strerror)) from error
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _merged(lock_file: Path, pins: dict[str, Pin], found: Mapping[str, Pin]) -> dict[str, Pin]:
+    return pins | {key: _agreed(lock_file, key, pins.get(key, {}), value) for key, value in found.items()}
 
 
 def _agreed(lock_file: Path, key: str, old: Pin, new: Pin) -> Pin:

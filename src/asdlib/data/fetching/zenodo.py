@@ -6,6 +6,7 @@ it lacks them, they are requested from the record's API once and pinned.
 
 import glob
 import logging
+import os
 import shutil
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -159,8 +160,10 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
     checksum = f"md5:{expected['md5']}"
     paths = _places(record, name, folders)
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
+        if not path.exists():  # it would be replaced, or fetched although the user has it
+            raise AsdError(f"{path}: is a link to nothing: make its target available, or remove it to have it fetched")
         refuse_special(path)
         found = checksum_of(path, "md5")
         if found != checksum:
@@ -168,7 +171,6 @@ def _obtain(record: int, name: str, expected: Pin, folders: tuple[Path, Path], b
         _log.info("%s: already here", path)
         return path
     path = paths[-1]
-    path.parent.mkdir(parents=True, exist_ok=True)
     fetch(archive_url(record, name, base=base), path, size=expected.get("size"), checksum=checksum, retry=retry)
     return path
 
