@@ -13,6 +13,7 @@ from helpers.refusals import refused
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
+from asdlib.evaluation.score_table import score_columns
 from asdlib.submission import inputs
 from asdlib.submission.settings import SubmissionSettings
 from asdlib.workflow.graph import Graph
@@ -177,3 +178,14 @@ def test_a_block_without_variants_is_checked_when_a_package_is_asked_for() -> No
 def test_the_settings_are_those_that_the_step_declares() -> None:
     chosen = typed(SubmissionSettings, inputs.settings(graph()))
     assert [system.label for system in chosen.systems] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]
+
+
+def test_figures_of_an_earlier_definition_are_not_compared() -> None:
+    """The AUC of a domain in 2021 has the same name and other clips; no table could agree with the evaluator of now."""
+    chosen = graph(variants=["baseline/mse"])
+    row = {"variant": "mse", "dataset": "dcase2025_eval", "machine": "ToyPet", "section": "00", "seed": "13711"}
+    row |= {"recipe": inputs.variants(chosen)[0].recipe, "metric": "2021", **dict.fromkeys(AREAS, "50.0")}
+    table = Path("results/baseline/scores.csv")
+    table.parent.mkdir(parents=True)
+    pd.DataFrame([row]).reindex(columns=score_columns({"2021"})).to_csv(table, index=False)
+    assert inputs.settings(chosen)["systems"][0]["evaluated"] == []

@@ -10,7 +10,7 @@ from typing import Any
 from asdlib.data import made
 from asdlib.data.listing import is_file
 from asdlib.errors import AsdError
-from asdlib.evaluation.figures import AREAS
+from asdlib.evaluation.figures import AREAS, SINCE_2022
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import sizes_for
 from asdlib.workflow.graph import Graph
@@ -143,14 +143,15 @@ def _figures(graph: Graph, variant: Variant, dataset: str) -> list[dict[str, str
 
     The table is no input of the rule `submission`, because otherwise a package would require trainings on the
     development set. A row therefore counts only if it has the submitted recipes and the table is not older than the
-    scores.
+    scores. Figures of 2020 and 2021 have other definitions under the same names and do not count.
     """
     path = Path(paths.scores(variant.system))
     if not path.is_file() or _older(path, inputs.score_folder(graph, variant, dataset)):
         return []
-    from asdlib.evaluation.score_table import read_score_table  # imports pandas, which the graph does not need
+    from asdlib.evaluation.score_table import METRIC, read_score_table  # imports pandas, which the graph does not need
 
     wanted = {"variant": variant.name, "dataset": dataset, "seed": str(variant.seed), "recipe": variant.recipe}
+    wanted[METRIC] = SINCE_2022.name
     rows = read_score_table(path)
     rows = rows[(rows[list(wanted)] == list(wanted.values())).all(axis=1) & ~rows["section"].isin(["", ALL])]
     return rows[["machine", "section", *AREAS]].dropna().astype(str).to_dict("records")
