@@ -215,5 +215,7 @@ def test_a_sample_that_no_distribution_fits_is_refused(monkeypatch: pytest.Monke
 
 
 def test_of_equal_scores_any_higher_one_is_anomalous(caplog: pytest.LogCaptureFixture) -> None:
-    assert left_out_quantile(np.full(4, 1.5), ["source"] * 4, 0.9)[0] == 1.5
+    assert left_out_quantile(np.full(4, 1.5), ["source"] * 4, 0.9) == (1.5, 0.8)  # a fifth clip may be above all four
     assert "scores behind the threshold are the same" in caplog.text
+    assert left_out_quantile(np.full(1, 1.5), ["source"], 0.9) == (1.5, 0.5)
+    assert left_out_quantile(np.full(9, 1.5), ["source"] * 9, 0.9) == (1.5, 0.9)

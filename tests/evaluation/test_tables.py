@@ -468,12 +468,12 @@ def test_a_table_is_read_as_it_was_written() -> None:
         (b"system,variant", r"is damaged \(its last line is cut off\): delete it and run again"),
         (
             f"{','.join(SCORE_COLUMNS)}\n".encode(),
-            r"is not a table of scores \(it has no rows\): delete it",
+            r"is not a table of scores \(it has no rows\): name the scores.csv of a system",
         ),
-        (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): delete it and run again"),
+        (b"a,b\n1,2,3\n1,2,3,4\n", r"is not a table of scores \(.* line 3, .*\): .*; if it is one, delete it and run"),
         (
             f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2019{',' * (len(SCORE_COLUMNS) - 6)}\n".encode(),
-            r"is not a table of scores \(there is no metric '2019'\): delete it and run again",
+            r"is not a table of scores \(there is no metric '2019'\): name the scores.csv of a system",
         ),
         (
             f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2021{',' * (len(SCORE_COLUMNS) - 6)}\n".encode(),
@@ -482,7 +482,7 @@ def test_a_table_is_read_as_it_was_written() -> None:
         (b"system,variant\n", r"has no column dataset: name the scores\.csv of a system; if it is one, delete it"),
         (
             f"{','.join(SCORE_COLUMNS)}\n{',' * 5}2022,many{',' * (len(SCORE_COLUMNS) - 7)}\n".encode(),
-            r"is not a table of scores \(could not convert string to float: 'many'\): delete it and run again",
+            r"is not a table of scores \(could not convert string to float: 'many'\): name the scores.csv of a system",
         ),
     ],
 )

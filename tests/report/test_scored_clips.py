@@ -98,5 +98,5 @@ def test_a_damaged_table_is_refused(settings: ShownMachine, damage: Callable[[st
     before = path.read_text()
     path.write_text(damage(before))
     assert path.read_text() != before
-    with pytest.raises(AsdError, match=rf"^clips\.csv: {complaint}: delete it and run again$"):
+    with pytest.raises(AsdError, match=rf"^clips\.csv: {complaint}: .*delete it and run again$"):
         scored_clips(path, settings)

@@ -23,7 +23,8 @@ def gamma_quantile(sample: np.ndarray, quantile: float) -> float:
 
     sample = np.asarray(sample, dtype=np.float64)
     if np.ptp(sample) == 0:
-        return _only(sample)
+        _warn_of_equal(sample)
+        return float(sample[0])
     try:
         shape, location, scale = stats.gamma.fit(sample)
     except stats.FitError:
@@ -45,7 +46,7 @@ def left_out_quantile(scores: np.ndarray, domains: Sequence[str | None], quantil
     """
     scores = np.asarray(scores, dtype=np.float64)
     if np.ptp(scores) == 0:
-        return _only(scores), quantile
+        _warn_of_equal(scores)
     names = names_of(domains)
     groups = {name: np.sort(scores[names == name]) for name in np.unique(names)}
     candidates = np.unique(scores)
@@ -63,6 +64,5 @@ def left_out_quantile(scores: np.ndarray, domains: Sequence[str | None], quantil
     return float(candidates[-1]), float(reached[-1])
 
 
-def _only(sample: np.ndarray) -> float:
+def _warn_of_equal(sample: np.ndarray) -> None:
     _log.warning("all %d scores behind the threshold are the same: any higher one is anomalous", len(sample))
-    return float(sample[0])

@@ -91,4 +91,7 @@ def _damage(path: Path, what: str) -> Iterator[None]:
         yield
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise AsdError(f"{path}: is not a table of {what} ({reason}): delete it and run again") from error
+        raise AsdError(
+            f"{path}: is not a table of {what} ({reason}): name the {what}.csv of a system; "
+            "if it is one, delete it and run again"
+        ) from error
