@@ -31,6 +31,17 @@ def test_export(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["PATH"] == os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin"])
 
 
+@pytest.mark.parametrize("given", [{}, {"GOMP_SPINCOUNT": "9"}, {"OMP_WAIT_POLICY": "active"}])
+def test_threads_give_up_their_core_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, given: dict) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    job_environment.export(Path("/checkout"))
+    assert os.environ.get("GOMP_SPINCOUNT") == (given.get("GOMP_SPINCOUNT") if given else "300")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a HOME of this user alone, without any of the variables that name folders in it."""

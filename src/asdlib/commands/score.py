@@ -18,7 +18,7 @@ from asdlib.data.files import locked
 from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError
-from asdlib.runtime.job_environment import provide_folders
+from asdlib.runtime.job_environment import provide_folders, yield_cores
 from asdlib.runtime.lean_imports import spare_pandas
 from asdlib.runtime.text_streams import use_utf8
 
@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
     refuse_swallowed(args.configfile, args.config)  # what else would be missing: CLIP
     _refuse_mixture(args)
+    yield_cores()
     config = read_config(args.configfile, args.config)
     if args.device:
         config["device"] = args.device

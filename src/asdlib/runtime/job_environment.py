@@ -1,4 +1,4 @@
-"""The environment variables of jobs: this checkout and its library, Snakemake's Python, a user, and usable folders."""
+"""The environment of jobs: this checkout and its library, Snakemake's Python, a user, usable folders, and cores."""
 
 import getpass
 import logging
@@ -19,6 +19,7 @@ JOB_LIST = "ASDLIB_JOB_LIST"  # the file in which a dry run for `asdlib plan` li
 STARTED_WITH = "ASDLIB_STARTED_WITH"  # the library with which a command has started itself again
 STARTED_BY = "ASDLIB_STARTED_BY"  # the first process of a training on several devices
 _RANKS = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+SPINS = "300"  # some microseconds; with 1,000 and more, trainings were slower beside others (docs/benchmarks.md)
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
@@ -49,6 +50,17 @@ def export(root: Path, passed: Iterable[str | Path] = ()) -> None:
     os.environ.pop("PYTHONIOENCODING", None)
     _prepend("PYTHONPATH", f"{root}/src")
     _prepend("PATH", str(programs))
+    yield_cores()
+
+
+def yield_cores() -> None:
+    """Let threads that wait for others soon give up their core; to be called before PyTorch is imported.
+
+    A thread of PyTorch (GNU OpenMP) spins for milliseconds at the end of each operation. Where something else computes
+    on its core, the thread that it waits for may not be running, and a training takes many times as long.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def provide_folders(caches: Path) -> None:
