@@ -80,5 +80,5 @@ def _advice(entry: str, workflow: Workflow) -> str:
     ask = "import sys; from asdlib.workflow.option_words import advice; print(advice(sys.argv[1]))"
     found = {**os.environ, "PYTHONPATH": str(workflow.root / "src")}
     call = [sys.executable, "-P", "-c", ask, entry]
-    said = subprocess.run(call, cwd=workflow.root, env=found, capture_output=True, text=True)
+    said = subprocess.run(call, cwd=workflow.root, env=found, capture_output=True, encoding="utf-8")
     return said.stdout.strip() or "correct it"
