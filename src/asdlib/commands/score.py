@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     from asdlib.workflow.graph import Graph
     from asdlib.workflow.option_words import refuse_swallowed
 
-    refuse_swallowed(args.configfile, args.config)  # what else would be missing: CLIP
+    refuse_swallowed(args.configfile, args.config)  # before they are missed as CLIP
     _refuse_mixture(args)
     yield_cores()
     config = read_config(args.configfile, args.config)

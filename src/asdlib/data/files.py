@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from asdlib.errors import AsdError, unwritable
 
@@ -57,12 +58,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     path = Path(path)
     lock = path.with_name(f".{path.name}.lock")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w", encoding="utf-8")
-    except OSError as error:
-        raise AsdError(unwritable(lock, error.strerror)) from error
-    with handle:
+    with opened_lock(lock) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -72,6 +68,18 @@ def locked(path: Path) -> Iterator[None]:
                 raise
             _log.warning("%s: this file system has no locks (%s): do not start a second run here", lock, error.strerror)
         yield
+
+
+def opened_lock(lock: Path) -> TextIO:
+    """Open a file to be locked, and make it and its folder if they are missing.
+
+    Raises AsdError if it cannot be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return lock.open("w", encoding="utf-8")
+    except OSError as error:
+        raise AsdError(unwritable(lock, error.strerror)) from error
 
 
 def _is_about(error: OSError, path: Path) -> bool:

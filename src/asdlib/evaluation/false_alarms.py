@@ -43,7 +43,7 @@ def _promised(rows: Sequence[dict[str, Any]]) -> str:
     rates = sorted({row[PROMISED] for row in rows})
     if any(map(math.isnan, rates)):
         return "no rate"
-    return f"{rates[0]:g} %" if len(rates) == 1 else f"{rates[0]:g} to {rates[-1]:g} %"
+    return f"{rates[0]:.3g} %" if len(rates) == 1 else f"{rates[0]:.3g} to {rates[-1]:.3g} %"
 
 
 def _shown(rows: Sequence[dict[str, Any]]) -> str:

@@ -99,17 +99,18 @@ def mixtures(settings: Settings) -> float:
     return Training(**settings["training"]).epochs * pairs.per_epoch * pairs.segment
 
 
-def clips_seen(settings: Settings, clips: int, length: float = 1.0, examples: float = 1.0) -> float:
+def clips_seen(settings: Settings, clips: int, length: float, examples: float) -> float:
     """Return how many clips of 10 s a model is trained on, summed over the epochs.
 
-    `clips` are its training clips, each as long as `length` clips of 10 s. `examples` is the number of examples
-    of a clip of 10 s. Where it is more than one, they are windows, whose length is not that of the clips.
+    `clips` are its training clips, each as long as `length` clips of 10 s. `examples` is the number of examples of a
+    clip of 10 s: windows, if it is more than one, or else whole clips or rounds of them.
     """
     training = Training(**settings["training"])
     if not training.steps_per_epoch:
         return training.epochs * length * clips
     drawn = training.steps_per_epoch * training.batch_size * training.accumulate
-    return training.epochs * drawn / examples * (1 if examples > 1 else length)
+    are_windows = examples > 1  # as long in short clips as in long ones
+    return training.epochs * drawn / examples * (1 if are_windows else length)
 
 
 def training_clips(job: Job, counts: ClipCounts) -> int:

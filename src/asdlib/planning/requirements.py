@@ -28,7 +28,7 @@ from asdlib.separation.noise_pool import no_noise
 from asdlib.separation.settings import Pairs
 from asdlib.separation.training_data import not_separated
 from asdlib.training.short_clips import least_frames
-from asdlib.training.wrong_settings import with_line
+from asdlib.training.wrong_settings import ask
 from asdlib.workflow import inputs, paths
 from asdlib.workflow.ancestry import augmentations_for, models_of, public_for, separators_for, variant_reads_far
 from asdlib.workflow.graph import Graph
@@ -149,14 +149,13 @@ def _trainings(graph: Graph, model: Recipe, present: Present) -> Iterator[str]:
     for machines in trainings if refuse else ():
         if machines and all(one in present.clips for one in machines):
             table = pa.concat_tables([_learned(model, one, present) for one in machines])
-            ask = partial(refuse, Clips(table, features), **model.arguments)
-            yield from _raised(with_line(model)(ask))
+            yield from _raised(partial(ask, refuse, model, Clips(table, features)))
 
 
-def _raised(ask: Callable[[], None]) -> Iterator[str]:
+def _raised(check: Callable[[], None]) -> Iterator[str]:
     """Yield the message of the AsdError that is raised, if one is."""
     try:
-        ask()
+        check()
     except AsdError as error:
         yield str(error)
 

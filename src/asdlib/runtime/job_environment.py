@@ -19,12 +19,12 @@ JOB_LIST = "ASDLIB_JOB_LIST"  # the file in which a dry run for `asdlib plan` li
 STARTED_WITH = "ASDLIB_STARTED_WITH"  # the library with which a command has started itself again
 STARTED_BY = "ASDLIB_STARTED_BY"  # the first process of a training on several devices
 _RANKS = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-SPINS = "300"  # some microseconds; with 1,000 and more, trainings were slower beside others (docs/benchmarks.md)
+_SPINS = "300"  # some microseconds; with 1,000 and more, trainings were slower beside others (docs/benchmarks.md)
 SLURM_JOB = "ASDLIB_SLURM_JOB"  # the number of the allocation that belongs to one job of the workflow
 
 
 def export(root: Path, passed: Iterable[str | Path] = ()) -> None:
-    """Set ASDLIB (the checkout), PYTHONPATH, PATH and the text encoding for the jobs.
+    """Set ASDLIB (the checkout), PYTHONPATH, PATH and the text encoding for the jobs, and how long threads spin.
 
     Jobs must run the library that the code hashes were computed from, in any working directory. With `--sdm conda` the
     Python of the conda environment still comes first, because it is activated later.
@@ -60,7 +60,7 @@ def yield_cores() -> None:
     on its core, the thread that it waits for may not be running, and a training takes many times as long.
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-        os.environ["GOMP_SPINCOUNT"] = SPINS
+        os.environ["GOMP_SPINCOUNT"] = _SPINS
 
 
 def provide_folders(caches: Path) -> None:

@@ -17,7 +17,7 @@ from asdlib.training.build import build_model, start, start_from_public
 from asdlib.training.job import Job, Task, fit
 from asdlib.training.refusals import LEFT_OUT, machine_of, refusable, refuse_left_out, without_refused
 from asdlib.training.short_clips import refuse_short_clips
-from asdlib.training.wrong_settings import with_line
+from asdlib.training.wrong_settings import line_to_paste
 from asdlib.weights import checkpoints
 from asdlib.workflow.recipe import Recipe, Settings
 
@@ -69,7 +69,7 @@ def train_model(
         facts |= {LEFT_OUT: left_out} if left_out else {}
         return Task(network, network.examples(clips), len(clips.table), facts, embedded=clips)
 
-    with refusable(recipe, out, history), with_line(recipe):
+    with refusable(recipe, out, history), line_to_paste(recipe):
         used, left_out = without_refused(features, recipe.joint)
         for path in used:
             refuse_short_clips(recipe, path)

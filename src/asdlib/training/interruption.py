@@ -52,7 +52,8 @@ class Interruption:
         asked = self._number is not None
         if fabric.world_size == 1:
             return asked, due
-        self._hosts = self._hosts or torch.distributed.new_group(backend="gloo")
+        if self._hosts is None:
+            self._hosts = torch.distributed.new_group(backend="gloo")
         flags = torch.tensor([int(asked), int(due and fabric.is_global_zero)])
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX, self._hosts)
         asked, due = flags.bool().tolist()

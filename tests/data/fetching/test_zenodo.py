@@ -301,7 +301,7 @@ def test_a_lock_file_that_has_every_pin_is_only_read(tmp_path):
     queue.unlink()
     queue.mkdir()  # nobody, not even root, can open it for writing
     assert pin(lock, "truth", pinned) == pinned
-    with pytest.raises(AsdError, match=r"l\.json: cannot be written .*: make room, or make the folder writable"):
+    with pytest.raises(AsdError, match=r"l\.json\.queue: cannot be written .*: make room, or make the folder writable"):
         pin(lock, "truth", {"b": {"sha256": "0" * 64}})
 
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from asdlib.data.files import atomic
-from asdlib.errors import AsdError, unwritable
+from asdlib.data.files import atomic, opened_lock
+from asdlib.errors import AsdError
 
 _log = logging.getLogger(__name__)
 Pin = dict[str, str | int | None]
@@ -73,13 +73,7 @@ def waiting_lock(path: Path) -> Iterator[None]:
 
     `files.locked` raises an error instead, because there a second writer is a mistake; here it is normal.
     """
-    lock = path.with_name(f".{path.name}.queue")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w", encoding="utf-8")
-    except OSError as error:
-        raise AsdError(unwritable(path, error.strerror)) from error
-    with handle:
+    with opened_lock(path.with_name(f".{path.name}.queue")) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
