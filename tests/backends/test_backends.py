@@ -205,11 +205,14 @@ def test_the_official_threshold_of_equal_scores_is_their_value(sample: list, cap
     assert "scores behind the threshold are the same" in caplog.text
 
 
-def test_a_sample_that_no_distribution_fits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments, **options):
-        raise stats.FitError("no")
+@pytest.mark.parametrize("found", [None, (np.nan, 0.0, 1.0), (2.0, -np.inf, 1.0), (2.0, 0.0, np.inf)], ids=str)
+def test_a_sample_that_no_distribution_fits_is_refused(monkeypatch: pytest.MonkeyPatch, found: tuple | None) -> None:
+    def fit(*arguments, **options):
+        if found is None:
+            raise stats.FitError("no")
+        return found
 
-    monkeypatch.setattr(stats.gamma, "fit", fail)
+    monkeypatch.setattr(stats.gamma, "fit", fit)
     with pytest.raises(AsdError, match=r"^backend: no gamma distribution fits 2 normal scores: add training clips$"):
         gamma_quantile(np.array([1.0, 2.0]), 0.9)
 

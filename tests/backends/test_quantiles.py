@@ -64,6 +64,9 @@ def test_between_two_domains_both_count() -> None:
     low, high = (Quantiles().fit(scores)(13.0) for scores in (SCORES[20:], SCORES[:20]))
     assert calibrated([13.0], [[0.3, 0.3]]) == pytest.approx((low + high) / 2)
     assert calibrated([13.0], [[0.3, 0.4]]) == pytest.approx((low * np.exp(-1) + high) / (1 + np.exp(-1)))
+    assert calibrated([13.0], [[0.3, 0.4]], "hard") == pytest.approx(high)
+    far = [[900.3, 900.4]]  # from all clips: no weight may vanish or overflow
+    assert calibrated([13.0], far) == pytest.approx((low * np.exp(-1) + high) / (1 + np.exp(-1)))
 
 
 def test_sharing_keeps_the_order_of_the_scores() -> None:
@@ -95,3 +98,9 @@ def test_a_domain_of_two_clips_has_the_quantiles_of_all(caplog) -> None:
     assert "2 training clips of domain target: quantiles of all clips instead" in caplog.text
     assert fitted(np.array([9.0]), np.array([[9.0, 0.1]])) == pytest.approx(Quantiles().fit(scores)(9.0))
     assert np.isfinite(fitted.left_out_).all()
+
+
+def test_a_domain_of_three_clips_has_its_own_quantiles(caplog) -> None:
+    fitted = DomainQuantiles("hard", 0.0).fit(SCORES[:23], DISTANCES[:23], DOMAINS[:23])
+    assert not caplog.text
+    assert fitted(np.array([11.5]), np.array([[9.0, 0.1]])) == pytest.approx(3 / 8)  # scores 11, 12 and 13: 1/4 to 1/2

@@ -197,9 +197,10 @@ def test_a_clip_s_fused_score_does_not_depend_on_other_test_clips(fusion: str) -
     np.testing.assert_allclose(alone, fitted(test), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
 @pytest.mark.parametrize("fusion", ["mean", "z_mean", "rank_mean"])
-def test_a_training_clip_is_compared_with_the_others(fusion: str) -> None:
-    train = np.random.default_rng(0).gamma(2.0, 1.0, (2, 12))
+def test_a_training_clip_is_compared_with_the_others(fusion: str, scale: float) -> None:
+    train = scale * np.random.default_rng(0).gamma(2.0, 1.0, (2, 12))
     fitted = Fusion(fusion).fit(train)
     for row in range(12):
         others = Fusion(fusion).fit(np.delete(train, row, 1))
