@@ -103,6 +103,24 @@ def test_one_vector_is_one_band() -> None:
     assert backend().fit(embeddings(train)).anomaly_score(embeddings(test)).tolist() == as_vectors.tolist()
 
 
+def test_the_same_bands_twice_change_nothing() -> None:
+    train, test, domains = clips(), clips(5, seed=1), ["source", "target"] * 6
+    once, twice = (backend(domains="soft").fit(embeddings(np.tile(train, (1, times, 1)), domains)) for times in (1, 2))
+    scores = once.anomaly_score(embeddings(test)), twice.anomaly_score(embeddings(np.tile(test, (1, 2, 1))))
+    np.testing.assert_allclose(*scores, rtol=1e-9)
+    np.testing.assert_allclose(once.left_out_score_, twice.left_out_score_, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-6, 0.0), (1.0, 1e6)], ids=["unit", "origin"])
+@pytest.mark.parametrize("settings", [{"rescale": "ratio"}, {"rescale": "difference", "log": True}], ids=str)
+def test_the_unit_and_the_origin_of_vectors_do_not_matter(settings: dict, scale: float, offset: float) -> None:
+    train, test = clips(), clips(5, seed=1)
+    usual = backend(metric="euclidean", **settings).fit(embeddings(train))
+    other = backend(metric="euclidean", **settings).fit(embeddings(scale * train + offset))
+    expected = usual.anomaly_score(embeddings(test))
+    np.testing.assert_allclose(other.anomaly_score(embeddings(scale * test + offset)), expected, rtol=0, atol=1e-7)
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_without_rescaling_it_is_the_nearest_neighbour(metric: str) -> None:
     train, test = clips(bands=1)[:, 0], embeddings(clips(5, 1, seed=1)[:, 0])

@@ -5,12 +5,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.covariance import ledoit_wolf
 
 from asdlib.backends import scaling
 from asdlib.backends.embeddings import Embeddings
 from asdlib.backends.local_distance import LocalDistance
 from asdlib.backends.neighbour_views import NeighbourViews
-from asdlib.backends.scaling import GroupScale, ResidualWhitening
+from asdlib.backends.scaling import GroupScale, ResidualWhitening, nearest, smallest
 from asdlib.backends.thresholds import left_out_quantile
 from asdlib.errors import AsdError, TooFewClipsError
 
@@ -74,6 +75,32 @@ def test_a_distance_is_measured_in_units_of_how_far_clips_lie_apart_there() -> N
     assert near_narrow > near_wide
 
 
+def test_more_neighbours_than_clips_are_all_others() -> None:
+    """Local distances in plain loops, and whitening, where residuals are offsets from the mean of the others."""
+    vectors = np.random.default_rng(0).standard_normal((6, 2))
+    between = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    relative = between / (between.sum(1) / 5) + np.diag(np.full(6, np.inf))
+    lowest = relative.min(1)
+    expected = (lowest - lowest.mean()) / lowest.std()
+    np.testing.assert_allclose(LocalDistance(99, 5.0).fit(vectors, ["source"] * 6).train_score_, expected)
+    covariance, _ = ledoit_wolf((vectors - vectors.mean(0)) * 6 / 5, assume_centered=True)
+    white = ResidualWhitening(99).fit(vectors)(np.eye(2))
+    np.testing.assert_allclose(white.T @ covariance @ white, np.eye(2), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 4, 299, 300])
+def test_the_smallest_distances_are_in_order(count: int) -> None:
+    distances = np.random.default_rng(0).standard_normal((20, 300))
+    np.testing.assert_array_equal(nearest(distances, count), distances.argsort(1)[:, :count])
+    np.testing.assert_array_equal(smallest(distances, count), np.sort(distances, axis=1)[:, :count])
+
+
+def test_where_all_training_clips_are_equal_another_scores_higher() -> None:
+    backend = LocalDistance(4, 5.0).fit(np.ones((6, 2)), ["source"] * 6)
+    same, other = backend.anomaly_score(np.array([[1.0, 1.0], [1.0, 2.0]]))
+    assert same == 0 < other
+
+
 def test_few_target_clips_move_the_usual_distance_of_their_domain_only_in_part() -> None:
     source = np.random.default_rng(0).standard_normal((100, 2))
     target = np.array([[50.0, 50.0], [53.0, 50.0]])
@@ -83,6 +110,8 @@ def test_few_target_clips_move_the_usual_distance_of_their_domain_only_in_part()
         for shrinkage in (0.0, 5.0, 1e9)
     ]
     general = LocalDistance(1, 5.0).fit(np.concatenate([source, target]), domains)._usual["source"]
+    assert usual[0] == pytest.approx(1), "each is the other's neighbour"
+    assert general > 1.01
     assert usual[1] == pytest.approx((2 * usual[0] + 5 * general) / 7)
     assert usual[2] == pytest.approx(general)
 

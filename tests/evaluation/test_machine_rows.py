@@ -123,6 +123,16 @@ def test_a_machine_has_the_official_means_of_its_sections(year: int | None) -> N
     assert [one["n_test"] for one in rows] == [20, 28, 36, 84, 20, 104]
 
 
+@pytest.mark.parametrize(("count", "places"), [(1, ["00", ""]), (2, ["00", "02", "all", ""])])
+def test_a_machine_has_a_row_of_its_own_from_two_sections_on(count: int, places: list, monkeypatch) -> None:
+    monkeypatch.delitem(SECTIONS, "valve")
+    monkeypatch.setitem(SECTIONS, "fan", SECTIONS["fan"][:count])
+    put()
+    *_, overall = rows = made(1)
+    assert [row["section"] for row in rows] == places
+    assert overall["hmean"] == rows[-2]["hmean"], "the only machine"
+
+
 def test_its_interval_is_that_of_its_clips() -> None:
     put()
     rows = made(1)

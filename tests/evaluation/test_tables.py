@@ -385,6 +385,7 @@ def test_several_seeds_add_mean_and_deviation() -> None:
     rows, _ = made(1, 2, 3)
     fan = [row for row in rows if row["machine"] == "fan"]
     assert [row["seed"] for row in fan] == [1, 2, 3, "mean", "sd"]
+    assert [row["recipe"] for row in fan] == ["r", "r", "r", "", ""], "of one seed each"
     values = [row["auc_source"] for row in fan[:3]]
     assert fan[3]["auc_source"] == pytest.approx(np.mean(values), abs=1e-3)
     assert fan[4]["auc_source"] == pytest.approx(np.std(values, ddof=1), abs=1e-3)
@@ -398,7 +399,7 @@ def test_without_labels_the_figures_stay_empty_and_the_clips_remain(caplog: pyte
     scored("valve", prepared("valve", labelled=False), Path("results/baseline/mse/toy/1"), 1)
     rows, clips = made(1)
     assert [np.isnan(row["hmean"]) for row in rows] == [False, True, True]
-    assert "toy/valve section 00: no metrics" in caplog.text
+    assert "toy/valve section 00: no metrics: no test clips with both labels: label them" in caplog.text
     assert len(clips) == 40
 
 
