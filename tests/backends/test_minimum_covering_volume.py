@@ -49,8 +49,10 @@ def test_the_farthest_normal_clip_lies_on_the_sphere_of_all() -> None:
 
 
 def test_left_out_scores_are_distances_to_the_centre_of_the_others() -> None:
-    domains = ["source"] * 4 + ["target"] * 3 + ["other"]
-    clips = np.random.default_rng(0).standard_normal((8, 3))
+    """Two target clips are near each other, and the only clip of its domain is opposite to all others."""
+    domains = ["source"] * 5 + ["target"] * 2 + ["other"]
+    clips = np.array([1.0, 0.0, 0.0]) + 0.3 * np.random.default_rng(0).standard_normal((8, 3))
+    clips[5:] += np.array([[0.0, 2.0, 0.0], [0.0, 2.0, 0.0], [-4.0, -4.0, 0.0]])
     for centres in ("one", "domains"):
         backend = MinimumCoveringVolume(centres=centres).fit(Embeddings({"latent": clips}, domains, [{}] * 8))
         for clip in range(8):

@@ -31,7 +31,7 @@ def mean_distance(point: np.ndarray, others: np.ndarray, neighbours: int) -> flo
 
 def test_scores_are_the_definition_s() -> None:
     """The smallest D_d, normalised with the leave-one-out distances of its domain, computed in plain loops."""
-    train, test = two_domains(target=4), np.random.default_rng(1).normal(np.linspace(0, 10, 30)[:, None], 0.8, (30, 6))
+    train, test = two_domains(target=3), np.random.default_rng(1).normal(np.linspace(0, 10, 30)[:, None], 0.8, (30, 6))
     vectors, domains = train["error"], np.array(train.domains)
     usual = {}
     for domain in ("source", "target"):

@@ -65,6 +65,7 @@ def test_between_two_domains_both_count() -> None:
     assert calibrated([13.0], [[0.3, 0.3]]) == pytest.approx((low + high) / 2)
     assert calibrated([13.0], [[0.3, 0.4]]) == pytest.approx((low * np.exp(-1) + high) / (1 + np.exp(-1)))
     assert calibrated([13.0], [[0.3, 0.4]], "hard") == pytest.approx(high)
+    assert calibrated([13.0], [[0.3, 900.0]]) == pytest.approx(high)
     far = [[900.3, 900.4]]  # from all clips: no weight may vanish or overflow
     assert calibrated([13.0], far) == pytest.approx((low * np.exp(-1) + high) / (1 + np.exp(-1)))
 

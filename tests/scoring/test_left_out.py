@@ -75,6 +75,7 @@ def test_recordings_stay_whole_and_every_domain_is_in_every_fit() -> None:
         def anomaly_score(self, part: Embeddings) -> np.ndarray:
             assert not set(part.recordings) & set(fits[-1].recordings)
             assert {"source", "target"} == set(fits[-1].domains)
+            assert len(set(part.recordings)) == 30 // PARTS, "the same number in every part"
             return np.arange(len(part.recordings), dtype=float)
 
     left_out_scores(Spy(), train, Spy)
@@ -99,9 +100,11 @@ def test_too_few_recordings_are_said(count: int, pieces: int, said: list[str], c
     assert last.startswith(f"the {len(train.recordings)} training clips are pieces of {count} recordings")
 
 
-@pytest.mark.parametrize(("leaves_out", "is_said"), [("recordings", False), ("clips", True)])
-def test_what_a_model_leaves_out_in_place_of_the_backend(leaves_out: str, is_said: bool, caplog) -> None:
-    train = recordings(20)
+@pytest.mark.parametrize(
+    ("leaves_out", "count", "is_said"), [("recordings", 20, False), ("recordings", 1, True), ("clips", 20, True)]
+)
+def test_what_a_model_leaves_out_in_place_of_the_backend(leaves_out: str, count: int, is_said: bool, caplog) -> None:
+    train = recordings(count)
 
     class OfModel:
         model_leaves_out = leaves_out
@@ -109,8 +112,9 @@ def test_what_a_model_leaves_out_in_place_of_the_backend(leaves_out: str, is_sai
 
     with caplog.at_level(logging.WARNING):
         assert left_out_scores(OfModel(), train, pytest.fail) is OfModel.left_out_score_
+    pieces = f"the {6 * count} training clips are pieces of {count} recordings"
     assert [line.partition(":")[0] for line in caplog.messages] == [
-        "the 120 training clips are pieces of 20 recordings, and single pieces are left out for the threshold"
+        f"{pieces}, and single pieces are left out for the threshold"
     ] * is_said
 
 

@@ -45,7 +45,10 @@ def row(kind: str, number: int, section: str) -> dict:
 
 
 def embeddings(
-    path: Path, offset: float = 0.0, sections: tuple[str, ...] = ("00",), kinds: tuple[str, ...] = ("train", "test")
+    path: Path,
+    offset: float | np.ndarray = 0.0,
+    sections: tuple[str, ...] = ("00",),
+    kinds: tuple[str, ...] = ("train", "test"),
 ) -> Path:
     """Write embeddings: training clips 1 … 6 and test clips 1 … 4, plus an offset for the given kinds."""
     with writing(path, {}, {"calibration": {"value": CALIBRATION}}, value=("float32", (1,))) as table:
@@ -232,10 +235,10 @@ def test_a_section_without_clips_is_named(tmp_path: Path) -> None:
         score([embeddings(tmp_path / "e.parquet")], "fan", tmp_path, settings((PLAIN, 1), section="07"))
 
 
-@pytest.mark.parametrize("kind", ["train", "test"])
-def test_a_score_that_is_not_finite_names_its_clip(tmp_path: Path, kind: str) -> None:
-    path = embeddings(tmp_path / "e.parquet", float("nan"), kinds=(kind,))
-    complaint = rf"^fan/{kind}/section_00_source_{kind}_normal_0000\.wav: its score is not finite"
+@pytest.mark.parametrize(("kind", "count"), [("train", 6), ("test", 4)])
+def test_a_score_that_is_not_finite_names_its_clip(tmp_path: Path, kind: str, count: int) -> None:
+    path = embeddings(tmp_path / "e.parquet", np.where(np.arange(count) == 2, np.nan, 0.0), kinds=(kind,))
+    complaint = rf"^fan/{kind}/section_00_source_{kind}_normal_0002\.wav: its score is not finite"
     with pytest.raises(AsdError, match=complaint):
         score([path], "fan", tmp_path, settings((PLAIN, 1)))
     assert list(tmp_path.iterdir()) == [path]
