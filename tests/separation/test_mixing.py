@@ -51,6 +51,20 @@ def test_without_a_seam_no_crop_wraps_unless_the_recording_is_short() -> None:
     assert len(draw_crop(ramp, 250, 1e-4, False, rng)) == 250
 
 
+def test_without_a_seam_the_loud_part_of_a_quiet_recording_is_drawn_inside_it() -> None:
+    rng = np.random.default_rng(0)
+    given = recording(loud=slice(90, 100))
+    drawn = [draw_crop(given, 20, 0.1, False, rng) for _ in range(200)]
+    assert {int(one.argmax()) for one in drawn} == set(range(10, 20))  # starts 80 to 71: crops from 81 on wrap
+
+
+def test_without_a_seam_a_crop_wraps_if_it_is_loud_enough_only_there() -> None:
+    given = recording()
+    given[:] = np.roll(given, 55)  # loud are the first and the last five samples
+    drawn = draw_crop(given, 10, 0.4, False, np.random.default_rng(0))  # five of ten have an RMS of 0.35
+    assert rms(drawn) > 0.4
+
+
 @pytest.mark.parametrize("snr", [-5.0, 0.0, 10.0])
 def test_the_gain_gives_the_snr(snr: float) -> None:
     rng = np.random.default_rng(1)

@@ -37,14 +37,19 @@ def test_a_separator_is_measured_on_every_held_out_mixture(caplog: pytest.LogCap
     assert (found[AFTER] - found[BEFORE]).mean() == pytest.approx(6, abs=0.5)  # half of the noise is gone
     assert worse_than_mixtures(found) is None
     assert [record.levelname for record in caplog.records] == ["INFO"]
+    before, after = (found[name].mean() for name in (BEFORE, AFTER))
+    assert f"held-out mixtures is {before:.1f} dB, separated {after:.1f} dB" in caplog.text
 
 
 def test_more_noise_is_worse_and_rounding_is_not(caplog: pytest.LogCaptureFixture) -> None:
     assert worse_than_mixtures(measured(0.0)) is None
-    assert worse_than_mixtures(measured(-1e-4)) is None
+    assert worse_than_mixtures(measured(-6e-4)) is None  # 20 lg 1.0006 = 0.005 dB
+    assert worse_than_mixtures(measured(-1.5e-3))  # 0.013 dB
     caplog.clear()
     found = measured(-1.0)
-    assert worse_than_mixtures(found).startswith("the SI-SDR of 6 held-out mixtures falls from ")
+    before, after = (found[name].mean() for name in (BEFORE, AFTER))
+    expected = f"the SI-SDR of 6 held-out mixtures falls from {before:.1f} to {after:.1f} dB by separation"
+    assert worse_than_mixtures(found) == expected
     assert "its clips will pass unchanged: train longer" in caplog.text
 
 

@@ -101,15 +101,15 @@ def test_padding_is_left_out(tmp_path: Path) -> None:
 
 
 def test_estimated_noise_is_what_is_heard_between_the_machines_strokes(tmp_path: Path) -> None:
-    """The machine is loud four fifths of the time, with constant noise in the background."""
-    clips = noise_clips(30, 100, 1, length=960)
+    """The machine pauses for 192 of 1280 samples, with constant noise in the background."""
+    clips = noise_clips(30, 100, 1, length=1280)
     for number, samples in enumerate(clips):
         pause = 64 * (number % 12)
-        samples += np.concatenate([np.full(pause, 9000), np.zeros(192), np.full(960 - 192 - pause, 9000)]).astype(
+        samples += np.concatenate([np.full(pause, 9000), np.zeros(192), np.full(1280 - 192 - pause, 9000)]).astype(
             np.int16
         )
-    found = estimated_noise(audio_table(tmp_path / "fan.parquet", {"train": clips}, length=960))
-    assert RATE == 1000  # 15 frames of 64 samples per clip, of which the quietest tenth is 2
+    found = estimated_noise(audio_table(tmp_path / "fan.parquet", {"train": clips}, length=1280))
+    assert RATE == 1000  # 20 frames of 64 samples per clip, of which the quietest tenth is 2
     assert len(found) == 2
     assert sum(map(len, found)) == (2 * 30 - 1) * 32
     joined = np.concatenate(found).astype(float)
