@@ -202,7 +202,10 @@ def test_truth_and_clips_must_be_the_same(tmp_path, names, message):
     [
         ("", "the first line must be"),
         ("file,label\n", "the first line must be"),
-        ("file_name,label,domain,attributes\na.wav,1,source,\n", r", line 2: not file_name,normal\|anomaly,source\|target\|,attributes"),
+        (
+            "file_name,label,domain,attributes\na.wav,1,source,\n",
+            r", line 2: not file_name,normal\|anomaly,source\|target\|,attributes",
+        ),
         ("file_name,label,domain,attributes\na.wav,normal,,\na.wav,normal,,\n", "a.wav is listed twice"),
     ],
 )

@@ -65,6 +65,12 @@ def test_the_share_is_that_of_the_weights_which_both_terms_reach() -> None:
     assert shares == {"one": pytest.approx(0.75), "other": pytest.approx(0.25)}
 
 
+def test_the_norm_is_that_of_all_weights_together_whatever_their_shapes() -> None:
+    narrow, wide = torch.ones(1, requires_grad=True), torch.ones(9, requires_grad=True)
+    terms = {"one": 4 * narrow.sum() + wide.sum(), "other": 3 * narrow.sum() + 4 * wide[0]}  # 16 + 9, and 9 + 16
+    assert gradient_shares(terms, [narrow, wide]) == {"one": pytest.approx(0.5), "other": pytest.approx(0.5)}
+
+
 def test_without_shared_weights_all_count_and_a_constant_has_no_share() -> None:
     one, other = torch.tensor([2.0], requires_grad=True), torch.tensor([5.0], requires_grad=True)
     terms = {"one": one.sum(), "other": 3 * other.sum(), "constant": torch.ones(())}

@@ -19,7 +19,7 @@ from asdlib.runtime.live_line import LiveLine
 from asdlib.training.batches import Batches, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, Fabric
 from asdlib.training.history import Epoch, show, write_history
-from asdlib.training.optimisation import learning_rate, stopped
+from asdlib.training.optimisation import build_optimizer, learning_rate, stopped
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 
@@ -179,6 +179,16 @@ def test_finish_sees_the_training_part_and_the_last_losses(tmp_path: Path) -> No
     assert len(calibration["losses"]) == len(calibration["seen"])
 
 
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_what_a_network_finishes_with_has_no_dropout(tmp_path: Path, validation: float) -> None:
+    class Finishing(Line):
+        def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+            return {"in training": torch.tensor(self.training)}
+
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, validation=validation)
+    assert not trainer(tmp_path, settings).train(Finishing(4, 4), Points(), clips=50)[0]["in training"]
+
+
 def test_the_seed_decides_the_split_and_nothing_is_in_both_parts() -> None:
     training, watched = split(50, 0.2, 7)
     assert sorted([*training.tolist(), *watched.tolist()]) == list(range(50))
@@ -234,6 +244,24 @@ def test_unknown_choices_are_refused(tmp_path: Path, change: dict, message: str)
 def test_too_few_examples_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AsdError, match="too few"):
         trainer(tmp_path).train(Toy(), Points(1), clips=1)
+
+
+def test_adamw_steps_with_every_setting_of_the_recipe() -> None:
+    """Against the formula of Loshchilov and Hutter, "Decoupled weight decay regularization", algorithm 2."""
+    rate, (first, second), eps, decay = 0.1, (0.5, 0.75), 0.25, 0.5
+    settings = Training(1, 1, rate, optimizer="adamw", betas=[first, second], eps=eps, weight_decay=decay)
+    network = nn.Linear(1, 1, bias=False)
+    optimizer = build_optimizer(network, settings)
+    expected = float(network.weight.detach())
+    mean = square = 0.0
+    for step, gradient in enumerate([1.0, -3.0, 0.5], start=1):
+        network.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        mean = first * mean + (1 - first) * gradient
+        square = second * square + (1 - second) * gradient**2
+        moved = mean / (1 - first**step) / ((square / (1 - second**step)) ** 0.5 + eps)
+        expected -= rate * (moved + decay * expected)
+        assert float(network.weight.detach()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_learning_rate_warms_up_and_falls_by_a_cosine() -> None:

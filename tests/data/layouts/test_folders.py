@@ -40,6 +40,7 @@ LAYOUTS = {
     "mimii": ("mimii", "id_00/normal/0.wav", "id_00/abnormal/0.wav"),
     "mimii with other names": ("mimii", "id_00/OK/0.wav", "id_00/anomaly/0.wav"),
     "mimii with anomalies alone": ("mimii", "id_00/NG/0.wav"),
+    "mimii with noise and notes": ("mimii", "id_00/normal/0.wav", "noise/0.wav", "notes/a.txt"),
     "ids without a known name": (None, "id_00/a/0.wav"),
     "mvtec": ("mvtec", "train/good/0.wav", "test/good/0.wav", "test/squeaky/0.wav"),
     "names of one's own": ("mvtec", "train/0.wav", "test/1.flac"),
