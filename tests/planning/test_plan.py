@@ -118,6 +118,7 @@ def test_a_source_that_makes_recordings_says_how_many(here, monkeypatch):
     counts = ClipCounts(graph(monkeypatch, "data=demo"), ())
     assert counts.of("raw", "demo", "ToyCar") == {"train": 101, "test": 40, "clean": 10}
     assert counts.of("raw", "demo", "fan") == {"train": 101, "test": 40, "noise": 10}
+    assert counts.summary == "2 machines of demo as their source makes them"
     assert not counts.guessed
 
 
@@ -271,6 +272,12 @@ def test_a_separator_without_clean_sound_takes_no_time(here, monkeypatch):
     assert train["demo"].cpu == 2.8  # supplements with noise only: no training
     assert train["dcase2025_dev"].cpu == pytest.approx(2.8 + 1.7 * 4 * 1000 * 100)
     assert train["demo"].gpu == 0  # the job requests no GPU
+    separate = {
+        name: hours(plain).of(job("separate", separator=separator, dataset=name, machine="fan"))
+        for name in ("demo", "dcase2025_dev")
+    }
+    assert separate["demo"].cpu == 2.0  # nor a separation
+    assert separate["dcase2025_dev"].cpu == pytest.approx(2.0 + 6.3 * 1300)
 
 
 def test_half_as_long_clips_take_half_the_time(here, monkeypatch):
@@ -278,6 +285,7 @@ def test_half_as_long_clips_take_half_the_time(here, monkeypatch):
     fan = {"dataset": "dcase2025_dev", "machine": "fan"}
     assert hours(plain).of(job("prepare", **fan)).cpu == pytest.approx(0.1 + 0.0022 * 1300 / 2)
     assert sizes(plain).of(job("prepare", **fan)) == 1300 * 80_000
+    assert hours(plain).of(training(plain, "dense_ae")).cpu == pytest.approx(2.8 + 0.0098 * 1000 * 100 / 2)
 
 
 def test_another_network_has_no_known_cost(here, monkeypatch):

@@ -86,9 +86,42 @@ def test_two_clips_are_no_collapse(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text == ""
 
 
+class Known(Embedder):
+    """Embeds the only batch of clips as given."""
+
+    def __init__(self, given: Tensor):
+        super().__init__()
+        self.given = given
+
+    def embed(self, batch: Batch) -> dict[str, Tensor]:
+        return {"embedding": self.given}
+
+
+# Orthogonal, of mean 0 and equally long: with the factors, these are the directions and their singular values.
+DIRECTIONS = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]).T
+
+
+@pytest.mark.parametrize(
+    ("factors", "collapsed"),
+    [([1.0, 1.0, 0.2], False), ([1.0, 0.6, 0.0], True)],  # by the definition, effective ranks of 2.55 and 1.94
+)
+def test_less_than_two_directions_are_a_collapse(
+    caplog: pytest.LogCaptureFixture, factors: list[float], collapsed: bool
+) -> None:
+    warn_of_collapse(Known(DIRECTIONS * torch.tensor(factors)), condition_clips({("fan", "1", "source"): 4}))
+    assert ("the training has collapsed: 4 clips" in caplog.text) is collapsed
+
+
+NOT_FINITE = r"^training: the embedding of some clips is not finite: lower training.learn"
+
+
 def test_embeddings_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(AsdError, match=r"^training: the embedding of some clips is not finite: lower training.learn"):
+    with pytest.raises(AsdError, match=NOT_FINITE):
         warn_of_collapse(Embedder(float("inf")), CLIPS)
+    one_of_four = DIRECTIONS.clone()
+    one_of_four[2, 0] = float("nan")
+    with pytest.raises(AsdError, match=NOT_FINITE):
+        warn_of_collapse(Known(one_of_four), condition_clips({("fan", "1", "source"): 4}))
 
 
 def test_the_rank_counts_directions() -> None:
