@@ -11,6 +11,7 @@ from asdlib.data.truth import (
     parse_name,
     read_evaluator,
     read_rename_list,
+    rename_list_machines,
     write_truth,
 )
 from asdlib.errors import AsdError
@@ -68,6 +69,7 @@ def test_names(name, expected):
 def test_rename_list(tmp_path, text):
     path = tmp_path / "list.csv"
     path.write_bytes(text.encode())
+    assert rename_list_machines(path) == ["fan", "RoboticArm", "pump"]
     assert read_rename_list(path, "fan") == FAN
     assert read_rename_list(path, "RoboticArm") == [Truth("section_00_0001.wav", "normal", "source", "bp_3")]
     assert [(row.label, row.domain) for row in read_rename_list(path, "pump")] == [
