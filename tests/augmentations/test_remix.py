@@ -69,7 +69,24 @@ def test_a_separated_clip_without_sound_makes_no_silent_example(
     changed = [name for name in found if not np.array_equal(found[name], usual[name])]
     assert len(changed) == 1
     assert snr(found[changed[0]], recorded[changed[0].split("_remix_")[0]]) == pytest.approx(0, abs=1)
+    assert caplog.text.count("separated clips are silent") == 1  # not of the usual ones
     assert "fan: 1 separated clips are silent: their recordings are mixed" in caplog.text
+
+
+def test_a_silent_recording_stays_silent_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    silent = audio_table(tmp_path / "fan.parquet", {"train": [np.zeros(1000, np.int16), *hums(2, 2000)]})
+    noise = [audio_table(tmp_path / "valve.parquet", {"noise": noise_clips(5, 300, 2)})]
+    found = list(made(Remix(snr=[0, 0], seed=1), (silent, silent, noise)).values())
+    assert [audio.any() for audio in found] == [False, True, True]
+    assert "are silent" not in caplog.text
+
+
+def test_a_short_clip_is_padded_with_zeros(tmp_path: Path) -> None:
+    short = audio_table(tmp_path / "fan.parquet", {"train": [hums(1, 2000)[0][:600], *hums(1, 2000)]})
+    noise = [audio_table(tmp_path / "valve.parquet", {"noise": noise_clips(5, 300, 2)})]
+    found = np.stack(list(made(Remix(snr=[0, 0], seed=1), (short, short, noise)).values()))
+    assert found[:, 500:600].any(axis=1).all()
+    assert not found[0, 600:].any()
 
 
 def test_clips_are_named_after_their_recording_and_copy(tmp_path: Path) -> None:
@@ -168,7 +185,7 @@ def test_a_loud_mixture_is_not_clipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"snr": [5, 0]}, "remix: snr"), ({"snr": [0, 5], "target_share": 4.0}, "remix: target_share: 4.0")],
+    [({"snr": [5, 0]}, "remix: snr"), ({"snr": [0, 5], "target_share": 1.5}, "remix: target_share: 1.5")],
 )
 def test_impossible_settings_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(AsdError, match=message):

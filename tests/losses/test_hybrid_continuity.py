@@ -39,6 +39,7 @@ def test_the_level_matters_as_it_does_not_to_si_snr() -> None:
     target = noise(2, 8000)
     estimate = target + noise(2, 8000, seed=1)
     torch.testing.assert_close(si_snr(0.5 * estimate, target), si_snr(estimate, target))
+    torch.testing.assert_close(si_snr(estimate + 0.7, target - 0.4), si_snr(estimate, target))  # nor does an offset
     part = spectral_loss(0.5 * target, target, *RESOLUTIONS[0])
     torch.testing.assert_close(part.convergence, torch.tensor(1.5))  # magnitudes, slopes, slopes' slopes: one half each
     # log 2 everywhere, which does not change with time

@@ -1,5 +1,6 @@
 """SepReformer's losses; parity with the official code is tested in tests/parity."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,6 +47,22 @@ def test_the_magnitude_loss_does_not_ask_for_the_opposite_sign_of_the_target() -
     """With a negative scale, −target would have the same loss as the target; the scale is at least 0.01."""
     target = noise(1, 4000)
     assert magnitude_loss(-target, target, 128, 32) > magnitude_loss(target, target, 128, 32) + 50
+
+
+@pytest.mark.parametrize(("hop", "power"), [(64, 0.5), (32, 1.0)])
+def test_the_window_is_a_hann_window_or_its_root_where_frames_overlap_by_half(hop: int, power: float) -> None:
+    """The factor on the window has no part in a ratio of magnitudes; the end is padded to a whole hop."""
+    target = noise(1, 1000)
+    estimate = target + error_of(target, 10.0)
+    window = np.sin(np.pi * np.arange(128) / 128) ** (2 * power)
+
+    def spectra(signal: torch.Tensor) -> np.ndarray:
+        padded = np.pad(signal[0].double().numpy(), (0, -1000 % hop))
+        return np.abs(np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, 128)[::hop] * window))
+
+    wanted, found = spectra(target * (estimate * target).sum() / target.square().sum()), spectra(estimate)
+    expected = -20 * np.log10(np.linalg.norm(wanted) / np.linalg.norm(found - wanted))
+    assert float(magnitude_loss(estimate, target, 128, hop)) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize(("frame", "hop"), [(128, 64), (128, 32)])
