@@ -39,6 +39,10 @@ def test_modulation_is_found_at_its_rate() -> None:
     assert gain.max() > 1  # a factor of ten
 
 
+def test_the_power_of_a_modulation_does_not_grow_with_the_length_of_a_clip() -> None:
+    np.testing.assert_allclose(row(noise(160_000))[128:].mean(), row(noise(40_000))[128:].mean(), atol=0.2)
+
+
 @pytest.mark.parametrize("samples", [1535, 1536, round(SHORTEST * 16000), 16000])
 def test_the_shortest_clips_that_are_prepared_have_finite_values(samples: int) -> None:
     assert FRONTEND.frames(samples) == (samples >= 1536)

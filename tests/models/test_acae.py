@@ -56,6 +56,7 @@ def test_the_size_of_the_notes() -> None:
     tokens = model.encode(spectra)
     assert tokens.shape == (2, 32, 128)
     assert model.latent(tokens).shape == (2, 128)
+    torch.testing.assert_close(model.latent(tokens), model.latent(tokens.repeat(1, 3, 1)))  # from a mean of tokens
     assert model.decode(tokens).shape == spectra.shape
 
 
@@ -81,21 +82,24 @@ def test_every_machine_is_standardised_by_itself(caplog: pytest.LogCaptureFixtur
     torch.testing.assert_close(spectra[:4], spectra[4:], rtol=0, atol=1e-4)
     model.embed(whole(both))
     assert "the machine of these clips is not known" in caplog.text
+    caplog.clear()
     latents = []
     for machine, features in (("fan", both.features[:4]), ("valve", both.features[4:])):
         model.for_machine(machine)
         latents.append(model.embed(Batch(features, quiet.frames, quiet.target))["latent"])
     torch.testing.assert_close(*latents, rtol=0, atol=1e-4)
+    assert not caplog.text
     with pytest.raises(AsdError, match="model acae: was not trained on pump: use one of: fan, valve"):
         model.for_machine("pump")
 
 
 def test_the_last_real_window_is_repeated() -> None:
-    given = clips(5, 8, [5, 3])
+    given = clips(5, 8, [5, 3, 1])
     spectra = standardised(built(given, **TINY), given)
     assert spectra.shape[1] == 6  # a multiple of the pooling in time
     assert torch.equal(spectra[0, 5], spectra[0, 4])
     assert all(torch.equal(spectra[1, window], spectra[1, 2]) for window in (3, 4, 5))
+    assert all(torch.equal(spectra[2, window], spectra[2, 0]) for window in range(1, 6))
 
 
 def test_padding_does_not_reach_the_latent() -> None:

@@ -92,6 +92,14 @@ def test_the_nearest_centre_is_inferred() -> None:
     assert inferred(facts, clips) == labels.tolist()
 
 
+def test_the_nearest_centre_is_not_the_most_distant_one_in_the_same_direction() -> None:
+    """A clip is inferred to be of the cluster that k-means found, also if clusters lie at 0, 1, 2 and 6 dB."""
+    clips = condition_clips(STATES, spread=0.0)
+    clips.features.add_(torch.tensor([0.0, 1.0, 2.0, 6.0]).repeat_interleave(6)[:, None, None])
+    facts, labels = surveyed(clips)
+    assert inferred(facts, clips) == labels.tolist()
+
+
 def test_machines_are_told_apart_in_a_joint_model() -> None:
     clips = condition_clips({**KNOWN, **STATES})
     facts, labels = surveyed(clips)

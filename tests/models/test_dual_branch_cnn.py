@@ -262,10 +262,12 @@ def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixtu
     unnamed = model.embed(whole(clips()))
     assert torch.equal(unnamed["own_log_density"], unnamed["log_density"])
     assert "the machine of these clips is not known" in caplog.text
+    caplog.clear()
     for machine, own in (("fan", [0, 1]), ("valve", [2])):
         model.for_machine(machine)
         found = model.embed(whole(clips()))
         assert torch.equal(found["own_log_density"], found["log_density"][:, own])
+    assert not caplog.text
     with pytest.raises(AsdError, match="model dual_branch_cnn: was not trained on pump: use one of: fan, valve"):
         model.for_machine("pump")
 

@@ -58,7 +58,12 @@ def test_a_small_class_takes_most_of_its_shape_from_all() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_class_of_no_or_one_clip_is_finite(count: int) -> None:
     points = torch.cat([cloud(50, [0.0, 0.0]), cloud(count, [5.0, 5.0], seed=1)])
-    assert torch.isfinite(fitted(points, [0] * 50 + [1] * count, 2)(points)).all()
+    densities = fitted(points, [0] * 50 + [1] * count, 2)
+    found = densities(points)
+    assert torch.isfinite(found).all()
+    if count == 1:  # its Gaussian is around it
+        theirs = multivariate_normal(np.zeros(2), densities.common.numpy()).logpdf(np.zeros(2))
+        assert found[-1, 1].item() == pytest.approx(theirs)
 
 
 def test_classes_without_any_spread_are_finite() -> None:

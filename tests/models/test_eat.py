@@ -48,6 +48,16 @@ def test_targets_of_the_last_block_alone() -> None:
     assert not torch.allclose(eat().targets(batch().features), wanted, atol=0.1)
 
 
+def test_a_clip_is_its_utterance_token_and_the_mean_of_all_patches() -> None:
+    model = eat().eval()
+    tokens = torch.arange(5.0)[None, :, None].repeat(2, 1, 3)
+    model.encoder.forward = lambda spectrograms: tokens
+    assert {name: vectors.tolist() for name, vectors in model.embed(batch(2)).items()} == {
+        "cls": [[0.0] * 3] * 2,
+        "mean": [[2.5] * 3] * 2,  # of 1, 2, 3 and 4
+    }
+
+
 # --- student and teacher ----------------------------------------------------------------------------------------------
 
 
@@ -100,6 +110,7 @@ def test_the_mean_of_the_utterance_loss_is_its_sum_over_clips_and_clones() -> No
         torch.manual_seed(5)
         losses.append(model.loss(batch()))
     torch.testing.assert_close((losses[1] - losses[0]) / 12, losses[2] - losses[0])
+    assert [eat(utterance_reduction=reduction).divisible for reduction in ("sum", "mean")] == [False, True]
 
 
 def test_the_mean_over_processes_is_the_loss_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
