@@ -14,6 +14,7 @@ from asdlib.examples.frame_windows import RandomWindows, window_frames, window_s
         (96, [0, 32]),
         (64, [0]),
         (65, [0, 1]),
+        (95, [0, 31]),
         (10, [0]),
     ],
 )

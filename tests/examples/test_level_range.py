@@ -20,7 +20,9 @@ def levels(*shape: int) -> torch.Tensor:
 def test_the_range_is_that_of_the_percentiles() -> None:
     given = clips(levels(6, 500, 64), [500] * 6)
     expected = np.quantile(given.features[[0, 2, 5]].numpy(), [0.001, 0.999])
-    assert level_range(level_counts(given, [0, 2, 5])) == pytest.approx(expected.tolist(), abs=0.2)
+    low, high = level_range(level_counts(given, [0, 2, 5]))
+    assert expected[0] - 0.1 <= low <= expected[0]  # the outer edges of the bins in which they lie
+    assert expected[1] <= high <= expected[1] + 0.1
 
 
 def test_padding_does_not_set_the_range() -> None:

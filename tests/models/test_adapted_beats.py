@@ -109,7 +109,7 @@ def test_in_the_training_clips_are_mixed_with_their_labels(
     network.log_mel.register_forward_pre_hook(lambda _, given: seen.append(given[0] / UNITS))
     monkeypatch.setattr(network.centres, "forward", lambda _, labels: (seen.append(labels), labels.sum())[1])
     monkeypatch.setattr(network.encoder, "forward", lambda spectrogram: torch.randn(4, 2, 8, 16))
-    mixed = 0
+    mixed, shares = 0, []
     torch.manual_seed(0)
     for _ in range(50):
         network.loss(batch(features, [4000] * 4, [0, 1, 2, 3]))
@@ -118,8 +118,10 @@ def test_in_the_training_clips_are_mixed_with_their_labels(
         assert (labels.diagonal() > 0).all()
         torch.testing.assert_close(labels.sum(1), torch.ones(4))
         mixed += int((labels.diagonal() < 1).sum())
+        shares += labels.diagonal()[labels.diagonal() < 0.999].tolist()
     # A quarter of the partners are the clips themselves.
     assert mixed == pytest.approx(0.75 * expected, abs=30 if expected else 0)
+    assert not shares or np.mean(shares) == pytest.approx(0.5, abs=0.1)  # drawn evenly from 0 to 1, whatever the chance
 
 
 def test_evaluation_draws_nothing() -> None:

@@ -47,6 +47,17 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TRAINED)
+def test_classes_are_sorted_so_that_they_have_the_same_numbers_in_every_process(kind: str) -> None:
+    """The order of a set of names differs from process to process."""
+    arguments, shape = toy_of(kind)
+    model = MODELS[kind](**arguments)
+    facts = model.survey(toy_clips(shape)) if hasattr(model, "survey") else {}
+    for names in (facts[name] for name in ("classes", "domains", "machines") if name in facts):
+        assert len(names) > 1
+        assert names == sorted(names)
+
+
+@pytest.mark.parametrize("kind", TRAINED)
 def test_in_bf16_the_loss_and_its_gradient_are_those_of_float32_but_for_the_rounding(kind: str) -> None:
     """A recipe can set `precision: bf16`, and the training loop then uses autocast with any model."""
     clips = toy_clips(toy_of(kind)[1])
