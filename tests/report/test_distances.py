@@ -13,6 +13,7 @@ from helpers.audio_tables import audio_table
 from matplotlib.image import imread
 
 from asdlib.data.tables import ClipTable, writing
+from asdlib.report import distances
 from asdlib.report.bands import PARTS
 from asdlib.report.cells import COLUMNS, ROWS
 from asdlib.report.distances import BRIGHTEST, DARKEST, NO_BARS, NO_MAP, distance_maps
@@ -169,6 +170,27 @@ def test_training_clips_shorter_than_a_window_give_no_map_and_the_reason(shown: 
     (one,) = drawn(replace(shown, audio=str(table.path)))
     assert (one["flaw"], one["lacks"]) == (None, [NO_MAP] * 3)
     assert one["pictures"] == one["parts"] == [None] * 3
+
+
+def test_one_training_clip_shorter_than_a_window_leaves_the_maps(shown: ShownMachine, tmp_path: Path) -> None:
+    clips = {kind: [np.rint(one).astype(np.int16) for one in own] for kind, own in recordings().items()}
+    clips["train"][0] = clips["train"][0][:1000]
+    table = audio_table(tmp_path / "fan.parquet", clips, length=RATE * SECONDS, recipe={"sample_rate": RATE})
+    (one,) = drawn(replace(shown, audio=str(table.path)))
+    assert one["lacks"] == [None] * 3
+    assert np.abs(one["parts"][0]).max() < DARKEST
+
+
+def test_a_map_is_black_up_to_three_times_the_usual_and_brightest_from_twelve_on(
+    shown: ShownMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distances, "heat", lambda values, alt, colours: {"values": values, "alt": alt})
+    quieter, tone = noise(100) * 0.5, noise(100)
+    (one,) = drawn(shown, test=[quieter, tone, noise(101) * 10])
+    for picture in one["pictures"]:
+        times = float(re.search(r"by (\S+) times", picture["alt"])[1])
+        assert picture["values"].max() == pytest.approx(np.clip((times - 3) / 9, 0, 1), abs=0.01)
+    assert 0 < one["pictures"][0]["values"].max() < 1
 
 
 def test_the_same_clips_give_the_same_bytes(shown: ShownMachine) -> None:

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from matplotlib.image import imread
 
 from asdlib.data.tables import clip_rows, writing
 from asdlib.models.dense_autoencoder import DenseAutoencoder
+from asdlib.report import error_maps as maps
 from asdlib.report.cells import COLUMNS, ROWS
 from asdlib.report.error_maps import error_maps, rows_of_bands, usual_errors
 from asdlib.report.settings import ErrorMaps
@@ -60,6 +63,20 @@ def test_a_tone_is_found_in_time_and_frequency(drawn: ErrorMaps) -> None:
     assert abs(column + 0.5 - 2.5 / 4 * COLUMNS) <= 2
     assert abs(ROWS - row - 0.5 - 5.125 / 8 * ROWS) <= 2  # the first row of an image is the highest frequency
     assert found["b.wav"]["width"] == 1 + RATE // 512  # no more columns than frames
+
+
+def test_the_text_names_no_end_of_a_clip_and_the_brightest_is_sixteen_times_the_usual(
+    drawn: ErrorMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the first frame is padding."""
+    monkeypatch.setattr(maps, "heat", lambda values, alt, colours: {"values": values, "alt": alt})
+    usual = put_errors(tmp_path / "usual.parquet", mse=np.full((4, 1), 100.0))
+    found = error_maps(replace(drawn, embeddings=str(usual)), "fan", "00", {"a.wav": {"raw": wave(4, 0.0)}})["a.wav"]
+    assert found["values"][:, 0].max() > found["values"][:, 1:].max()
+    assert "near 0.1 s" in found["alt"]
+    times = float(re.search(r"(\S+) times the mean", found["alt"])[1])
+    assert times > 2
+    assert found["values"][:, 1:-1].max() == pytest.approx(np.log2(times) / 4, rel=0.01)
 
 
 def test_the_view_that_the_model_reads_is_drawn(drawn: ErrorMaps) -> None:

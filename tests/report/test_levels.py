@@ -8,7 +8,16 @@ from helpers.audio_tables import audio_table
 
 from asdlib.report.bands import PARTS
 from asdlib.report.cells import COLUMNS, ROWS
-from asdlib.report.levels import LARGEST, LEAST, Levels, difference, in_units_of, levels_of, training_levels
+from asdlib.report.levels import (
+    LARGEST,
+    LEAST,
+    Levels,
+    difference,
+    in_units_of,
+    levels_of,
+    mel_edges,
+    training_levels,
+)
 
 RATE = 16000
 
@@ -25,7 +34,16 @@ def test_a_tone_is_in_its_row_and_part_and_twice_the_amplitude_is_six_decibels()
     # In O'Shaughnessy's mel, 2125 Hz are 1574 of 2840.
     assert levels.parts.argmax() == int(1574 / 2840 * PARTS)
     np.testing.assert_allclose(levels.cells[8] - halved.cells[8], 20 * np.log10(2), atol=1e-3)
+    # The amplitude 0.5 of full scale is in three of the row's 16 frequencies, by Hann's window: 1/4 + 1 + 1/4.
+    np.testing.assert_allclose(levels.cells[8], 10 * np.log10(0.25**2 * 1.5 / 16), atol=0.01)
     assert (levels.seconds, levels.rate) == (4.0, RATE)
+
+
+def test_parts_reach_from_nothing_to_half_the_sampling_rate() -> None:
+    edges = mel_edges(RATE)
+    np.testing.assert_allclose([edges[0], edges[-1]], [0, RATE / 2])
+    mel = 2595 * np.log10(1 + edges / 700)
+    np.testing.assert_allclose(np.diff(mel), mel[-1] / PARTS)
 
 
 def test_noise_has_the_same_level_in_every_row_and_part() -> None:

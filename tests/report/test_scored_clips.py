@@ -74,6 +74,14 @@ def test_the_table_is_empty_if_all_have_refused(settings: ShownMachine) -> None:
     assert scored_clips(path, replace(settings, variants=chosen)) == []
 
 
+def test_clips_of_sections_that_are_not_shown_need_no_rows(settings: ShownMachine) -> None:
+    path = Path("clips.csv")
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",1," not in line))
+    assert scored_clips(path, replace(settings, sections=["01"])) == []
+    with pytest.raises(AsdError, match="has 0 rows of fan"):
+        scored_clips(path, settings)
+
+
 def lines(first: int, last: int | None) -> Callable[[str], str]:
     """Return the damage that leaves the head and some of the lines."""
     return lambda text: "".join([*text.splitlines(keepends=True)[:1], *text.splitlines(keepends=True)[first:last]])

@@ -34,6 +34,20 @@ def test_a_difference_has_a_sign_and_a_colour() -> None:
     assert better["difference"]["colour"] != worse["difference"]["colour"]
 
 
+def test_colours_say_how_far_and_in_which_direction() -> None:
+    """Orange is worse, white the same, blue better: in full from 10 points of difference, and 25 from chance, on."""
+    orange, half_orange, white, half_blue, blue = "#f7aa52", "#fbd4a8", "#ffffff", "#bcdaec", "#7ab6d9"
+    for points, colour in ((-90, orange), (-10, orange), (-5, half_orange), (0, white), (5, half_blue), (10, blue)):
+        (line,) = overview(row(hmean=50.0 + points, reported_hmean=50.0))
+        assert line["figures"][0]["difference"]["colour"] == colour
+    machines = {"a": 25.0, "b": 37.5, "c": 50.0, "d": 62.5, "e": 75.0, "f": nan}
+    rows = [row(machine=machine, section="00", hmean=figure) for machine, figure in machines.items()]
+    (line,) = tables.by_machine(pd.DataFrame(rows), "here")["lines"]
+    shown = [cell["colour"] for cell in line["cells"]]
+    assert shown == [orange, half_orange, white, half_blue, blue, None]
+    assert overview(row(hmean=50.0, reported_hmean=50.0))[0]["figures"][0]["difference"]["text"] == "+0.00"
+
+
 def test_the_figures_are_those_of_the_datasets_definition() -> None:
     own = {"dataset": "old", "machine": "fan", "section": "00", "metric": "2020"}
     rows = pd.DataFrame([row(hmean=61.0), row(**own, amean=70.0, amean_low=65.4, amean_high=74.6, auc=80.0, pauc=60.0)])
