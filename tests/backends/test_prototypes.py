@@ -100,6 +100,14 @@ def test_the_same_clips_give_the_same_centroids() -> None:
     np.testing.assert_array_equal(first, again)
 
 
+def test_the_centroids_are_the_best_of_several_starts() -> None:
+    """A single start of k-means often puts two clusters together and parts another."""
+    for seed in range(3):
+        clips = np.repeat(np.eye(16), 5, axis=0) + 0.1 * np.random.default_rng(seed).standard_normal((80, 16))
+        found = Prototypes("embedding", centroids=16).fit(embeddings(clips, 0)).prototypes_
+        assert sorted(np.linalg.norm(found[:, None] - np.eye(16), axis=2).argmin(1)) == list(range(16))
+
+
 def test_silence_has_a_finite_score() -> None:
     backend = Prototypes("embedding").fit(embeddings(RNG.standard_normal((6, 3)), 2))
     assert np.isfinite(backend.anomaly_score(Embeddings({"embedding": np.zeros((1, 3))}))).all()
