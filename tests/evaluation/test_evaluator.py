@@ -267,6 +267,22 @@ def test_the_command_prints_the_figures_of_the_year(of_2020, capsys):
     assert "--year: the form of --truth tells the year" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("\nid_03_", "\nsection_03_", r"section_03_00000000\.wav is not a name of 2020: fetch the list again"),
+        (",1\n", ",0\n", r"no anomalous clip: a ROC curve needs both classes, fetch the ground truth again"),
+    ],
+)
+def test_a_list_of_2020_with_other_names_or_one_class_is_refused(of_2020, old, new, problem):
+    path = of_2020 / "truth/eval_data_list.csv"
+    text = path.read_text().replace(old, new)
+    path.write_text(text if "section" in new else text.replace("anomaly_", "normal_"))
+    with pytest.raises(AsdError, match=problem) as caught:
+        figures(of_2020)
+    assert str(caught.value).startswith(str(path))
+
+
 def drop_last(path):
     path.write_text("".join(lines(path)[:-1]))
 

@@ -114,3 +114,23 @@ def test_a_table_s_intervals_are_those_of_files():
     whole, pieces = (figures_of([given], SINCE_2022).left_out for given in (clips, pd.concat([clips] * 6)))
     assert whole.shape == pieces.shape == (len(clips), len(SINCE_2022.shown))
     np.testing.assert_allclose(half_widths(pieces), half_widths(whole), rtol=0.05)
+
+
+def test_a_figure_without_clips_is_unknown_without_each_file_too():
+    """Sections of two and of three recordings of a label, each in two pieces, without the target domain."""
+    sections = [
+        pd.DataFrame(
+            {
+                "label": np.repeat(["normal", "anomaly"], 2 * count),
+                "domain": "source",
+                "anomaly_score": np.arange(4.0 * count) % 7,
+                "file": np.repeat([f"{number}.wav" for number in range(2 * count)], 2),
+            }
+        )
+        for count in (2, 3)
+    ]
+    found = figures_of(sections, SINCE_2022)
+    assert found.left_out.shape == (4 + 6, len(SINCE_2022.shown))
+    target = SINCE_2022.shown.index("auc_target")
+    assert np.flatnonzero(np.isnan(found.values)).tolist() == [target]
+    assert np.flatnonzero(np.isnan(half_widths(found.left_out))).tolist() == [target]

@@ -95,6 +95,14 @@ def test_empty_cells_are_missing_figures(tmp_path):
     np.testing.assert_array_equal(table[list(FIGURES)], figures)
 
 
+def test_empty_lines_are_skipped_and_the_ends_of_the_scale_are_percentages(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(HEADER + "\n1,dcase2025_dev,fan,0,100,50,,\n\n" + ROW.replace("fan", "valve"))
+    table = load_reported(path)
+    assert table.index.get_level_values("machine").tolist() == ["fan", "valve"]
+    assert table.iloc[0][["auc_source", "auc_target", "pauc"]].tolist() == [0, 100, 50]
+
+
 def test_no_total_from_incomplete_rows(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text(HEADER + ROW + "1,dcase2025_dev,valve,70.96,38.75,,,\n2,dcase2025_dev,fan,50,50,50,,\n")

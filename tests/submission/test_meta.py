@@ -7,7 +7,7 @@ from asdlib.evaluation.metrics import harmonic_mean
 from asdlib.submission.meta import COMPLEXITY, DESCRIPTION, REMINDER, meta_file
 
 AUTHORS = [
-    {"email": "jane@example.org", "affiliation": {"location": "Here", "institution": "ACME"}, "firstname": "Jane",
+    {"email": "jane@example.org", "affiliation": {"location": "Here", "institution": "ACME"}, "firstname": "Zoë",
      "corresponding": True, "lastname": "Doe: 'the elder'"},
 ]  # fmt: skip
 ROWS = [
@@ -21,6 +21,7 @@ def test_it_is_yaml_with_the_templates_fields() -> None:
     given = {"name": "Mine: a # system", "embeddings": None, "external_datasets": [{"name": "a", "url": "b"}]}
     meta = meta_file("Doe_ACME_task2_1", AUTHORS, given, known, ["fan", "pump"], ROWS)
     content = yaml.safe_load(meta.text)
+    assert "Zoë" in meta.text, "not an escape"
     assert list(content) == ["submission", "system", "results"]
     assert content["submission"] == {
         "label": "Doe_ACME_task2_1", "name": "Mine: a # system", "abbreviation": None, "authors": AUTHORS
