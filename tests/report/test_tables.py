@@ -53,6 +53,7 @@ def test_the_figures_are_those_of_the_datasets_definition() -> None:
     rows = pd.DataFrame([row(hmean=61.0), row(**own, amean=70.0, amean_low=65.4, amean_high=74.6, auc=80.0, pauc=60.0)])
     assert tables.titles(rows, "here") == ["h-mean", "AUC source", "AUC target", "pAUC"]
     assert tables.titles(rows, "old") == ["a-mean", "AUC", "pAUC"]
+    assert [tables.score_title(rows, name) for name in ("here", "old")] == ["official score", "a-mean"]
     (line,) = tables.full(rows, "old")
     assert [figure["ours"] for figure in line["figures"]] == ["70.00", "80.00", "60.00"]
     assert [figure["interval"] for figure in line["figures"]] == ["65–75", "", ""]

@@ -64,3 +64,13 @@ def test_other_content_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AsdError, match=r"gone\.json: is missing: run again to remake it"):
         read_training_scores(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("wrong", [{"scores": [0.25, float("nan")]}, {"threshold": float("inf")}, {"scores": [0.25]}])
+def test_what_is_no_number_or_lacks_a_clip_leaves_the_old_file(tmp_path: Path, wrong: dict) -> None:
+    path = tmp_path / "scores.json"
+    write_training_scores(path, CONTENT)
+    with pytest.raises(ValueError, match=r"JSON|argument"):
+        write_training_scores(path, replace(CONTENT, **wrong))
+    assert read_training_scores(path) == CONTENT
+    assert list(tmp_path.iterdir()) == [path]
