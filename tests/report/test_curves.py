@@ -65,11 +65,14 @@ def test_no_two_lines_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) ->
     """There are as many machines as in the sets of two years; only the last one has the second panel."""
     monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
     histories = {f"here/{number}": WATCHED for number in range(14)}
-    histories["here/last"] = WATCHED | {"si_sdr_improvement": [1.0, 2.0, 3.0, 4.0]}
+    histories["here/last"] = WATCHED | {"si_sdr_improvement": [None, 2.0, 3.0, 4.0]}
     figure = training_curves("toy", histories, early_stop=False)
     looks = [(line.get_marker(), line.get_linestyle(), line.get_markerfacecolor() == "none")
              for line in figure.axes[0].get_lines()]  # fmt: skip
     assert len(looks) == len(set(looks)) == 2 * 15
     named = [text.get_text() for text in figure.legends[0].get_texts()]
     assert named == list(histories)
-    assert len(figure.axes[1].get_lines()) == 1
+    (improvement,) = figure.axes[1].get_lines()
+    assert improvement.get_xdata().tolist() == [2, 3, 4], "where it was measured"
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "SI-SDR improvement in dB"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch", "epoch"]
