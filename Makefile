@@ -34,7 +34,7 @@ format: $(INSTALLED)
 clean:
 	rm -rf .venv .snakemake results site
 
-# pip compiles on one core, which takes a third of its time.
+# pip would compile all modules on one core, a third of an installation. One that does not compile hinders nobody (-).
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "asdlib needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
