@@ -46,26 +46,16 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str) -> None:
     assert without == []
 
 
-NOTHING_NUMBERED = {
-    "audiomae_adaptation",
-    "conditional_autoencoder",
-    "conditional_dense_autoencoder",
-    "dense_autoencoder",
-    "eat",
-}
-
-
-@pytest.mark.parametrize("kind", TRAINED)
-def test_classes_are_sorted_so_that_they_have_the_same_numbers_in_every_process(kind: str) -> None:
+def test_classes_are_sorted_so_that_they_have_the_same_numbers_in_every_process() -> None:
     """The order of a set of names differs from process to process."""
-    arguments, shape = toy_of(kind)
-    model = MODELS[kind](**arguments)
-    facts = model.survey(toy_clips(shape)) if hasattr(model, "survey") else {}
-    numbered = [facts[name] for name in ("classes", "domains", "machines") if name in facts]
-    assert (numbered == []) is (kind in NOTHING_NUMBERED)
-    for names in numbered:
-        assert len(names) > 1
-        assert names == sorted(names)
+    numbered = {}
+    for kind in TRAINED:
+        arguments, shape = toy_of(kind)
+        model = MODELS[kind](**arguments)
+        facts = model.survey(toy_clips(shape)) if hasattr(model, "survey") else {}
+        numbered |= {(kind, name): facts[name] for name in ("classes", "domains", "machines") if name in facts}
+    assert len(numbered[("dual_branch_cnn", "classes")]) > 2
+    assert {place: names for place, names in numbered.items() if names != sorted(names)} == {}
 
 
 @pytest.mark.parametrize("kind", TRAINED)
