@@ -14,6 +14,9 @@ import pytest
 # 128 s instead of 17 s.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Containers often set it. Each of hundreds of processes would then compile the library, and each run all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell starts a background job, and nohup a program, with some signals ignored, and all children inherit that. The
 # tests of what a signal does would then wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)

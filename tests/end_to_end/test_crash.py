@@ -19,16 +19,16 @@ from helpers.halts import start, wait_for_halt
 pytestmark = pytest.mark.workflow
 
 TABLES = "results/toy/scores.csv"
-# In the order of the graph: <rule>:<file that is partly written when the run is killed>[*<occurrence>]
+# In the order of the graph: <rule>[ <machine>]:<file that is partly written when it is killed>[*<occurrence>]
 HALTS = (
-    "prepare:fan.parquet",
-    "train_separator:model.safetensors",
-    "separate:fan.parquet",
-    "augment:fan.parquet",
-    "extract_features:fan.parquet",
+    "prepare fan:fan.parquet",
+    "train_separator fan:model.safetensors",
+    "separate fan:fan.parquet",
+    "augment fan:fan.parquet",
+    "extract_features fan:fan.parquet",
     "train_model:training.ckpt*2",  # in the middle of training: the second of three epochs
-    "embed:fan.parquet",
-    "score:decision_result_fan_section_00_test.csv",  # the scores are complete
+    "embed fan:fan.parquet",
+    "score fan:decision_result_fan_section_00_test.csv",  # the scores are complete
     "tabulate:scores.csv",  # clips.csv is complete
 )
 

@@ -62,7 +62,7 @@ def followed(tmp_path: Path) -> Checkout:
     for name in BESIDE:
         source, target = ROOT / name, made.folder / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "golden"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("golden"))
         else:
             shutil.copy2(source, target)
     for language, path in (("python", CLASS), ("yaml", SYSTEM), ("python", TEST)):

@@ -148,12 +148,12 @@ class Checkout:
 
 
 def make_checkout(folder: Path, settings: str = SETTINGS) -> Checkout:
-    """Copy the workflow into `folder`, without recordings and results."""
+    """Copy the workflow into `folder`, compiled as far as it is here, without recordings and results."""
     for name in NEEDED:
         source, target = ROOT / name, Path(folder) / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.egg-info"))
         else:
             shutil.copy2(source, target)
     (Path(folder) / "settings.yaml").write_text(settings)
@@ -178,11 +178,8 @@ def add_toy_machines(checkout: Checkout, *machines: str, folder: str = "recordin
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return this environment without variables that point to another checkout or profile.
-
-    PYTHONDONTWRITEBYTECODE is dropped as well, because dozens of processes would each compile the checkout's library.
-    """
-    dropped = ("ASDLIB", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SNAKEMAKE_PROFILE")
+    """Return this environment without variables that point to another checkout or profile."""
+    dropped = ("ASDLIB", "PYTHONPATH", "SNAKEMAKE_PROFILE")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 

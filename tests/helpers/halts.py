@@ -10,9 +10,9 @@ HALTING = ROOT / "tests" / "end_to_end" / "halting"
 
 
 def start(checkout: Checkout, halt: str, *arguments: str, anew: bool = False) -> Run:
-    """Start a run that halts at a file, `<rule>:<file>[*<count>]`.
+    """Start a run that halts at a file, `<rule>[ <machine>]:<file>[*<count>]`.
 
-    Jobs of other rules are forks of a server that runs share. With `anew`, each is a new Python.
+    All other jobs are forks of a server that runs share. With `anew`, each is a new Python.
     """
     (checkout.folder / "halted").unlink(missing_ok=True)
     environment = {"HALT_AT": halt, "PYTHONPATH": str(HALTING), **({} if anew else job_server.environment())}

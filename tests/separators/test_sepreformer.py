@@ -166,6 +166,6 @@ def test_a_constant_clip_stays_finite(network: SepReformer) -> None:
 
 def test_training_improves_the_si_sdr_of_held_out_mixtures(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    change = {"stages": 1, "kernel": 4.0, "stride": 2.0, "encoder_channels": 32, "local_kernel": 17, "positions": 50}
-    settings = Training(epochs=5, batch_size=8, learning_rate=0.01, clip_norm=5.0)
-    check_that_it_learns(SepReformer(**{**TINY, **change}), settings, tmp_path, improvement=3.0)  # 6.3 dB when written
+    change = {"stages": 1, "kernel": 4.0, "stride": 2.0, "encoder_channels": 16, "local_kernel": 17, "positions": 50}
+    settings = Training(epochs=3, batch_size=8, learning_rate=0.01, clip_norm=5.0)
+    check_that_it_learns(SepReformer(**{**TINY, **change}), settings, tmp_path, improvement=3.0)  # 4.5 dB when written

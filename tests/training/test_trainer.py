@@ -197,7 +197,14 @@ def test_the_seed_decides_the_split_and_nothing_is_in_both_parts() -> None:
     assert split(50, 0.2, 8)[1].tolist() != watched.tolist()
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1])])
+def test_two_examples_are_enough_to_learn_from() -> None:
+    assert sorted(split(2, 0.0, 7)[0].tolist()) == [0, 1]
+    training, watched = split_recordings(["a", "b", "c", "c"], torch.tensor([False, False, True, True]), 0.7, 2, 7)
+    assert sorted(training.tolist()) == [2, 3]
+    assert sorted(watched.tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(16, [8, 8]), (9, [9]), (17, [8, 9]), (18, [8, 8, 2]), (1, [1])])
 def test_a_single_left_over_example_joins_the_batch_before(count: int, sizes: list[int]) -> None:
     batches = Batches(Points(), torch.arange(count), 8, CPU)
     assert [len(batch.features) for batch in batches] == sizes

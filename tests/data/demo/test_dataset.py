@@ -21,7 +21,7 @@ from asdlib.errors import AsdError
 from asdlib.workflow.yaml_files import read_yaml
 
 SMALL = DemoSettings(train_source=3, train_target=2, test_per_cell=2, supplements=2, seconds=1.0)
-LISTEN = DemoSettings(train_source=24, train_target=2, test_per_cell=12, supplements=0, seconds=4.0)
+LISTEN = DemoSettings(train_source=24, train_target=2, test_per_cell=12, supplements=0, seconds=2.0)
 ATTRIBUTELESS = {"bearing", "slider", "ToyTrain"}  # as in the development set of 2025
 CLEAN = {"ToyCar", "bearing", "gearbox", "valve"}
 PATH_STYLE = {"fan", "gearbox", "slider", "valve"}

@@ -1,16 +1,18 @@
 """Stops a job in the middle of writing a file: put on PYTHONPATH, every Python of a run reads this first.
 
-HALT_AT=<rule>:<file>[*<n>] names the job's script and the file. When the file is about to be renamed for the n-th time,
-the job truncates it to half under its temporary name, writes that name to `halted` and waits to be killed. If a file
-`go_on` appears, it restores the file and continues.
+HALT_AT=<rule>[ <machine>]:<file>[*<n>] names the job's script, its machine and the file. When the file is about to be
+renamed for the n-th time, the job truncates it to half under its temporary name, writes that name to `halted` and waits
+to be killed. If a file `go_on` appears, it restores the file and continues.
 """
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
-RULE, _, TARGET = os.environ.get("HALT_AT", "").partition(":")
+JOB, _, TARGET = os.environ.get("HALT_AT", "").partition(":")
+RULE, _, MACHINE = JOB.partition(" ")
 FILE, _, COUNT = TARGET.partition("*")
 _fsync = os.fsync
 _left = int(COUNT or 1)
@@ -37,6 +39,6 @@ def _halt(path: Path) -> None:
     path.write_bytes(content)
 
 
-if RULE and any(argument.endswith(f"/scripts/{RULE}.py") for argument in sys.orig_argv):
+if RULE and re.search(rf"/scripts/{RULE}\.py\n.*/{MACHINE}[^/]*\.json\n", "\n".join(sys.orig_argv)):
     os.fsync = _halting_fsync
     os.environ.pop("ASDLIB_JOB_SERVER", None)  # this process is the job, and no fork of a server that does not halt
