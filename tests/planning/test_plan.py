@@ -211,6 +211,24 @@ def test_sizes_follow_clips_shapes_and_types(here, monkeypatch):
     assert sizes(plain).of(job("separate", separator=grid, **without_clean)) == 0  # the recordings are not copied
 
 
+def test_sizes_of_downloads_with_two_microphones_of_weights_and_of_noise(here, monkeypatch):
+    plain = graph(monkeypatch, "data=dcase2026_dev")
+    both = {"dataset": "dcase2026_dev", "machine": "fan"}
+    assert sizes(plain).of(job("download", **both)) == 2 * 2 * 1200 * 320_000  # the archive is kept
+    for rule in ("prepare", "prepare_far"):
+        assert sizes(plain).of(job(rule, **both)) == 1200 * 160_000
+    assert sizes(plain).of(job("fetch_checkpoint", checkpoint="eat_base")) == 0.361e9
+    model = key(plain, "models", "dense_ae")
+    assert sizes(plain).of(job("train_model", model=model, **both)) == 1e6
+    subtracted = key(plain, "separators", "far_subtraction")
+    assert sizes(plain).of(job("separate", separator=subtracted, **both)) == 1200 * 160_000 * 4
+    pool = here / "pool"
+    for number in range(3):
+        write_wav(pool / f"{number}.wav", sound(np.random.default_rng(0), 1.0))
+    found = sizes(graph(monkeypatch, f"noise_pool={pool}")).of(job("prepare_noise", dataset="dcase2025_dev"))
+    assert found == sum(path.stat().st_size for path in pool.iterdir()) / 2
+
+
 def test_a_joint_training_takes_its_features_once_more(here, monkeypatch):
     plain = graph(monkeypatch)
     frontend, model = key(plain, "frontends", "dual_spectra"), key(plain, "models", "dual_branch_cnn")
