@@ -1,5 +1,6 @@
 """The stored state of a training: used whole, or not at all and then kept under another name."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -116,6 +117,19 @@ def test_the_end_of_a_training_removes_what_a_killed_job_on_another_node_has_beg
     other.write_bytes(b"of another training")
     StoredState(stored, "this").remove()
     assert list(stored.parent.iterdir()) == [other]
+
+
+def test_a_state_that_cannot_be_put_aside_ends_the_training(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the next epoch would be stored in its place."""
+    data = stored.read_bytes()
+
+    def refuse(*_: Path) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(AsdError, match=r"training\.ckpt: cannot be renamed \(Permission denied\): make the folder wr"):
+        resumed(stored, "other settings")
+    assert stored.read_bytes() == data
 
 
 def test_only_the_first_of_several_processes_renames_a_state(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
