@@ -14,7 +14,7 @@ import pytest
 # 128 s instead of 17 s.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# Containers often set it. Each of hundreds of processes would then compile the library, and each run all tests.
+# Containers often set it. Hundreds of processes would then each compile the library, and every run all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell starts a background job, and nohup a program, with some signals ignored, and all children inherit that. The
