@@ -40,7 +40,7 @@ def _build(folder: Path) -> None:
     checkout.run("results/audio/raw/tiny/fan.parquet", "--config", "data=tiny")
     pool = folder / "recordings" / "fan" / "supplemental"
     checkout.run("results/audio/noise/toy.parquet", "--config", f"noise_pool={pool.relative_to(folder)}")
-    checkout.run("report", "--config", "systems=[toy]")
+    checkout.run("report", "--config", "systems=[toy]", anew=True)
 
 
 @pytest.fixture
