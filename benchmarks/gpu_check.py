@@ -12,7 +12,8 @@ Rows of the table `compared` show the relative errors of loss, gradient and embe
 Random numbers are drawn on the CPU in both, so that dropout and masks agree. Only float32 and the precision in which
 the recipe trains can fail. Rows of the table `timed` show a step of one batch that is on the device already (`ms`;
 `host ms` until it is submitted; `busy ms` in which the device computes), its waits for the device, the peak of memory,
-and the step in the real training loop (`fed ms`), with `cuda_graph` where the recipe asks for it. The device is `idle`
+how many blocks of it these steps have asked the driver for, which takes long, and the step in the real training loop
+(`fed ms`), with `cuda_graph` where the recipe asks for it. The host has as many threads as a job. The device is `idle`
 for the share of the loop's time in which it does not compute; the goal is below 5 %.
 `graphed` compares losses with and without `cuda_graph`, and `compiled` times what can make DisMAE faster. The other
 tables do the work of jobs: trainings that are killed, run out of memory, wait for the card of another one, or use two
@@ -44,6 +45,8 @@ import torch
 from gpu_recipes import recipes
 from own_process import die_with_parent, matrix_peak
 
+from asdlib.runtime.job_environment import yield_cores
+
 # Tables whose times do not matter are made at the same time.
 BESIDE = ("trained", "leases", "compared", "memory", "graphed")
 AT_ONCE = 4  # comparisons, whose time does not matter
@@ -74,6 +77,7 @@ def main() -> None:
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
     start = time.monotonic()
+    yield_cores()  # as in jobs: PyTorch reads it in the processes of rows
     # The server that forks the processes of rows looks for modules there, and imports none that it does not find.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
     registries = {name: registry for registry, name in recipes()}

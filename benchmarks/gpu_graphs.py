@@ -8,7 +8,7 @@ from unittest.mock import Mock, patch
 import torch
 from gpu_loop import TIMED, in_the_loop
 from gpu_recipes import case, full_recipe
-from gpu_speed import WARM_UP, clock, training_step
+from gpu_speed import WARM_UP, clock, job_threads, training_step
 
 from asdlib.errors import AsdError
 from asdlib.training.arithmetic import computing
@@ -62,7 +62,7 @@ def compiled(registry: str, name: str, small: bool, device: str) -> dict[str, An
     for column, on in (("eager ms", False), ("compiled ms", True)):
         made = case(registry, name, small, clips=112 if small else 504, compile=on)
         made.network.to(place)
-        with computing(made.training.precision, place):
+        with computing(made.training.precision, place), job_threads():
             step = training_step(made, place)
             row["first step s"] = clock(place, lambda: step(0))[0]  # noqa: B023 (called at once)
             for number in range(WARM_UP):

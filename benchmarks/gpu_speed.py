@@ -5,12 +5,15 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from full_size import CONFIG
 from gpu_loop import TIMED, fed, in_the_loop
 from gpu_recipes import Case, case, embedded
 from own_process import matrix_peak
@@ -25,8 +28,8 @@ from asdlib.training.cuda_graphs import FEWEST
 from asdlib.training.optimisation import build_optimizer
 
 COLUMNS = (
-    "precision", "ms", "host ms", "busy ms", "of peak", "GiB", "examples/s", "waits", "where", "fed ms", "idle",
-    "embed ms a clip", "row s",
+    "precision", "ms", "host ms", "busy ms", "of peak", "GiB", "blocks", "examples/s", "waits", "where", "fed ms",
+    "idle", "embed ms a clip", "row s",
 )  # fmt: skip
 WARM_UP, PROFILED = 3, 5  # micro-batches
 FULL = 10.0  # seconds of a clip at full size
@@ -39,7 +42,7 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     _empty(place)
     made = case(registry, name, small, clips=504 if name.startswith("dismae") and not small else 112)  # for its rounds
     made.network.to(place)
-    with computing(made.training.precision, place):
+    with computing(made.training.precision, place), job_threads():
         row = {"faults": [], "precision": made.training.precision, **_computing(made, place, small)}
         try:
             row["fed ms"] = 1000 * fed(made, place, row["ms"] / 1000)
@@ -53,6 +56,17 @@ def timed(registry: str, name: str, small: bool, device: str) -> dict[str, Any]:
     return row
 
 
+@contextmanager
+def job_threads() -> Iterator[None]:
+    """Let PyTorch use as many threads as in a job."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["threads"])
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _share(idle: float) -> str:
     """Return the idle share of time as text: nothing if it is below 0 by more than measurements differ."""
     return f"{max(0.0, idle):.0%}" if idle >= -0.05 else ""
@@ -64,7 +78,9 @@ def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
     step = training_step(made, place)
     for number in range(WARM_UP):
         step(number)
+    before = _blocks(place)
     wall, _ = clock(place, lambda: [step(number) for number in range(TIMED)])
+    blocks = _blocks(place) - before
     _, host = clock(place, lambda: step(0))  # of one step, because a full queue would stop the host
     memory = _peak(place)
     busy = wall / TIMED
@@ -79,6 +95,7 @@ def _computing(made: Case, place: torch.device, small: bool) -> dict[str, Any]:
         "busy ms": 1000 * busy,
         "of peak": f"{operations * training.batch_size * TIMED / wall / peak:.0%}",
         "GiB": memory,
+        "blocks": blocks,
         "examples/s": training.batch_size * TIMED / wall,
         "waits": sum(waits.values()),
         "where": ", ".join(f"{where} × {count}" for where, count in waits.most_common()),
@@ -195,6 +212,11 @@ def _empty(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+
+
+def _blocks(device: torch.device) -> int:
+    """Return how many blocks of memory PyTorch has asked the driver for: tensors of varying sizes need more."""
+    return torch.cuda.memory_stats()["num_device_alloc"] if device.type == "cuda" else 0
 
 
 def _peak(device: torch.device) -> float:

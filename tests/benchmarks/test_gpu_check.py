@@ -16,13 +16,16 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+import yaml
 from torch.autograd import DeviceType
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from asdlib.errors import AsdError
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+CONFIG = ROOT / "config" / "config.yaml"
 FOREVER = 120  # s; a check of rows that do nothing has ended long before, also on a busy machine
 
 
@@ -61,6 +64,19 @@ def test_a_network_that_cannot_be_recorded_is_a_fault_and_its_steps_are_timed(mo
         row = check("models", "dense_ae", True, "cpu")
         assert row["faults"] == ["it looks at values"]
     assert row["ms"] > 0
+
+
+def test_the_host_has_as_many_threads_as_in_a_job() -> None:
+    from gpu_speed import job_threads
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with job_threads():
+            assert torch.get_num_threads() == yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["threads"]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_one_recipe_of_each_kind_that_is_recorded_is_compared() -> None:
@@ -224,7 +240,7 @@ def test_all_rows_of_a_table_are_done_whose_processes_take_few_each(tmp_path: Pa
 
     The check is a process of its own, so that one that waits can be killed with the processes of its pool.
     """
-    modules = os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")])
+    modules = os.pathsep.join([str(BENCHMARKS), str(ROOT / "src")])
     log, environment = tmp_path / "printed", os.environ | {"PYTHONPATH": modules}
     with log.open("w") as output:  # a pipe would stay open as long as any process of the pool
         check = subprocess.Popen(
@@ -313,7 +329,7 @@ def test_what_a_check_started_ends_with_it(tmp_path: Path, stays: bool) -> None:
     die = "" if stays else "import own_process; own_process.die_with_parent();"
     child = f"import os, time; {die} open('started', 'w').write(str(os.getpid())); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(BENCHMARKS.parent / "src")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(ROOT / "src")])}
     started = subprocess.Popen([sys.executable, "-c", parent], cwd=tmp_path, env=environment)
     number = waited_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text())
     started.kill()
