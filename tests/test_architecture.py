@@ -9,11 +9,13 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from snakemake.cli import get_argument_parser
 
 from asdlib.workflow.recipe import Recipe
@@ -445,3 +447,26 @@ def test_environments_install_what_the_library_needs_under_its_pins(path: Path) 
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     installed = {pin.partition("==")[0].lower() for pin in pins}
     assert installed == {name.lower() for name in needed if not name.startswith("snakemake")}  # not used by jobs
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_package_that_an_installation_needs_is_pinned(python: str) -> None:
+    installed = {canonicalize_name(one.metadata["Name"]): one for one in distributions()}
+    pinned = {
+        canonicalize_name(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
+    seen, found = set(), {("asdlib", ""), ("asdlib", "dev"), ("asdlib", "docs"), ("asdlib", "onnx")}
+    while found:
+        seen |= found
+        found = {need for name, extra in found for need in _needs(installed.get(name), extra, python)} - seen
+    names = {name for name, _ in seen} - {"asdlib"}
+    assert len(names) > 100
+    assert names <= pinned
+
+
+def _needs(package: Distribution | None, extra: str, python: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and extras that a package needs; one that is not installed, as of other Pythons, has none."""
+    for line in package.requires or [] if package else []:
+        need = Requirement(line)
+        if need.marker is None or need.marker.evaluate({"python_version": python, "extra": extra}):
+            yield from ((canonicalize_name(need.name), chosen) for chosen in {"", *need.extras})

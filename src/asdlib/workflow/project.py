@@ -20,8 +20,9 @@ def dependencies() -> list[str]:
 
 def pins() -> dict[str, str]:
     """Return the versions of constraints.txt by lower-case name."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
-    return {name.lower(): pinned for name, _, pinned in (line.partition("==") for line in lines)}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = (line.partition(";")[0].partition("==") for line in lines)  # some are for newer Pythons only
+    return {name.lower(): version for name, _, version in pinned}
 
 
 def _project() -> dict[str, Any]:
