@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from asdlib.errors import AsdError
@@ -86,6 +89,27 @@ def test_clips_without_attributes_are_clustered_by_sound() -> None:
     assert len(set(groups[:, 0].tolist())) == 4
 
 
+def test_a_section_in_which_some_clips_have_attributes_is_not_clustered() -> None:
+    mixed = condition_clips({("fan", "1", "source"): 6, ("fan", None, "target"): 2})
+    named = name_conditions(mixed, training_statistics(mixed), CLUSTERING)
+    assert named.names == ["fan | 00 |  | target", "fan | 00 | spd=1 | source"]
+    assert named.clustered == set()
+
+
+def test_the_rule_of_clusters_is_the_nearest_mean_on_principal_components() -> None:
+    """Whichever recordings k-means has put together: a regression would divide the space in another way."""
+    clips = condition_clips({("slider", None, "source"): 40}, spread=0.0)
+    clips.features.mul_(torch.linspace(1, 9, 40)[:, None, None])  # statistics that are spread unevenly
+    facts, labels = surveyed(clips)
+    new = Clips(clips.table, clips.features * torch.linspace(1.1, 0.8, 40)[:, None, None])
+    scaled = StandardScaler().fit(training_statistics(clips))
+    reduced = PCA(CLUSTERING.components).fit(scaled.transform(training_statistics(clips)))
+    known, heard = (reduced.transform(scaled.transform(training_statistics(given))) for given in (clips, new))
+    nearest = NearestCentroid().fit(known, labels).predict(heard).tolist()
+    assert inferred(facts, new) == nearest
+    assert nearest != labels.tolist()
+
+
 def test_the_nearest_centre_is_inferred() -> None:
     clips = condition_clips(UNKNOWN)  # two states, four clusters: some states are divided
     facts, labels = surveyed(clips)
@@ -153,6 +177,22 @@ def test_a_separated_copy_is_in_the_cluster_of_its_recording() -> None:
     alone, labels_alone = surveyed(recordings)
     assert labels.tolist() == labels_alone.tolist() * 2
     assert facts["names"] == alone["names"]
+
+
+def test_the_clusters_are_of_recordings_also_where_copies_come_first() -> None:
+    """These copies sound like the recordings of other states."""
+    recordings = condition_clips(STATES)
+    copies = made_from(Clips(recordings.table, recordings.features.roll(3, 0)), torch.zeros(BANDS))
+    _, labels = surveyed(joined(copies, recordings))
+    assert labels.tolist() == surveyed(recordings)[1].tolist() * 2
+
+
+def test_clips_of_unknown_origin_are_recordings_of_the_only_section() -> None:
+    """Such are those of a network that was exported; its training may have had separated clips too."""
+    recordings = condition_clips(KNOWN)
+    facts, labels = surveyed(joined(recordings, made_from(recordings, torch.linspace(-30, 30, BANDS))))
+    found = ConditionInference(facts["rules"])(recordings.features, recordings.frames, None)
+    assert found.tolist() == labels[: len(found)].tolist()
 
 
 @pytest.mark.parametrize("conditions", [KNOWN, STATES], ids=["attributes", "clusters"])

@@ -13,6 +13,7 @@ from helpers.model_clips import clips
 
 from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
+from asdlib.models.clip_shares import decomposed
 from asdlib.models.dense_autoencoder import DenseAutoencoder, FrameVectors
 
 
@@ -112,6 +113,17 @@ def test_few_and_short_clips_have_no_negative_distance(
     assert distances.min() >= 0
     assert [name for name in ("source", "target") if f"of the {name} domain is not positive" in caplog.text] == short
     assert {record.name for record in caplog.records} <= {"asdlib.notice"}, "which a training also shows on stderr"
+
+
+@pytest.mark.parametrize("loud", [1e-6, 1.0, 1e6])
+def test_the_least_eigenvalue_is_a_share_of_the_largest(loud: float) -> None:
+    """Rounding grows with the residuals. The scatter a aᵀ of a = (1, 2, 2) has the eigenvalues 0, 0 and |a|² = 9."""
+    row = torch.tensor([1.0, 2.0, 2.0])
+    values, vectors, raised = decomposed(loud * torch.outer(row, row))
+    least = 3 * 2.0**-23 * 9  # bands, precision of float32, largest
+    assert raised == 2
+    assert (values / loud).tolist() == pytest.approx([least, least, 9], rel=1e-6)
+    torch.testing.assert_close(vectors[:, 2].abs(), row.double() / 3)
 
 
 def test_a_scatter_to_working_precision_is_kept_to_the_bit(caplog: pytest.LogCaptureFixture) -> None:
@@ -217,6 +229,7 @@ def test_a_single_clip_cannot_be_left_out() -> None:
 FINISH = """
 import torch
 from helpers.model_clips import clips
+from asdlib.models.clip_shares import decomposed
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 
 def peak() -> int:
