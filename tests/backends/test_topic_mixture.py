@@ -4,10 +4,12 @@ import logging
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, multivariate_t
 from sklearn.metrics import roc_auc_score
+from sklearn.mixture import BayesianGaussianMixture
 
 from asdlib.backends.embeddings import Embeddings
+from asdlib.backends.evolving_mixture import component_divergences, evolved
 from asdlib.backends.topic_mixture import TopicMixture
 from asdlib.errors import AsdError
 
@@ -101,6 +103,38 @@ def test_of_few_clips_each_is_left_out_alone(count: int) -> None:
         np.testing.assert_allclose(backend.left_out_score_[clip], score[0])
     normal = backend.left_out_score_
     assert backend.threshold_ == pytest.approx(normal.mean() + 3 * normal.std())
+
+
+@pytest.mark.parametrize("covariance", ["diag", "full"])
+@pytest.mark.parametrize("responsibilities", ["gaussian", "student_t"])
+def test_a_clip_belongs_to_the_components_by_their_densities(
+    responsibilities: str, covariance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Computed anew by scipy: a t distribution with the precision and the degrees of freedom of the posterior."""
+    seen = []
+    fit = BayesianGaussianMixture.fit
+    monkeypatch.setattr(BayesianGaussianMixture, "fit", lambda *given: seen.append(fit(*given)) or seen[-1])
+    backend = TopicMixture(
+        dimensions=4, responsibilities=responsibilities, covariance=covariance, smallest_weight=0.05
+    ).fit_known(train(clips(spread=0.5)))
+    (model,), baseline = seen, backend.baseline_
+    kept = np.flatnonzero(model.weights_ > 0.05)
+    assert 1 < len(kept) < len(model.weights_)
+    others = clips(20, spread=1.0, seed=1)
+    expected = []
+    for vector in backend.reduction_.transform(others):
+        densities = []
+        for k, mean, matrix in zip(kept, baseline.means, baseline.covariances, strict=True):
+            known, degrees = model.mean_precision_[k], model.degrees_of_freedom_[k] + 1 - 4
+            scale = (1 + known) / (known * degrees) * model.degrees_of_freedom_[k] * matrix
+            heavy = multivariate_t(mean, scale, degrees)
+            density = heavy if responsibilities == "student_t" else multivariate_normal(mean, matrix)
+            densities.append(density.pdf(vector))
+        shares = baseline.weights * densities / (baseline.weights @ densities)
+        prior = np.full(len(kept), 10.0)
+        new = evolved(baseline, vector[None], shares[None], prior, diagonal=covariance == "diag")
+        expected.append(component_divergences(new, baseline).sum())
+    np.testing.assert_allclose(backend.anomaly_score(Embeddings({"embedding": others})), expected, rtol=1e-9)
 
 
 def test_the_same_clips_give_the_same_scores() -> None:

@@ -13,10 +13,14 @@ COUNTS = {0: 20, 1: 20, 2: 4, 3: 20}
 
 
 def rounds(domains: int = 3, size: int = 5, counts: dict[int, int] = COUNTS, seed: int = 1) -> DomainRounds:
-    """Return rounds of clips whose only feature is their number; the labels are (7, domain)."""
+    """Return rounds of clips whose only feature is their number; the labels are (7, domain).
+
+    Clip n has n + 1 frames, and the clips of domain 2 are of the target domain.
+    """
     domain = torch.cat([torch.full((count,), name) for name, count in counts.items()])
     features = torch.arange(len(domain)).view(-1, 1, 1).half()
-    frames, names = pa.array([1] * len(domain), pa.int32()), ["source"] * len(domain)
+    frames = pa.array(range(1, len(domain) + 1), pa.int32())
+    names = ["target" if name == 2 else "source" for name in domain.tolist()]
     torch.manual_seed(seed)
     given = Clips(pa.table({"frames": frames, "domain": names}), features)
     return DomainRounds(given, torch.stack([torch.full_like(domain, 7), domain], dim=1), domains, size)
@@ -44,6 +48,8 @@ def test_a_round_holds_different_domains_and_equally_many_clips_of_each(epoch: i
     given = examples.batch(torch.arange(len(examples)))
     starts = torch.tensor([sum(list(COUNTS.values())[:domain]) for domain in COUNTS])
     assert (given.features.flatten() >= starts[given.labels[:, 1]]).all()
+    assert torch.equal(given.frames, given.features.flatten().long() + 1)
+    assert torch.equal(given.target, given.labels[:, 1] == 2)
 
 
 def test_a_clip_comes_again_only_after_all_others_of_its_domain() -> None:

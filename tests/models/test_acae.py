@@ -82,7 +82,9 @@ def test_every_machine_is_standardised_by_itself(caplog: pytest.LogCaptureFixtur
     torch.testing.assert_close(spectra[:4], spectra[4:], rtol=0, atol=1e-4)
     model.embed(whole(both))
     assert "the machine of these clips is not known" in caplog.text
+    alone = built(quiet, **TINY).eval()
     caplog.clear()
+    alone.embed(whole(quiet))  # of the only machine
     latents = []
     for machine, features in (("fan", both.features[:4]), ("valve", both.features[4:])):
         model.for_machine(machine)

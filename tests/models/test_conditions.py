@@ -135,6 +135,8 @@ def test_machines_are_told_apart_in_a_joint_model() -> None:
     ("conditions", "names"),
     [
         ({("fan", "1", "source"): 5}, ["fan | 00 | spd=1 | source"]),
+        ({("fan", "1", "source"): 1}, ["fan | 00 | spd=1 | source"]),
+        ({("slider", None, "source"): 1}, ["slider | 00 | cluster 00"]),
         ({("fan", "1", None): 5}, ["fan | 00 | spd=1 | no domain"]),
         ({("slider", None, "source"): 2}, ["slider | 00 | cluster 00", "slider | 00 | cluster 01"]),
         (

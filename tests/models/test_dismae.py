@@ -134,7 +134,9 @@ def test_an_unknown_machine_is_refused_and_an_unnamed_one_noted(caplog: pytest.L
         model.for_machine("pump")
     model.embed(whole(given))
     assert "the machine of these clips is not known" in caplog.text
+    alone = built(clips(("fan",))).eval()
     caplog.clear()
+    alone.embed(whole(clips(("fan",))))  # of the only machine
     model.for_machine("slider")
     model.embed(whole(given))
     assert not caplog.text
@@ -184,6 +186,21 @@ def test_the_error_is_the_mean_over_the_masks_of_removed_patches() -> None:
         means.append(torch.stack([row[gone].mean() for row, gone in zip(errors, removed(keep, 12), strict=True)]))
     found = model.embed(Batch(features, frames, frames < 0))["mse"]
     torch.testing.assert_close(found, torch.stack(means).mean(0)[:, None])
+
+
+def test_without_masks_the_error_is_of_all_real_patches_and_the_latent_is_the_class_token() -> None:
+    given = clips(("fan",))
+    model = built(given).eval()
+    features = torch.nn.functional.pad(given.features, (0, 0, 0, 2), value=-60.0)[:2]
+    frames = torch.tensor([24, 13])  # six and four columns of four frames
+    images, _ = model.images(features, frames, model.ranges[0].expand(2, 2))
+    patches, tokens, every = patchify(images, 4), model.tokens(images), torch.arange(12).expand(2, -1)
+    semantic = model.encode(tokens, every, model.blocks)
+    variation = model.encode(tokens, every, model.variation_blocks)[:, 0]
+    errors = (model.decode(semantic, every, variation) - patches).square().mean(2).view(2, 2, 6)
+    found = model.embed(Batch(features, frames, frames < 0))
+    torch.testing.assert_close(found["mse_full"][:, 0], torch.stack([errors[0].mean(), errors[1, :, :4].mean()]))
+    torch.testing.assert_close(found["semantic"], semantic[:, 0])
 
 
 def test_scores_draw_nothing_from_the_global_generator() -> None:

@@ -267,6 +267,9 @@ def test_a_machines_own_classes_are_told_from_all(caplog: pytest.LogCaptureFixtu
         model.for_machine(machine)
         found = model.embed(whole(clips()))
         assert torch.equal(found["own_log_density"], found["log_density"][:, own])
+    alone = built()
+    alone.grow({**alone.survey(clips()), "machines": ["fan"] * 3})
+    alone.eval().embed(whole(clips()))  # of the only machine
     assert not caplog.text
     with pytest.raises(AsdError, match="model dual_branch_cnn: was not trained on pump: use one of: fan, valve"):
         model.for_machine("pump")

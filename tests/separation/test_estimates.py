@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.refusals import refused
 
 from asdlib.separation.estimates import restore_level, separate_clips, separation_metrics, si_sdr, window_samples
 from asdlib.separation.mixtures import Mixtures
@@ -94,3 +95,16 @@ def test_neighbouring_windows_are_cross_faded() -> None:
 def test_window_samples() -> None:
     assert window_samples(4.0, 0.5, 16000) == 64000
     assert window_samples(None, 0.5, 16000) is None
+    assert window_samples(1e-4, 0.0, 16000) == 2
+
+
+@pytest.mark.parametrize(
+    ("window", "overlap", "message"),
+    [
+        (4.0, 1.0, "separator: overlap: 1.0: give a share of the window from 0 to below 1"),
+        (None, -0.1, "separator: overlap: -0.1: give a share of the window from 0 to below 1"),
+        (0.0, 0.5, "separator: window: 0.0: give seconds, or null for whole clips"),
+    ],
+)
+def test_wrong_windows_are_refused(window: float | None, overlap: float, message: str) -> None:
+    refused(lambda: window_samples(window, overlap, 16000), message)
