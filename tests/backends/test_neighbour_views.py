@@ -173,6 +173,11 @@ def test_odd_arguments_are_refused(arguments: dict, message: str) -> None:
         fitted(drawn(12), **arguments)
 
 
+def test_one_of_everything_is_enough() -> None:
+    ones = dict.fromkeys(("neighbours", "whitening_neighbours", "window", "step", "strangest"), 1)
+    assert np.isfinite(fitted(drawn(12), **ones).left_out_score_).all()
+
+
 def test_what_does_not_fit_the_bands_or_is_not_finite_is_refused() -> None:
     with pytest.raises(AsdError, match="bands is 5: 24 statistics are no multiple of it"):
         NeighbourViews("s", "m", bands=5).fit(drawn(12))

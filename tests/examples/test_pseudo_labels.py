@@ -49,6 +49,9 @@ def test_classes_are_attributes_or_clusters(tmp_path: Path) -> None:
     plain = clips(("fan", "x", "x"), ("fan", "y", "y"))
     assert labelled_classes(with_clusters(plain, tables)) == ["00, fan, source, cluster 2 of toy", "00, fan, source"]
     assert labelled_classes(plain) == ["00, fan, source"] * 2
+    low = [labels(tmp_path / "c", "fan", {"x": 0, "y": 1})]  # clusters are numbered from 0
+    numbered = ["00, fan, source, cluster 0 of toy", "00, fan, source, cluster 1 of toy"]
+    assert labelled_classes(with_clusters(plain, low)) == numbered
     known = with_clusters(clips(("fan", "y", "y"), attributes={"spd": "1"}), tables)
     assert labelled_classes(known) == ["00, fan, source, spd=1"]
 

@@ -116,6 +116,7 @@ def test_in_the_training_clips_are_mixed_with_their_labels(
         heard, labels = seen[-2:]
         torch.testing.assert_close(heard, labels @ features)
         assert (labels.diagonal() > 0).all()
+        assert (labels >= 0).all()
         torch.testing.assert_close(labels.sum(1), torch.ones(4))
         mixed += int((labels.diagonal() < 1).sum())
         shares += labels.diagonal()[labels.diagonal() < 0.999].tolist()

@@ -98,6 +98,14 @@ def test_the_public_autoencoder_is_taken_whole_and_an_encoder_alone_with_a_warni
     refused(lambda: network.start_from_public(tuned), r".*finetuned\.pth: has no weight norm\.weight: .*")
 
 
+def test_a_clip_is_the_mean_of_its_512_patches() -> None:
+    network, given = AudioMaeAdaptation(**SIZES).eval(), clips()
+    batch = whole(given.features, 48)
+    with torch.no_grad():
+        _, patches = network.encoder.encode(normalised(batch.features, batch.frames)).split([1, 512], dim=1)
+    torch.testing.assert_close(network.embed(batch)["embedding"], torch.einsum("btd->bd", patches) / 512)
+
+
 def test_a_stored_adaptation_is_restored() -> None:
     given = clips()
     network = begun(ADAPTATION, given)

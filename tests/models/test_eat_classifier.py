@@ -72,6 +72,19 @@ def test_it_learns_to_tell_the_classes_apart() -> None:
     assert model.metrics(batch)["accuracy"] == 1.0
 
 
+def test_all_patches_are_pooled_and_the_utterance_token_is_not() -> None:
+    """With equal attention, the pooled vector is the mean and the deviation of the 4 · 2 patches."""
+    model = classifier(clips()).eval()
+    torch.nn.init.zeros_(model.pooling.score[2].weight)
+    features = clips().features[:3]
+    seen = []
+    model.norm.register_forward_pre_hook(lambda _, given: seen.extend(given))
+    with torch.no_grad():
+        model(features)
+        _, patches = model.encoder(features).split([1, 8], dim=1)
+    torch.testing.assert_close(seen[0], torch.cat([patches.mean(1), patches.std(1, correction=0)], dim=1))
+
+
 def pretrained() -> Eat:
     torch.manual_seed(7)
     model = Eat(**SIZES, decoder_depth=1, decoder_groups=4).half().float()  # published students are in half precision

@@ -23,6 +23,7 @@ from helpers.system4_models import (
 )
 
 from asdlib.examples.clips import Batch
+from asdlib.layers.encoders.audiomae import normalised
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
 from asdlib.models.beats_classifier import BeatsClassifier
 from asdlib.training.build import restore_model
@@ -161,6 +162,15 @@ def test_a_network_with_adapters_is_stored_and_restored(first: dict, tmp_path: P
     restored = restore_model(checkpoints.load(tmp_path / "model.safetensors"))
     batch = whole(THIS_YEAR)
     assert torch.equal(restored.embed(batch)["embedding"], network.eval().embed(batch)["embedding"])
+
+
+def test_audiomae_s_clip_is_the_mean_of_its_512_patches() -> None:
+    network, batch = begun({**AUDIOMAE, "frozen": True}, THIS_YEAR).eval(), whole(THIS_YEAR)
+    with torch.no_grad():
+        _, patches = network.encoder(normalised(batch.features, batch.frames)).split([1, 512], dim=1)
+        mean = torch.einsum("btd->bd", patches) / 512
+        torch.testing.assert_close(network.frozen_part(batch), mean)
+        torch.testing.assert_close(network.embed(batch)["embedding"], network.fc_norm(mean))
 
 
 @PHASES
