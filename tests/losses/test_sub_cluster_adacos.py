@@ -72,6 +72,18 @@ def test_with_several_sub_clusters_the_angle_is_always_the_largest() -> None:
     torch.testing.assert_close(loss.scale, expected)
 
 
+def test_with_one_centre_a_class_the_angle_is_the_median() -> None:
+    """Of 10°, 20° and 30° to a clip's own centre, with a right angle to the other two."""
+    loss = made(sub_clusters=1)
+    loss.weight.data = torch.eye(8, 3)
+    angles = torch.tensor([30.0, 10.0, 20.0]).deg2rad()
+    embeddings = angles.cos()[:, None] * torch.eye(3, 8) + angles.sin()[:, None] * torch.eye(8)[7]
+    start = math.sqrt(2) * math.log(2)
+    loss(embeddings, torch.eye(3))
+    sums = [math.exp(start * math.cos(math.radians(angle))) + 2 for angle in (10, 20, 30)]
+    assert float(loss.scale) == pytest.approx(math.log(sum(sums) / 3) / math.cos(math.radians(20)), rel=1e-6)
+
+
 def test_one_class_of_one_centre_has_a_scale() -> None:
     assert made(classes=1, sub_clusters=1).scale > 0
 

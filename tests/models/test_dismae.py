@@ -22,6 +22,13 @@ def test_the_published_sizes_less_the_heads(settings: dict, size: int) -> None:
         assert sum(weight.numel() for weight in Dismae(**settings).parameters()) == size
 
 
+def test_the_class_token_and_the_mask_token_start_as_published() -> None:
+    torch.manual_seed(0)
+    network = Dismae(**{**TOY, "width": 256, "decoder_width": 256})
+    for token in (network.cls_token, network.mask_token):
+        assert float(token.detach().std()) == pytest.approx(0.02, rel=0.2)
+
+
 def test_a_clip_is_a_grid_of_bands_and_frames_low_and_early_first() -> None:
     model = built(clips())
     features = torch.zeros(1, 24, 8)
