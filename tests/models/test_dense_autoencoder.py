@@ -215,7 +215,7 @@ def test_a_training_clip_is_scored_by_the_scatter_of_other_recordings(
         expected = model.embed(whole)["mahalanobis"][clip].amin()  # of a single target clip, that to the source
         torch.testing.assert_close(left_out[clip], expected, rtol=1e-4, atol=0)
     assert left_out.mean() > known.mean()
-    assert pieces > 1 or (left_out > known).float().mean() >= 0.5
+    assert pieces > 1 or len(known) == 2 or (left_out > known).float().mean() > 0.5
 
 
 def _without(recording: int, pieces: int, batch: Batch) -> Batch:
@@ -234,7 +234,6 @@ def test_a_single_clip_cannot_be_left_out() -> None:
 FINISH = """
 import torch
 from helpers.model_clips import clips
-from asdlib.models.clip_shares import decomposed
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 
 def peak() -> int:
