@@ -21,17 +21,17 @@ REMEDIES = {
 def unread_truth(top: Path, machines: Iterable[tuple[str, Path, Iterable[Path]]]) -> Iterator[str]:
     """Yield a line for each `ground_truth.csv` that nothing reads.
 
-    `top` is the dataset's folder or table, and a machine is its layout, its folder or table, and its recordings. The
-    layout of the challenge reads the table in a machine's folder, and says itself which others it does not.
+    `top` is the dataset's folder or table, and a machine is its layout, its folder or table, and its recordings.
+    Machines in the layout of the challenge are not among them: it reads the table in a machine's folder, and says
+    itself which others it does not.
     """
     layouts: dict[Path, str] = {}
     for layout, place, recordings in machines:
         inside = place if is_folder(place) else place.parent
-        if layout != CHALLENGE:
-            innermost = {path.parent for path in recordings}  # few: a path has many parents, and a dataset many paths
-            own = {folder for inner in innermost for folder in (inner, *inner.parents)}
-            own = {folder for folder in own if folder.is_relative_to(inside)}
-            layouts |= dict.fromkeys(sorted({inside, *own}), layout)
+        innermost = {path.parent for path in recordings}  # few: a path has many parents, and a dataset many paths
+        own = {folder for inner in innermost for folder in (inner, *inner.parents)}
+        own = {folder for folder in own if folder.is_relative_to(inside)}
+        layouts |= dict.fromkeys(sorted({inside, *own}), layout)
     if is_folder(top):
         layouts.setdefault(top, "")
     for folder, layout in layouts.items():
