@@ -118,7 +118,7 @@ def test_evaluator_tables_of_2022_have_a_header_and_paths(tmp_path):
         tmp_path,
         labels="section_03_0000.wav,0\n",
         domains="section_03_0000.wav,1\n",
-        attributes="file_name,d1p,d1v,file_name_with_full_attributes\n"
+        attributes="file_name,d1p,d1v,file_name_with_full_attributes\n\n"
         "fan/test/section_03_0000.wav,m-n,X,fan/test/section_03_target_test_normal_0000_m-n_X.wav\n",
     )
     rows = read_evaluator({None: made["labels"]}, made["domains"], made["attributes"])

@@ -119,6 +119,7 @@ REFUSED = {
     "no folder": ("HERE/gone", None, r"data: 'HERE/gone' is neither a folder nor .* fetched, holes, ids, plain"),
     "nothing": ("", None, "data: '' is neither a folder nor"),
     "a name that is too long": ("x" * 300, None, "data: 'x+' is neither a folder nor"),
+    "a table whose name is too long": (f"{'x' * 300}.csv", None, r"data: 'x+\.csv' is neither a folder nor"),
     "an unknown user": ("~no-such-user/mine", None, "data: '~no-such-user/mine' is neither a folder nor"),
     "declared, too long": ("own", {"folder": "x" * 300}, f"{OWN}: x+ is not a folder: correct the path"),
     "noise, too long": ("own", {"folder": "HERE/mine", "noise_pool": "x" * 300}, "datasets.own.noise_pool: x+ is"),

@@ -117,11 +117,22 @@ def test_nothing_is_held_out_where_test_clips_are_stated(table):
     assert [row[2] for row in known(table("file,split\n" + "\n".join(rows)))] == ["train"] * 9 + ["test"]
 
 
-def test_sessions_are_held_out_as_a_whole(table):
-    sessions = ["mon", "tue", "mon", "tue", "wed", "wed", "wed", "mon", "tue", "tue"]
+BY_NAMES = "the last in the order of names"
+SESSIONS = {  # of a/0 to a/9; two clips are asked for
+    "more than asked for": ("mtmtwwwmtt", "456", "the last sessions"),
+    "as many as asked for": ("zzmmmmmmmm", "01", "the last sessions"),
+    "the larger part": ("mmmttttttt", "3456789", "the last sessions"),
+    "not all are stated": ("000       ", "89", BY_NAMES),
+}
+
+
+@pytest.mark.parametrize(("sessions", "expected", "how"), SESSIONS.values(), ids=SESSIONS)
+def test_sessions_are_held_out_as_a_whole(table, sessions, expected, how):
     rows = [f"{file},{session}" for file, session in zip(FILES, sessions, strict=True)]
-    held = {row[0][-6] for row in known(table("file,session\n" + "\n".join(rows))) if row[2] == "test"}
-    assert held == {"4", "5", "6"}, "all of wed, although two clips would be enough"
+    path = table("file,session\n" + "\n".join(rows))
+    assert "".join(row[0][-6] for row in known(path) if row[2] == "test") == expected
+    (phrase,) = clips_of(read_table(path).recordings, path, 0.2)[1]
+    assert phrase.endswith(f"{len(expected)} of 10 normal recordings are held out as test clips (test_share), {how}")
 
 
 REFUSED = {
@@ -147,6 +158,7 @@ REFUSED = {
     ),
     "a format that is not read": ("file\na/my 0.m4a\n", r"line 2: .*: ffmpeg -i 'my 0\.m4a' 'my 0\.wav'$"),
     "a label of its own": ("file,label\na/0.flac,worn\n", "line 2: label: 'worn': use normal, anomaly, or leave it"),
+    "a label of its own before too few cells": ("file,label\na/0.flac,worn\na/1.flac\n", "line 2: label: 'worn'"),
     "a label that is a folder": ("file,label\na/0.flac,OK\n", "line 2: label: 'OK': write normal in place of OK$"),
     "labels that are folders": (
         "file,label\na/0.flac,abnormal\na/1.flac,ok\na/2.flac,nok\na/3.flac,unknown\n",
@@ -258,6 +270,9 @@ def test_commas_in_a_file_named_tsv(table):
 
 
 def test_many_unknown_words_are_cut(table):
+    rows = "\n".join(f"{file},{number}" for number, file in enumerate(FILES[:5]))
+    with pytest.raises(AsdError, match=r"line 2: label: '0' \(5 lines, with '0', '1', '2', '3', '4'\): use normal"):
+        read_table(table(f"file,label\n{rows}\n"))
     rows = "\n".join(f"{file},{number}" for number, file in enumerate(FILES))
     with pytest.raises(AsdError, match=r"line 2: label: '0' \(10 lines, with '0', '1', '2', '3', '4', …\): use normal"):
         read_table(table(f"file,label\n{rows}\n"))
@@ -268,6 +283,12 @@ def test_a_damaged_parquet_file_is_refused_in_one_line(table):
         read_table(table("PAR1 no", "pump.parquet"))
     with pytest.raises(AsdError, match=r"gone\.csv: cannot be read \(No such file"):
         read_table(Path("gone.csv"))
+
+
+def test_a_table_that_breaks_off_while_it_is_read_is_refused(tmp_path):
+    (tmp_path / "pump.csv").symlink_to("/proc/self/mem")  # a file of which the first byte is a fault of the device
+    with pytest.raises(AsdError, match=r"pump\.csv: cannot be read \(Input/output error\): check the file and"):
+        read_table(tmp_path / "pump.csv")
 
 
 def test_names_are_valid_and_unique(tmp_path):

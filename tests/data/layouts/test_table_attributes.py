@@ -57,6 +57,10 @@ def test_the_line_stays_short(tmp_path: Path) -> None:
     line = found.understood[-1]
     assert line.startswith(f"attributes: c0 ({'x' * 30}…), c1 (b), ")
     assert line.endswith(", c9 (b) and 2 more")
+    found = read(tmp_path, ";".join(names[:10]), ";".join(["x" * 30, *"b" * 9]))
+    line = found.understood[-1]
+    assert line.startswith(f"attributes: c0 ({'x' * 30}), ")
+    assert line.endswith(", c9 (b)"), "nothing is left out"
     assert read(tmp_path, "session", "monday").understood[-1] == "no column section: every clip is of section 00"
 
 
