@@ -68,6 +68,10 @@ def test_the_share_of_the_initial_values(momentum: float | None, batches: int, s
     network = Normed(momentum)
     network.norm.num_batches_tracked.fill_(batches)
     assert initial_share(network) == pytest.approx(share, abs=1e-3)
+    fast = nn.BatchNorm1d(4, momentum=0.9)
+    fast.num_batches_tracked.fill_(batches or 1)
+    for both in ((network, fast), (fast, network)):
+        assert initial_share(nn.Sequential(*both)) == pytest.approx(max(share, 0.1 ** (batches or 1)), abs=1e-3)
 
 
 def test_a_network_without_batch_norm_is_left_alone() -> None:

@@ -102,14 +102,26 @@ def test_other_errors_of_the_trial_are_raised() -> None:
         fitting(Network(), Points().batch(torch.arange(4)), compute, CPU)
 
 
-@pytest.mark.parametrize("free", [0.05, 0.5])
-def test_a_trial_must_leave_room_for_the_optimiser(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
+def test_a_trial_is_made_in_the_mode_of_the_training() -> None:
+    network, modes = Network().eval(), []
+    fitting(
+        network,
+        Points().batch(torch.arange(4)),
+        lambda part: modes.append(network.training) or network.loss(part),
+        CPU,
+    )
+    assert modes == [True]
+
+
+@pytest.mark.parametrize("free", [707, 708])
+def test_a_trial_must_leave_room_for_the_optimiser(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Two moments of 4 bytes for each of the 76 weights, and a tenth of the 1000 bytes that the trial took."""
     for name in ("reset_peak_memory_stats", "empty_cache"):
         monkeypatch.setattr(torch.cuda, name, lambda *_: None)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 2**30)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free * 2**30), 24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1000)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 24 * 2**30))
     network, batch = Network(), Points().batch(torch.arange(4))
-    if free > 0.1:
+    if free == 708:
         assert fitting(network, batch, network.loss, torch.device("cuda", 0)) == 4
     else:
         with pytest.raises(torch.OutOfMemoryError, match="optimiser"):

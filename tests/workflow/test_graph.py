@@ -179,6 +179,14 @@ def test_the_datasets_of_a_run_join_a_corpus_that_names_them(root: Path, data: s
     assert listed.recipes.resolve("models", "toy_joint", 0).key == joint.key  # the word leaves no trace
 
 
+def test_the_order_of_the_datasets_of_a_run_is_not_in_the_key_of_a_model(root: Path) -> None:
+    make_machine(root / "older" / "valve", train=2, test=1, seconds=0.1)
+    orders = [["toy", "older"], ["older", "toy"]]
+    runs = [graph(root, data=data, override={"models": {"toy_joint": {"corpus": ["scored"]}}}) for data in orders]
+    one, other = (run.recipes.resolve("models", "toy_joint", 0) for run in runs)
+    assert (one.corpus, one.key) == (["older", "toy"], other.key)
+
+
 def test_system4_learns_this_year_s_machines_and_your_own_in_its_second_phase(root: Path) -> None:
     official = ["dcase2025_dev", "dcase2025_eval"]
     later = ("audiomae_phase2", "beats_phase2", "fusion_attention", "fusion_mean")

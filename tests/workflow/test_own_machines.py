@@ -164,7 +164,7 @@ def test_a_link_to_nothing_is_left_to_the_job_that_reads_it(table, tmp_path, for
 @pytest.mark.parametrize("form", ["table", "folder"])
 def test_prepare_makes_the_clips_that_were_counted(table, tmp_path, form):
     data = table if form == "table" else write(tmp_path / "mimii", *MIMII)
-    chosen = one(data)
+    chosen = one("own", own={"folder": str(data), "test_share": 0.5})
     for machine, sections in chosen.machines.items():
         own = {"layout": chosen.layout(machine), "test_share": chosen.test_share, "sections": list(sections)}
         out = tmp_path / f"{machine}.parquet"

@@ -283,6 +283,11 @@ def test_a_wrong_key_in_an_override_is_blamed_on_the_config(monkeypatch: pytest.
         _ = recipes.blocks
 
 
+def test_a_wrong_value_in_an_override_is_blamed_on_the_config(systems: Systems) -> None:
+    with pytest.raises(AsdError, match=r"^config: override: models\.joint\.training\.epochs: 0 is less than the min"):
+        _ = systems({"models": {"joint": {"training": {"epochs": 0}}}}).blocks
+
+
 # --- errors: one line that names file and key -----------------------------------------------------------------------
 
 CIRCLE = {
