@@ -74,6 +74,9 @@ def test_reported_scores_are_counted_by_where_they_lie() -> None:
     found = [one("a", 61.0, 58, 64, 60.0), one("b", 61.0, 58, 64, 65.0), one("c", 61.0, 58, 64, 64.0), one("d", 61.0)]
     assert verdict(found, SCORE).endswith(" Of 3 reported scores, 2 within, 1 above our intervals.")
     assert verdict(found[1:2], SCORE).endswith(" The reported score of toy/b lies above our interval.")
+    found += [one("e", 61.0, 58, 64, 58.0), one("f", 61.0, 58, 64, 57.9)]
+    assert verdict(found, SCORE).endswith(" Of 5 reported scores, 3 within, 1 above, 1 below our intervals.")
+    assert verdict(found[-1:], SCORE).endswith(" The reported score of toy/f lies below our interval.")
 
 
 def test_the_marks_of_the_chart_are_on_one_scale() -> None:
