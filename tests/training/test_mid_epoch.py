@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from asdlib.examples.clips import Batch
 from asdlib.separation.mixtures import MixturePairs
 from asdlib.separation.settings import Pairs
 from asdlib.separators import SEPARATORS
+from asdlib.training import epoch_so_far
 from asdlib.training.job import Job, Task, fit
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
@@ -191,6 +193,21 @@ def test_what_was_done_is_not_read_again(tmp_path: Path) -> None:
     assert read[:2] == [4, 4]
     watched = 5  # batches of the 21 examples; then those of the training for `batch_norm.settle`
     assert len(read) == 2 + watched + 5
+
+
+def test_a_resumed_epoch_knows_the_time_and_the_gradients_before_it_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(epoch_so_far, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    killed = epoch_so_far.EpochSoFar(4, 2, torch.device("cpu"))
+    killed.norms[0] = torch.nan  # `refuse_diverged` looks at them after the epoch
+    now.seconds = 130.0
+    content = killed.content(nn.Linear(1, 1))
+    now.seconds = 5000.0
+    resumed = epoch_so_far.EpochSoFar(4, 2, torch.device("cpu"))
+    resumed.restore(content, nn.Linear(1, 1))
+    now.seconds = 5012.0
+    assert resumed.seconds == 42.0
+    assert resumed.norms.isnan().tolist() == [True, False]
 
 
 @pytest.mark.parametrize("minutes", [None, 5.0])
