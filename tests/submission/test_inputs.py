@@ -10,6 +10,7 @@ import pytest
 from helpers.checkout import ROOT
 from helpers.official import SCORE_COLUMNS
 from helpers.refusals import refused
+from helpers.toy_recordings import make_machine
 
 from asdlib.errors import AsdError
 from asdlib.evaluation.figures import AREAS
@@ -78,6 +79,18 @@ def test_labels_number_the_variants() -> None:
     assert [entry["label"] for entry in settings["systems"]] == ["Doe_ACME-X_task2_1", "Doe_ACME-X_task2_2"]
     assert settings["declared_clips"] == 200
     assert settings["development"]["machines"] == SHIPPED["datasets"]["dcase2025_dev"]["machines"]
+
+
+def test_the_report_is_an_input_if_there_is_one() -> None:
+    Path("report.pdf").touch()
+    assert inputs.report_file(graph(report="report.pdf")) == ["report.pdf"]
+    assert inputs.report_file(graph()) == []
+
+
+def test_the_development_set_may_be_a_folder_of_one_s_own(tmp_path: Path) -> None:
+    make_machine(tmp_path / "own" / "fan", train=1, target=0, test=1, seconds=0.1)
+    settings = inputs.settings(graph({"data": str(tmp_path / "own")}, development="own"))
+    assert settings["development"] == {"dataset": "own", "machines": ["fan"]}
 
 
 def test_the_page_s_example_is_a_whole_block() -> None:
