@@ -50,6 +50,9 @@ def test_a_missing_record_is_not_counted_and_what_was_not_measured_is_nothing() 
     record("embed/toy-123456/raw/here/fan.tsv", "0.1", "NA", "-")
     (cost,) = costs(MODELS, [], ["here"])
     assert (cost.jobs, cost.seconds, cost.memory, cost.cpu_seconds) == (1, 0.1, 0.0, 0.0)
+    record("embed/toy-123456/raw/here/pump.tsv", "0.25", "", "")
+    (cost,) = costs(MODELS, [], ["here"])
+    assert (cost.jobs, cost.seconds, cost.memory, cost.cpu_seconds) == (2, 0.35, 0.0, 0.0)
 
 
 def test_a_damaged_record_is_said_and_not_counted(caplog: pytest.LogCaptureFixture) -> None:

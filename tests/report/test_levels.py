@@ -64,6 +64,7 @@ def test_levels_are_finite_at_every_sampling_rate_and_also_of_silence(rate: int)
 def test_a_clip_that_is_shorter_than_a_window_has_none() -> None:
     assert levels_of(np.ones(1023, np.float32), RATE, RATE) is None
     assert levels_of(np.ones(1024, np.float32), RATE, 1024).cells.shape == (ROWS, 1)
+    assert levels_of(np.ones(4000, np.float32), RATE, 60 * RATE).cells.shape == (ROWS, 1)
 
 
 @pytest.mark.parametrize(("seconds", "among"), [(1, 10), (10, 1), (2, 60)])
