@@ -28,6 +28,13 @@ def edit(made: Path) -> None:
     os.utime(made / "train" / "a.wav", LATER)
 
 
+def edit_and_keep_the_time(made: Path) -> None:
+    """As `cp -p` does, and an editor within the two seconds to which times may be rounded."""
+    before = (made / "b.csv").stat()
+    (made / "b.csv").write_text("a longer one")
+    os.utime(made / "b.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def replace_by_link(made: Path) -> None:
     shutil.copytree(made, made.with_name("mine"))
     shutil.rmtree(made)
@@ -42,6 +49,7 @@ CHANGED = {
     "a file is added": (add("notes.txt"), "notes.txt"),
     "a hidden file is added": (add("train/.hidden"), "train/.hidden"),
     "a file is edited": (edit, "train/a.wav"),
+    "a file has another size at the same time": (edit_and_keep_the_time, "b.csv"),
     "a linked folder is added": (link_inside, "more"),
     "a link to the user's folder": (replace_by_link, "."),
     "there is no record": (lambda made: made.with_name(".fan.made").unlink(), "b.csv"),

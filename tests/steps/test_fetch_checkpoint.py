@@ -12,6 +12,7 @@ from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching.pins import read_pins
 from asdlib.data.fetching.retry import Network
+from asdlib.data.made import altered
 from asdlib.errors import AsdError
 from asdlib.steps.fetch_checkpoint import PublishedFile, fetch_checkpoint
 from asdlib.workflow.typed_settings import typed
@@ -83,6 +84,7 @@ def test_weights_are_fetched_and_nothing_else_is_left(network: Network, out: Pat
     fetch(out, BLOCK, network)
     assert out.read_bytes() == WEIGHTS
     assert left(out) == ["model.safetensors"]
+    assert altered(out) is None, "a later run knows that it is not the user's"
 
 
 def test_another_revision_has_another_address(hub: HostileServer, network: Network, out: Path) -> None:

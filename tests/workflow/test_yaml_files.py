@@ -53,6 +53,8 @@ BAD = {
     "a list": ("[1, 2]", r"\(top level\): \[1, 2\] is not of type 'object'"),
     "not YAML": ("a: [b", r"is not YAML: .*line \d.*: correct it"),
     "a tab": ("a:\n\tb: 1", r"is not YAML: .*line 2"),
+    "a line among others": ("a: b: c\nd: 1\ne: 2\nf: 3\n", "is not YAML: .* in line 1: correct it"),
+    "a character that YAML does not allow": ("a: \x07b", "is not YAML: .* not allowed.*: correct it"),
     "not text": (b"\xff\xfe\x00", "is UTF-16, or not text"),
     "code": ('!!python/object/apply:os.system ["true"]', "is not YAML: could not determine a constructor"),
     "list as a key": ("[a]: 1", "is not YAML: .*unhashable key"),
@@ -100,6 +102,7 @@ NO_SETTINGS = {
     "a list": ("- data\n", "has no line `key: value`: add one"),
     "very deep": (f"data: {'[' * 2000}{']' * 2000}", "data: is nested deeper than 50 levels: correct the value"),
     "an alias to itself": ("data: &a [*a]", "data: is nested deeper than 50 levels: correct the value"),
+    "a block in itself": ("data: &a {b: *a}", "data: is nested deeper than 50 levels: correct the value"),
     "not finite": ("prepare: {seconds: .inf}", "prepare.seconds: is inf: give a finite number"),
 }
 
@@ -108,6 +111,12 @@ NO_SETTINGS = {
 def test_a_file_without_usable_settings_is_refused_by_its_name(tmp_path, text, problem):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(AsdError, match=rf"^{re.escape(str(tmp_path))}/mine\.yaml: {problem}[^\n]*$"):
+        read_settings(tmp_path / "mine.yaml")
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").symlink_to("/proc/self/mem")  # its first byte cannot be read
+    with pytest.raises(AsdError, match=r"mine\.yaml: cannot be read \(Input/output error\): restore it"):
         read_settings(tmp_path / "mine.yaml")
 
 

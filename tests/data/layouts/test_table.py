@@ -286,7 +286,7 @@ def test_a_damaged_parquet_file_is_refused_in_one_line(table):
 
 
 def test_a_table_that_breaks_off_while_it_is_read_is_refused(tmp_path):
-    (tmp_path / "pump.csv").symlink_to("/proc/self/mem")  # a file of which the first byte is a fault of the device
+    (tmp_path / "pump.csv").symlink_to("/proc/self/mem")  # its first byte cannot be read
     with pytest.raises(AsdError, match=r"pump\.csv: cannot be read \(Input/output error\): check the file and"):
         read_table(tmp_path / "pump.csv")
 
