@@ -118,6 +118,10 @@ FAULTS = {
         "fan: 1 of 7 recordings is longer than 0.2 s (0.5 s), and 17.6 % of all sound is cut off: "
         "set prepare: {longer: split}, or seconds",
     ),
+    "longer by different lengths": (
+        lambda folder: [put(TRAIN, noise(0.5))(folder), put(TEST, noise(0.4))(folder)], WARNING,
+        "fan: 2 of 7 recordings are longer than 0.2 s (0.4 to 0.5 s), and 26.3 % of all sound is cut off: ",
+    ),
     "shorter": (put(TRAIN, noise(0.15)), NOTE, "fan: 1 of 7 recordings is shorter than 0.2 s (0.15 s) and padded: "),
     "a format that is not read": (
         written("fan/train/a.m4a", ""), WARNING, "1 entry is not used: 1 × .m4a; convert what is to be used: ffmpeg",
@@ -208,6 +212,7 @@ def test_lengths(clean: Path, settings: dict, level: str, line: str) -> None:
 
 def test_recordings_of_one_other_length_suggest_it(clean: Path) -> None:
     found = check(clean, seconds=0.4)
+    assert found.problems[0].line.startswith("fan: all recordings are shorter than 0.4 s (0.2 s) and padded: ")
     assert found.problems[0].line.endswith("neither trained on nor scored, or set prepare: {seconds: 0.2}")
 
 

@@ -12,10 +12,12 @@ import torch
 from matplotlib.image import imread
 
 from asdlib.data.tables import clip_rows, writing
+from asdlib.examples.clips import Origin
 from asdlib.models.dense_autoencoder import DenseAutoencoder
 from asdlib.report import error_maps as maps
 from asdlib.report.cells import COLUMNS, ROWS
 from asdlib.report.error_maps import error_maps, rows_of_bands, usual_errors
+from asdlib.report.frame_errors import frame_errors
 from asdlib.report.settings import ErrorMaps
 from asdlib.weights.checkpoints import Checkpoint, save
 
@@ -79,15 +81,18 @@ def test_the_text_names_no_end_of_a_clip_and_the_brightest_is_sixteen_times_the_
     assert found["values"][:, 1:-1].max() == pytest.approx(np.log2(times) / 4, rel=0.01)
 
 
-def test_the_view_that_the_model_reads_is_drawn(drawn: ErrorMaps) -> None:
+def test_the_view_that_the_model_reads_is_drawn(drawn: ErrorMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     waves = {"raw": wave(2, 0.5), "separated/x": wave(2, 1.5)}
-    alts = []
+    alts, told = [], []
+    monkeypatch.setattr(maps, "frame_errors", lambda *given: told.append(given[2]) or frame_errors(*given))
     for view in ("raw", "separated/x", "separated/y"):  # the last is not kept, as it is equal to the recording
         one = ErrorMaps(drawn.name, view, drawn.weights, drawn.embeddings, drawn.variants)
         alts.append(error_maps(one, "fan", "00", {"a.wav": waves})["a.wav"]["alt"])
     assert "near 0.5 s" in alts[0]
     assert "near 1.5 s" in alts[1]
     assert alts[2] == alts[0]
+    kinds = ("raw", "separated", "separated")  # of views, which are a condition of some networks
+    assert told == [Origin("fan", "00", kind, None) for kind in kinds]
 
 
 def test_a_clip_whose_error_is_not_finite_has_no_map(drawn: ErrorMaps) -> None:
