@@ -253,7 +253,10 @@ def test_a_pause_of_a_whole_clip_is_refused_only_when_recordings_are_split(clean
     assert not [one for one in check(clean, longer="split", allow_silent=True).problems if "silence" in one.line]
 
 
-@pytest.mark.parametrize(("seconds", "rest", "wrong"), [(0.2, 0.1, True), (0.23, 0.1, True), (0.24, 0.05, False)])
+@pytest.mark.parametrize(
+    ("seconds", "rest", "wrong"),
+    [(0.2, 0.1, True), (0.23, 0.1, True), (0.24, 0.05, False), (3199 / RATE, 0.1, False), (0.0, 0.15, False)],
+)
 def test_a_pause_at_the_end_is_refused_if_it_becomes_a_clip(clean: Path, seconds: float, rest: float, wrong: bool):
     """The last clip begins earlier, unless what is left is too short for one."""
     sounding = noise(2 * SECONDS + rest - seconds)
@@ -262,6 +265,23 @@ def test_a_pause_at_the_end_is_refused_if_it_becomes_a_clip(clean: Path, seconds
     assert [one.level for one in problems] == [ERROR] * wrong
     with pytest.raises(AsdError, match="digital silence") if wrong else nullcontext():
         list(split(Clip(clean / TRAIN, TRAIN, "00", "train", None, None), ClipFormat(**FORMAT | {"longer": "split"})))
+
+
+def test_an_empty_recording_is_found_among_those_whose_level_is_not_measured(clean: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sounds, "HEARD", 1)
+    write_wav(clean / TEST, noise(0))
+    line = f"{clean / TEST}: contains no samples: replace or remove the file"
+    assert [one.line for one in check(clean).problems if one.level == ERROR] == [line]
+
+
+def test_the_level_of_silence_is_below_all_others(clean: Path) -> None:
+    write_wav(clean / TEST, noise(level=0))
+    (group,) = (
+        one
+        for one in check(clean, allow_silent=True).groups
+        if (one.machine, one.kind, one.domain, one.label) == ("fan", "test", "source", "normal")
+    )
+    assert (group.rms, group.rms_range, group.peak) == (-np.inf, (-np.inf, -np.inf), -np.inf)
 
 
 def test_a_flac_file_without_a_length_is_an_error_and_counts_as_one_clip(clean: Path) -> None:
