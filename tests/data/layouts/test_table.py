@@ -1,5 +1,6 @@
 """Tables of clips: what each column decides, what is assumed without it, and rows that are refused."""
 
+import unicodedata
 from pathlib import Path
 
 import pyarrow as pa
@@ -247,6 +248,18 @@ def test_the_first_line_may_tell_excel_the_delimiter(table):
 def test_cells_may_be_quoted_whatever_separates_them(table):
     quoted = "\n".join(";".join(f'"{cell}"' for cell in line.split(",")) for line in WHOLE.splitlines())
     assert known(table(quoted), "fan") == MEANT
+
+
+def test_empty_rows_of_a_spreadsheet_are_no_clips(table):
+    head, *rows = WHOLE.splitlines(keepends=True)
+    assert known(table("".join([head, "\n", *rows, ",,,,,,,,\n"])), "fan") == MEANT
+
+
+def test_values_are_in_one_unicode_form_and_files_are_named_as_on_the_disk(table, tmp_path):
+    file, value = (unicodedata.normalize("NFD", text) for text in ("Öl.wav", "kühl"))
+    (tmp_path / file).touch()
+    (found,) = read_table(table(f"file,fluid\n{file},{value}\n")).recordings
+    assert (found.path, found.attributes) == (tmp_path / file, {"fluid": unicodedata.normalize("NFC", "kühl")})
 
 
 def test_the_row_numbers_of_pandas_are_no_attribute(tmp_path, table):
