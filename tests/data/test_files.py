@@ -159,3 +159,14 @@ def test_a_file_system_without_locks_is_only_mentioned(tmp_path, monkeypatch, ca
     with caplog.at_level(logging.WARNING), locked(tmp_path / "a.txt"):
         pass
     assert "has no locks" in caplog.text
+
+
+def test_no_file_stays_open(tmp_path):
+    def count() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = count()
+    for number in range(3):
+        with atomic(tmp_path / f"{number}.txt") as temporary:
+            temporary.write_text("whole")
+    assert count() == before
