@@ -395,9 +395,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> N
         torch.manual_seed(0)
         network = Line(4, 4)
         fixed = {"epochs": 2, "learning_rate": 0.01, "eps": 1.0}  # Adam alone is blind to the size of a gradient
-        trainer(tmp_path / folder, Training(**fixed, **settings)).train(
-            network, Points(44), 44
-        )  # the last step is shorter
+        points = Points(44)  # the last step is shorter
+        trainer(tmp_path / folder, Training(**fixed, **settings)).train(network, points, len(points))
         return network.weight.detach()
 
     whole = weights("whole", batch_size=16)
