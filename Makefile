@@ -39,7 +39,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "asdlib needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	-$(BIN)/python -m compileall -q -j 0 .venv/lib
+	-$(BIN)/python -W ignore -m compileall -q -j 0 .venv/lib
 	touch $@
 
 $(WITH_DOCS): $(INSTALLED)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -120,6 +121,21 @@ def test_a_job_with_a_gpu_runs_by_itself(shared: Server, tmp_path: Path, argumen
     code = f'{JOB}print("torch" in sys.modules, {job_client.VARIABLE!r} in __import__("os").environ)'
     printed, errors = job(tmp_path, code, str(described), **{job_client.VARIABLE: shared[0]}).communicate()
     assert (printed, errors) == (f"{forked} False\n", "")
+
+
+def test_no_thread_of_the_server_is_missed_by_a_fork(shared: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork has one thread. Where there were others, since 3.12, Python warns, which no user can do anything about."""
+    _, process = shared
+    threads = [one for one in Path(f"/proc/{process.pid}/task").iterdir() if one.name != str(process.pid)]
+    assert [(one / "comm").read_text() for one in threads] in ([], ["jemalloc_bg_thd\n"])
+
+    def fork() -> int:
+        warnings.warn("This process is multi-threaded", DeprecationWarning, stacklevel=2)
+        return 5
+
+    monkeypatch.setattr(job_server.os, "fork", fork)
+    with warnings.catch_warnings(action="error"):
+        assert job_server._fork() == 5
 
 
 def test_a_fork_imports_the_library_itself(shared: Server, tmp_path: Path) -> None:
