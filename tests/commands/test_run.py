@@ -9,6 +9,7 @@ import pytest
 from helpers.checkout import ROOT
 
 from asdlib.cli import main
+from asdlib.runtime import host_cores
 from snakemake_logger_plugin_asdlib.options import read_options
 from snakemake_logger_plugin_asdlib.order import in_order
 
@@ -19,6 +20,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     words: list[str] = []
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(os, "execv", lambda program, argv: words.extend(argv))
+    for cores in ("usable", "available"):
+        monkeypatch.setattr(host_cores, cores, lambda: 8)
     return words
 
 
@@ -47,6 +50,12 @@ def test_targets_come_first(called: list[str], capsys, given: str, expected: str
     assert called[4:] == expected.replace("'", "").split()
     assert in_order(called[4:], read_options()) == called[4:]
     assert "profiles/slurm" not in called or (ROOT / "profiles/slurm/config.yaml").is_file()
+
+
+def test_all_cores_are_those_that_a_container_may_use(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_cores, "usable", lambda: 3)
+    assert main(["run"]) == 0
+    assert called[4:] == ["--cores", "3"]
 
 
 @pytest.mark.parametrize(

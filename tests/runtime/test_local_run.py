@@ -1,11 +1,11 @@
-"""What a local run finds: the GPUs and the memory of the machine, without either."""
+"""What a local run finds: the GPUs, the memory and the cores of the machine, without them."""
 
 import ctypes
 from pathlib import Path
 
 import pytest
 
-from asdlib.runtime import gpu_leases, gpus, host_memory, local_run
+from asdlib.runtime import gpu_leases, gpus, host_cores, host_memory, local_run
 
 
 class Driver:
@@ -66,6 +66,15 @@ def test_gpus_are_counted_as_cuda_would(machine, driver, files: int, chosen: str
     assert gpu_leases.usable() == usable
 
 
+def write_groups(root: Path, listing: str, files: dict[str, str]) -> None:
+    for path, text in [
+        ("proc/self/cgroup", listing),
+        *((f"sys/fs/cgroup/{name}", text) for name, text in files.items()),
+    ]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
 GROUPS = {
     "version 2": ("0::/jobs/mine\n", {"jobs/memory.max": "4000000000", "jobs/mine/memory.max": "max"}),
     "version 1": ("9:cpu,cpuacct:/\n7:memory:/mine\n", {"memory/mine/memory.limit_in_bytes": "4000000000"}),
@@ -77,12 +86,40 @@ GROUPS = {
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_memory_is_that_of_the_machine_or_of_the_control_group(monkeypatch, tmp_path: Path, name: str) -> None:
     listing, files = GROUPS[name]
-    for path, text in {"proc/self/cgroup": listing, **{f"sys/fs/cgroup/{key}": v for key, v in files.items()}}.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write_groups(tmp_path, listing, files)
     monkeypatch.setattr(host_memory.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000}.__getitem__)
     expected = 3600 if name.startswith("version") else 14745
     assert host_memory.usable_mb(tmp_path) == expected
+
+
+QUOTAS = {
+    "version 2": ("0::/jobs/mine\n", {"jobs/cpu.max": "150000 100000\n", "jobs/mine/cpu.max": "max 100000\n"}, 2),
+    "version 1": (
+        "9:cpu,cpuacct:/mine\n7:memory:/\n",
+        {
+            "cpu/mine/cpu.cfs_quota_us": "300000\n",
+            "cpu/mine/cpu.cfs_period_us": "100000\n",
+            "cpu/cpu.cfs_quota_us": "-1",
+        },
+        3,
+    ),
+    "less than a core": ("0::/\n", {"cpu.max": "20000 100000"}, 1),
+    "more cores than there are": ("0::/\n", {"cpu.max": "2400000 100000"}, 8),
+    "no period": ("0::/\n", {"cpu.max": "20000 0"}, 8),
+    "no group": ("", {}, 8),
+}
+
+
+@pytest.mark.parametrize(("listing", "files", "usable"), QUOTAS.values(), ids=QUOTAS)
+def test_the_cores_are_those_of_the_machine_or_of_the_control_group(
+    monkeypatch, tmp_path: Path, listing: str, files: dict[str, str], usable: int
+) -> None:
+    monkeypatch.setattr(host_cores.os, "sched_getaffinity", lambda _: set(range(8)))
+    write_groups(tmp_path, listing, files)
+    assert host_cores.usable(tmp_path) == usable
+    assert host_cores.too_many(usable, tmp_path) == ""
+    said = f"--cores: 9 are more than the {usable} that this container may use at a time: give --cores {usable}"
+    assert host_cores.too_many(9, tmp_path) == ("" if usable == 8 else said), "without a limit, nothing is said"
 
 
 def test_a_system_that_does_not_say_how_much_memory_it_has_sets_no_limit(monkeypatch, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from asdlib.report import inputs as report_inputs
 from asdlib.runtime import (
     failures,
     guard,
+    host_cores,
     job_environment,
     job_server,
     live_line,
@@ -113,6 +114,8 @@ onstart:
     termination.end_on_signals(submits=workflow.non_local_exec)
     if said := local_run.in_words(found_here):
         logger.info(said)
+    if is_local and (said := host_cores.too_many(workflow.cores)):
+        logger.warning(said)
     if forks_jobs:
         job_server.start(len(workflow.dag))
     if workflow.is_main_process:

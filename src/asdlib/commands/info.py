@@ -13,6 +13,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from asdlib.errors import printable
+from asdlib.runtime import host_cores
 from asdlib.workflow import project
 
 HELP = "print versions, devices and what is installed, for reports of problems"
@@ -62,7 +63,7 @@ def _machine() -> dict[str, str]:
     return {
         "Python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
-        "cores": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} may be used",
+        "cores": f"{host_cores.usable()} of {os.cpu_count()} may be used",
         "memory": f"{memory / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB in this folder",
         "GPUs": "; ".join(gpus.splitlines()) if gpus else "none that nvidia-smi knows",

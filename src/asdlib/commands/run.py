@@ -61,11 +61,18 @@ def _target(word: str, systems: list[str]) -> str:
     return word
 
 
+def _all_cores() -> str:
+    from asdlib.runtime import host_cores
+
+    most = host_cores.usable()
+    return str(most) if most < host_cores.available() else "all"
+
+
 def _options(args: argparse.Namespace) -> list[str]:
     dry = ["--dry-run"] if args.dry_run else []
     if not args.slurm:
         gpus = [] if args.gpus is None else ["--resources", f"gpu={args.gpus}"]
-        return ["--cores", args.cores or "all", *gpus, *dry]
+        return ["--cores", args.cores or _all_cores(), *gpus, *dry]
     if args.cores is not None or args.gpus is not None:
         raise AsdError(f"--slurm: leave out --cores and --gpus: {SLURM}/config.yaml limits the number of jobs")
     return ["--workflow-profile", SLURM, *dry]

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from asdlib.runtime.control_groups import folders, text_of
+
 SHARE = 0.9  # of the memory; the rest is for the system and for Snakemake itself
-LIMITS = {"": "memory.max", "memory": "memory.limit_in_bytes"}  # by controller: of cgroups version 2 and version 1
+LIMITS = ("memory.max", "memory.limit_in_bytes")  # of control groups version 2 and version 1
 
 
 def usable_mb(root: Path = Path("/")) -> int | None:
@@ -21,26 +23,7 @@ def usable_mb(root: Path = Path("/")) -> int | None:
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """Yield the memory limits of this process's control group and of the groups above it, in bytes."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        for controller in {"", "memory"} & set(controllers.split(",")):
-            top = root / "sys/fs/cgroup" / controller
-            folder = top / group.lstrip("/")
-            for place in (folder, *folder.parents):
-                if place.is_relative_to(top):
-                    yield from _limit(place / LIMITS[controller])
-
-
-def _limit(path: Path) -> Iterator[int]:
-    """Yield the limit that a file holds, if there is one; without a limit, version 2 says `max`."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return
-    if text.isdigit():
-        yield int(text)
+    """Yield the memory limits of this process's control groups, in bytes; without a limit, version 2 says `max`."""
+    for folder in folders("memory", root):
+        texts = (text_of(folder / name).strip() for name in LIMITS)
+        yield from (int(text) for text in texts if text.isdigit())
