@@ -122,6 +122,12 @@ def test_the_cores_are_those_of_the_machine_or_of_the_control_group(
     assert host_cores.too_many(9, tmp_path) == ("" if usable == 8 else said), "without a limit, nothing is said"
 
 
+def test_a_system_without_affinity_has_all_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(host_cores.os, "sched_getaffinity")
+    monkeypatch.setattr(host_cores.os, "cpu_count", lambda: 5)
+    assert host_cores.available() == 5
+
+
 def test_a_system_that_does_not_say_how_much_memory_it_has_sets_no_limit(monkeypatch, tmp_path: Path) -> None:
     def fail(name: str) -> int:
         raise ValueError(name)

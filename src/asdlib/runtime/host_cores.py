@@ -19,6 +19,8 @@ def usable(root: Path = Path("/")) -> int:
 
 def available() -> int:
     """Return how many cores this process may run on."""
+    if not hasattr(os, "sched_getaffinity"):  # macOS
+        return os.cpu_count() or 1
     return len(os.sched_getaffinity(0))
 
 
