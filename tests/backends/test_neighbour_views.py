@@ -88,6 +88,22 @@ def test_more_neighbours_than_clips_are_all_others() -> None:
     np.testing.assert_allclose(white.T @ covariance @ white, np.eye(2), atol=1e-9)
 
 
+def test_the_score_is_the_smallest_offset_from_what_is_usual_in_a_domain() -> None:
+    """Eight source and three target clips, and two new ones, in plain loops."""
+    clips = np.random.default_rng(0).standard_normal((13, 2)) + np.repeat([[0.0], [9.0], [4.0]], [8, 3, 2], axis=0)
+    domains = {"source": range(8), "target": range(8, 11)}
+    between = np.linalg.norm(clips[:, None] - clips[None], axis=2) + np.diag(np.full(13, np.inf))
+    reach = np.sort(between[:11, :11], axis=1)[:, :2].mean(1)
+    nearest = {name: (between[:, rows] / reach[rows]).min(1) for name, rows in domains.items()}
+    usual = {"source": nearest["source"][:8].mean()}
+    usual["target"] = (nearest["target"][8:11].sum() + 5 * usual["source"]) / (3 + 5)
+    scores = np.minimum(*(nearest[name] - usual[name] for name in domains))
+    expected = (scores - scores[:11].mean()) / scores[:11].std()
+    backend = LocalDistance(2, 5.0).fit(clips[:11], ["source"] * 8 + ["target"] * 3)
+    np.testing.assert_allclose(backend.train_score_, expected[:11])
+    np.testing.assert_allclose(backend.anomaly_score(clips[11:]), expected[11:])
+
+
 @pytest.mark.parametrize("count", [1, 4, 299, 300])
 def test_the_smallest_distances_are_in_order(count: int) -> None:
     distances = np.random.default_rng(0).standard_normal((20, 300))

@@ -72,6 +72,12 @@ def test_it_learns_to_tell_the_classes_apart() -> None:
     assert model.metrics(batch)["accuracy"] == 1.0
 
 
+@pytest.mark.parametrize(("depth", "expected"), [(1, [0.0]), (5, [0.0, 0.05, 0.1, 0.15, 0.2])])
+def test_deeper_blocks_are_dropped_more_often(depth: int, expected: list[float]) -> None:
+    encoder = EatClassifier(**{**SIZES, "depth": depth}, drop_path=0.2).encoder
+    assert [block.drop_path for block in encoder.blocks] == pytest.approx(expected)
+
+
 def test_all_patches_are_pooled_and_the_utterance_token_is_not() -> None:
     """With equal attention, the pooled vector is the mean and the deviation of the 4 · 2 patches."""
     model = classifier(clips()).eval()

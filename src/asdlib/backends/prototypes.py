@@ -65,7 +65,7 @@ class Prototypes:
         if not self._too_few(vectors[source]):
             for centroid in range(self.centroids):
                 members = source[self._clusters == centroid]
-                others = (vectors[members].sum(0) - vectors[members]) / max(len(members) - 1, 1)
+                others = vectors[members].sum(0) - vectors[members]  # their mean has the same direction
                 own = 1 - (unit(vectors[members]) * unit(others)).sum(1)
                 left_out[members, centroid] = np.maximum(own, 0) if len(members) > 1 else np.inf
         return left_out.min(axis=1)
