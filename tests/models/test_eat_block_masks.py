@@ -23,6 +23,15 @@ def test_masks_follow_the_global_seed_and_differ_from_each_other() -> None:
     assert len(first.unique(dim=0)) == 8
 
 
+def test_squares_have_the_published_size_and_number() -> None:
+    """data2vec's mask_length 5 and mask_prob_adjust 0.07 are the defaults: 5 squares of 25 for 102 of 512 patches."""
+    drawn = []
+    for sizes in ({}, {"block": 5, "surplus": 0.07}):
+        torch.manual_seed(3)
+        drawn.append(visible_blocks(8, 64, 8, 0.8, **sizes))
+    assert torch.equal(*drawn)
+
+
 def test_what_is_visible_lies_together() -> None:
     """If patches were drawn one by one, one in five neighbours of a visible patch would be visible."""
     torch.manual_seed(0)

@@ -72,7 +72,7 @@ def test_it_learns_to_tell_the_classes_apart() -> None:
     assert model.metrics(batch)["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize(("depth", "expected"), [(1, [0.0]), (5, [0.0, 0.05, 0.1, 0.15, 0.2])])
+@pytest.mark.parametrize(("depth", "expected"), [(1, [0.0]), (2, [0.0, 0.2]), (5, [0.0, 0.05, 0.1, 0.15, 0.2])])
 def test_deeper_blocks_are_dropped_more_often(depth: int, expected: list[float]) -> None:
     encoder = EatClassifier(**{**SIZES, "depth": depth}, drop_path=0.2).encoder
     assert [block.drop_path for block in encoder.blocks] == pytest.approx(expected)
