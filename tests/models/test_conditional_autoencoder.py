@@ -96,6 +96,8 @@ def test_the_condition_is_further_channels_which_come_last_in_memory() -> None:
     channels = torch.cat([windows.transpose(1, 2)[:, None], condition[:, :, None, None].expand(-1, -1, 4, 64)], dim=1)
     assert torch.equal(seen[0], channels)
     assert seen[0].stride() == (4 * 64 * 4, 1, 64 * 4, 4)
+    kernels = [weight for weight in network.parameters() if weight.dim() == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in kernels)
 
 
 def test_the_fully_connected_one_is_the_baselines_but_for_the_condition() -> None:

@@ -55,6 +55,24 @@ def test_one_class_alone_is_refused() -> None:
     )
 
 
+def test_another_size_of_spectrogram_is_refused() -> None:
+    expected = "model: spectrograms are 64 × 32, not 64 × 48: set rows and n_mels of the frontend"
+    model = EatClassifier(**{**SIZES, "bands": 48})
+    model.grow(model.survey(clips()))
+    refused(lambda: model.examples(clips()), expected)
+    refused(lambda: EatClassifier.refuse(clips(), frames=64, bands=48), expected)
+    EatClassifier.refuse(clips(), frames=64, bands=32)
+
+
+def test_two_classes_are_enough() -> None:
+    every = clips()
+    fans = [1, 2, 4, 5]
+    assert classifier(Clips(every.table.take(fans), every.features[fans])).classes == [
+        "fan, source, spd=0",
+        "fan, source, spd=1",
+    ]
+
+
 def test_it_learns_to_tell_the_classes_apart() -> None:
     training = clips()
     model = classifier(training, drop_path=0.1)

@@ -1,6 +1,7 @@
 """The phases of system4: trainable weights, initial weights, adapters and padding."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,15 @@ def test_the_head_keeps_the_rows_of_labels_that_both_phases_know(first: dict) ->
     earlier = dict(zip(network.classes, network.head.weight, strict=True))
     assert torch.equal(rows["fan, spd=2"], earlier["fan, spd=2"])
     assert not any(torch.equal(rows["gearbox, spd=1"], row) for row in earlier.values())  # a new label
+
+
+def test_accuracy_is_the_share_of_clips_with_the_most_likely_label() -> None:
+    torch.manual_seed(0)
+    network = begun(BEATS, ALL_YEARS).eval()
+    batch = whole(ALL_YEARS)
+    _, likely = network.head(network.embed(batch)["embedding"]).topk(2)
+    labels = torch.cat([likely[:4, 0], likely[4:, 1]])
+    assert float(network.metrics(replace(batch, labels=labels))["accuracy"]) == pytest.approx(4 / 6)
 
 
 @PHASES

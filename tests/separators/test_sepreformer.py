@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.separation_toys import RATE, check_that_it_learns
+from torch.nn.functional import scaled_dot_product_attention
 
 from asdlib.errors import AsdError
+from asdlib.losses.multi_stage import magnitude_loss, waveform_loss
+from asdlib.separation.levels import at_unit_level
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.sepreformer import VARIANTS, SepReformer
-from asdlib.separators.sepreformer_layers import GlobalBlock, LocalBlock, SourceAttention
+from asdlib.separators.sepreformer_layers import GlobalBlock, LocalBlock, SelfAttention, SourceAttention
 from asdlib.separators.sepreformer_stages import RelativePositions
 from asdlib.training.settings import Training
 
@@ -60,7 +63,10 @@ def test_single_sizes_replace_those_of_the_variant() -> None:
     changed = SepReformer(**{**TINY, "size": "L", "shared_split": True})
     assert hasattr(changed.separator, "spk_split_block")
     assert not hasattr(SepReformer(**TINY).separator, "spk_split_blocks")
-    assert len(SepReformer(**{**TINY, "size": "L"}).separator.spk_split_blocks) == 3  # two stages and the bottleneck
+    splits = SepReformer(**{**TINY, "size": "L"})
+    assert len(splits.separator.spk_split_blocks) == 3  # two stages and the bottleneck
+    splits.loss(mixtures()).backward()
+    assert all(weight.grad.any() for weight in splits.separator.spk_split_blocks.parameters())
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,20 @@ def test_positions_are_relative_and_far_ones_are_alike() -> None:
 
 
 @torch.no_grad()
+def test_attention_is_scaled_by_the_width_of_a_head_and_positions_are_keys() -> None:
+    torch.manual_seed(0)
+    attention, features, positions = SelfAttention(12, 2, 0.0), torch.randn(3, 5, 12), torch.randn(5, 5, 6)
+    attention.Layer_scale.layer_scale.fill_(1.0)
+    normed = attention.layer_norm(features)
+    linears = (attention.linear_q, attention.linear_k, attention.linear_v)
+    query, key, value = (linear(normed).view(3, 5, 2, 6).transpose(1, 2) for linear in linears)
+    for given, extra in ((None, 0.0), (positions, (query[:, :, :, None] * positions).sum(-1) / 6**0.5)):
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=torch.zeros(3, 2, 5, 5) + extra)
+        expected = attention.linear_out(mixed.transpose(1, 2).reshape(3, 5, 12))
+        torch.testing.assert_close(attention(features, given), expected)
+
+
+@torch.no_grad()
 def test_the_attention_between_sources_has_no_order_and_sees_one_mixture_alone() -> None:
     torch.manual_seed(0)
     attention = SourceAttention(16, 2, 0.0)
@@ -134,6 +154,19 @@ def test_the_terms_are_the_loss(network: SepReformer) -> None:
         terms = network.train(learning).terms(mixtures())
         assert terms.keys() == names
         torch.testing.assert_close(sum(terms.values()), network.loss(mixtures()))
+
+
+@torch.no_grad()
+def test_both_terms_are_means_over_sources_in_fixed_order_and_the_earlier_one_over_stages(network: SepReformer) -> None:
+    scaled = at_unit_level(mixtures())
+    final, earlier = network.train().stages(scaled.mixture)
+    pairs = [(each[:, source], scaled.sources[:, source]) for each in earlier for source in (0, 1)]
+    magnitude = torch.stack([magnitude_loss(*pair, 128, 32) for pair in pairs]).mean()  # 16 and 4 ms at 8 kHz
+    waveform = torch.stack([waveform_loss(final[:, source], scaled.sources[:, source]) for source in (0, 1)]).mean()
+    terms = network.terms(mixtures())
+    torch.testing.assert_close(terms, {"final": 0.6 * waveform, "earlier": 0.4 * magnitude})
+    watched = waveform_loss(network.eval()(scaled.mixture), scaled.sources).mean()
+    torch.testing.assert_close(network.loss(mixtures()), watched)
 
 
 @torch.no_grad()
