@@ -25,6 +25,7 @@ from helpers.system4_models import (
 
 from asdlib.examples.clips import Batch
 from asdlib.layers.encoders.audiomae import normalised
+from asdlib.layers.encoders.beats import Beats
 from asdlib.models.audiomae_classifier import AudioMaeClassifier
 from asdlib.models.beats_classifier import BeatsClassifier
 from asdlib.training.build import restore_model
@@ -181,6 +182,8 @@ def test_audiomae_s_clip_is_the_mean_of_its_512_patches() -> None:
         mean = torch.einsum("btd->bd", patches) / 512
         torch.testing.assert_close(network.frozen_part(batch), mean)
         torch.testing.assert_close(network.embed(batch)["embedding"], network.fc_norm(mean))
+        for learning in (AUDIOMAE, {**AUDIOMAE, **TUNED}):  # the whole encoder, or its adapters
+            assert begun(learning, THIS_YEAR).frozen_part(batch) is None
 
 
 @PHASES
@@ -206,6 +209,8 @@ def test_a_public_beats_is_taken_over(tmp_path: Path) -> None:
         network.start_from_public(public)
         ours, theirs = (encoder(THIS_YEAR.features, THIS_YEAR.frames)[0] for encoder in (network.encoder, given))
         torch.testing.assert_close(ours, theirs)
+    deeper = published_beats(tmp_path / "deeper.pt", Beats(**{**network.sizes, "depth": network.sizes["depth"] + 1}))
+    refused(lambda: network.start_from_public(deeper), r".*deeper\.pt: encoder\.layers\..* is unknown: use .*")
 
 
 def test_a_public_audiomae_is_taken_over_with_the_norm_of_a_fine_tuned_one(tmp_path: Path) -> None:

@@ -157,8 +157,7 @@ def shift_mask(shift: int) -> Tensor:
     Rolling moves the first rows behind the last ones; the mask keeps the tokens of both from attending to each other.
     """
     row = torch.arange(ROWS)[None, :, None, None].expand(1, ROWS, COLUMNS, 1)
-    region = (row >= ROWS - WINDOW).int() + (row >= ROWS - shift).int()
-    windows = to_windows(region)[0, :, :, 0]  # (windows, 16)
+    windows = to_windows(row >= ROWS - shift)[0, :, :, 0]  # (windows, 16); True: a row that was moved
     return torch.zeros(len(windows), WINDOW**2, WINDOW**2).masked_fill(windows[:, :, None] != windows[:, None], -100.0)
 
 
