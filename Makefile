@@ -34,9 +34,22 @@ format: $(INSTALLED)
 clean:
 	rm -rf .venv .snakemake results site
 
+# A folder .venv that is there would keep its Python, whatever Python is named.
+define USABLE
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("asdlib needs Python 3.11 or newer: make PYTHON=python3.11 …")
+from pathlib import Path
+own = "python%d.%d" % sys.version_info[:2]
+there = [path.name for path in Path(".venv/lib").glob("python3*")]
+if there and own not in there:
+    sys.exit(".venv is of %s: remove the folder to use %s, or run make PYTHON=%s" % (there[0], own, there[0]))
+endef
+export USABLE
+
 # pip would compile all modules on one core, a third of an installation. One that does not compile hinders nobody (-).
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "asdlib needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@$(PYTHON) -c "$$USABLE"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	-$(BIN)/python -W ignore -m compileall -q -j 0 .venv/lib
