@@ -122,7 +122,7 @@ def _fork() -> int | None:
     """Fork as `os.fork` does, into a process that the system kills when the server ends; None: there is no room."""
     server = os.getpid()
     try:
-        # Since 3.12, Python warns of other threads. There is one, of pyarrow's allocator, which is prepared for forks.
+        # Since 3.12, Python warns of other threads. Only pyarrow's allocator has some, and is prepared for forks.
         with catch_warnings(action="ignore", category=DeprecationWarning):
             process = os.fork()
     except OSError:
