@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from snakemake.cli import get_argument_parser
 
+from asdlib.workflow import project
 from asdlib.workflow.recipe import Recipe
 from asdlib.workflow.recipes import REGISTRIES, VIEWS, Recipes
 
@@ -452,9 +453,7 @@ def test_environments_install_what_the_library_needs_under_its_pins(path: Path) 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_every_package_that_an_installation_needs_is_pinned(python: str) -> None:
     installed = {canonicalize_name(one.metadata["Name"]): one for one in distributions()}
-    pinned = {
-        canonicalize_name(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines()
-    }
+    pinned = {canonicalize_name(name) for name in project.pins()}
     seen, found = set(), {("asdlib", ""), ("asdlib", "dev"), ("asdlib", "docs"), ("asdlib", "onnx")}
     while found:
         seen |= found

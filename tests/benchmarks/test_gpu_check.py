@@ -1,5 +1,6 @@
 """The check for a GPU, on the CPU: it compares what it says, and it can fail."""
 
+import importlib
 import math
 import os
 import signal
@@ -66,14 +67,26 @@ def test_a_network_that_cannot_be_recorded_is_a_fault_and_its_steps_are_timed(mo
     assert row["ms"] > 0
 
 
-def test_the_host_has_as_many_threads_as_in_a_job() -> None:
-    from gpu_speed import job_threads
+@pytest.mark.parametrize(
+    ("module", "check", "recipe"), [("gpu_speed", "timed", "dense_ae"), ("gpu_graphs", "compiled", "dismae_tiny")]
+)
+def test_steps_are_timed_with_as_many_threads_as_in_a_job(
+    monkeypatch: pytest.MonkeyPatch, module: str, check: str, recipe: str
+) -> None:
+    checks = importlib.import_module(module)
+    seen = []
 
+    def stop(*_: object) -> None:
+        seen.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checks, "training_step", stop)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with job_threads():
-            assert torch.get_num_threads() == yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["threads"]
+        with pytest.raises(KeyboardInterrupt):
+            getattr(checks, check)("models", recipe, True, "cpu")
+        assert seen == [yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["threads"]]
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

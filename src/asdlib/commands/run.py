@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "targets", nargs="*", metavar="TARGET",
         help=f"systems, {' or '.join(RULES)}, or files to make (default: the config's systems)",
     )  # fmt: skip
-    parser.add_argument("--cores", metavar="N", help="processor cores (default: all)")
+    parser.add_argument("--cores", metavar="N", help="processor cores (default: all that may be used)")
     parser.add_argument("--gpus", type=int, metavar="N", help="GPU jobs at a time (default: all; 0: use the CPU)")
     parser.add_argument("--slurm", action="store_true", help=f"run on a SLURM cluster with {SLURM}")
     parser.add_argument("--data", metavar="NAME", help="a dataset of the config, or a folder of recordings")

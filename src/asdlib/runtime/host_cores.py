@@ -35,7 +35,8 @@ def too_many(cores: int, root: Path = Path("/")) -> str:
 def _quotas(root: Path) -> Iterator[float]:
     """Yield how many cores each of this process's control groups may use; without a limit, they say `max` or -1."""
     for folder in folders("cpu", root):
-        first = [text_of(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
-        for limit in (text_of(folder / "cpu.max").split(), first):  # version 2 and version 1
+        version_1 = [text_of(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        version_2 = text_of(folder / "cpu.max").split()
+        for limit in (version_1, version_2):
             if len(limit) == 2 and all(text.isdigit() and int(text) for text in limit):
                 yield int(limit[0]) / int(limit[1])
