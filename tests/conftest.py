@@ -14,6 +14,8 @@ import pytest
 # 128 s instead of 17 s.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+_GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
+
 # Containers often set it. Hundreds of processes would then each compile the library, and every run all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -41,11 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Take back what a step has set in this process: with two threads, later tests took up to 15 times longer."""
+def undone_settings() -> Iterator[None]:
+    """Take back what a step has set in this process: threads, since two made tests up to 15 times slower, and GPUs."""
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    if _GPUS is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = _GPUS
 
 
 @pytest.fixture

@@ -246,49 +246,6 @@ def test_without_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     refused(lambda: gpu_leases.claim(1), rf"asdlib-gpus-\d+: cannot be locked \(No usable .*\): {remedy}")
 
 
-def test_a_device_is_leased_before_cuda_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from asdlib.runtime import devices
-
-    order = []
-    monkeypatch.setattr(devices, "claim", lambda gpus: order.append(gpus) or gpus)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: order.append("asked"))
-    assert devices.choose_device("auto", 2).type == "cpu"
-    assert order == [2, "asked"]
-    devices.choose_device("cpu", 1)
-    devices.choose_device("auto", 0)
-    assert order == [2, "asked", "asked", 0, "asked"]
-
-
-@pytest.mark.parametrize(("seen", "is_said"), [("0,1", True), ("", False)])
-def test_a_gpu_that_cuda_cannot_use_is_said(monkeypatch, caplog, seen: str, is_said: bool) -> None:
-    import torch
-
-    from asdlib.runtime import devices
-
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
-    monkeypatch.setattr(devices, "claim", lambda gpus: gpus)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for version, what in (("13.0", "CUDA does not start with GPU 0,1"), (None, "PyTorch is without CUDA")):
-        caplog.clear()
-        monkeypatch.setattr(torch.version, "cuda", version)
-        assert devices.choose_device("auto", 2).type == "cpu"
-        said = f"device: auto: {what}: computing on the CPU; set device: cuda to stop instead"
-        assert caplog.messages == [said] * is_said
-
-
-def test_the_gpus_that_slurm_granted_count_and_not_those_that_the_rule_asks_for(monkeypatch) -> None:
-    import torch
-
-    from asdlib.runtime import devices
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for granted, device in ((1, "cuda"), (0, "cpu")):
-        monkeypatch.setattr(devices, "claim", lambda gpus, granted=granted: granted)
-        assert devices.choose_device("auto", 1 - granted).type == device
-
-
 def test_no_step_asks_cuda_before_it_has_a_lease() -> None:
     """A library that used CUDA on import would fix the visible GPUs, because CUDA reads its variable only once."""
     program = (

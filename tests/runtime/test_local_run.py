@@ -1,6 +1,7 @@
 """What a local run finds: the GPUs, the memory and the cores of the machine, without them."""
 
 import ctypes
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from asdlib.runtime import gpu_leases, gpus, host_cores, host_memory, local_run
 
 
 class Driver:
-    """The driver's management library with a number of GPUs; None: it does not answer."""
+    """The driver's libraries with a number of GPUs and a version of CUDA; None: it does not answer."""
 
-    def __init__(self, found: int | None):
+    def __init__(self, found: int | None, cuda: int = 13000):
         self._found = found
+        self._cuda = cuda
 
     def nvmlInit_v2(self) -> int:
         return 18 if self._found is None else 0  # 18: the versions of driver and library differ
@@ -23,6 +25,10 @@ class Driver:
 
     def nvmlShutdown(self) -> int:
         return 0
+
+    def cuDriverGetVersion(self, version: ctypes.c_int) -> int:
+        version._obj.value = self._cuda
+        return 0 if self._cuda else 3  # 3: CUDA is not initialised
 
 
 @pytest.fixture
@@ -64,6 +70,62 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_gpus_are_counted_as_cuda_would(machine, driver, files: int, chosen: str | None, usable: int) -> None:
     machine(driver, files, chosen)
     assert gpu_leases.usable() == usable
+
+
+@pytest.mark.parametrize(
+    ("driver", "needed", "fault"),
+    [
+        (12040, "13.0", "its driver supports CUDA up to 12.4, and the installed PyTorch is for 13.0"),
+        (9020, "12.6", "its driver supports CUDA up to 9.2, and the installed PyTorch is for 12.6"),
+        (12040, "12.8", ""),  # a driver supports all of its major version
+        (13010, "12.6", ""),
+        (12040, "", ""),  # a PyTorch for CPUs
+        (0, "13.0", ""),
+    ],
+)
+def test_a_driver_that_is_too_old_for_pytorch_is_found(monkeypatch, driver: int, needed: str, fault: str) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Driver(2, driver))
+    monkeypatch.setattr(gpus, "needed_cuda", lambda: needed)
+    remedy = "update the driver, or install PyTorch for that CUDA (docs/faq.md, GPU)"
+    line = f"GPU: not used: {fault}: {remedy}" if fault else ""
+    assert local_run.driver_fault(()) == line
+    assert local_run.driver_fault(("apptainer",)) == "", "a container may have another PyTorch"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert local_run.driver_fault(()) == "", "no GPU was to be used"
+    assert local_run.found((), asks_for_gpus=True, driver_fits=False)["gpu"] == 0
+
+
+def test_a_machine_without_a_driver_has_none_that_is_too_old(machine) -> None:
+    machine("missing")
+    assert gpus.supported_cuda() == gpus.too_old() == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "needed"),
+    [
+        ("__version__ = '2.11.0+cu130'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n", "13.0"),
+        ("cuda = '12.6'\n", "12.6"),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.4'\n", ""),
+        (None, ""),
+    ],
+)
+def test_the_cuda_of_pytorch_is_read_without_importing_it(monkeypatch, tmp_path, written: str | None, needed) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError('imported')")
+    if written is not None:
+        (tmp_path / "torch" / "version.py").write_text(written)
+    spec = spec_from_file_location("torch", tmp_path / "torch" / "__init__.py")
+    monkeypatch.setattr(gpus, "find_spec", {"torch": spec}.get)
+    assert gpus.needed_cuda() == needed
+    monkeypatch.setattr(gpus, "find_spec", lambda _: None)
+    assert gpus.needed_cuda() == ""
+
+
+def test_the_cuda_of_the_installed_pytorch_is_found() -> None:
+    import torch
+
+    assert gpus.needed_cuda() == (torch.version.cuda or "")
 
 
 def write_groups(root: Path, listing: str, files: dict[str, str]) -> None:

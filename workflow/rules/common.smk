@@ -112,6 +112,8 @@ onstart:
         raise WorkflowError(str(error)) from None
     guard.begin(settings_hash, library_files)
     termination.end_on_signals(submits=workflow.non_local_exec)
+    if driver_fault:
+        logger.warning(driver_fault)
     if said := local_run.in_words(found_here):
         logger.info(said)
     if is_local and (said := host_cores.too_many(workflow.cores)):
@@ -140,14 +142,15 @@ def one_of(names):
 # With --jobs, which local runs do not need, jobs are submitted: the login node says nothing about where they run.
 is_local = workflow.is_main_process and workflow.resource_settings.nodes is None
 given = workflow.global_resources
-found_here = local_run.found(given, graph.gpus > 0) if is_local else {}
+deployed = workflow.deployment_settings.deployment_method
+asks_for_gpus = graph.gpus > 0 and not ("gpu" in given and given["gpu"].value == 0)
+driver_fault = local_run.driver_fault(deployed) if is_local and asks_for_gpus else ""
+found_here = (
+    local_run.found(given, graph.gpus > 0, not driver_fault) if is_local else {}
+)
 for name, limit in found_here.items():
     workflow.register_resource(name, limit)
-forks_jobs = (
-    is_local
-    and graph.config["fork_jobs"]
-    and local_run.can_fork(workflow.deployment_settings.deployment_method)
-)
+forks_jobs = is_local and graph.config["fork_jobs"] and local_run.can_fork(deployed)
 limits = Limits(graph)
 memory = Memory(
     graph,

@@ -13,7 +13,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from asdlib.errors import printable
-from asdlib.runtime import host_cores
+from asdlib.runtime import gpus, host_cores
 from asdlib.workflow import project
 
 HELP = "print versions, devices and what is installed, for reports of problems"
@@ -58,7 +58,7 @@ def _asdlib() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    gpus = _answer("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    cards = _answer("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "Python": f"{platform.python_version()} ({sys.executable})",
@@ -66,7 +66,8 @@ def _machine() -> dict[str, str]:
         "cores": f"{host_cores.usable()} of {os.cpu_count()} may be used",
         "memory": f"{memory / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB in this folder",
-        "GPUs": "; ".join(gpus.splitlines()) if gpus else "none that nvidia-smi knows",
+        "GPUs": "; ".join(cards.splitlines()) if cards else "none that nvidia-smi knows",
+        "CUDA": f"driver: {gpus.supported_cuda() or 'none'}; installed PyTorch: {gpus.needed_cuda() or 'without'}",
         "text": f"{sys.getfilesystemencoding()}, {sys.stdout.encoding}",
     }
 
@@ -96,11 +97,13 @@ def _installed(name: str) -> str:
 def _torch() -> dict[str, str]:
     import torch
 
-    cuda = torch.cuda.is_available()
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] if cuda else []
+    from asdlib.runtime.devices import why_cuda_fails
+
+    reason = why_cuda_fails()
+    names = [] if reason else [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "version": torch.__version__,
-        "CUDA": f"{torch.version.cuda or 'not in this build'}, {'usable' if cuda else 'not usable'}",
+        "CUDA": f"{torch.version.cuda or 'not in this build'}, {f'not usable: {reason}' if reason else 'usable'}",
         "GPUs": "; ".join(names) or "none",
         "threads": str(torch.get_num_threads()),
     }

@@ -74,6 +74,11 @@ def usable() -> int:
     return next(unknown, len(names))
 
 
+def hide_all() -> None:
+    """Hide all GPUs from this process and those that it starts; must come before CUDA is used."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def _inherits(visible: list[str]) -> bool:
     """Return whether a process above this one holds a lease of all visible GPUs.
 

@@ -3,17 +3,25 @@
 import sys
 from collections.abc import Collection, Container
 
-from asdlib.runtime import gpu_leases, host_memory
+from asdlib.runtime import gpu_leases, gpus, host_memory
 
 
-def found(given: Container[str], asks_for_gpus: bool) -> dict[str, int]:
+def found(given: Container[str], asks_for_gpus: bool, driver_fits: bool = True) -> dict[str, int]:
     """Return {resource: limit} for what `given`, the resources that the user limits, leaves open."""
     limits: dict[str, int] = {}
     if asks_for_gpus and "gpu" not in given:
-        limits["gpu"] = gpu_leases.usable()
+        limits["gpu"] = gpu_leases.usable() if driver_fits else 0
     if "mem_mb" not in given and (memory := host_memory.usable_mb()) is not None:
         limits["mem_mb"] = memory
     return limits
+
+
+def driver_fault(deployed: Collection[object]) -> str:
+    """Return a line if the driver of the GPUs is too old for PyTorch, else an empty string.
+
+    Jobs in an environment of conda or in a container, `deployed`, may have a PyTorch for an older driver.
+    """
+    return gpus.too_old() if gpu_leases.usable() and not deployed else ""
 
 
 def can_fork(deployed: Collection[object]) -> bool:
