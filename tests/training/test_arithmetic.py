@@ -63,6 +63,15 @@ def test_a_cpu_shows_float32() -> None:
     assert [shown("tf32", GPU), shown("tf32", CPU), shown("bf16", CPU)] == ["tf32", "float32", "float32"]
 
 
+@pytest.mark.parametrize(("capability", "is_said"), [((7, 5), True), ((8, 0), False), ((9, 0), False)])
+def test_a_gpu_without_units_for_bf16_is_said(monkeypatch: pytest.MonkeyPatch, capability, is_said: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert shown("bf16", GPU) == (
+        "bf16, which this GPU emulates: training.precision: float32 may be faster" if is_said else "bf16"
+    )
+    assert shown("float32", GPU) == "float32"
+
+
 def test_deterministic_names_the_operation_that_cannot_be() -> None:
     def work() -> None:
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))

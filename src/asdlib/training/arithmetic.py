@@ -55,8 +55,11 @@ def _determine(deterministic: bool) -> None:
 
 
 def shown(precision: str, device: torch.device) -> str:
-    """Return the precision that a training on the device has."""
-    return precision if device.type == "cuda" else EXACT
+    """Return the precision that a training on the device has, and what it costs on a GPU without units for it."""
+    if device.type != "cuda":
+        return EXACT
+    emulated = precision == "bf16" and torch.cuda.get_device_capability(device) < (8, 0)  # before Ampere
+    return "bf16, which this GPU emulates: training.precision: float32 may be faster" if emulated else precision
 
 
 def _is_no_advice(record: logging.LogRecord) -> bool:
