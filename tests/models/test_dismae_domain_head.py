@@ -45,6 +45,23 @@ def test_micro_batches_make_one_step_of_their_mean() -> None:
         torch.testing.assert_close(twice.get_parameter(name), weight)
 
 
+def test_processes_of_a_training_make_one_step_of_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their heads would otherwise drift apart: only the first one is written."""
+    one, other, both = head(), head(), head()
+    for learner, seeds in ((one, [0]), (other, [1]), (both, [0, 1])):
+        for seed in seeds:
+            learner.observe(*batch(seed))
+    received = iter(other._observed[0].values())
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda gradient: gradient.add_(next(received)))
+    one.step()
+    monkeypatch.undo()
+    both.step()
+    for name, weight in both.named_parameters():
+        torch.testing.assert_close(one.get_parameter(name), weight)
+
+
 def test_it_tells_domains_apart_in_the_end() -> None:
     learner = head()
     domains = torch.arange(3).repeat(10)

@@ -1,13 +1,18 @@
-"""Tests of the noise estimated from recordings: how much of it is the machine itself."""
+"""Recordings of noise, whole also where clips are pieces; noise that is estimated: how much of it is the machine."""
 
 import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from helpers.audio_tables import RATE, audio_table, noise_clips
 
-from asdlib.separation.noise_pool import correlation, estimated_noise, noise_pool
+from asdlib.data.clip import Clip
+from asdlib.data.clip_audio import write_audio
+from asdlib.data.clip_format import ClipFormat
+from asdlib.data.tables import ClipTable
+from asdlib.separation.noise_pool import correlation, estimated_noise, noise_pool, recordings
 
 TIME = np.arange(4000) / RATE
 
@@ -47,3 +52,21 @@ def test_a_warning_says_how_much_the_estimate_resembles_the_machine(
     assert "fan: there are no noise clips" in said
     heard = correlation(estimated_noise(table), table.load("audio", "train")[1], RATE)
     assert f"has a correlation of {heard:.3f} with that of whole clips" in said
+
+
+def test_the_pieces_of_a_recording_are_one_recording_again(tmp_path: Path) -> None:
+    """Else a part of it would be held out and another trained on; the last piece overlaps the one before."""
+    sounds = noise_clips(2, 2000, 3, length=2 * RATE + RATE // 2)
+    clips = []
+    for number, samples in enumerate(sounds):
+        name = f"noise_{number}.wav"
+        soundfile.write(tmp_path / name, samples, RATE, subtype="PCM_16")
+        clips.append(Clip(tmp_path / name, f"fan/supplemental/{name}", "00", "noise", None, None))
+    wanted = ClipFormat(RATE, 1.0, False, False, False, longer="split")
+    write_audio(clips, tmp_path / "fan.parquet", {"sample_rate": RATE, "longer": "split"}, wanted)
+    found = recordings(ClipTable(tmp_path / "fan.parquet"), "noise")
+    pieces = (slice(0, RATE), slice(RATE, 2 * RATE), slice(-RATE, None))
+    expected = [np.concatenate([samples[piece] for piece in pieces]) for samples in sounds]
+    assert [len(one) for one in found] == [3 * RATE] * 2
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

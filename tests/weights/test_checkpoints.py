@@ -40,6 +40,12 @@ def test_a_round_trip(model: Path) -> None:
     assert count_parameters(model) == 15
 
 
+def test_momentum_is_no_parameter(model: Path) -> None:
+    weights = {name: torch.ones(6) for name in ("head.0.weight", "head.velocity_0_weight", "velocity_0_bias")}
+    save(model, Checkpoint({}, weights))
+    assert count_parameters(model) == 6
+
+
 def test_the_same_content_gives_the_same_bytes(model: Path) -> None:
     first = model.read_bytes()
     save(model, CHECKPOINT)

@@ -58,15 +58,23 @@ class DomainHead(nn.Sequential):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update the weights with the mean of the stored gradients, if there are any."""
+        """Update the weights with the mean of the stored gradients of all processes, if there are any."""
         for name, weight in self.named_parameters():
             gradients = [observed[name] for observed in self._observed]
             if gradients:
                 velocity = self.get_buffer(_velocity(name))
-                mean = torch.stack(gradients).mean(0)
+                mean = _mean_of_all(torch.stack(gradients).mean(0))
                 velocity.mul_(self.momentum).add_(mean).add_(weight, alpha=self.weight_decay)
                 weight.sub_(velocity, alpha=self.rate)
         self._observed.clear()
+
+
+def _mean_of_all(gradient: Tensor) -> Tensor:
+    """Return the mean of a gradient over the processes of a training, which otherwise exchange only the network's."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(gradient)
+        gradient /= torch.distributed.get_world_size()
+    return gradient
 
 
 def _velocity(name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from asdlib.data.pieces import recording_of
 from asdlib.data.tables import ClipTable
 from asdlib.errors import AsdError
 
@@ -25,7 +26,7 @@ def recordings(table: ClipTable, kind: str) -> list[np.ndarray]:
     pieces: dict[str, list[np.ndarray]] = {}
     columns = (clips.column(name).to_pylist() for name in ("source_file", "samples"))
     for row, file, samples in zip(audio, *columns, strict=True):
-        pieces.setdefault(file, []).append(row[:samples])
+        pieces.setdefault(recording_of(file), []).append(row[:samples])
     return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in pieces.values()]
 
 

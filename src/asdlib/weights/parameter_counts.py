@@ -1,5 +1,6 @@
 """The size of a trained network, read from the header of its safetensors file."""
 
+import re
 from math import prod
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from safetensors import safe_open
 
 from asdlib.weights.digests import checked
 
-CALIBRATION = "calibration."  # prefix of the samples for decision thresholds, which are not weights
+CALIBRATION = "calibration."  # prefix of the samples for decision thresholds
+_NO_WEIGHT = re.compile(rf"{re.escape(CALIBRATION)}|(.*\.)?velocity_")  # the latter: momentum of DisMAE's domain head
 
 
 def count_parameters(path: Path) -> int:
@@ -16,5 +18,5 @@ def count_parameters(path: Path) -> int:
     Raises AsdError if the file is missing or damaged.
     """
     with checked(path), safe_open(path, framework="np") as handle:
-        slices = [handle.get_slice(name) for name in handle.keys() if not name.startswith(CALIBRATION)]  # noqa: SIM118
+        slices = [handle.get_slice(name) for name in handle.keys() if not _NO_WEIGHT.match(name)]  # noqa: SIM118
         return sum(prod(part.get_shape()) for part in slices if part.get_dtype().startswith(("F", "BF")))
