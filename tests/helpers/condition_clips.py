@@ -50,6 +50,16 @@ def made_from(clips: Clips, change: torch.Tensor) -> Clips:
     return Clips(table, clips.features + change)
 
 
+def pieces_of(clips: Clips, *seconds: int) -> Clips:
+    """Return pieces of recordings that begin at these seconds and sound like the whole, recording by recording."""
+    rows = torch.arange(len(clips.table)).repeat_interleave(len(seconds))
+    files = clips.column("source_file")
+    names = [f"{file.removesuffix('.wav')}@{second:05}.000.wav" for file in files for second in seconds]
+    table = clips.table.take(rows.numpy())
+    place = table.schema.get_field_index("source_file")
+    return Clips(table.set_column(place, "source_file", pa.array(names)), clips.features[rows])
+
+
 def to_score(clips: Clips) -> Clips:
     """Return the clips as test clips, without what is not known of them."""
     table = clips.table

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from helpers.condition_clips import BANDS, condition_clips, joined, made_from, to_score
+from helpers.condition_clips import BANDS, condition_clips, joined, made_from, pieces_of, to_score
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
@@ -247,6 +247,16 @@ def test_a_recording_and_its_copies_are_left_out_together() -> None:
     copies = made_from(recordings, torch.zeros(BANDS))
     facts, labels = surveyed(joined(copies, copies))  # two copies of each in one view
     assert accuracy(references(facts, copies), labels[: len(copies.table)]) < 0.45
+
+
+def test_the_pieces_of_a_recording_are_left_out_together(caplog) -> None:
+    """They sound nearly the same: a rule that knows one of them finds the condition of all."""
+    pieces = pieces_of(condition_clips(NOISE, spread=0.0), 0, 10)
+    with caplog.at_level(logging.INFO):
+        facts, labels = surveyed(pieces)
+    assert accuracy(inferred(facts, pieces), labels) > 0.7
+    assert accuracy(references(facts, pieces), labels) < 0.45
+    assert float(caplog.text.partition("finds the condition of ")[2].partition(" %")[0]) < 45
 
 
 def test_where_the_sound_tells_the_condition_references_have_it() -> None:

@@ -79,6 +79,12 @@ def only(machine: tuple[str, str], *own: Clip) -> Present:
          [], [f"fan: {LEFT_OUT}: pairs: 1 machine recording(s), but at least 2 are needed (one is held out): add some",
               f"fan: {LEFT_OUT}: pairs: 1 noise recording(s), but at least 2 are needed (one is held out): add some",
               f"pump: {UNSEPARATED}"]),
+        ("system3", "1", only(FAN, *clips(), *[clip("clean", 0)] * 3, *clips(train=0, noise=2)),  # pieces of one
+         [], [f"fan: {LEFT_OUT}: pairs: 1 machine recording(s), but at least 2 are needed (one is held out): add some",
+              f"pump: {UNSEPARATED}"]),
+        ("system3", "1", replace(only(FAN, *clips(clean=2)), pools={"recs": 1}),
+         [], [f"fan: {LEFT_OUT}: pairs: 1 noise recording(s), but at least 2 are needed (one is held out): add some",
+              f"pump: {UNSEPARATED}"]),
         ("system5", "cnn_dtmm", only(FAN, *clips(train=2)),
          [], [f"fan: {LEFT_OUT}: backend topic_mixture: 2 training clips are too few to leave one out: add some"]),
         ("system5", "cnn_dtmm", replace(BARE, clips={FAN: clips(train=2), PUMP: clips(train=2)}),

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asdlib.data.pieces import recording_of
 from asdlib.errors import AsdError
 from asdlib.examples.clip_statistics import clip_statistics
 from asdlib.examples.clips import Origin
@@ -121,15 +122,16 @@ def _rule(statistics: np.ndarray, labels: np.ndarray, fit: Fit) -> dict[str, np.
     return {name: array.astype(np.float32) for name, array in arrays.items()} | {"indices": np.unique(labels)}
 
 
-def _out_of_fold(statistics: np.ndarray, labels: np.ndarray, recordings: list[str | None], fit: Fit) -> np.ndarray:
+def _out_of_fold(statistics: np.ndarray, labels: np.ndarray, recordings: list[str], fit: Fit) -> np.ndarray:
     """Return the label of each clip as inferred by a rule that was fitted to clips of other recordings, (N,).
 
-    A lone recording keeps its label.
+    Pieces of a recording and copies of it are left out together. A lone recording keeps its label.
     """
-    condition = dict(zip(recordings, labels.tolist(), strict=True))
-    ordered = sorted(condition, key=condition.get)  # so that the clips of a condition are in different folds
-    fold = {recording: number % FOLDS for number, recording in enumerate(ordered)}
-    folds = np.array([fold[recording] for recording in recordings])
+    wholes = list(map(recording_of, recordings))
+    condition = dict(zip(wholes, labels.tolist(), strict=True))
+    ordered = sorted(condition, key=condition.get)  # so that the recordings of a condition are in different folds
+    fold = {whole: number % FOLDS for number, whole in enumerate(ordered)}
+    folds = np.array([fold[whole] for whole in wholes])
     inferred = labels.copy()
     for left_out in sorted(set(folds)) if len(ordered) > 1 else []:
         chosen = folds == left_out

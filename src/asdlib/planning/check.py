@@ -38,7 +38,7 @@ class Checked:
     sounds: dict[Machine, list[Sound]] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    pools: dict[str, int] = field(default_factory=dict)  # dataset → clips of its noise pool
+    pools: dict[str, int] = field(default_factory=dict)  # dataset → recordings of its noise pool
 
 
 def check_recordings(graph: Graph, everything: bool = False) -> Checked:
@@ -117,7 +117,7 @@ def _check_pool(checked: Checked, dataset: Dataset, wanted: ClipFormat, everythi
     found = [Clip(Path(entry), entry.name, "00", "noise", None, None) for entry in recordings(dataset.noise_pool)]
     sounds, unreadable = measure(found, wanted, everything)
     lengths = [prepared_samples(one.samples, one.rate, wanted) for one in sounds]
-    checked.pools[dataset.name] = sum(-(-length // wanted.samples) for length in lengths)  # whatever `longer` says
+    checked.pools[dataset.name] = sum(length > 0 for length in lengths)
     checked.problems += [*unreadable, *forms("noise_pool", sounds, wanted), *levels(sounds, wanted)]
 
 

@@ -57,7 +57,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Present:
-    """The recordings that are there: the clips of machines, the clips of noise pools, the length of the shortest clip.
+    """What is there: the clips of machines, the recordings of noise pools, the length of the shortest clip.
 
     The keys are (dataset, machine), and datasets. `one_channel` are the machines with a recording that has only one.
     """
@@ -67,9 +67,9 @@ class Present:
     shortest: dict[tuple[str, str], int]  # samples
     one_channel: frozenset[tuple[str, str]] = frozenset()
 
-    def count(self, one: tuple[str, str], kind: str) -> int:
-        """Return the number of a machine's clips of a kind."""
-        return sum(clip.kind == kind for clip in self.clips[one])
+    def recordings(self, one: tuple[str, str], kind: str) -> int:
+        """Return the number of recordings that a machine's clips of a kind are, or are pieces of."""
+        return len({clip.source_file for clip in self.clips[one] if clip.kind == kind})
 
 
 def verdicts(graph: Graph, present: Present) -> list[Verdict]:
@@ -200,7 +200,7 @@ def _few_pairs(graph: Graph, variant: Variant, one: tuple[str, str], present: Pr
     """Yield why a separator of a machine cannot be trained on so few recordings."""
     for clean, noise, unused in _trained_separators(graph, variant, one, present):
         if not unused:
-            found = [too_few(clean or present.count(one, "train"), "machine"), noise and too_few(noise, "noise")]
+            found = [too_few(clean or present.recordings(one, "train"), "machine"), noise and too_few(noise, "noise")]
             yield from filter(None, found)
 
 
@@ -220,7 +220,7 @@ def _trained_separators(
     for key in separators_for(graph, variant, *one):
         recipe = graph.recipe("separators", key)
         if recipe.trained:
-            clean = present.count(one, "clean")
+            clean = present.recordings(one, "clean")
             noise = _noise(inputs.noise_for_separator(graph, *one), one, present)
             yield clean, noise, not_separated(clean, noise, Pairs(**recipe.settings["pairs"]))
 
@@ -242,7 +242,7 @@ def _augmentations(
 
 def _noise(tables: Sequence[str], one: tuple[str, str], present: Present) -> int:
     """Return the number of noise recordings of a machine and in some tables, as far as they are there."""
-    machines = {paths.audio(RAW, *other): present.count(other, "noise") for other in present.clips}
+    machines = {paths.audio(RAW, *other): present.recordings(other, "noise") for other in present.clips}
     pools = {paths.noise(dataset): count for dataset, count in present.pools.items()}
     tables = dict.fromkeys([*tables, paths.audio(RAW, *one)])
     return sum((machines | pools).get(table, 0) for table in tables)
