@@ -49,11 +49,7 @@ def auc(normal: np.ndarray, anomalous: np.ndarray, max_fpr: float | None = None)
 
 
 def test_normalised_first_the_target_domain_gains_more_than_the_source_domain_loses() -> None:
-    """The report's effect (§3), which the literal order does not have.
-
-    Normalised first is not always better: a target domain that is far away and much wider than the source domain then
-    hides anomalies of the source domain.
-    """
+    """In the mean, that is: it loses where the target domain is far away and wide, or near and narrow."""
     settings = list(product(SPREADS, DISTANCES))
     found = [[figures(*setting, seed) for seed in range(SEEDS)] for setting in settings]
     after, before = (np.array([[one[order] for one in seeds] for seeds in found]).mean(1) for order in (False, True))
