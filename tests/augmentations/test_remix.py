@@ -192,11 +192,18 @@ def test_impossible_settings_are_refused(arguments: dict, message: str) -> None:
         Remix(**arguments, seed=0)
 
 
-def test_silent_noise_is_refused(tmp_path: Path) -> None:
-    raw, separated, _ = tables(tmp_path)
-    silent = audio_table(tmp_path / "valve.parquet", {"noise": [np.zeros(1000, np.int16)]})
+@pytest.mark.parametrize("ones", [0, 250])
+def test_silent_noise_is_refused_and_otherwise_left_out(tmp_path: Path, ones: int) -> None:
+    """Of 1,000 samples, 250 that are 1 have an RMS of half a quantisation step."""
+    raw, separated, loud = tables(tmp_path)
+    silence = np.arange(1000) < ones
+    silent = audio_table(tmp_path / "slider.parquet", {"noise": [silence.astype(np.int16)]})
     with pytest.raises(AsdError, match="digital silence"):
         made(Remix(snr=[0, 5], seed=1), (raw, separated, [silent]))
+    both = made(Remix(snr=[0, 5], seed=1), (raw, separated, [*loud, silent]))
+    assert all(
+        (both[name] == one).all() for name, one in made(Remix(snr=[0, 5], seed=1), (raw, separated, loud)).items()
+    )
 
 
 def test_a_machines_own_noise_is_used_as_well_and_test_clips_never(tmp_path: Path) -> None:

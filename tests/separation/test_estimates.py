@@ -42,8 +42,35 @@ def test_the_level_and_sign_of_an_estimate_are_restored(scale: float) -> None:
     assert ratio.tolist() == pytest.approx([1, 1, 1], abs=0.05)  # machine and noise correlate slightly by chance
 
 
+def test_machine_and_noise_are_fitted_together() -> None:
+    """The estimates are mixtures of both sounds, at any level: PyTorch's least squares give the machine's part."""
+    sounds = noise(2, 8000)
+    mixture = sounds.sum(0, keepdim=True)
+    estimates = torch.tensor([[5.0, 0.4], [-0.02, -0.1]]) @ sounds
+    gains = torch.linalg.lstsq(estimates.T, mixture.T).solution[:, 0]
+    torch.testing.assert_close(restore_level(estimates[None], mixture)[0], gains[0] * estimates[0])
+    torch.testing.assert_close(gains @ estimates, mixture[0])
+
+
+def test_a_pause_is_not_filled_with_what_is_left_of_the_noise() -> None:
+    """Alone, the estimate of a machine that pauses would become as loud as the mixture."""
+    mixture = noise(1, 8000)
+    left = 0.01 * mixture + 0.001 * noise(1, 8000, seed=1)
+    assert restore_level(left, mixture).std() > 0.95 * mixture.std()
+    assert restore_level(torch.stack([left, mixture], 1), mixture).std() < 0.1 * mixture.std()
+
+
+def test_estimates_that_are_alike_have_half_each() -> None:
+    mixture = noise(1, 8000)
+    for second in (-3 * mixture, mixture + 1e-3 * noise(1, 8000, seed=1)):
+        torch.testing.assert_close(restore_level(torch.stack([2 * mixture, second], 1), mixture), mixture / 2)
+
+
 def test_a_silent_estimate_stays_silent() -> None:
-    assert not restore_level(torch.zeros(1, 100), noise(1, 100)).any()
+    silent, mixture = torch.zeros(1, 100), noise(1, 100)
+    assert not restore_level(silent, mixture).any()
+    assert not restore_level(torch.stack([silent, mixture], 1), mixture).any()
+    torch.testing.assert_close(restore_level(torch.stack([mixture, silent], 1), mixture), mixture)
 
 
 @pytest.mark.parametrize("samples", [1, 99, 100, 101, 149, 150, 151, 1000, 1001])

@@ -193,6 +193,25 @@ def test_a_louder_mixture_is_separated_the_same_way(network: SepReformer) -> Non
 
 
 @torch.no_grad()
+def test_a_pause_that_is_longer_than_a_window_stays_quiet(network: SepReformer, monkeypatch) -> None:
+    """With 3 % of the noise left, it is 30 dB below the noise, and not as loud as it in every window of the pause."""
+
+    def leaking(mixture: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(mixture)
+        low = spectrum * (torch.arange(spectrum.shape[-1]) < spectrum.shape[-1] // 2)
+        parts = (low + 0.03 * (spectrum - low), spectrum - low + 0.03 * low)
+        return torch.stack([torch.fft.irfft(part, mixture.shape[-1]) for part in parts], 1)
+
+    monkeypatch.setattr(network, "forward", leaking)
+    network.window = 200
+    machine = torch.sin(0.2 * torch.arange(2000.0)) * (torch.arange(2000) < 1000)
+    noise = 0.5 * torch.sin(2.5 * torch.arange(2000.0))
+    separated = network.eval().separate((machine + noise)[None])[0]
+    assert separated[1200:].std() < 0.05 * noise.std()
+    torch.testing.assert_close(separated[20:800], machine[20:800], atol=0.1, rtol=0)
+
+
+@torch.no_grad()
 def test_a_constant_clip_stays_finite(network: SepReformer) -> None:
     assert network.eval().separate(torch.full((1, 1000), 0.5)).isfinite().all()
 

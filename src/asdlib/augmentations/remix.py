@@ -52,7 +52,7 @@ class Remix:
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Yield the mixed clips with their int16 audio (n, samples), padded with zeros as their recordings are."""
         clips = noise_pool(raw, noise, self.estimate)
-        pool = [samples for samples in clips if len(samples) and rms(samples) > QUIETEST_NOISE]
+        pool = [samples for samples in clips if len(samples) and rms(samples) > QUIETEST_NOISE * FULL_SCALE]
         if not pool:
             raise AsdError("augmentation remix: all noise clips are digital silence: replace them")
         sounds = self._machine_sounds(raw, separated)

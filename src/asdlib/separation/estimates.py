@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from asdlib.errors import AsdError
 from asdlib.separation.mixtures import Mixtures
 
 EPS = 1e-8
 TOGETHER = 2**18  # samples of short windows in one forward pass, 16 s at 16 kHz
+APART = 1e-3  # least 1 − cos² of two estimates that are told apart
 
 
 def si_sdr(estimate: Tensor, target: Tensor) -> Tensor:
@@ -35,12 +37,29 @@ def separation_metrics(estimate: Tensor, mixtures: Mixtures) -> dict[str, Tensor
 
 
 def restore_level(estimate: Tensor, mixture: Tensor) -> Tensor:
-    """Return estimates (B, T), each scaled to fit its mixture (B, T) best in the least-squares sense.
+    """Return estimates of the machine (B, T), each scaled to fit its mixture (B, T) best in the least-squares sense.
 
-    A scale-invariant loss determines neither the level nor the sign, but features depend on the level.
+    A scale-invariant loss determines neither the level nor the sign, but features depend on the level. With an estimate
+    of the noise, (B, 2, T), both are fitted together. The machine alone would be as loud as the mixture where it
+    pauses, made of what is left of the noise. Of two estimates that are alike, each has half.
     """
-    energy = estimate.square().sum(-1, keepdim=True)
-    return estimate * ((mixture * estimate).sum(-1, keepdim=True) / energy.clamp_min(torch.finfo(energy.dtype).tiny))
+    machine, *noise = estimate.unbind(1) if estimate.dim() == 3 else [estimate]
+    alone = _dot(mixture, machine) / _dot(machine, machine).clamp_min(torch.finfo(machine.dtype).tiny)
+    return machine * (_beside(alone, machine, noise[0], mixture) if noise else alone)
+
+
+def _beside(alone: Tensor, machine: Tensor, noise: Tensor, mixture: Tensor) -> Tensor:
+    """Return the gain of the machine's estimate that is fitted together with the noise; `alone` is its own gain."""
+    noise = functional.normalize(noise, dim=-1, eps=torch.finfo(noise.dtype).tiny)
+    energy = _dot(machine, machine).clamp_min(torch.finfo(machine.dtype).tiny)
+    in_noise = _dot(machine, noise)
+    apart = 1 - in_noise.square() / energy
+    fitted = (alone - in_noise * _dot(mixture, noise) / energy) / apart.clamp_min(APART)
+    return torch.where(apart > APART, fitted, alone / 2)
+
+
+def _dot(signals: Tensor, others: Tensor) -> Tensor:
+    return (signals * others).sum(-1, keepdim=True)
 
 
 def check_sources(separator: str, sources: int) -> None:
@@ -64,8 +83,9 @@ def window_samples(window: float | None, overlap: float, sample_rate: int) -> in
 def separate_clips(
     estimate: Callable[[Tensor], Tensor], mixture: Tensor, window: int | None = None, overlap: float = 0.5
 ) -> Tensor:
-    """Return clips (B, T) separated by a network's `estimate`, (b, t) → (b, t), with the same length and level.
+    """Return clips (B, T) separated by a network's `estimate`, with the same length and level.
 
+    `estimate` returns the machine's sound of clips (b, t), (b, t), or that of machine and noise, (b, 2, t).
     Clips are separated one at a time, so that memory does not grow with their number and no result depends on other
     clips. A clip of more than `window` samples is split into windows, each overlapping the next by the share `overlap`.
     The windows are joined by a Hann cross-fade. The level of each is restored first, because each estimate has its own

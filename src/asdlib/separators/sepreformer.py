@@ -189,7 +189,7 @@ class SepReformer(Separator):
 
     def separate(self, mixture: Tensor) -> Tensor:
         """Return the machine's sound in mixtures (B, T), with the same length and level."""
-        return separate_clips(lambda clip: self(clip / level(clip))[:, 0], mixture, self.window, self.overlap)
+        return separate_clips(lambda clip: self(clip / level(clip)), mixture, self.window, self.overlap)
 
     def _decode(self, hidden: Tensor, encoded: Tensor, samples: int) -> Tensor:
         """Return the waveforms (B, sources, T) of the separator's features (B · sources, F, frames)."""
