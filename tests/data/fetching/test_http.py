@@ -126,7 +126,15 @@ def test_more_than_the_limit_is_never_written(server, url, retry, tmp_path):
     assert not (tmp_path / "f.zip").exists()
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, 509])
+def test_a_server_that_is_busy_is_asked_again(server, url, retry, waits, tmp_path, status):
+    server.misdeeds["/f.zip"] = [Misdeed(status=status)]
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 501])
 def test_a_final_status_is_not_tried_again(server, url, retry, waits, tmp_path, status):
     server.misdeeds["/f.zip"] = [Misdeed(status=status)] * 2
     with pytest.raises(AsdError, match=f"f.zip: the server says {status}"):

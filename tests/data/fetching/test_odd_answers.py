@@ -130,6 +130,14 @@ def test_a_redirect_that_cannot_be_followed(server, retry, waits, tmp_path, loca
     assert not waits, "not tried again"
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_every_redirect_is_followed(server, retry, tmp_path, status):
+    server.misdeeds["/old"] = [Misdeed(status=status, headers={"Location": "/f.zip"})]
+    server.files["/f.zip"] = BODY
+    fetch(server.base + "/old", tmp_path / "f.zip", retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
 def test_a_redirect_that_goes_round(server, retry, tmp_path):
     server.files["/f.zip"] = BODY
     server.misdeeds["/f.zip"] = [Misdeed(status=302, headers={"Location": "/f.zip"})] * 99
@@ -162,6 +170,7 @@ def test_redirects_to_https_are_followed_and_those_back_to_http_are_not():
         "http://",
         "http://host:web/",
         "http://host:99999/",
+        "http://127.0.0.1:0/",
         f"http://{'a' * 70}.org/",
         "http://host/a b",
         "http://host/\x1b[2J",

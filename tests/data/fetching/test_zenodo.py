@@ -305,6 +305,17 @@ def test_a_lock_file_that_has_every_pin_is_only_read(tmp_path):
         pin(lock, "truth", {"b": {"sha256": "0" * 64}})
 
 
+def test_what_is_pinned_is_said_and_sorted(tmp_path, caplog):
+    lock, found = tmp_path / "l.json", {f"1/{name}.zip": {"md5": "0" * 32, "size": None} for name in "ba"}
+    pin(lock, "archives", found)
+    assert list(json.loads(lock.read_text())["archives"]) == ["1/a.zip", "1/b.zip"]
+    pin(lock, "archives", found | {"1/b.zip": {"md5": "0" * 32, "size": 7}})
+    assert read_pins(lock, "archives")["1/b.zip"] == {"md5": "0" * 32, "size": 7}
+    assert caplog.messages == [
+        f"{lock}: pinned {what}: commit this file" for what in ("1/a.zip, 1/b.zip", "missing sizes")
+    ]
+
+
 def test_jobs_that_pin_at_once_lose_nothing(tmp_path):
     with multiprocessing.get_context("fork").Pool(4) as pool:
         pool.starmap(pin, [(tmp_path / "l.json", "truth", {f"file{n}": {"sha256": f"{n:064x}"}}) for n in range(40)])
