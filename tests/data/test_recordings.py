@@ -156,6 +156,18 @@ def test_a_file_that_ends_within_its_header_is_truncated(tmp_path, name, content
         read_audio(tmp_path / name, RATE)
 
 
+def test_the_byte_that_pads_an_aiff_file_may_be_missing(tmp_path):
+    """Its size is stated with the byte, which some programs leave out."""
+    path = tmp_path / "a.aiff"
+    soundfile.write(path, SAMPLES, RATE, subtype="PCM_16")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + struct.pack(">I", len(whole) - 8 + 1) + whole[8:])
+    np.testing.assert_array_equal(read_audio(path, RATE), SAMPLES)
+    path.write_bytes(whole[:4] + struct.pack(">I", len(whole) - 8 + 2) + whole[8:])
+    with pytest.raises(AsdError, match=r"is truncated \(2 bytes short\): copy or download it again"):
+        read_audio(path, RATE)
+
+
 def test_a_flac_file_without_a_length_is_refused(tmp_path):
     path = tmp_path / "a b.flac"
     flac_without_length(path, SAMPLES)
