@@ -380,6 +380,16 @@ def test_a_pause_of_a_whole_clip_leaves_out_its_recording_only(ran: Path) -> Non
     assert refused == [said]
 
 
+def test_a_recording_that_is_too_short_for_the_model_is_refused(ran: Path) -> None:
+    """`prepare` takes it: its 2560 samples are 1 + 2560 // 512 frames."""
+    write_wav(Path("short.wav"), HUM[:2560])
+    more = "override={models: {dense_ae: {frames: 7}}}"
+    graph = Graph(read_config([Path("settings.yaml")], [more]), Path())
+    target = ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00")
+    with pytest.raises(AsdError, match=r"^short\.wav: has 6 frames, dense_ae needs 7: give a longer recording$"):
+        Scorer(graph, target).score([Path("short.wav")])
+
+
 LISTS = {
     "byte order mark": "\ufeffü.wav\nmy.wav\n".encode(),
     "line ends of Windows": "ü.wav\r\n\r\nmy.wav\r\n".encode(),
