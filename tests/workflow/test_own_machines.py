@@ -78,6 +78,36 @@ def test_a_folder_above_the_datasets_is_told_which_to_name(tmp_path, names, mean
     assert str(error.value) == f"config: datasets.own.folder: {folder} contains no machine: use {folder}/{meant}"
 
 
+@pytest.fixture
+def unreadable(monkeypatch):
+    """Return a set of names of folders that cannot be read; root may read everything, so the refusal is made here."""
+    names, real = set(), os.scandir
+
+    def scandir(path):
+        if Path(os.fspath(path)).name in names:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return names
+
+
+def test_a_folder_that_cannot_be_read_is_not_one_to_name(tmp_path, unreadable):
+    folder = write(tmp_path / "top", "6_dB_fan/fan/id_00/normal/0.wav", "disk/lost/fan/id_00/normal/0.wav")
+    unreadable.add("lost")
+    with pytest.raises(AsdError, match=r"top contains no machine: use data=\S+/6_dB_fan$"):
+        one(folder)
+    with pytest.raises(AsdError, match=r"disk/lost: cannot be read \(Permission denied\): check its permissions$"):
+        one(folder / "disk")
+
+
+def test_what_the_file_system_keeps_at_the_top_of_a_disk_is_no_machine(tmp_path, unreadable):
+    disk = write(tmp_path / "disk", *MIMII)
+    (disk / "lost+found").mkdir()
+    unreadable.add("lost+found")
+    assert list(one(disk).machines) == ["fan", "pump"]
+
+
 def test_a_machine_of_the_challenge_is_not_told_to_name_its_training(tmp_path):
     write(tmp_path / "fan", "train/section_00_source_train_normal_0000_noAttribute.wav", "test/section_00_0000.wav")
     with pytest.raises(AsdError, match=r"fan contains no machine: expected <machine>/train/\*.wav and"):

@@ -31,6 +31,7 @@ FORMATS = {
 OTHER_FORMATS = (".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".avi", ".ape", ".wv")
 TEST_FOLDERS = ("test", "source_test", "target_test")  # the last two: 2021
 _AUDIO = re.compile(rf"({'|'.join(map(re.escape, FORMATS))})\Z", re.IGNORECASE)
+_LOST = "lost+found"  # of the file system, at the top of a disk; only root can read it
 _SHOWN = 5  # names of tables, and kinds of files, in a message
 _TABLE = re.compile(r"attributes_.+\.csv|ground_truth\.csv", re.IGNORECASE)
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
@@ -59,15 +60,16 @@ class MachineFiles:
 
 
 def entries(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
-    """Return the entries of a folder, except hidden ones, sorted by name.
+    """Return the entries of a folder, except hidden ones and `_LOST`, sorted by name.
 
     Uses os.scandir, because Path takes twice as long for a folder of 15,000 files.
     """
     try:
         with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            shown = [entry for entry in found if not entry.name.startswith(".") and entry.name != _LOST]
     except OSError as error:
         raise AsdError(f"{os.fspath(folder)}: cannot be read ({error.strerror}): check its permissions") from error
+    return sorted(shown, key=lambda entry: entry.name)
 
 
 def recordings(folder: str | Path | os.DirEntry) -> list[os.DirEntry]:
