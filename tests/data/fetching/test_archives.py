@@ -37,6 +37,7 @@ def test_the_machine_folder_is_stripped(tmp_path):
     [
         ({"train/a.wav": b"1"}, ["train/a.wav"]),
         ({"dev/fan/train/a.wav": b"1"}, ["train/a.wav"]),
+        ({"fan/a.wav": b"1"}, ["a.wav"]),
         ({"fan/train/a.wav": b"1", "readme.txt": b"2"}, ["readme.txt", "train/a.wav"]),
     ],
 )
@@ -138,11 +139,16 @@ HOSTILE = {
     "backslash": (lambda path: packed(path, {"..\\a.wav": b"x"}), "another operating system"),
     "NUL": (lambda path: raw_name(path, "a.wav!.exe", b"a.wav\0.exe"), "control character"),
     "newline": (lambda path: packed(path, {"a\nb.wav": b"x"}), "control character"),
+    "DEL": (lambda path: packed(path, {"a\x7fb.wav": b"x"}), "control character"),
     "symlink": (lambda path: with_mode(path, stat.S_IFLNK | 0o777), "link or device"),
     "device": (lambda path: with_mode(path, stat.S_IFCHR | 0o666), "link or device"),
     "twice": (duplicated, "twice"),
     "twice, other case": (lambda path: packed(path, {"A.wav": b"1", "a.WAV": b"2"}), "twice"),
     "file and folder": (lambda path: packed(path, {"a": b"1", "a/b.wav": b"2"}), "both a file and a folder"),
+    "file and folder of a folder": (
+        lambda path: packed(path, {"a": b"1", "a/b/c.wav": b"2"}),
+        "'a' is both a file",
+    ),
     "encrypted": (encrypted, "encrypted"),
     "empty": (lambda path: packed(path, {}), "no files"),
     "wrong CRC": (flipped, "damaged.*CRC"),

@@ -95,11 +95,12 @@ def test_an_error_page_is_not_pinned(server, options, fan):
     assert len(load_truth(fan / "ground_truth.csv")) == 2
 
 
-def test_a_record_is_a_place_too(server, options, fan):
+def test_a_record_is_a_place_too(server, options, fan, waits):
     server.files["/records/39/files/l.csv"] = RENAME.encode()
     server.misdeeds["/records/39/files/l.csv"] = [Misdeed(status=503)]
     fetch_truth({"ground_truth": {"form": "rename_list", "record": 39, "file": "l.csv"}}, "fan", fan, **options)
     assert list(read_pins(options["lock_file"], "truth")) == ["zenodo/39/l.csv"]
+    assert len(waits) == 1
 
 
 def test_a_folder_of_ones_own(server, options, fan, tmp_path):

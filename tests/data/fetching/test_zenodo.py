@@ -1,10 +1,12 @@
 """Tests of downloading a machine's recordings from Zenodo, and of the lock file."""
 
+import errno
 import hashlib
 import io
 import json
 import multiprocessing
 import re
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 from helpers.hostile_server import HostileServer, Misdeed
 
 from asdlib.data.fetching.pins import pin, read_pins
+from asdlib.data.fetching.retry import Network, Retry
 from asdlib.data.fetching.zenodo import download_machine, machine_archives, record_files
 from asdlib.errors import AsdError
+from asdlib.steps.download import download
 from asdlib.workflow.yaml_files import read_yaml
 
 BLOCKS = read_yaml(Path(__file__).parents[3] / "config/datasets.yaml")["datasets"]
@@ -165,6 +169,27 @@ def test_a_lock_file_that_is_a_link_stays_one(options, tmp_path):
     assert read_pins(shared, "archives")
 
 
+@pytest.mark.parametrize("truth", [{"form": "rename_list", "record": 13, "file": "l.csv"}, None])
+def test_the_step_fetches_what_the_config_says(server, options, tmp_path, truth):
+    publish(server, 12, {"fan_test.zip": packed({"fan/test/section_00_0000.wav": b"x"})})
+    names = "section_00_0000.wav,section_00_source_test_normal_0003_m-n_X.wav"
+    server.files["/records/13/files/l.csv"] = f"fan\n{names}\n".encode()
+    settings = DATASET | {"own_archives": str(tmp_path / "own"), "ground_truth": truth}
+    network = Network(server.base, server.base, "", attempts=1, backoff=0.0, timeout=2.0, parallel=1)
+    server.misdeeds["/api/records/11"] = [Misdeed(status=503)]
+    with pytest.raises(AsdError, match=r"records/11: gave up after 1 attempts \(HTTP 503"):
+        download("fan", tmp_path / "set/fan", settings, network, tmp_path / "lock.json")
+    download("fan", tmp_path / "set/fan", settings, network, tmp_path / "lock.json")
+    assert (tmp_path / "set/archives/11/fan_train.zip").is_file()
+    assert (tmp_path / "set/fan/ground_truth.csv").exists() == bool(truth)
+    assert list(read_pins(tmp_path / "lock.json", "truth")) == ["zenodo/13/l.csv"] * bool(truth)
+
+
+def test_the_time_without_a_byte_is_also_that_of_the_least_rate():
+    network = Network("", "", "", attempts=3, backoff=0.5, timeout=7.0, parallel=2)
+    assert network.retry == Retry(attempts=3, base=0.5, timeout=7.0, window=7.0)
+
+
 def test_leftovers_of_another_machine_stay(options, tmp_path):
     others = [tmp_path / "set" / name for name in (".fan.backup", ".pump.host-1.part")]
     for other in others:
@@ -198,6 +223,23 @@ def test_it_survives_a_bad_day_of_the_server(server, options, tmp_path):
         "/records/12/files/fan_test.zip": [Misdeed(claim=20), Misdeed(wrong_range=True)],
     }
     download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert content(tmp_path / "set/fan") == EXPECTED
+
+
+def test_a_full_disk_is_no_damaged_archive(options, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(AsdError, match=r"set/fan: cannot be written \(No space left on device\): make room"):
+        download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert (options["archives_dir"] / "11/fan_train.zip").exists()
+
+
+def test_the_record_is_asked_again_after_the_waits_of_the_config(server, options, waits, tmp_path):
+    server.misdeeds["/api/records/11"] = [Misdeed(status=503)]
+    download_machine(DATASET, "fan", tmp_path / "set/fan", **options)
+    assert len(waits) == 1
     assert content(tmp_path / "set/fan") == EXPECTED
 
 
