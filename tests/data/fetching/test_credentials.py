@@ -71,6 +71,13 @@ def test_the_hub_is_asked_without_a_token(server, other, retry):
     assert names_sent(server) <= HARMLESS
 
 
+def test_the_length_of_a_redirect_is_not_that_of_the_file(server, other, retry):
+    server.files["/team/net/resolve/main/f"] = BODY
+    server.headers["/team/net/resolve/main/f"] = {"Location": other.base + "/there"}
+    found = ask_hub(server.base, "team/net", "main", "f", retry=retry)
+    assert (found.size, found.commit, found.sha256) == (None, None, None)
+
+
 def test_the_password_of_a_proxy_is_for_the_proxy_alone(server, other, retry, tmp_path, monkeypatch):
     """The first host is behind a proxy, the second one is not."""
     monkeypatch.setenv("http_proxy", server.base.replace("//", f"//me:{SECRET}@"))

@@ -4,6 +4,9 @@ import errno
 import hashlib
 import io
 import json
+import shutil
+import ssl
+import subprocess
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -15,6 +18,7 @@ from asdlib.data.fetching import http
 from asdlib.data.fetching.http import fetch, fetch_json
 from asdlib.data.fetching.partial import Part
 from asdlib.data.fetching.retry import Retry
+from asdlib.data.fetching.transfer_progress import TransferProgress
 from asdlib.errors import AsdError
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes
@@ -91,6 +95,33 @@ def test_it_gets_the_file_in_spite_of_one_misdeed(server, url, retry, tmp_path, 
     server.misdeeds["/f.zip"] = [misdeed]
     fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
     assert (tmp_path / "f.zip").read_bytes() == BODY
+
+
+@pytest.fixture
+def certificate(server: HostileServer, tmp_path: Path) -> Path:
+    """Let the server speak https, with a certificate that nobody has signed but itself."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("NOT CHECKED HERE: openssl is not installed")
+    path = tmp_path / "certificate.pem"
+    words = "req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=here"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", path]
+    subprocess.run([program, *words.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, tmp_path / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return path
+
+
+def test_https_is_fetched_from_a_server_that_is_known(server, url, certificate, retry, tmp_path, monkeypatch):
+    url = url.replace("http:", "https:")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    fetch(url, tmp_path / "f.zip", size=SIZE, checksum=MD5, retry=retry)
+    assert (tmp_path / "f.zip").read_bytes() == BODY
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(AsdError, match=r"gave up after 4 attempts \(connection failed: .*certificate verify failed"):
+        fetch(url, tmp_path / "g.zip", retry=retry)
+    assert len(server.requests) == 1
 
 
 def test_too_long_a_part_is_thrown_away(url, retry, tmp_path):
@@ -190,6 +221,17 @@ def test_a_full_disk_is_not_a_broken_connection(url, retry, waits, tmp_path, mon
     with pytest.raises(AsdError, match="No space left on device"):
         fetch(url, tmp_path / "f.zip", retry=retry)
     assert not waits
+
+
+@pytest.mark.parametrize(("total", "said"), [(3 << 20, "f.zip: 2 of 3 MiB"), (None, "f.zip: 2 MiB")])
+def test_a_log_says_how_much_has_arrived(monkeypatch, caplog, total, said):
+    caplog.set_level("INFO")
+    with TransferProgress("f.zip", total, 1 << 20) as progress:
+        progress.add(1000)
+        assert not caplog.messages
+        monkeypatch.setattr(TransferProgress, "_EVERY", -1.0)
+        progress.add((1 << 20) - 1000)
+    assert caplog.messages == [said]
 
 
 def test_json(server, retry):

@@ -128,3 +128,10 @@ def test_a_full_disk_is_not_taken_for_a_broken_connection(tmp_path: Path, size: 
     part.path.symlink_to("/dev/full")
     with pytest.raises(AsdError, match=r"No space left on device.*free disk space"), part.resume() as handle:
         part.write(handle, b"x" * size)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
+    (tmp_path / "f.bin.part").mkdir()
+    said = r"f\.bin\.part: cannot be written \(Is a directory\): free disk space, or make the folder writable$"
+    with pytest.raises(AsdError, match=said), Part(tmp_path / "f.bin").resume():
+        pass
