@@ -125,6 +125,14 @@ def test_a_bad_recording_is_refused_in_one_line(ran: Path, capsys, kind: str) ->
     assert refused(capsys, *OPTIONS, "my.wav").startswith(complaint)
 
 
+def test_of_several_bad_recordings_the_first_is_named_and_all_are_counted(ran: Path, capsys) -> None:
+    for name in ("a.wav", "b.wav"):
+        truncated(Path(name))
+    said = ".wav: is truncated (40 bytes short): copy or download it again"
+    assert refused(capsys, *OPTIONS, "b.wav") == f"b{said}"
+    assert refused(capsys, *OPTIONS, "b.wav", "a.wav") == f"b{said} (2 recordings, none can be scored)"
+
+
 def listed(content: bytes) -> io.TextIOWrapper:
     """Return a standard input of this content, in a locale that cannot decode it."""
     return io.TextIOWrapper(io.BytesIO(content), encoding="ascii")
@@ -246,6 +254,15 @@ def test_without_the_run_s_clips_a_warning_says_what_is_not_checked(ran: Path, c
     assert told == f"{missing} (sample_rate, seconds, channel, downmix)"
 
 
+def test_a_variant_that_scores_made_clips_is_refused(ran: Path) -> None:
+    graph = Graph(read_config([Path("settings.yaml")], []), Path())
+    variant = graph.variant("baseline", "mse", "")
+    made = replace(variant, branches=tuple(replace(one, views=("augmented/remix",)) for one in variant.branches))
+    said = r"^baseline: scores augmented/remix, which no new clip has: choose another variant$"
+    with pytest.raises(AsdError, match=said):
+        Scorer(graph, ScoringTarget(made, "recordings", "fan", "00"))
+
+
 # --- what is printed ------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +314,14 @@ def test_another_quantile_fits_the_threshold_anew(asked: list[str], monkeypatch,
         with pytest.raises(SystemExit):
             score("b.wav", "--quantile", wrong)
         assert "--quantile" in capsys.readouterr().err
+
+
+def test_a_device_can_be_chosen(asked: list[str], monkeypatch) -> None:
+    seen, made = [], Scorer.score
+    monkeypatch.setattr(Scorer, "score", lambda *given: seen.append(given[0]._graph.config["device"]) or made(*given))
+    score("b.wav")
+    score("b.wav", "--device", "auto")
+    assert seen == ["cpu", "auto"]
 
 
 def test_csv_and_json_hold_the_same(asked: list[str], capsys) -> None:
