@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from helpers.checkout import ROOT
 from helpers.toy_recordings import make_machine, write_wav
 
 from asdlib.cli import main
+from asdlib.commands.check_table import levels_are_of, recordings_table
+from asdlib.data.checks.groups import Group
 
 SETTINGS = ("--config", "prepare={seconds: 0.2}")
 TRAIN = "fan/train/section_00_source_train_normal_0001_noAttribute.wav"
@@ -36,6 +39,18 @@ def test_clean_recordings(recordings: Path, capsys: pytest.CaptureFixture) -> No
     assert printed.err == ""
 
 
+def test_the_table_has_levels_and_says_of_what() -> None:
+    heard = Group("fan", "00", "train", None, None, 3, 5, (0.2, 0.5), [8000, 16000], [1, 2], 2,
+                  -23.04, (-30.06, -20.0), -6.02, 0.0943)  # fmt: skip
+    silent = replace(heard, heard=0, rms=None, rms_range=None, peak=None, clipped=None)
+    rows = [" ".join(line.split()) for line in recordings_table([heard, silent]).splitlines()]
+    same = "fan 00 train – – 3 5 0.2 to 0.5 8000, 16000 1, 2"
+    assert rows[1:] == [f"{same} -23.0 (-30.1 to -20.0) -6.0 9.4", f"{same} – – –"]
+    part = ", of 2 of 6 recordings and up to 60 s of each (--all: of everything)."
+    assert levels_are_of([heard, silent], everything=False).endswith(f"share of samples at full scale{part}")
+    assert levels_are_of([heard, silent], everything=True).endswith("share of samples at full scale.")
+
+
 def test_an_error_is_exit_1_and_settings_are_collected(recordings: Path, capsys: pytest.CaptureFixture) -> None:
     write_wav(recordings / TRAIN, 0.1 * np.random.default_rng(1).standard_normal((3200, 2)), rate=8000)
     assert main(["check", str(recordings), *SETTINGS]) == 1
@@ -43,9 +58,12 @@ def test_an_error_is_exit_1_and_settings_are_collected(recordings: Path, capsys:
     assert "Settings for a file after --configfile: prepare: {downmix: true, resample: true, longer: split}" in lines
     assert "Systems, once the errors are mended:" in lines
     assert lines[-1] == "1 error, 1 warning, 0 notes"
+    assert [line for line in lines if line.endswith(" (--all: of everything).")]
     allowed = "prepare={seconds: 0.2, downmix: true, resample: true}"
-    assert main(["check", str(recordings), "--longer", "split", "--config", allowed]) == 0
-    assert ": split into 2 clips of 0.2 s" in capsys.readouterr().out
+    assert main(["check", str(recordings), "--all", "--longer", "split", "--config", allowed]) == 0
+    printed = capsys.readouterr().out
+    assert ": split into 2 clips of 0.2 s" in printed
+    assert "(--all: of everything)" not in printed
 
 
 def test_json(recordings: Path, capsys: pytest.CaptureFixture) -> None:

@@ -131,6 +131,10 @@ FAULTS = {
         put("fan/training/a.wav", noise()), WARNING,
         "fan/training: 1 × .wav is not used: this layout has its recordings in <machine>/{train,test,supplemental}",
     ),
+    "a format that is not read, in such a folder": (
+        lambda folder: [put("fan/training/a.wav", noise())(folder), written("fan/training/a b.m4a", "")(folder)],
+        WARNING, "fan/training: 1 × .m4a is not in a format that is read: convert what is to be used: ffmpeg -i 'a b.m",
+    ),
     "a folder beside the machines": (
         put("valve/all/a.wav", noise()), WARNING, "valve/all: 1 × .wav is not used: this layout has its ",
     ),
