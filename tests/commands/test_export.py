@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.toy_recordings import make_machine
 
 from asdlib.cli import main
+from asdlib.commands import scoring_target
 from asdlib.commands.export import FACTS
 from asdlib.scoring.fitted_variant import fit_variant
 from asdlib.scoring.settings import ScoreSettings
@@ -14,6 +16,8 @@ from asdlib.steps.embed import embed
 from asdlib.steps.extract_features import extract_features
 from asdlib.steps.prepare import PrepareSettings, prepare
 from asdlib.steps.train_model import train_model
+from asdlib.training import build, onnx_file
+from asdlib.weights import checkpoints
 from asdlib.workflow import inputs, paths, settings
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
@@ -60,6 +64,22 @@ def test_the_baseline_of_a_run_is_exported_with_its_score_and_threshold(here: Pa
     assert float(facts["threshold"]) == fit_variant(stored, wanted).threshold
     assert facts.keys() == FACTS | {"threshold"}
     assert main([*CALL, *CONFIG]) == 0  # an earlier export is replaced
+
+
+@pytest.mark.parametrize("simple", [True, False])
+def test_a_joint_network_is_told_the_machine(ran: Path, monkeypatch: pytest.MonkeyPatch, simple: bool) -> None:
+    """What has no score of its own has no threshold."""
+    told, written = [], []
+    monkeypatch.setattr(checkpoints, "load", lambda path: path)
+    monkeypatch.setattr(build, "restore_model", lambda _: SimpleNamespace(for_machine=told.append))
+    monkeypatch.setattr(scoring_target, "fitted", lambda *_: SimpleNamespace(threshold=2.5))
+    monkeypatch.setattr(onnx_file, "SIMPLE", onnx_file.SIMPLE if simple else ())
+    monkeypatch.setattr(onnx_file, "export", lambda *given: written.append(given) or ("onnxruntime", 0.0))
+    assert main([*CALL, *CONFIG]) == 0
+    assert told == ["fan"]
+    ((_, out, facts),) = written
+    assert out == Path("fan.onnx")
+    assert facts.get("threshold") == ("2.5" if simple else None)
 
 
 @pytest.mark.parametrize(
