@@ -1,5 +1,6 @@
 """`asdlib fetch`: the list of downloads, the free disk space, and the Snakemake call."""
 
+import io
 import os
 import sys
 
@@ -60,6 +61,17 @@ def test_sizes_and_free_space_come_first(called, capsys) -> None:
     assert lines[4] == "Free disk space in resources/downloads: 10 GB."
     assert lines[5].startswith("~ estimated: ")
     assert called["words"] == []
+
+
+def test_nothing_that_was_printed_is_lost_when_snakemake_takes_over(called, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It replaces the process, and with it what a pipe has not got yet."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="utf-8"))
+    monkeypatch.setattr(os, "execv", lambda *_: called["words"].append(written.getvalue().decode()))
+    assert main(["fetch"]) == 0
+    (printed,) = called["words"]
+    assert printed.startswith("download ")
+    assert printed.endswith(" 4 --keep-going\n")
 
 
 def test_a_disk_without_room_starts_nothing(called, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
