@@ -23,7 +23,7 @@ from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import DryRun, Job, complaint, dry_run, needed_for
 from asdlib.planning.hours import Hours
-from asdlib.planning.rows import plan
+from asdlib.planning.rows import HOURS, SUPPLEMENTS, plan
 from asdlib.planning.sizes import Sizes
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
@@ -218,6 +218,7 @@ def test_sizes_of_downloads_with_two_microphones_of_weights_and_of_noise(here, m
     for rule in ("prepare", "prepare_far"):
         assert sizes(plain).of(job(rule, **both)) == 1200 * 160_000
     assert sizes(plain).of(job("fetch_checkpoint", checkpoint="eat_base")) == 0.361e9
+    assert sizes(plain).of(job("fetch_checkpoint", checkpoint="one of unknown size")) == 0
     model = key(plain, "models", "dense_ae")
     assert sizes(plain).of(job("train_model", model=model, **both)) == 1e6
     subtracted = key(plain, "separators", "far_subtraction")
@@ -311,6 +312,8 @@ def test_another_network_has_no_known_cost(here, monkeypatch):
     small = graph(monkeypatch, files=(configfile(here, override=change),))
     time = hours(small).of(training(small, "dense_ae"))
     assert (time.cpu, time.gpu, time.unknown) == (2.8, 2.8, "models.dense_ae")
+    embed = job("embed", model=key(small, "models", "dense_ae"), view="raw", dataset="dcase2025_dev", machine="fan")
+    assert [sizes(small).of(one) for one in (training(small, "dense_ae"), embed)] == [0, 0]
 
 
 def test_what_a_feature_file_holds():
@@ -449,6 +452,30 @@ def test_a_row_a_system_and_one_for_all(here, monkeypatch):
     nothing = plan(plain, ["system3"], [])
     assert [row.jobs for row in nothing.rows] == [0, 0]
     assert nothing.rests_on == []
+
+
+def test_a_row_sums_its_jobs_and_the_plan_says_what_it_rests_on(here, monkeypatch):
+    plain = graph(monkeypatch)
+    fan = {"dataset": "dcase2025_dev", "machine": "fan"}
+    frontend, network = key(plain, "frontends", "dual_spectra"), key(plain, "models", "dual_branch_cnn")
+    read = [f"results/features/{frontend}/raw/dcase2025_dev/{machine}.parquet" for machine in ("fan", "valve")]
+    joint = job("train_model", *read, gpus=1, model=network, dataset="dcase2025_dev", machine="all")
+    separator = job("train_separator", separator=key(plain, "separators", "conv_tasnet"), **fan)
+    jobs = [joint, separator, job("prepare", **fan)]
+    result = plan(plain, [], jobs)
+    (row,) = result.rows
+    times = [hours(plain).of(one) for one in jobs]
+    assert (row.jobs, row.trainings, row.unknown) == (3, 2, [])
+    assert row.cpu_hours == pytest.approx(sum(time.cpu for time in times) / 3600)
+    assert row.gpu_hours == pytest.approx(times[0].gpu / 3600)
+    assert row.scratch_gb == pytest.approx(2 * 1000 * 399_543 * 2 / 1e9)
+    clips, gigabytes = "Clips of 10 s: 2 machines of dcase2025_dev as declared.", "up to 1.6 GB more while it runs."
+    assert result.rests_on == [clips, SUPPLEMENTS, f"A joint training needs {gigabytes}", HOURS]
+    assert plan(plain, [], jobs[2:]).rests_on == [clips.replace("2 machines", "1 machine"), HOURS], "no separator"
+    change = {"models": {"dense_ae": {"hidden": 8}}}
+    small = graph(monkeypatch, files=(configfile(here, override=change),))
+    rests_on = plan(small, ["system3", "system5"], [training(small, "dense_ae")]).rests_on
+    assert rests_on == [HOURS, "+ not including models.dense_ae, whose cost is unknown."], "no clips were counted"
 
 
 @pytest.mark.workflow

@@ -21,6 +21,7 @@ from asdlib.report.settings import IllustrateSettings, ReportSettings
 from asdlib.scoring.settings import ScoreSettings
 from asdlib.steps.fetch_checkpoint import PublishedFile
 from asdlib.steps.prepare import PrepareSettings
+from asdlib.steps.prepare_noise import NoiseSettings
 from asdlib.workflow import inputs, paths, recipes, settings, stage_code
 from asdlib.workflow.ancestry import networks_for, trained_for
 from asdlib.workflow.datasets import fingerprint
@@ -369,6 +370,17 @@ def test_prepare_knows_the_recordings_by_name_size_and_time(root: Path) -> None:
     after = settings.prepare(graph(root), "toy", "fan")
     assert {name for name in before if before[name] != after[name]} == {"recordings"}
     assert settings.prepare(graph(root), "toy", "pump")["recordings"] not in (before["recordings"], after["recordings"])
+
+
+def test_prepare_noise_knows_the_pool(root: Path) -> None:
+    (root / "rain").mkdir()
+    (root / "rain" / "a.wav").touch()
+    changes = {"noise_pool": "rain", "prepare": CONFIG["prepare"] | {"channel": 1}}
+    before = settings.prepare_noise(graph(root, **changes), "toy")
+    assert typed(NoiseSettings, before).channel == 1
+    (root / "rain" / "b.wav").touch()
+    after = settings.prepare_noise(graph(root, **changes), "toy")
+    assert {name for name in before if before[name] != after[name]} == {"recordings"}
 
 
 def test_fetched_datasets(root: Path) -> None:
