@@ -52,12 +52,16 @@ def test_the_table_has_levels_and_says_of_what() -> None:
 
 
 def test_an_error_is_exit_1_and_settings_are_collected(recordings: Path, capsys: pytest.CaptureFixture) -> None:
-    write_wav(recordings / TRAIN, 0.1 * np.random.default_rng(1).standard_normal((3200, 2)), rate=8000)
+    noise = np.random.default_rng(1).standard_normal((3200, 2))
+    write_wav(recordings / TRAIN, 1e-4 * noise[:, 0])
+    write_wav(recordings / TRAIN.replace("fan", "pump"), 0.1 * noise, rate=8000)
     assert main(["check", str(recordings), *SETTINGS]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "Settings for a file after --configfile: prepare: {downmix: true, resample: true, longer: split}" in lines
     assert "Systems, once the errors are mended:" in lines
-    assert lines[-1] == "1 error, 1 warning, 0 notes"
+    assert lines[-1] == "1 error, 2 warnings, 0 notes"
+    levels = [line.partition(":")[0] for line in lines if line.startswith(("error: ", "warning: "))]
+    assert levels == ["error", "warning", "warning"]
     assert [line for line in lines if line.endswith(" (--all: of everything).")]
     allowed = "prepare={seconds: 0.2, downmix: true, resample: true}"
     assert main(["check", str(recordings), "--all", "--longer", "split", "--config", allowed]) == 0
@@ -98,6 +102,7 @@ def test_a_misnamed_column_of_labels_is_a_warning(recordings: Path, capsys: pyte
     assert main(["check", str(table), *SETTINGS]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{table}: attributes: Zustand (NOK, OK), Drehzahl (1200, 1201, 1202, …)" in lines
+    assert "Systems:" in lines, "there are no errors to mend"
     (warning,) = [line for line in lines if line.startswith("warning: ")]
     assert warning.startswith(f"warning: {table}: column Zustand (NOK, OK) is taken as an attribute, but looks like a ")
     assert lines[-1].startswith("0 errors, 1 warning, ")

@@ -22,7 +22,9 @@ from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.follow import Alarm, Rule
 from asdlib.commands.new_clips import Scorer, Scores
 from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.data.arrivals import Arrivals
 from asdlib.errors import AsdError, OutOfGpuMemoryError
+from asdlib.runtime.stop_request import StopRequest
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 
@@ -84,6 +86,18 @@ def test_each_recording_has_a_line_and_a_signal_ends_after_the_one_under_way(fol
     assert caplog.messages == ["new: followed, every 0.01 s, threshold 2"]
     assert err == ""
     assert signal.getsignal(stop) == handler
+
+
+def test_a_line_is_printed_at_once_and_the_next_recording_not_waited_for(follow, monkeypatch) -> None:
+    """A pipe gets what is printed only when it is flushed."""
+    written, seen, waits = io.BytesIO(), [], []
+    done, wait = Arrivals.done, StopRequest.wait
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="utf-8"))
+    monkeypatch.setattr(Arrivals, "done", lambda *given: seen.append(written.getvalue().count(b"\n")) or done(*given))
+    monkeypatch.setattr(StopRequest, "wait", lambda *given: waits.append(given[1]) or wait(*given))
+    follow({"a.wav": [1.0], "b.wav": [1.0]})
+    assert seen == [1, 2]
+    assert [seconds for seconds in waits if seconds != 0.01] == [0, 0]  # 0.01: between two looks
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -154,6 +168,8 @@ def test_a_restart_goes_on_where_the_command_ended(follow, caplog) -> None:
     assert state["finished"] == ["a.wav", "c.wav", "d.wav", "e.wav"]
     assert list(state["failed"]) == ["b.wav"]
     assert state["decisions"] == [1, 0, 0]
+    told, _ = follow({"f.wav": [3.0]}, *options)
+    assert [(Path(line["file"]).name, line["alarm"]) for line in told] == [("f.wav", False)]
 
 
 def test_a_restart_scores_what_was_due_when_the_command_was_stopped(follow, monkeypatch) -> None:
@@ -202,6 +218,13 @@ def test_a_file_that_is_no_state_is_refused_and_kept(ran: Path, capsys, content:
     assert main(["score", "--follow", "new", "--state", "state.json", *OPTIONS]) == 2
     assert re.fullmatch(rf"asdlib: error: state.json: {complaint}.*\n", capsys.readouterr().err)
     assert Path("state.json").read_text() == content
+
+
+def test_a_folder_in_place_of_a_state_is_said(ran: Path, capsys) -> None:
+    Path("new").mkdir()
+    Path("state.json").mkdir()
+    assert main(["score", "--follow", "new", "--state", "state.json", *OPTIONS]) == 2
+    assert capsys.readouterr().err == "asdlib: error: state.json: is a folder, not a file: replace or remove it\n"
 
 
 def test_the_state_of_another_variant_is_refused(follow, capsys) -> None:
@@ -323,6 +346,9 @@ def test_the_table_of_recordings_says_what_its_scores_are(split, capsys) -> None
 def test_json_has_clips_and_recordings(split, capsys) -> None:
     assert main(["score", "long.wav", "--json", *OPTIONS]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [len(told["clips"]), len(told["files"])] == [6, 3]
+    assert [(one["decision"], one["percentile"]) for one in told["clips"]] == [
+        (0, 10.0), (0, 20.0), (1, 80.0), (0, 20.0), (0, 10.0), (0, 10.0),
+    ], "a score that is the threshold does not exceed it, and none is lower than itself"  # fmt: skip
+    assert len(told["files"]) == 3
     assert told["files"][0] == {"file": "long.wav", "clips": 3, "anomaly_score": 3.5, "max_score": 8.0, "decision": 1,
                                 "percentile": 40.0}  # fmt: skip

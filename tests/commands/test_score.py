@@ -294,7 +294,7 @@ def test_the_table_says_what_the_figures_mean(asked: list[str], capsys) -> None:
     assert second.split() == ["a.wav", "3", "2.5", "anomaly", "100.0"]
     assert empty == ""
     assert notes[0].startswith("baseline mse, recordings/fan section 00. Percentile: the share of the 20 ")
-    assert notes[1] == "lower, in percent; 90.0 % of them score below the threshold."
+    assert notes[1:] == ["lower, in percent; 90.0 % of them score below the threshold."]
 
 
 def test_another_quantile_fits_the_threshold_anew(asked: list[str], monkeypatch, capsys) -> None:
