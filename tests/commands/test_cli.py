@@ -103,10 +103,11 @@ def test_a_system_without_a_report_is_listed_by_its_title():
         "scores": False,
         "scored_with": None,
         "trained": nothing,
-        "public_weights": nothing,
-        "recordings": nothing,
+        "public_weights": {"there": 1, "needed": 2},
+        "recordings": {"there": 3, "needed": 4},
     }
-    assert text(entry | counts).splitlines()[:3] == ["mine", "  A method", "    v  m > b"]
+    found = "scores.csv does not exist yet; trains nothing; public weights 1 of 2; machines with recordings 3 of 4"
+    assert text(entry | counts).splitlines() == ["mine", "  A method", "    v  m > b", f"  {found}"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
