@@ -73,6 +73,7 @@ def test_the_hub_is_asked_without_a_token(server, other, retry):
 
 def test_the_length_of_a_redirect_is_not_that_of_the_file(server, other, retry):
     server.files["/team/net/resolve/main/f"] = BODY
+    assert ask_hub(server.base, "team/net", "main", "f", retry=retry).size == len(BODY)
     server.headers["/team/net/resolve/main/f"] = {"Location": other.base + "/there"}
     found = ask_hub(server.base, "team/net", "main", "f", retry=retry)
     assert (found.size, found.commit, found.sha256) == (None, None, None)

@@ -103,6 +103,9 @@ NOTES = {
     "deep": "[" * 100_000,
     "another form": '{"url": "x"}',
     "a validator that is no header": json.dumps({"size": 100_000, "validator": '"a"\r\nX-Evil: 1'}),
+    "a date with a header behind it": json.dumps(
+        {"size": 100_000, "validator": "Mon, 01 Jan 2024 00:00:00 GMT\r\nX-Evil: 1"}
+    ),
     "a validator that is a number": json.dumps({"size": 100_000, "validator": 5}),
     "a size in words": json.dumps({"size": "many", "validator": '"a"'}),
 }
