@@ -1,6 +1,8 @@
 """`asdlib info` and `asdlib --version`: what a report of a problem should contain."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,10 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from asdlib.cli import main
 from asdlib.commands import info
+from asdlib.runtime import host_cores
 from asdlib.workflow import project
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +57,39 @@ def test_another_version_than_the_pinned_one_is_named(
 def test_a_program_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert info._answer("false") == info._answer("no-such-program") == ""
     monkeypatch.setattr(info, "_PATIENCE", 0.1)
-    assert info._answer("sleep", "5") == ""
+    assert info._answer("sh", "-c", "sleep 2; echo late") == ""
+
+
+def test_the_machine_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'H200, 143771 MiB, 1.2'\necho 'A100, 81920 MiB, 1.2'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(host_cores, "usable", lambda: 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    main(["info", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["machine"]["GPUs"] == "H200, 143771 MiB, 1.2; A100, 81920 MiB, 1.2"
+    assert found["machine"]["cores"] == "3 of 8 may be used"
+    (kilobytes,) = re.findall(r"^MemTotal: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.M)
+    assert float(found["machine"]["memory"].removesuffix(" GB")) == pytest.approx(int(kilobytes) * 1024e-9, abs=0.06)
+    assert found["programs"]["nvidia-smi"] == str(program)
+    assert found["asdlib"]["commit"] == "unknown", "there is no git"
+
+
+@pytest.mark.parametrize(("usable", "cuda", "gpus"), [(True, "usable", "GPU 0; GPU 1"), (False, "not usable", "none")])
+def test_what_pytorch_sees(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, usable: bool, cuda: str, gpus: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
+    main(["info", "--torch", "--json"])
+    found = json.loads(capsys.readouterr().out)["PyTorch"]
+    assert (found["version"], found["threads"]) == (torch.__version__, str(torch.get_num_threads()))
+    assert (found["CUDA"].rpartition(", ")[2], found["GPUs"]) == (cuda, gpus)
 
 
 def test_nothing_else_states_the_version() -> None:
