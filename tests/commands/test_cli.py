@@ -49,6 +49,9 @@ def test_systems_lists_what_the_config_declares(capsys):
     systems = json.loads(capsys.readouterr().out)["systems"]
     variants = {system["name"]: [variant["name"] for variant in system["variants"]] for system in systems}
     assert variants["baseline"] == ["mse", "mahalanobis"]
+    (recipes,) = ([one["recipes"] for one in system["variants"]] for system in systems if system["name"] == "baseline")
+    backends = [[recipe.partition(" > ")[2].partition("-")[0] for recipe in own] for own in recipes]
+    assert backends == [["reconstruction_error"], ["mahalanobis"]]
     assert main(["systems", "--root", str(ROOT), "--config", "seeds=[1,2]"]) == 0
     first = capsys.readouterr().out.partition("\n\n")[0].splitlines()
     assert first[0] == "baseline"

@@ -288,7 +288,7 @@ def test_options_that_do_not_go_together_are_refused(ran: Path, capsys, given: l
 def test_networks_are_loaded_once(here: Path, monkeypatch) -> None:
     """For all recordings, and for all branches and views that share them."""
     graph = Graph(read_config([Path("settings.yaml")], []), Path())
-    loaded, written = [], []
+    loaded, written, extracted = [], [], []
 
     class Loaded:
         def __init__(self, weights: Path, device: str, **_: object) -> None:
@@ -299,15 +299,22 @@ def test_networks_are_loaded_once(here: Path, monkeypatch) -> None:
             written.append(out)
 
     monkeypatch.setattr(clip_pipeline, "Embedder", Loaded)
-    monkeypatch.setattr(clip_pipeline, "extract_features", lambda audio, out, settings: out.touch())
+    monkeypatch.setattr(
+        clip_pipeline, "extract_features", lambda audio, out, settings: extracted.append(audio) or out.touch()
+    )
     pipeline = ClipPipeline(graph, ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00"))
     pipeline.load()
+    assert len(loaded) == 1, "before the first recording"
+    audio = []
     for number in range(3):
         folder = here / str(number)
-        clip_pipeline._path(folder, "audio", "raw").touch()
-        assert [path.relative_to(folder).parts[0] for path in pipeline.embeddings(folder)] == ["embeddings"]
+        audio.append(clip_pipeline._path(folder, "audio", "raw"))
+        audio[-1].touch()
+        for _ in range(2):
+            assert [path.relative_to(folder).parts[0] for path in pipeline.embeddings(folder)] == ["embeddings"]
     assert len(loaded) == 1
     assert len(written) == 3
+    assert extracted == audio
 
 
 # --- --by-file ------------------------------------------------------------------------------------------------------

@@ -80,6 +80,14 @@ def test_wrong_calls_start_nothing(called: list[str], capsys, given: str, compla
     assert called == []
 
 
+def test_outside_of_a_workflow_nothing_is_started(called: list[str], capsys, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run"]) == 2
+    said = f"asdlib: error: {tmp_path}: has no Snakefile: change to the workflow's folder"
+    assert capsys.readouterr().err.startswith(said)
+    assert called == []
+
+
 def test_a_config_file_in_another_encoding_starts_nothing(called: list[str], capsys, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes("data: demo\n".encode("utf-16"))
