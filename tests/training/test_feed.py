@@ -101,11 +101,21 @@ def test_a_training_that_stops_ends_its_thread() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize(("free", "stays"), [(1000, False), (8000, True)])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_batches_are_pinned_if_they_are_fetched_ahead(monkeypatch: pytest.MonkeyPatch, ahead: bool) -> None:
+    made = []
+    monkeypatch.setattr(feed, "fetches_ahead", lambda *_: ahead)
+    monkeypatch.setattr(feed, "pinned", lambda batch: made.append(batch) or batch)
+    examples = SimpleNamespace(batch=lambda piece: SimpleNamespace(to=lambda device: (int(piece[0]), device)))
+    assert list(feed.feed(examples, PIECES, CPU)) == [(0, CPU), (2, CPU), (3, CPU)]
+    assert len(made) == 3 * ahead
+
+
+@pytest.mark.parametrize(("free", "stays"), [(7999, False), (8000, True)])
 def test_features_stay_on_the_device_if_they_take_a_twentieth_of_its_free_memory(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, stays: bool
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, free))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 80_000))  # and the whole memory
     monkeypatch.setattr(Tensor, "to", lambda tensor, *_: torch.empty_like(tensor, device=META))
     examples = SimpleNamespace(features=torch.zeros(10, 20, dtype=torch.float16))  # 400 bytes
     with caplog.at_level(logging.INFO, "asdlib.training"):
