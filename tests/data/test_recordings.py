@@ -208,6 +208,19 @@ def test_a_caf_file_that_is_cut_is_refused(tmp_path):
         read_audio(path, RATE)
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_stream_that_lacks_its_end_is_refused(tmp_path, subtype):
+    """Decoders return what is there: without the last page, in its header, and one byte before its end."""
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, SAMPLES / 32768, RATE, format="OGG", subtype=subtype)
+    whole = path.read_bytes()
+    last = whole.rindex(b"OggS")
+    for end in (last, last + 20, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        with pytest.raises(AsdError, match=r"is truncated \(its last page is missing\): copy or download it again"):
+            read_audio(path, RATE, resample=True)
+
+
 FORMATS = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None),
            "aiff": ("AIFF", "PCM_16"), "aif": ("AIFF", "PCM_24"), "w64": ("W64", "PCM_16"), "caf": ("CAF", "PCM_16"),
            "rf64": ("RF64", "PCM_16"), "wav": ("RF64", "PCM_16")}  # fmt: skip
