@@ -11,8 +11,9 @@ from helpers.checkout import ROOT
 from helpers.toy_recordings import make_machine, write_wav
 
 from asdlib.cli import main
-from asdlib.commands.check_table import levels_are_of, recordings_table
+from asdlib.commands.check_table import levels_are_of, recordings_table, systems_lines
 from asdlib.data.checks.groups import Group
+from asdlib.planning.requirements import Verdict
 
 SETTINGS = ("--config", "prepare={seconds: 0.2}")
 TRAIN = "fan/train/section_00_source_train_normal_0001_noAttribute.wav"
@@ -49,6 +50,16 @@ def test_the_table_has_levels_and_says_of_what() -> None:
     part = ", of 2 of 6 recordings and up to 60 s of each (--all: of everything)."
     assert levels_are_of([heard, silent], everything=False).endswith(f"share of samples at full scale{part}")
     assert levels_are_of([heard, silent], everything=True).endswith("share of samples at full scale.")
+
+
+def test_variants_of_a_system_that_are_alike_share_their_lines() -> None:
+    alike = [Verdict("a", variant, [], ["fan: few clips"]) for variant in ("1", "2")]
+    verdicts = [*alike, Verdict("a", "3", ["pump: one channel"], []), Verdict("b", "3", [], [])]
+    assert systems_lines(verdicts) == [
+        "a (1, 2): can run", "  fan: few clips",
+        "a (3): cannot run", "  because of pump: one channel",
+        "b (3): can run",
+    ]  # fmt: skip
 
 
 def test_an_error_is_exit_1_and_settings_are_collected(recordings: Path, capsys: pytest.CaptureFixture) -> None:
