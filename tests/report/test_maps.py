@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asdlib.data.tables import clip_rows, writing
+from asdlib.data.tables import ClipTable, clip_rows, writing
 from asdlib.report import maps
-from asdlib.report.maps import embedding_map
+from asdlib.report.maps import clips_and_values, embedding_map
 
 
 @pytest.fixture
@@ -46,6 +46,40 @@ def test_training_clips_are_thinned_and_test_clips_are_not(table: Path) -> None:
     alt = embedding_map(table, "latent", "00", 4, "latent")["picture"]["alt"]
     counts = [int(part.split()[0]) for part in alt.split(": ")[1].split("; ")]
     assert sum(counts) == 4 + 6
+
+
+def test_thinned_training_clips_are_evenly_spaced_from_the_first_to_the_last(table: Path) -> None:
+    clips, values = clips_and_values(table, "latent", "00", 4)
+    chosen = [0, 4, 7, 11]  # of 12: every 11/3, rounded
+    assert [clip["clip"] for clip in clips] == [f"train{n}" for n in chosen] + [f"test{n}" for n in range(6)]
+    train, test = (ClipTable(table).load("latent", kind)[1] for kind in ("train", "test"))
+    np.testing.assert_array_equal(values, np.concatenate([train[chosen], test]))
+
+
+def test_the_points_are_the_standardised_clips_principal_components_and_those_of_t_sne_are_the_places(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maps, "picture", lambda figure, alt: {"panels": figure.axes})
+    drawn = embedding_map(table, "latent", "00", 100, "")["picture"]
+    pca, tsne = drawn["panels"]
+    clips, values = clips_and_values(table, "latent", "00", 100)
+    left, singular, _ = np.linalg.svd((values - values.mean(0)) / values.std(0), full_matrices=False)
+    share = 100 * (singular[:2] ** 2).sum() / (singular**2).sum()
+    assert [axes.get_title() for axes in (pca, tsne)] == [f"PCA, {share:.0f} % of the variance", "t-SNE"]
+    groups = {}
+    for number, clip in enumerate(clips):
+        what = "training" if clip["kind"] == "train" else f"test {clip['label'] or 'without label'}"
+        groups.setdefault(f"{what}, {clip['domain']}", []).append(number)
+    plane = np.empty((len(clips), 2))
+    assert {group.get_label() for group in pca.collections} == set(groups)
+    for flat, curved in zip(pca.collections, tsne.collections, strict=True):
+        own = groups[flat.get_label()]
+        np.testing.assert_allclose(np.abs(flat.get_offsets()), np.abs((left * singular)[own, :2]), atol=1e-6)
+        plane[own] = curved.get_offsets()
+    shares = 1000 * (plane - plane.min(0)) / (plane.max(0) - plane.min(0))
+    for clip, share in zip(clips, shares, strict=True):
+        if clip["kind"] == "test":
+            assert drawn["places"][clip["source_file"].rpartition("/")[2]] == pytest.approx(share, abs=0.5001)
 
 
 @pytest.mark.parametrize(
