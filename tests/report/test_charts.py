@@ -9,6 +9,7 @@ import pytest
 
 from asdlib.evaluation.figures import OF_2020, OF_2021, SINCE_2022, Definition
 from asdlib.evaluation.metrics import auc, section_areas
+from asdlib.report import charts
 from asdlib.report.charts import Scores, histograms, roc_curves
 
 RNG = np.random.default_rng(0)
@@ -59,6 +60,66 @@ def test_without_target_clips_there_is_the_roc_curve_of_the_source_domain() -> N
     area = 100 * auc([int(label == "anomaly") for label in LABELS], SCORES.scores)
     alt = roc_curves([replace(SCORES, domains=["source"] * 20)])["alt"]
     assert alt == f"ROC curves. AUC in percent: both, source {area:.2f}."
+
+
+def test_a_line_encloses_the_area_that_its_legend_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "picture", lambda figure, alt: figure)
+    figure = roc_curves([SCORES, replace(SCORES, variant="opposite", scores=-SCORES.scores)])
+    labels = [int(label == "anomaly") for label in LABELS]
+    assert [axes.get_title() for axes in figure.axes] == ["source domain", "target domain"]
+    for number, axes in enumerate(figure.axes):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("false positive rate", "true positive rate")
+        *drawn, chance = axes.get_lines()
+        assert len({line.get_linestyle() for line in drawn}) == 2, "not by colour alone"
+        assert chance.get_xydata().tolist() == [[0, 0], [1, 1]]
+        legend = [text.get_text() for text in axes.get_legend().get_texts()]
+        for sign, line, said in zip((1, -1), drawn, legend, strict=True):
+            area = section_areas(SINCE_2022, labels, DOMAINS, sign * SCORES.scores)[number]
+            false, true = line.get_data()
+            assert np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2) == pytest.approx(area)
+            assert said == f"{'both' if sign > 0 else 'opposite'}: {100 * area:.2f}"
+
+
+# Scores of a panel's groups, with the share of those in the highest bar, in percent, and the score of that bar.
+BARS = {
+    "source domain": {"training, normal": ([0, 8, 8, 8, 8], 80, 8), "test, normal": ([0, 0, 0, 8], 75, 0),
+                      "test, anomaly": ([8, 8], 100, 8), "test, label unknown": ([0, 0, 8], 200 / 3, 0)},
+    "target domain": {"training, normal": ([8], 100, 8), "test, anomaly": ([0], 100, 0)},
+    "unknown domain": {"test, normal": ([8], 100, 8)},
+}  # fmt: skip
+
+
+def test_the_bars_are_the_shares_of_a_group_s_clips_in_its_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "picture", lambda figure, alt: figure)
+    clips = [
+        (group, None if title.startswith("unknown") else title.partition(" ")[0], score)
+        for title, groups in BARS.items()
+        for group, (scores, *_) in groups.items()
+        for score in scores
+    ]
+    labels = {"test, normal": "normal", "test, anomaly": "anomaly", "test, label unknown": None}
+    test, train = ([one for one in clips if (one[0] in labels) == wanted] for wanted in (True, False))
+    given = Scores(
+        "x", np.array([one[2] for one in test]), [labels[one[0]] for one in test], [one[1] for one in test],
+        np.array([one[2] for one in train]), [one[1] for one in train], 6.5,
+    )  # fmt: skip
+    figure = histograms(given)
+    assert [axes.get_title() for axes in figure.axes] == list(BARS)
+    for axes in figure.axes:
+        bars = {bar.get_label(): bar for bar in axes.patches}
+        groups = BARS[axes.get_title()]
+        assert set(bars) == set(groups)
+        for name, (_, share, score) in groups.items():
+            edges, heights = bars[name].get_xy().T
+            assert heights.max() == pytest.approx(share)
+            highest = edges[heights == heights.max()]
+            assert highest.min() <= score <= highest.max() <= highest.min() + 8 / 32  # one of 32 bars from 0 to 8
+        assert len({(bar.get_fill(), bar.get_hatch()) for bar in bars.values()}) == len(bars), "not by colour alone"
+        (line,) = axes.get_lines()
+        assert (line.get_label(), *line.get_xdata()) == ("decision threshold", 6.5, 6.5)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("anomaly score", "clips in percent")
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {*labels, "training, normal", "decision threshold"}
 
 
 def test_histograms_count_the_clips_above_the_threshold() -> None:

@@ -14,6 +14,7 @@ from asdlib.report.images import (
     DASHES,
     GREY,
     LINES,
+    PURPLE,
     VERMILLION,
     Picture,
     joint_legend,
@@ -33,7 +34,7 @@ GROUPS = {
     "training": ("training, normal", GREY, "", False),
     "normal": ("test, normal", BLUE, "", True),
     "anomaly": ("test, anomaly", VERMILLION, "////", True),
-    UNKNOWN: ("test, label unknown", BLUE, "", True),
+    UNKNOWN: ("test, label unknown", PURPLE, "....", True),
 }
 
 
