@@ -73,6 +73,18 @@ def test_no_two_lines_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) ->
     named = [text.get_text() for text in figure.legends[0].get_texts()]
     assert named == list(histories)
     (improvement,) = figure.axes[1].get_lines()
-    assert improvement.get_xdata().tolist() == [2, 3, 4], "where it was measured"
+    assert improvement.get_xydata().tolist() == [[2, 2], [3, 3], [4, 4]], "where it was measured"
+    losses, validation = (line.get_ydata().tolist() for line in figure.axes[0].get_lines()[:2])
+    assert (losses, validation) == (WATCHED["loss"], WATCHED["validation_loss"])
     assert [axes.get_title() for axes in figure.axes] == ["loss", "SI-SDR improvement in dB"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["epoch", "epoch"]
+
+
+def test_a_line_of_many_epochs_has_few_marks_and_each_line_has_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
+    column = [float(epoch) for epoch in range(1, 101)]
+    history = {"epoch": column, "loss": column, "validation_loss": [None] * 100}
+    (axes,) = training_curves("toy", {"fan": history, "pump": history}, early_stop=False).axes
+    marked = [set(range(100)[start::step]) for start, step in (line.get_markevery() for line in axes.get_lines())]
+    assert all(8 <= len(epochs) <= 12 for epochs in marked)
+    assert not marked[0] & marked[1]
