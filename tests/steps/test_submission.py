@@ -42,6 +42,7 @@ def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_decisions(Path("scored"), machine, "00", [(name, 1) for name in NAMES])
     weights = {"layer.weight": torch.zeros(3, 4), "seen": torch.zeros(1, dtype=torch.int64)}
     save(Path("net.safetensors"), Checkpoint({}, weights, {"scores": torch.zeros(100)}))
+    save(Path("separator.safetensors"), Checkpoint({}, {"weight": torch.zeros(5)}, {}))
 
 
 def settings(**changed: Any) -> SubmissionSettings:
@@ -50,7 +51,7 @@ def settings(**changed: Any) -> SubmissionSettings:
         "scores": "scored",
         "title": "A system",
         "branches": 2,
-        "networks": {"ToyPet": ["net.safetensors"], "ToyRCCar": []},
+        "networks": {"ToyPet": ["separator.safetensors", "net.safetensors"], "ToyRCCar": ["net.safetensors"]},
         "meta": {"abbreviation": "A"},
         "figures": [],
         "evaluated": [],
@@ -80,16 +81,26 @@ def test_the_package_has_the_challenges_layout(caplog: pytest.LogCaptureFixture)
         assert set(package.namelist()) == files
         for name in files:
             assert package.read(name) == (FOLDER.parent / name).read_bytes()
+            assert package.getinfo(name).external_attr >> 16 == 0o644, "who unpacks it may read it"
     meta = yaml.safe_load((FOLDER.parent / system / "Doe_ACME_task2_1.meta.yaml").read_text())
     assert meta["submission"]["name"] == "A system"
-    assert meta["system"]["complexity"]["total_parameters"] == 12
-    assert meta["system"]["description"]["ensemble_method_subsystem_count"] == 2
+    assert meta["system"]["complexity"]["total_parameters"] == 12 + 5, "those that one clip passes"
+    described = meta["system"]["description"]
+    assert (described["ensemble_method_subsystem_count"], described["decision_making"]) == (2, "average")
+    assert described["input_sampling_rate"] == "16kHz"
     for said in (
         "to be filled in: data_augmentation",
         "no figures of dev",
         "200 were published",
     ):
         assert said in caplog.text
+    assert "no technical report" not in caplog.text
+
+
+def test_what_is_missing_is_said_and_what_is_as_published_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    submission(FOLDER, ARCHIVE, settings(declared_clips=len(NAMES)))
+    assert "no technical report: the challenge requires one: set submission.report" in caplog.text
+    assert "published" not in caplog.text
 
 
 def test_the_same_content_gives_the_same_bytes() -> None:
