@@ -52,11 +52,15 @@ def test_the_variants_have_the_published_sizes(size: str, without: float, with_h
 
 
 @pytest.mark.parametrize("size", VARIANTS)
-def test_kernel_and_stride_last_as_long_at_any_sampling_rate(size: str) -> None:
+def test_frames_last_as_long_at_any_sampling_rate_and_dropout_is_the_published_one(size: str) -> None:
     with torch.device("meta"):
-        slow, fast = (SepReformer(size, sample_rate=rate).audio_encoder.conv1d for rate in (8000, 16000))
+        networks = [SepReformer(size, sample_rate=rate) for rate in (8000, 16000)]
+    slow, fast = (network.audio_encoder.conv1d for network in networks)
     assert (slow.kernel_size, slow.stride) == (((8,), (2,)) if size in "SM" else ((16,), (4,)))
     assert (fast.kernel_size, fast.stride) == (((16,), (4,)) if size in "SM" else ((32,), (8,)))
+    assert [network.stft for network in networks] == [(512, 128), (1024, 256)]
+    dropped = {part.p for part in networks[0].modules() if isinstance(part, torch.nn.Dropout)}
+    assert dropped == {0.1 if size == "L" else 0.05}
 
 
 def test_single_sizes_replace_those_of_the_variant() -> None:
