@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.audio_tables import RATE, audio_table, noise_clips
 
 from asdlib.data.tables import ClipTable, write_same_rows
+from asdlib.frontends.log_mel import LogMel
 from asdlib.steps.extract_features import extract_features
 
 LEVELS = {"name": "levels", "kind": "log_mel", "n_fft": 256, "hop_length": 128, "n_mels": 8, "power": 1.0}
@@ -22,6 +24,32 @@ def test_training_and_test_clips_have_features_and_supplements_have_none(audio: 
     out = audio.with_name("features.parquet")
     extract_features(audio, out, {**LEVELS, "sample_rate": RATE})
     assert ClipTable(out).clips().column("kind").to_pylist() == ["train"] * 3 + ["test"] * 2
+
+
+def test_features_are_of_samples_up_to_1_and_their_frames_are_counted_without_padding(tmp_path: Path) -> None:
+    """A frame begins every 128 samples, from half a frame before the first sample on."""
+    rng = np.random.default_rng(3)
+    clips = [rng.integers(-9000, 9000, length).astype(np.int16) for length in (1000, 700, 127)]
+    audio = audio_table(tmp_path / "fan.parquet", {"train": clips}, recipe={"dataset": "toy"}).path
+    settings = {**LEVELS, "sample_rate": RATE}
+    extract_features(audio, tmp_path / "features.parquet", settings)
+    rows, features = ClipTable(tmp_path / "features.parquet").load("features")
+    assert rows.column("frames").to_pylist() == [1000 // 128 + 1, 700 // 128 + 1, 127 // 128 + 1]
+    frontend = LogMel(**{name: value for name, value in settings.items() if name not in ("name", "kind")})
+    for clip, found in zip(clips, features, strict=True):
+        padded = np.pad(clip / 32768, (0, 1000 - len(clip))).astype(np.float32)
+        np.testing.assert_allclose(found, frontend(torch.from_numpy(padded[None]))[0], rtol=1e-5)
+
+
+def test_a_frontend_that_repeats_short_clips_is_told_how_short_they_are(tmp_path: Path) -> None:
+    clips = noise_clips(2, 5000, 4, length=500)
+    audio = audio_table(tmp_path / "fan.parquet", {"train": clips}, recipe={"dataset": "toy"}).path
+    settings = {"name": "spectrum", "kind": "magnitude_spectrum", "sample_rate": RATE}
+    extract_features(audio, tmp_path / "features.parquet", settings)
+    _, features = ClipTable(tmp_path / "features.parquet").load("features")
+    for clip, found in zip(clips, features, strict=True):
+        twice = np.abs(np.fft.rfft(np.tile(clip / 32768, 2)))[:500]
+        np.testing.assert_allclose(found[0], twice, atol=1e-4)
 
 
 def test_features_for_training_alone_leave_test_clips_out(audio: Path) -> None:

@@ -29,6 +29,7 @@ from asdlib.steps.prepare_noise import NoiseSettings, prepare_noise
 from asdlib.steps.separate import separate
 from asdlib.steps.train_separator import train_separator
 from asdlib.weights import checkpoints
+from asdlib.weights.checkpoints import Checkpoint
 from asdlib.workflow.typed_settings import typed
 
 FORMAT = {**PREPARE, "seconds": 0.5}
@@ -190,6 +191,18 @@ def test_padding_is_neither_heard_nor_changed(tables: dict[str, Path], monkeypat
     assert set(heard) == {(1, 4800)}
     assert separated[:, :4800].any(axis=1).all()
     assert not separated[:, 4800:].any()
+
+
+def test_what_is_louder_than_16_bits_hold_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would wrap around, from the highest value to the lowest."""
+    monkeypatch.setitem(SEPARATORS, "gain", Gain)
+    clip = np.array([0, 100, 327, 328, 400, -327, -328, -400], np.int16)
+    audio, model = audio_table(tmp_path / "fan.parquet", {"test": [clip]}).path, tmp_path / "model.safetensors"
+    passed = {BEFORE: torch.zeros(1), AFTER: torch.zeros(1)}
+    checkpoints.save(model, Checkpoint(SETTINGS, {"gain": torch.tensor(100.0)}, passed))
+    separate(audio, model, tmp_path / "out.parquet", "cpu", 0, 1)
+    separated = ClipTable(tmp_path / "out.parquet").load("audio")[1][0, : len(clip)]
+    assert separated.tolist() == [0, 10000, 32700, 32767, 32767, -32700, -32768, -32768]
 
 
 def test_the_pieces_of_a_long_recording_are_one_recording(tables: dict[str, Path]) -> None:
