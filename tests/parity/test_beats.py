@@ -173,6 +173,13 @@ def test_dropout_is_of_the_training_and_a_dropped_layer_is_left_out(case: Golden
     torch.manual_seed(0)
     first, again = (dropping.train()(*given)[0] for _ in range(2))
     assert not torch.allclose(first, again)
+    places = [part for part in dropping.modules() if hasattr(part, "dropout")]
+    assert len(places) == 2 + 2 * len(dropping.encoder.layers)  # tokens twice, and those and the weights of each layer
+    for place in places:  # each has its own
+        for part in places:
+            part.dropout = 0.5 if part is place else 0.0
+        first, again = (dropping(*given)[0] for _ in range(2))
+        assert not torch.allclose(first, again), type(place)
 
 
 def test_the_public_checkpoints_names_and_shapes_are_the_default_models() -> None:
