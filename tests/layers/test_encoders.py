@@ -7,16 +7,18 @@ from torch import nn
 from asdlib.layers.encoders.audiomae import AudioMae
 from asdlib.layers.encoders.beats import Beats
 from asdlib.layers.encoders.eat import EatEncoder
+from asdlib.models.audiomae_decoder import MaskedAutoencoder
 
 DEPTH = 3
 DAMPED = ("v_proj", "out_proj", "fc1", "fc2")  # in BEATs
 
 
-@pytest.fixture(params=["audiomae", "beats", "eat"])
+@pytest.fixture(params=["audiomae", "audiomae_with_decoder", "beats", "eat"])
 def encoder(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
     made = {
         "audiomae": lambda: AudioMae(32, DEPTH, 2),
+        "audiomae_with_decoder": lambda: MaskedAutoencoder(32, DEPTH, 2, 32, 2),
         "beats": lambda: Beats(32, DEPTH, 2, patch_width=16),
         "eat": lambda: EatEncoder(4, 8, 32, DEPTH, 2),
     }
@@ -40,5 +42,7 @@ def test_learned_tokens_and_positions_start_small(encoder: nn.Module) -> None:
         assert float(kernel.detach().std()) == pytest.approx((4 / (128 * 32)) ** 0.5, rel=0.1)  # 128 taps
         assert not position.bias.any()
         return
-    token = encoder.cls_token if isinstance(encoder, AudioMae) else encoder.extra_tokens
-    assert float(token.detach().std()) == pytest.approx(0.02, rel=0.35)
+    tokens = [encoder.cls_token if isinstance(encoder, AudioMae) else encoder.extra_tokens]
+    tokens += [encoder.mask_token] if isinstance(encoder, MaskedAutoencoder) else []
+    for token in tokens:
+        assert float(token.detach().std()) == pytest.approx(0.02, rel=0.35)
