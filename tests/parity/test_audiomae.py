@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from helpers.golden import Golden, golden
 from helpers.second_golden import Tensors, fewer, goldens, repeat
-from torch import Tensor
+from torch import Tensor, nn
 
 from asdlib.examples.clips import Batch
 from asdlib.frontends.fbank import Fbank
@@ -51,10 +51,12 @@ def fresh(case: Golden) -> MaskedAutoencoder:
     """Build the golden's network from its config, with random weights."""
     given = case.sizes
     assert {name: given[name] for name in FIXED} == FIXED
-    return MaskedAutoencoder(
+    network = MaskedAutoencoder(
         given["embed_dim"], given["depth"], given["num_heads"], given["decoder_embed_dim"],
         given["decoder_num_heads"], given["mlp_ratio"], not given["no_shift"],
     )  # fmt: skip
+    assert {part.eps for part in network.modules() if isinstance(part, nn.LayerNorm)} == {given["norm_eps"]}
+    return network
 
 
 def tiny(case: Golden) -> MaskedAutoencoder:
