@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from asdlib.data.made import altered
 from asdlib.data.tables import ClipTable, clip_rows, writing
 from asdlib.errors import AsdError
 from asdlib.scoring.score_files import write_decisions, write_scores
@@ -79,6 +80,7 @@ def test_the_package_has_the_challenges_layout(caplog: pytest.LogCaptureFixture)
     files |= {f"{system}/Doe_ACME_task2_1.meta.yaml", "task2/Doe_ACME_task2.technical_report.pdf"}
     with zipfile.ZipFile(ARCHIVE) as package:
         assert set(package.namelist()) == files
+        assert package.namelist() == sorted(package.namelist()), "whatever the order of the file system"
         for name in files:
             assert package.read(name) == (FOLDER.parent / name).read_bytes()
             assert package.getinfo(name).external_attr >> 16 == 0o644, "who unpacks it may read it"
@@ -95,6 +97,17 @@ def test_the_package_has_the_challenges_layout(caplog: pytest.LogCaptureFixture)
     ):
         assert said in caplog.text
     assert "no technical report" not in caplog.text
+    assert (altered(FOLDER), altered(ARCHIVE)) == (None, None), "a later run knows that they are not the user's"
+
+
+@pytest.mark.parametrize("kind", ["anomaly_score", "decision_result"])
+def test_a_file_whose_last_line_is_cut_off_leaves_nothing(kind: str) -> None:
+    """What is left of a score is another score."""
+    path = Path(f"scored/{kind}_ToyPet_section_00_test.csv")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(AsdError, match=rf"^{path}: is damaged \(its last line is cut off\)"):
+        submission(FOLDER, ARCHIVE, settings())
+    assert not list(FOLDER.parent.iterdir())
 
 
 def test_what_is_missing_is_said_and_what_is_as_published_is_not(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,12 +164,14 @@ def test_what_a_user_adds_or_changes_in_the_package_is_not_replaced() -> None:
     submission(FOLDER, ARCHIVE, settings())
     submission(FOLDER, ARCHIVE, settings(declared_clips=3))
     meta = FOLDER / "Doe_ACME_task2_1" / "Doe_ACME_task2_1.meta.yaml"
-    made = meta.read_text()
-    for path, text in ((FOLDER / "notes.txt", "mine"), (meta, "filled in by hand")):
+    made, packed = meta.read_text(), ARCHIVE.read_bytes()
+    other = settings(report="net.safetensors")  # a package with one file more
+    for path, text in ((FOLDER / "notes.txt", "mine"), (meta, "filled in by hand"), (ARCHIVE, "packed by hand")):
         path.write_text(text)
         with pytest.raises(AsdError, match=rf"^{path}: was added or changed by hand .*: move it away, then run again$"):
-            submission(FOLDER, ARCHIVE, settings())
+            submission(FOLDER, ARCHIVE, other)
         assert path.read_text() == text
+        assert path == ARCHIVE or ARCHIVE.read_bytes() == packed
         path.unlink()
     meta.write_text(made)  # the same content at another time
     submission(FOLDER, ARCHIVE, settings())

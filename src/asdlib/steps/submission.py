@@ -45,8 +45,9 @@ def submission(folder: Path, archive: Path, settings: SubmissionSettings) -> Non
             shutil.copyfile(settings.report, temporary / f"{settings.label}.technical_report.pdf")
         else:
             _progress.warning("no technical report: the challenge requires one: set submission.report in the config")
+        for path in (folder, archive):
+            refuse_altered(path)
         _pack(temporary, archive, folder.name)
-        refuse_altered(folder)
     record(folder)
     record(archive)
 
