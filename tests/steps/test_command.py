@@ -76,13 +76,16 @@ def finish(process: subprocess.Popen) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_success_is_silent_and_logged(tmp_path):
+def test_success_is_silent_and_logged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     log = tmp_path / "logs" / "deep" / "step.log"
     assert finish(start(tmp_path, "success", log)) == (0, "", "")
     text = log.read_text()
     for line in ("a library prints", "a subprocess prints", "a step logs"):
         assert line in text
     assert (tmp_path / "out.txt").read_text() == "half"
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert made == {"out.txt", "logs/deep/step.log"}, "no record of a job that Snakemake has not started"
 
 
 def test_a_job_of_the_workflow_leaves_a_record_of_what_it_took(tmp_path, monkeypatch):

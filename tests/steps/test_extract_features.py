@@ -8,6 +8,8 @@ import torch
 from helpers.audio_tables import RATE, audio_table, noise_clips
 
 from asdlib.data.tables import ClipTable, write_same_rows
+from asdlib.errors import AsdError
+from asdlib.examples.clips import COMMON
 from asdlib.frontends.log_mel import LogMel
 from asdlib.steps.extract_features import extract_features
 
@@ -69,6 +71,21 @@ def test_recordings_that_pass_unchanged_have_the_features_of_the_recordings(audi
     recorded, passed = (ClipTable(path.with_name("features.parquet")) for path in (audio, view))
     assert np.array_equal(recorded.load("features")[1], passed.load("features")[1])
     assert (recorded.notes["view_kind"], passed.notes["view_kind"]) == ("raw", "separated")
+
+
+def test_clips_that_were_made_from_separated_ones_are_augmented(tmp_path: Path) -> None:
+    recipe = {"dataset": "toy", "separator": {}, "augmentation": {}}
+    audio = audio_table(tmp_path / "fan.parquet", {"train": noise_clips(1, 500, 1)}, recipe=recipe).path
+    extract_features(audio, tmp_path / "features.parquet", {**LEVELS, "sample_rate": RATE})
+    notes = ClipTable(tmp_path / "features.parquet").notes
+    assert {name: notes[name] for name in COMMON} == {"dataset": "toy", "machine": "fan", "view_kind": "augmented"}
+
+
+def test_a_frontend_of_another_sampling_rate_is_refused(audio: Path) -> None:
+    out = audio.with_name("features.parquet")
+    with pytest.raises(AsdError, match=r"^config: prepare\.sample_rate: is 1000, levels expects 16000: change"):
+        extract_features(audio, out, {**LEVELS, "sample_rate": 16000})
+    assert not out.exists()
 
 
 def test_what_is_quieter_than_the_last_bit_has_features_if_it_is_stored_as_float(audio: Path) -> None:
