@@ -97,6 +97,27 @@ def trained(features: Path, out: Path, section: str | None, **own: str | int) ->
     return out
 
 
+def test_a_training_starts_from_the_weights_that_it_is_given_or_says_that_they_are_random(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    features = two_sections(tmp_path / "both.parquet", "00")
+    given = trained(features, tmp_path / "given.safetensors", None)
+    settings = {name: value for name, value in SETTINGS.items() if name != "checkpoint"}
+    settings |= {"bands": BANDS, "hidden": 8, "seed": 9}
+    settings["training"] = settings["training"] | {"learning_rate": 1e-9}  # what it starts with is what it ends with
+    found = []
+    for init, own in (([given], settings), ([], settings), ([], settings | {"checkpoint": None})):
+        out = tmp_path / "out.safetensors"
+        train_model([features], init, [], [], out, tmp_path / "out.csv", own, "c", "cpu", 0, 1, None, str(tmp_path))
+        found.append({name: value for name, value in checkpoints.load(out).weights.items() if name.endswith("weight")})
+        warned = "toy starts from random weights instead of public ones" in caplog.text
+        assert warned == ("checkpoint" in own)
+    expected = checkpoints.load(given).weights
+    for name, weights in found[0].items():
+        torch.testing.assert_close(weights, expected[name], rtol=0, atol=1e-6)
+    assert not all(torch.allclose(weights, expected[name], atol=1e-3) for name, weights in found[1].items())
+
+
 def test_each_section_is_learned_embedded_and_calibrated_by_its_own_model(tmp_path: Path) -> None:
     """The models of two sections give the same as if each section were a machine of its own."""
     both = two_sections(tmp_path / "both.parquet", "00", "03")
