@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from asdlib.frontends.fbank import Fbank
 from asdlib.layers.encoders.beats import MEAN, STD, Beats, all_padding, distance_buckets
+from asdlib.models.beats_classifier import BeatsClassifier
 from asdlib.weights.published.beats import FIRST, SETTINGS, TABLE, encoder_weights
 
 SIZES = {"conv_bias", "conv_pos", "conv_pos_groups", "num_buckets", "max_distance"}  # the SETTINGS that may differ
@@ -187,6 +188,10 @@ def test_the_public_checkpoints_names_and_shapes_are_the_default_models() -> Non
     with golden("keys/beats_iter3.csv").open(newline="") as handle:
         shapes = {row["name"]: tuple(map(int, row["shape"].split("x"))) for row in csv.DictReader(handle)}
     with torch.device("meta"):
-        ours = {name: tuple(tensor.shape) for name, tensor in Beats().state_dict().items()}
+        ours, classifier = (
+            {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
+            for encoder in (Beats(), BeatsClassifier(False).encoder)
+        )
     assert FIRST in shapes
+    assert classifier == ours
     assert ours == {name: shape for name, shape in shapes.items() if name == FIRST or not name.endswith(TABLE)}
