@@ -172,6 +172,12 @@ def test_the_message_arrives_though_the_logs_disk_is_full(tmp_path, behaviour, e
     assert err.startswith(f"error: {expected}")
 
 
+def test_a_further_process_of_a_training_whose_first_has_ended_does_not_begin(tmp_path):
+    code, _, err = finish(start(tmp_path, "success", ASDLIB_STARTED_BY="1", LOCAL_RANK="1"))
+    assert (code, err) == (1, "error: training: its first process has ended: run again\n")
+    assert not (tmp_path / "out.txt").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_terminated_job_removes_its_temporary_files(tmp_path, number):
     log = tmp_path / "step.log"
