@@ -205,6 +205,19 @@ def test_trainings_are_of_the_first_seed_at_the_epoch_that_was_kept_and_recipes_
     assert "validation is thin and dashed, seed 9" in said
 
 
+def test_trainings_are_those_of_every_machine_or_of_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SYSTEM, "models", {"centre-123456": [], "joint-123456": ["here/all"]})
+    for number, name in enumerate(("centre-123456/here/fan", "centre-123456/here/all", "joint-123456/here/all")):
+        history = Path(f"results/models/{name}/training.csv")
+        history.parent.mkdir(parents=True)
+        history.write_text(f"epoch,loss,validation_loss\n1,{number},\n")
+    page = make(toy=put_part("toy", "a.wav", "raw"))
+    assert [image["alt"] for image in page.all("img") if image["alt"].startswith("Training of")] == [
+        "Training of centre-123456. here/fan, epoch 1 of 1: loss 0.",
+        "Training of joint-123456. here/all, epoch 1 of 1: loss 2.",
+    ]
+
+
 def first(count: int) -> Callable[[str], str]:
     """Return the damage that leaves so many lines of a text."""
     return lambda text: "".join(text.splitlines(keepends=True)[:count])
