@@ -184,6 +184,7 @@ def test_recipes_go_down_to_the_leaves(graph: Graph) -> None:
     }  # fmt: skip
     recipes = inputs.report_settings(graph)["recipes"]
     assert {(registry, key) for registry, keys in recipes.items() for key in keys} == found
+    assert all(list(keys) == sorted(keys) for keys in recipes.values()), "another order would make the page anew"
 
 
 def test_costs_are_of_the_chosen_systems_data_and_public_weights() -> None:
