@@ -30,9 +30,24 @@ def test_a_size_has_the_unit_of_what_it_is_rounded_to(count: float, said: str) -
     assert page.size(count) == said
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.04, "0.0 s"), (59.0, "59.0 s"), (61, "1 min"), (3700, "1 h 02 min")])
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (59.0, "59.0 s"),
+        (60.0, "1 min"),
+        (61, "1 min"),
+        (3569, "59 min"),
+        (3599.9, "1 h 00 min"),
+        (3700, "1 h 02 min"),
+    ],
+)
 def test_a_time_is_seconds_or_hours_and_minutes(seconds: float, said: str) -> None:
     assert page.duration(seconds) == said
+
+
+def test_settings_are_shown_in_their_order_and_as_they_are_written() -> None:
+    assert page.as_yaml({"seeds": [1], "data": "Lüfter"}) == "seeds:\n- 1\ndata: Lüfter\n"
 
 
 def test_a_table_has_columns_of_reported_figures_where_there_are_any() -> None:
