@@ -169,14 +169,16 @@ def test_official_archives_may_have_untidy_attributes(machine, prepared):
     assert column(prepared(machine, strict=False), "attributes") == [[]] * 9
 
 
-def test_long_recordings_are_split_or_refused(machine, prepared):
+def test_long_recordings_are_split_or_refused(machine, prepared, caplog):
     rng = np.random.default_rng(2)
     name = "test/section_00_source_test_normal_0099_noAttribute.wav"
     long = sound(rng, 0.35)
     write_wav(machine / name, long)
     with pytest.raises(AsdError, match=r"0099_.*: lasts 0\.35 s, a clip 0\.1 s: set prepare\.longer: split"):
         prepared(machine, longer="refuse")
-    clips, audio = prepared(machine, longer="split").load("audio", "test")
+    with caplog.at_level(logging.INFO):
+        clips, audio = prepared(machine, longer="split").load("audio", "test")
+    assert "toy/fan: 1 recordings split into several clips" in caplog.messages
     stem = f"fan/{name.removesuffix('.wav')}"
     found = {
         name: row for name, row in zip(clips.column("source_file").to_pylist(), audio, strict=True) if stem in name
