@@ -15,7 +15,7 @@ import yaml
 
 from asdlib.cli import main
 from asdlib.commands import info
-from asdlib.runtime import host_cores
+from asdlib.runtime import devices, gpus, host_cores
 from asdlib.workflow import project
 
 ROOT = Path(__file__).parents[2]
@@ -68,10 +68,13 @@ def test_the_machine_is_described(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(host_cores, "usable", lambda: 3)
+    monkeypatch.setattr(gpus, "supported_cuda", lambda: "12.4")
+    monkeypatch.setattr(gpus, "needed_cuda", lambda: "13.0")
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     main(["info", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["machine"]["GPUs"] == "H200, 143771 MiB, 1.2; A100, 81920 MiB, 1.2"
+    assert found["machine"]["CUDA"] == "driver: 12.4; installed PyTorch: 13.0"
     assert found["machine"]["cores"] == "3 of 8 may be used"
     (kilobytes,) = re.findall(r"^MemTotal: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.M)
     assert float(found["machine"]["memory"].removesuffix(" GB")) == pytest.approx(int(kilobytes) * 1024e-9, abs=0.06)
@@ -79,17 +82,18 @@ def test_the_machine_is_described(
     assert found["asdlib"]["commit"] == "unknown", "there is no git"
 
 
-@pytest.mark.parametrize(("usable", "cuda", "gpus"), [(True, "usable", "GPU 0; GPU 1"), (False, "not usable", "none")])
-def test_what_pytorch_sees(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, usable: bool, cuda: str, gpus: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+@pytest.mark.parametrize(
+    ("reason", "cuda", "found_gpus"),
+    [("", "usable", "GPU 0; GPU 1"), ("the driver is too old", "not usable: the driver is too old", "none")],
+)
+def test_what_pytorch_sees(monkeypatch, capsys, reason: str, cuda: str, found_gpus: str) -> None:
+    monkeypatch.setattr(devices, "why_cuda_fails", lambda: reason)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     main(["info", "--torch", "--json"])
     found = json.loads(capsys.readouterr().out)["PyTorch"]
     assert (found["version"], found["threads"]) == (torch.__version__, str(torch.get_num_threads()))
-    assert (found["CUDA"].rpartition(", ")[2], found["GPUs"]) == (cuda, gpus)
+    assert (found["CUDA"].rpartition(", ")[2], found["GPUs"]) == (cuda, found_gpus)
 
 
 def test_nothing_else_states_the_version() -> None:
