@@ -70,7 +70,7 @@ class Embedder:
         self._recipe = frozen.recipe if frozen else Recipe("models", next(iter(self._loaded.values())).recipe)
         # A model that asks for no GPU stays on the CPU, also where the config wants a GPU for all others.
         useful = getattr(MODELS[self._recipe.kind], "uses_gpu", True)
-        self._device = choose_device(device if useful else "cpu", gpus)
+        self._device = choose_device(device, gpus) if useful else torch.device("cpu")
 
     def write(self, features: Path, out: Path) -> None:
         """Write `out` as `embed` does."""
