@@ -24,6 +24,9 @@ def test_the_temperature_of_the_cosine_similarity_is_at_least_a_hundredth(temper
 def test_the_distance_bias_has_dropout_in_training_alone() -> None:
     torch.manual_seed(0)
     bias = WindowAttention(8, 2).meta_mlp
-    assert not torch.equal(bias.train()(), bias())
-    assert (bias() == 0).float().mean() == pytest.approx(0.1, abs=0.05)
-    assert torch.equal(bias.eval()(), bias())
+    whole = bias.eval()()
+    assert torch.equal(whole, bias())
+    dropped = bias.train()()
+    kept = dropped != 0
+    assert kept.float().mean() == pytest.approx(0.9, abs=0.05)
+    assert not torch.allclose(dropped[kept], whole[kept] / 0.9), "the layer before it has dropout, too"

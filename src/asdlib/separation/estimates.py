@@ -44,18 +44,16 @@ def restore_level(estimate: Tensor, mixture: Tensor) -> Tensor:
     pauses, made of what is left of the noise. Of two estimates that are alike, each has half.
     """
     machine, *noise = estimate.unbind(1) if estimate.dim() == 3 else [estimate]
-    alone = _dot(mixture, machine) / _dot(machine, machine).clamp_min(torch.finfo(machine.dtype).tiny)
-    return machine * (_beside(alone, machine, noise[0], mixture) if noise else alone)
-
-
-def _beside(alone: Tensor, machine: Tensor, noise: Tensor, mixture: Tensor) -> Tensor:
-    """Return the gain of the machine's estimate that is fitted together with the noise; `alone` is its own gain."""
-    noise = functional.normalize(noise, dim=-1, eps=torch.finfo(noise.dtype).tiny)
-    energy = _dot(machine, machine).clamp_min(torch.finfo(machine.dtype).tiny)
-    in_noise = _dot(machine, noise)
-    apart = 1 - in_noise.square() / energy
-    fitted = (alone - in_noise * _dot(mixture, noise) / energy) / apart.clamp_min(APART)
-    return torch.where(apart > APART, fitted, alone / 2)
+    tiny = torch.finfo(machine.dtype).tiny
+    energy = _dot(machine, machine).clamp_min(tiny)
+    alone = _dot(mixture, machine) / energy
+    if not noise:
+        return machine * alone
+    noise = functional.normalize(noise[0], dim=-1, eps=tiny)
+    shared = _dot(machine, noise)
+    apart = 1 - shared.square() / energy
+    together = (alone - shared * _dot(mixture, noise) / energy) / apart.clamp_min(APART)
+    return machine * torch.where(apart > APART, together, alone / 2)
 
 
 def _dot(signals: Tensor, others: Tensor) -> Tensor:
