@@ -1,6 +1,7 @@
 """The command line: `asdlib <command>`. Wrong input gives one line on stderr and exit code 2."""
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from asdlib.commands import check, completion, evaluate, export, fetch, info, orphans, plan, run, score, systems, table
 from asdlib.errors import AsdError, LogFormatter
+from asdlib.runtime import quick_end
 from asdlib.runtime.cleanup import exiting_on_signals
 from asdlib.runtime.job_environment import provide_user, use_library_of
 from asdlib.runtime.text_streams import escape_unknown
@@ -37,12 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _refuse_deleted_folder()
         if argv is None:
             use_library_of(Path(), sys.argv[1:])
+            _be_quick()
         args = build_parser().parse_args(argv)
         logging.lastResort.setFormatter(LogFormatter())  # prints warnings and errors to stderr
         provide_user()
         with exiting_on_signals():
             code = args.run(args) or 0
         sys.stdout.flush()
+        if code == 0:
+            quick_end.succeeded()
     except AsdError as error:
         print(f"asdlib: error: {error}", file=sys.stderr)
         return 2
@@ -53,6 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _be_quick() -> None:
+    """Look for no garbage, which no command makes in numbers, and let the process end quickly after a success.
+
+    One that goes on for long looks for it after its imports (`asdlib.runtime.lean_imports.keep_imports`).
+    """
+    gc.disable()
+    quick_end.prepare()
 
 
 def _refuse_deleted_folder() -> None:

@@ -148,6 +148,37 @@ def test_evaluate_imports_no_torch():
     assert done.stdout == "False\n"
 
 
+QUICK = """
+import gc, os, sys
+from asdlib.cli import main
+
+class Part:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart\\n")
+
+sys.part = Part()
+sys.argv[0] = "asdlib"
+code = main()
+print("searched" if gc.isenabled() else "not searched")
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "end"),
+    [
+        (["systems", "--root", ".."], 0, ["not searched"]),
+        (["systems", "--root", "nowhere"], 2, ["not searched", "taken apart"]),
+    ],
+)
+def test_a_command_looks_for_no_garbage_and_a_success_ends_quickly(words: list[str], code: int, end: list) -> None:
+    """With PyTorch and scikit-learn both together took more than a second of `asdlib score`, which takes two."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUICK, *words], capture_output=True, text=True, check=False, cwd=ROOT / "src"
+    )
+    assert (done.returncode, done.stdout.splitlines()[-len(end) :]) == (code, end)
+
+
 @pytest.mark.parametrize(
     ("files", "others"), [(("Snakefile", "src/asdlib/cli.py"), True), (("src/asdlib/cli.py",), False)]
 )

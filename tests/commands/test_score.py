@@ -4,6 +4,7 @@ tests/end_to_end/test_systems.py compares its scores with those of a run, for ev
 """
 
 import csv
+import gc
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from asdlib.cli import main
 from asdlib.commands import clip_pipeline, new_clips
 from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.new_clips import Scorer, Scores
+from asdlib.commands.score import _scorer
 from asdlib.commands.scoring_target import ScoringTarget
 from asdlib.data.clip import Clip
 from asdlib.data.clip_audio import Written, write_audio
@@ -434,3 +436,14 @@ def test_csv_is_utf8_in_any_locale(asked: list[str], monkeypatch) -> None:
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     score("ü.wav", "my.wav", "--csv")
     assert [line.split(b",")[0] for line in written.getvalue().splitlines()] == [b"clip", "ü.wav".encode(), b"my.wav"]
+
+
+def test_what_a_command_that_goes_on_leaves_behind_is_collected(tmp_path: Path, monkeypatch) -> None:
+    """A command looks for no garbage while it imports, and one with `--follow` may run for months."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new_clips, "Scorer", lambda *_: gc.isenabled())
+    gc.disable()
+    try:
+        assert _scorer(None, None)
+    finally:
+        gc.enable()

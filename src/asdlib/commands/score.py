@@ -19,7 +19,7 @@ from asdlib.data.listing import is_folder, recordings_and_others, unused
 from asdlib.data.text_files import without_mark
 from asdlib.errors import AsdError
 from asdlib.runtime.job_environment import provide_folders, yield_cores
-from asdlib.runtime.lean_imports import spare_pandas
+from asdlib.runtime.lean_imports import keep_imports, spare_pandas
 from asdlib.runtime.text_streams import use_utf8
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _scorer(graph: "Graph", target: "ScoringTarget") -> "Scorer":
     from asdlib.commands.new_clips import Scorer
 
     spare_pandas()
+    keep_imports()
     return Scorer(graph, target)
 
 

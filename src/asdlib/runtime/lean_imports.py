@@ -32,9 +32,9 @@ def hidden(*names: str) -> Iterator[None]:
 
 
 def keep_imports() -> None:
-    """Look for garbage from now on, but not among what was imported after `asdlib.runtime.job_start`.
+    """Look for garbage from now on, but not among what was imported since the search was switched off.
 
-    In a process that has not imported that module, nothing changes.
+    A job and a command of the command line switch it off at their start. In any other process nothing changes.
     """
     if not gc.isenabled():
         gc.freeze()

@@ -1,7 +1,7 @@
-"""The end of a job that has succeeded: the system takes its memory as a whole.
+"""The end of a job or a command that has succeeded: the system takes its memory as a whole.
 
-Python itself takes its modules and their objects apart one by one, which for a job with PyTorch takes a fifth of a
-second, and frees nothing that the end of the process does not free. All else happens as usual, and before: threads are
+Python itself takes its modules and their objects apart one by one, which with PyTorch takes a fifth of a second or
+more, and frees nothing that the end of the process does not free. All else happens as usual, and before: threads are
 waited for, the functions that libraries have registered for the end are called, and what was printed is written.
 """
 
