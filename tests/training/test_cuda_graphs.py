@@ -211,17 +211,32 @@ def test_what_cannot_be_repeated_is_refused(
         trained(tmp_path, Unrecordable(fault), Points(POINTS), monkeypatch)
 
 
-def test_too_little_memory_is_not_taken_for_a_network_that_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(cuda_graphs, "recorded", full)
+@pytest.mark.parametrize("ends", [True, False])
+def test_with_too_little_memory_for_a_graph_the_training_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ends: bool
+) -> None:
+    """A record that failed has left gradients that were never computed, and CUDA may not be able to end it."""
+    usual, usual_epochs, _ = trained(tmp_path / "usual", toy(), Points(POINTS), None)
     network = toy()
-    replay = Replay(network, network.terms)
-    batch = Points().batch(torch.arange(4))
-    assert [replay.takes(batch) for _ in range(EAGER)] == [False] * EAGER
-    with pytest.raises(torch.OutOfMemoryError):
-        replay.takes(batch)
+
+    def full(_: object) -> None:
+        for weight in network.parameters():
+            weight.grad = torch.full_like(weight, 1e9)
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        finally:
+            if not ends:
+                raise torch.AcceleratorError("CUDA error: operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(trainer, "can_record", lambda *_: True)
+    monkeypatch.setattr(cuda_graphs, "recorded", full)
+    weights, epochs, _ = trained(tmp_path / "full", network, Points(POINTS), None)
+    assert same(usual, weights)
+    assert [(epoch.loss, epoch.terms) for epoch in epochs] == [(epoch.loss, epoch.terms) for epoch in usual_epochs]
+    said = [record.message for record in caplog.records if "CUDA graph" in record.message]
+    assert (
+        said == ["no CUDA graph is used in this epoch: the GPU's memory is too small to record one"] * SETTINGS.epochs
+    )
 
 
 @pytest.mark.parametrize(

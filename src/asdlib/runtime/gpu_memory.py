@@ -29,7 +29,7 @@ _SHORTAGE = re.compile(
 )
 
 
-def is_shortage(error: BaseException) -> bool:
+def is_shortage(error: BaseException | None) -> bool:
     """Return whether an error says that the GPU's memory is too small."""
     known = isinstance(error, torch.OutOfMemoryError)
     return known or (isinstance(error, RuntimeError) and bool(_SHORTAGE.search(str(error))))

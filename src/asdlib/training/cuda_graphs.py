@@ -51,7 +51,8 @@ def can_record(network: nn.Module, settings: Training, device: torch.device, par
 class Replay:
     """The gradient of an epoch's batches; a batch of another shape than the recorded one must be computed as usual.
 
-    `compute` returns the terms of a batch's loss after it has added their gradient to `network`.
+    `compute` returns the terms of a batch's loss after it has added their gradient to `network`. A record keeps the
+    memory of a whole step. If the GPU has too little, all batches of the epoch must be computed as usual.
     """
 
     def __init__(self, network: nn.Module, compute: Callable[[Any], Terms]):
@@ -86,8 +87,9 @@ class Replay:
         try:
             self._replay, self._terms = recorded(lambda: self._compute(self._batch))
         except RuntimeError as error:
-            if is_shortage(error):
-                raise
+            if is_shortage(error) or is_shortage(error.__context__):  # the end of a record that failed may fail as well
+                self._go_on_without()
+                return
             reason = " ".join(str(error).split())[:200]
             raise AsdError(f"training.cuda_graph: this network cannot be recorded ({reason}): {_REMEDY}") from error
         if self._host_state() != before:
@@ -96,6 +98,12 @@ class Replay:
                 f"graph would not repeat: {_REMEDY}"
             )
         self._gradients = [(weight, weight.grad) for weight in self._network.parameters() if weight.grad is not None]
+
+    def _go_on_without(self) -> None:
+        """Let all further batches be computed as usual; what was recorded of a gradient was never computed."""
+        _log.warning("no CUDA graph is used in this epoch: the GPU's memory is too small to record one")
+        self._network.zero_grad(set_to_none=True)
+        self._shape, self._batch = {}, None
 
     def _host_state(self) -> list[Any]:
         """Return what the loss may not change outside the device."""
