@@ -25,11 +25,11 @@ def available() -> int:
 
 
 def too_many(cores: int, root: Path = Path("/")) -> str:
-    """Return a line for a run with more cores than its container may use at a time; empty if it has no such limit."""
+    """Return a line for a run with more cores than its process may use at a time; empty if it has so many."""
     most = usable(root)
-    if most == available() or cores <= most:
+    if cores <= most:
         return ""
-    return f"--cores: {cores} are more than the {most} that this container may use at a time: give --cores {most}"
+    return f"--cores: {cores} are more than the {most} that may be used here at a time: give --cores {most}"
 
 
 def _quotas(root: Path) -> Iterator[float]:
