@@ -114,8 +114,10 @@ class Replay:
 def recorded(work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
     """Return a function that does the recorded work again, and the tensors in which it leaves its result."""
     graph = torch.cuda.CUDAGraph()
+    # PyTorch stays on the stream of a record that cannot be ended (too little memory): this leads back.
+    usual = torch.cuda.stream(torch.cuda.current_stream())
     # thread_local: meanwhile, the thread that makes the next batch may reserve pinned memory
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    with usual, torch.cuda.graph(graph, capture_error_mode="thread_local"):
         found = work()
     return graph.replay, found
 
