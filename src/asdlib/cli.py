@@ -1,6 +1,7 @@
 """The command line: `asdlib <command>`. Wrong input gives one line on stderr and exit code 2."""
 
 import argparse
+import errno
 import gc
 import logging
 import os
@@ -30,6 +31,7 @@ COMMANDS = {
     "systems": systems,
     "table": table,
 }
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a full or broken disk
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,9 +57,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("asdlib: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `asdlib … | head`: the reader has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in FULL or error.filename:  # of a file that has a name, the code around it should say more
+            raise
+        print(f"asdlib: error: the output cannot be written ({error.strerror}): write it elsewhere", file=sys.stderr)
+        _drop_output()
+        return 2
     return code
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _be_quick() -> None:

@@ -1,6 +1,7 @@
 """The command line: its output and its errors."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -202,6 +203,19 @@ def test_a_deleted_working_directory_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1:] == ["asdlib: error: the working directory was deleted: change to another one"]
     assert done.returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="SKIPPED, NOT CHECKED HERE: there is no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["systems"], ["systems", "--json"], ["completion", "bash"]])
+def test_output_on_a_full_disk_is_one_line(words: list[str], unbuffered: str) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "asdlib.cli", *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, encoding="utf-8", check=False,
+        )  # fmt: skip
+    said = "asdlib: error: the output cannot be written (No space left on device): write it elsewhere\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 @pytest.mark.parametrize("name", ["a:b", "linked"])
