@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,14 @@ def test_augmented_clips_are_what_the_augmentation_makes(tables: dict[str, Path]
     assert len(ClipTable(out).notes["audio"]) == 3
 
 
+def test_a_recipe_without_a_separator_augments_the_recordings(tmp_path: Path) -> None:
+    raw = audio_table(tmp_path / "fan.parquet", {"train": noise_clips(2, 500, 1), "noise": noise_clips(1, 500, 2)})
+    settings = {"name": "mixed", "kind": "remix", "seed": 1, "snr": [0.0, 0.0]}
+    augment(raw.path, [], [], tmp_path / "out.parquet", settings)
+    made = ClipTable(tmp_path / "out.parquet")
+    assert (len(made.clips()), made.notes["audio"]) == (2, [raw.digest])
+
+
 def test_long_noise_becomes_several_pieces(tables: dict[str, Path]) -> None:
     clips, audio = ClipTable(tables["pool"]).load("audio", "noise")
     assert clips.column("clip").to_pylist() == ["rain_0_000", "rain_0_001", "rain_0_002", "rain_1_000"]
@@ -239,15 +248,24 @@ def test_a_pool_has_recordings_in_every_case_and_says_what_is_not_used(tmp_path:
         shutil.copy(recorded, recorded.with_name(name))
     (tmp_path / "pool" / "notes.txt").touch()
     (tmp_path / "pool" / "more").mkdir()
-    prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
+    with caplog.at_level(logging.INFO):
+        prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", replace(NOISE, seconds=0.03))
     names = ClipTable(tmp_path / "pool.parquet").clips().column("source_file").to_pylist()
-    assert names == ["a.wav", "b.WAV", "c.Wav", "\\udcff.WAV"]
+    assert names == [name for name in ("a.wav", "b.WAV", "c.Wav", "\\udcff.WAV") for _ in range(2)]
+    assert "toy: 4 recordings of noise in 8 pieces of up to 0.03 s" in caplog.messages
     assert f"{tmp_path}/pool: 2 entries are not used: 1 × folder, 1 × .txt" in caplog.messages
 
 
-def test_a_pool_of_silence_is_refused(tmp_path: Path) -> None:
-    write_wav(tmp_path / "pool" / "quiet.wav", np.zeros(800))
-    with pytest.raises(AsdError, match=r"quiet\.wav: is digital silence"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("quiet.wav", r"quiet\.wav: is digital silence"),
+        ("quiet.txt", r"pool: contains no recordings of noise: correct noise_pool"),
+    ],
+)
+def test_a_pool_without_noise_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    write_wav(tmp_path / "pool" / "quiet.wav", np.zeros(800)).rename(tmp_path / "pool" / name)
+    with pytest.raises(AsdError, match=said):
         prepare_noise(tmp_path / "pool", "toy", tmp_path / "pool.parquet", NOISE)
     assert not (tmp_path / "pool.parquet").exists()
 
