@@ -5,6 +5,7 @@ import dataclasses
 import re
 from collections import Counter
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from sklearn.metrics import roc_auc_score
 
 from asdlib.data.demo.dataset import MACHINES, DemoSettings, plan, render, synthesise
 from asdlib.data.demo.machines import MACHINES as TABLE
-from asdlib.data.demo.room import BACKGROUNDS
+from asdlib.data.demo.room import BACKGROUNDS, record
 from asdlib.data.demo.signal import Run
 from asdlib.errors import AsdError
 from asdlib.workflow.yaml_files import read_yaml
 
 SMALL = DemoSettings(train_source=3, train_target=2, test_per_cell=2, supplements=2, seconds=1.0)
 LISTEN = DemoSettings(train_source=24, train_target=2, test_per_cell=12, supplements=0, seconds=2.0)
+FEW = DemoSettings(train_source=1, train_target=1, test_per_cell=4, supplements=1, seconds=2.5, odd_lengths=0.3)
 ATTRIBUTELESS = {"bearing", "slider", "ToyTrain"}  # as in the development set of 2025
 CLEAN = {"ToyCar", "bearing", "gearbox", "valve"}
 PATH_STYLE = {"fan", "gearbox", "slider", "valve"}
@@ -135,14 +137,14 @@ def test_a_background_stands_out_of_its_noise_so_that_it_can_be_told_from_a_mach
 def test_attributes_csv_styles(demo: Path, machine: str):
     with (demo / machine / "attributes_00.csv").open() as handle:
         header, *rows = list(csv.reader(handle))
-    written = {path for split in ("train", "test") for path in (demo / machine / split).iterdir()}
+    written = sorted(path for split in ("train", "test") for path in (demo / machine / split).iterdir())
     assert header[0] == "file_name"
     assert (len(header) == 1) == (machine in ATTRIBUTELESS)
     assert {len(row) for row in rows} == {len(header)}
     if machine in PATH_STYLE:
-        assert {row[0] for row in rows} == {str(path.relative_to(demo)) for path in written}
+        assert [row[0] for row in rows] == [str(path.relative_to(demo)) for path in written]
     else:
-        assert {row[0] for row in rows} == {path.stem for path in written}
+        assert [row[0] for row in rows] == [path.stem for path in written]
     if machine not in ATTRIBUTELESS:
         assert all(row[0].removesuffix(".wav").endswith("_" + "_".join(row[1:])) for row in rows)
 
@@ -191,6 +193,21 @@ def test_odd_lengths_between_0_6_and_1_2(share: float, expected: tuple[int, int]
     assert all(0.6 * 8000 <= length <= 1.2 * 8000 for length in odd)
 
 
+def levels(wave: np.ndarray) -> list[float]:
+    """Return the levels of the four quarters of a clip, in dB below full scale."""
+    return [20 * np.log10(np.sqrt(np.mean(quarter**2))) for quarter in np.array_split(wave, 4)]
+
+
+@each_machine
+def test_the_sounds_are_those_that_every_figure_of_the_demo_was_measured_with(machine: str):
+    """levels.csv has the samples and levels of these clips: to change a sound is to measure those figures again."""
+    with Path(__file__).with_name("levels.csv").open(newline="", encoding="utf-8") as handle:
+        known = {clip: list(map(float, numbers)) for other, clip, *numbers in csv.reader(handle) if other == machine}
+    made = {clip.name: render(machine, clip, FEW) for clip in plan(machine, FEW)}
+    found = {clip: [wave.size, *levels(wave)] for clip, wave in made.items()}
+    assert found == {clip: pytest.approx(numbers, rel=0, abs=0.0002) for clip, numbers in known.items()}
+
+
 @each_machine
 @pytest.mark.parametrize("rate", [8000, 44100])
 def test_other_rates_and_very_short_clips(machine: str, rate: int):
@@ -201,6 +218,26 @@ def test_other_rates_and_very_short_clips(machine: str, rate: int):
         wave = render(machine, clip, settings)
         assert np.isfinite(wave).all()
         assert 0.0005 < np.abs(wave).max() <= 0.9
+
+
+def test_a_sound_louder_than_the_recording_holds_is_scaled_down():
+    loud = 1000.0 * np.sin(np.arange(8000))
+    wave = record(Run(8000, 16000, 0, "clip"), loud, None, "fan 1", 0.0)
+    assert np.abs(wave).max() == pytest.approx(0.9)
+    assert abs(np.corrcoef(wave, loud)[0, 1]) > 0.95, "not clipped"
+
+
+def test_each_fault_is_met_in_each_condition():
+    conditions = [*TABLE["fan"].source, *TABLE["fan"].target]
+    faulty = [clip for clip in plan("fan", DemoSettings(test_per_cell=12)) if clip.fault]
+    met = {(clip.fault, conditions.index(clip.condition)) for clip in faulty}
+    assert met == set(product(TABLE["fan"].faults, range(len(conditions))))
+
+
+def test_anomalies_are_spread_over_the_difficulties_of_the_settings():
+    settings = DemoSettings(test_per_cell=50, difficulty=(0.5, 0.7))
+    hard = sorted(1.0 - clip.strength for clip in plan("fan", settings) if clip.fault)
+    assert hard == pytest.approx(np.linspace(0.5, 0.7, 100), abs=0.01)
 
 
 @each_machine
@@ -284,9 +321,20 @@ def test_attributes_are_heard(machine: str):
         ({"seconds": "long"}, "demo.seconds: 'long' is not a number"),
         ({"seconds": float("nan")}, "demo.seconds: nan"),
         ({"odd_lengths": 1.5}, "demo.odd_lengths: 1.5"),
-        ({"sample_rate": 4000}, "demo.sample_rate: 4000"),
         ({"snr_db": [3]}, "demo.snr_db: "),
+        ({"seconds": 0.4}, "demo.seconds: 0.4"),
+        ({"seconds": 600.5}, "demo.seconds: 600.5"),
+        ({"sample_rate": 7999}, "demo.sample_rate: 7999"),
+        ({"sample_rate": 192001}, "demo.sample_rate: 192001"),
+        ({"snr_db": -40.5}, "demo.snr_db: -40.5"),
+        ({"snr_db": 40.5}, "demo.snr_db: 40.5"),
+        ({"shift": -0.5}, "demo.shift: -0.5"),
+        ({"shift": 1.5}, "demo.shift: 1.5"),
+        ({"difficulty": [-0.1, 0.5]}, "demo.difficulty: (-0.1, 0.5)"),
+        ({"difficulty": [0.5, 1.1]}, "demo.difficulty: (0.5, 1.1)"),
         ({"difficulty": 0.5}, "demo.difficulty: 0.5 is not two numbers"),
+        ({"difficulty": [0.5, "1"]}, "demo.difficulty: [0.5, '1'] is not two numbers"),
+        ({"difficulty": [0.1, 0.5, 0.9]}, "demo.difficulty: [0.1, 0.5, 0.9] is not two numbers"),
         ({"difficulty": [0.9, 0.1]}, "demo.difficulty: "),
     ],
 )
@@ -295,6 +343,19 @@ def test_wrong_settings_are_named(settings: dict, message: str):
         DemoSettings.of(settings)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 0, "train_source": 1, "train_target": 0, "test_per_cell": 0, "supplements": 0, "seconds": 0.5}
+        | {"odd_lengths": 0, "sample_rate": 8000, "snr_db": -40, "shift": 0, "difficulty": [0, 0]},
+        {"seconds": 600, "odd_lengths": 1, "sample_rate": 192000, "snr_db": 40.0, "shift": 1, "difficulty": [1, 1.0]},
+    ],
+)
+def test_settings_reach_up_to_their_bounds(settings: dict):
+    made = dataclasses.asdict(DemoSettings.of(settings))
+    assert {key: made[key] for key in settings} == settings | {"difficulty": tuple(settings["difficulty"])}
 
 
 def test_unknown_machine_is_named(tmp_path: Path):
