@@ -198,6 +198,15 @@ def test_waits_grow_with_jitter_up_to_the_longest():
         assert min(0.5 * middle, 10) <= wait <= min(1.5 * middle, 10)
 
 
+def test_the_first_wait_is_half_to_one_and_a_half_of_the_config_s():
+    """So jobs whose downloads fail together do not ask the server together again."""
+    slept: list[float] = []
+    for _ in range(500):
+        Retry(base=2.0, sleep=slept.append).wait(1, asked=0)
+    assert 1.0 <= min(slept) < 1.1
+    assert 2.9 < max(slept) <= 3.0
+
+
 @pytest.mark.parametrize(("header", "low", "high"), [("7", 7, 7), ("date", 30, 60), ("soon", 0, 0.01)])
 def test_retry_after_is_honoured(server, url, retry, waits, tmp_path, header, low, high):
     value = formatdate(time.time() + 60, usegmt=True) if header == "date" else header
