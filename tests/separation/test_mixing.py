@@ -21,6 +21,19 @@ def test_loud_starts_are_those_of_crops_above_the_minimum(length: int) -> None:
     assert loud_starts(given, length, minimum).tolist() == expected
 
 
+@pytest.mark.parametrize(("first", "starts"), [((1, 1, 1), []), ((2, 0, 0), list(range(10)))])
+def test_a_crop_at_the_minimum_is_not_loud_and_one_just_above_it_is(first: tuple[int, ...], starts: list[int]) -> None:
+    """The sum of ten squares is 10 or 11 quantisation steps, and nothing is rounded."""
+    given = np.array([*first, *[1] * 7], np.int16)
+    assert loud_starts(given, 10, 1 / 32768).tolist() == starts
+
+
+def test_no_crop_at_the_minimum_is_drawn() -> None:
+    rng = np.random.default_rng(0)
+    given = np.array([2, *[1] * 20], np.int16)
+    assert all(draw_crop(given, 2, 1 / 32768, True, rng).max() > 1 / 32768 for _ in range(20))
+
+
 def test_a_crop_wraps_at_the_recordings_end() -> None:
     given = np.arange(5, dtype=np.int16) * 1024
     assert (crop(given, 7, 3) * 32).tolist() == [3, 4, 0, 1, 2, 3, 4]
@@ -49,6 +62,7 @@ def test_without_a_seam_no_crop_wraps_unless_the_recording_is_short() -> None:
     assert all((np.diff(one) > 0).all() for one in drawn)
     assert {int(one[0] * 32768) for one in drawn} == set(range(1000, 1071))
     assert len(draw_crop(ramp, 250, 1e-4, False, rng)) == 250
+    assert (draw_crop(ramp, 100, 1e-4, False, rng) * 32768 == ramp).all()  # the whole recording, from its start
 
 
 def test_without_a_seam_the_loud_part_of_a_quiet_recording_is_drawn_inside_it() -> None:
