@@ -1,6 +1,7 @@
 """Recordings of noise, whole also where clips are pieces; noise that is estimated: how much of it is the machine."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,33 @@ def test_the_quietest_moments_of_a_machine_that_pauses_are_noise(tmp_path: Path)
     table, _ = recorded(tmp_path, (TIME % 2 < 1).astype(float))
     heard = list(table.load("audio", "train")[1])
     assert correlation(estimated_noise(table), heard, RATE) < 0.5
+
+
+def test_the_spectra_that_are_correlated_are_mean_powers_of_bands_of_equal_width_in_mel() -> None:
+    rng = np.random.default_rng(0)
+    hiss = rng.integers(-100, 100, 20 * 1024).astype(np.int16)
+    rumble = np.cumsum(rng.integers(-100, 100, 20 * 1024)).astype(np.int16)
+    mel = 2595 * np.log10(1 + np.fft.rfftfreq(1024, 1 / 16000) / 700)
+    edges = np.linspace(0, mel[-1], 65)
+    edges[0], edges[-1] = 1e-9, np.inf  # without the constant part, with the highest frequency
+
+    def log_mel(sound: np.ndarray) -> list[float]:
+        power = np.abs(np.fft.rfft(sound.reshape(20, 1024) * np.hanning(1024))) ** 2
+        return [np.log(power[:, (low <= mel) & (mel < high)].mean()) for low, high in pairwise(edges)]
+
+    expected = np.corrcoef(log_mel(hiss), log_mel(rumble))[0, 1]
+    assert correlation([hiss], [rumble], 16000) == pytest.approx(expected, abs=1e-6)
+
+
+def test_of_a_clip_of_few_frames_the_quietest_is_noise_and_of_none_nothing(tmp_path: Path) -> None:
+    """A tenth of four frames of 64 samples is less than half a frame."""
+    clips = [np.full(4 * 64, 9000, np.int16) for _ in range(3)]
+    for number, samples in enumerate(clips):
+        samples[64 * number : 64 * (number + 1)] = 100
+    found = estimated_noise(audio_table(tmp_path / "fan.parquet", {"train": [*clips, np.full(63, 9000, np.int16)]}))
+    heard = np.concatenate(found)
+    assert len(heard) == (3 - 1) * 32
+    assert heard.max() < 200
 
 
 def test_a_warning_says_how_much_the_estimate_resembles_the_machine(
