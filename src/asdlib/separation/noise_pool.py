@@ -110,5 +110,5 @@ def _quietest(samples: np.ndarray, frame: int) -> np.ndarray:
     """Return the quietest frames of a recording in their order, (frames, frame); none if it is shorter than a frame."""
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
     power = np.square(frames, dtype=np.float64).mean(1)
-    count = round(QUIET * len(frames)) or min(1, len(frames))
+    count = max(1, round(QUIET * len(frames)))
     return frames[np.sort(np.argsort(power, kind="stable")[:count])]
