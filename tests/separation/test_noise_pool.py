@@ -70,6 +70,13 @@ def test_of_a_clip_of_few_frames_the_quietest_is_noise_and_of_none_nothing(tmp_p
     assert heard.max() < 200
 
 
+@pytest.mark.parametrize("level", [-32768, 32767])
+def test_frames_of_full_scale_that_overlap_stay_at_full_scale(tmp_path: Path, level: int) -> None:
+    """The sum of two is greater, and must not change its sign as a 16-bit number."""
+    given = audio_table(tmp_path / "fan.parquet", {"train": [np.full(1000, level, np.int16)] * 2})
+    assert (np.concatenate(estimated_noise(given)) == level).all()
+
+
 def test_a_warning_says_how_much_the_estimate_resembles_the_machine(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
