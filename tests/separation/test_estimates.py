@@ -23,6 +23,14 @@ def test_si_sdr_is_the_ratio_to_orthogonal_noise_at_any_scale_sign_and_offset() 
         torch.testing.assert_close(si_sdr(scale * (target + error) + offset, target), expected, atol=2e-3, rtol=0)
 
 
+def test_si_sdr_is_a_number_for_a_perfect_and_for_a_silent_estimate() -> None:
+    target = noise(4000)
+    silent = torch.zeros(4000)
+    perfect, nothing, of_silence = (si_sdr(*pair) for pair in ((target, target), (silent, target), (target, silent)))
+    assert 60 < perfect < torch.inf
+    assert float(nothing) == float(of_silence) == pytest.approx(-80)
+
+
 def test_the_improvement_is_over_the_mixture() -> None:
     sources = noise(4, 2, 1000)
     mixtures = Mixtures(sources.sum(1), sources)
