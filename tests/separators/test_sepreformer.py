@@ -13,7 +13,7 @@ from asdlib.separation.levels import at_unit_level
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.sepreformer import VARIANTS, SepReformer
 from asdlib.separators.sepreformer_layers import GlobalBlock, LocalBlock, SelfAttention, SourceAttention
-from asdlib.separators.sepreformer_stages import RelativePositions
+from asdlib.separators.sepreformer_stages import RelativePositions, Sizes, SourceSeparator
 from asdlib.training.settings import Training
 
 TINY = {
@@ -92,6 +92,14 @@ def test_every_sample_of_any_length_is_estimated(network: SepReformer, samples: 
     estimate = network.eval()(noise(2, samples))
     assert estimate.shape == (2, 2, samples)
     assert estimate[..., -1].all()
+
+
+@torch.no_grad()
+def test_every_stage_halves_the_frame_rate_after_the_end_is_padded() -> None:
+    """With one or two stages, twice their number would do as well as a power of two."""
+    separator = SourceSeparator(Sizes(16, 3, 2, 5, 5, 20, 0.0, shared_split=True)).eval()
+    hidden, starts = separator(noise(1, 16, 17))
+    assert [start.shape[-1] for start in (*starts, hidden)] == [3, 6, 12, 24]
 
 
 @torch.no_grad()
