@@ -14,7 +14,9 @@ from asdlib.examples.clips import Batch
 from asdlib.models import MODELS, audiomae_adaptation
 from asdlib.separation.mixtures import Mixtures
 from asdlib.separators import SEPARATORS
-from asdlib.training.micro_batches import fitting, parts, refuse_indivisible, same_part
+from asdlib.training import micro_batches
+from asdlib.training.batches import Batches
+from asdlib.training.micro_batches import fitting, largest_part, parts, refuse_indivisible, same_part
 from asdlib.training.settings import Training
 from asdlib.training.trainer import Trainer
 
@@ -94,12 +96,16 @@ def test_an_example_that_does_not_fit_is_a_shortage(tmp_path: Path) -> None:
     assert network.sizes == [8, 4, 2, 1]
 
 
-def test_other_errors_of_the_trial_are_raised() -> None:
+def test_other_errors_of_the_trial_are_raised_even_if_a_smaller_part_has_none() -> None:
+    network = Network()
+
     def compute(part: Batch) -> Tensor:
-        raise RuntimeError("shapes cannot be multiplied")
+        if len(part.features) > 1:
+            raise RuntimeError("shapes cannot be multiplied")
+        return network.loss(part)
 
     with pytest.raises(RuntimeError, match="shapes"):
-        fitting(Network(), Points().batch(torch.arange(4)), compute, CPU)
+        fitting(network, Points().batch(torch.arange(4)), compute, CPU)
 
 
 def test_a_trial_is_made_in_the_mode_of_the_training() -> None:
@@ -113,19 +119,56 @@ def test_a_trial_is_made_in_the_mode_of_the_training() -> None:
     assert modes == [True]
 
 
-@pytest.mark.parametrize("free", [707, 708])
-def test_a_trial_must_leave_room_for_the_optimiser(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    """Two moments of 4 bytes for each of the 76 weights, and a tenth of the 1000 bytes that the trial took."""
-    for name in ("reset_peak_memory_stats", "empty_cache"):
-        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1000)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 24 * 2**30))
-    network, batch = Network(), Points().batch(torch.arange(4))
-    if free == 708:
-        assert fitting(network, batch, network.loss, torch.device("cuda", 0)) == 4
-    else:
-        with pytest.raises(torch.OutOfMemoryError, match="optimiser"):
-            fitting(network, batch, network.loss, torch.device("cuda", 0))
+def test_a_trial_leaves_no_gradient_behind() -> None:
+    network = Network()
+    fitting(network, Points().batch(torch.arange(4)), network.loss, CPU)
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+class Memory:
+    """The memory of a pretended GPU of which every example takes 1000 bytes, kept in reserve until it is emptied."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+        self.reserved, self.peak = 0, 10**6
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: setattr(self, "peak", 0))
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: setattr(self, "reserved", 0))
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: self.peak)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (size - self.reserved, size))
+
+    def fits(self, network: Network, examples: int) -> int:
+        """Return how many of so many examples fit."""
+
+        def compute(part: Batch) -> Tensor:
+            self.peak = max(self.peak, 1000 * len(part.features))
+            self.reserved = max(self.reserved, self.peak)
+            return network.loss(part)
+
+        return fitting(network, Points().batch(torch.arange(examples)), compute, torch.device("cuda", 0))
+
+
+@pytest.mark.parametrize(("frozen", "needed"), [(False, 708), (True, 388)])
+def test_a_trial_must_leave_room_for_the_optimiser(monkeypatch: pytest.MonkeyPatch, frozen: bool, needed: int) -> None:
+    """Two moments of 4 bytes for each of the 76 weights, or of the 36 that learn, and a tenth of what it took."""
+    network = Network()
+    network.layers[0].requires_grad_(not frozen)
+    assert Memory(monkeypatch, 1000 + needed).fits(network, 1) == 1
+    with pytest.raises(torch.OutOfMemoryError, match="optimiser"):
+        Memory(monkeypatch, 1000 + needed - 1).fits(network, 1)
+
+
+def test_what_a_trial_took_is_free_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four examples take 4000 bytes, and there must be 608 for the moments and 400 to spare."""
+    assert Memory(monkeypatch, 5008).fits(Network(), 8) == 4
+
+
+@pytest.mark.parametrize(("other", "expected"), [(3, 3), (100, 8)])
+def test_all_processes_compute_as_many_examples_as_fit_for_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: int, expected: int
+) -> None:
+    monkeypatch.setattr(micro_batches, "gathered", lambda _, own: [own, other])
+    network = Network()
+    fabric = Trainer(SETTINGS, 7, CPU, tmp_path / "training.ckpt", "this").fabric
+    assert largest_part(fabric, network, Batches(Points(), torch.arange(20), 8, CPU)) == expected
 
 
 def test_parts_are_of_about_equal_size() -> None:
@@ -212,7 +255,13 @@ def test_nothing_is_refused_where_nothing_is_divided() -> None:
     refuse_indivisible(SETTINGS, nn.BatchNorm1d(4))
 
 
-@pytest.mark.parametrize(("found", "stored", "used", "is_said"), [(8, None, 8, 0), (8, 4, 4, 0), (4, 8, 4, 1)])
+def test_one_example_at_a_time_is_allowed() -> None:
+    refuse_indivisible(Training(**{**vars(SETTINGS), "micro_batch": 1}), Network())
+
+
+@pytest.mark.parametrize(
+    ("found", "stored", "used", "is_said"), [(8, None, 8, 0), (8, 4, 4, 0), (4, 4, 4, 0), (4, 8, 4, 1)]
+)
 def test_a_resumed_training_computes_as_many_at_a_time_as_before(
     caplog: pytest.LogCaptureFixture, found: int, stored: int | None, used: int, is_said: int
 ) -> None:
