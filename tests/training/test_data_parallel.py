@@ -65,8 +65,14 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     assert [row["loss"] for row in history(tmp_path / "stopped")] == [row["loss"] for row in history(tmp_path / "two")]
 
 
-def test_processes_agree_without_waiting_for_a_device() -> None:
-    """A value on the device `meta` cannot be read, as one on a GPU cannot without waiting for it."""
+def test_processes_agree_without_waiting_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value on the device `meta` cannot be read, as one on a GPU cannot without waiting for it.
+
+    The usual group of processes with GPUs moves no values of hosts, and another one is not needed for every step.
+    """
+    groups = []
+    new_group = torch.distributed.new_group
+    monkeypatch.setattr(torch.distributed, "new_group", lambda **kind: groups.append(kind) or new_group(**kind))
     fabric = SimpleNamespace(world_size=2, device=torch.device("meta"), is_global_zero=False)
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
@@ -76,8 +82,18 @@ def test_processes_agree_without_waiting_for_a_device() -> None:
             assert interruption.agree(fabric, due=True) == (False, True)
             signal.raise_signal(signal.SIGTERM)
             assert interruption.agree(fabric, due=False) == (True, False)
+        assert groups == [{"backend": "gloo"}]
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_a_process_without_a_signal_ends_like_one_with_it_and_waits_for_the_others() -> None:
+    """The first process may still be writing the state, and ends with any other."""
+    waited = []
+    with pytest.raises(SystemExit) as end:
+        Interruption().end(SimpleNamespace(barrier=lambda: waited.append(True)))
+    assert end.value.code == 128 + signal.SIGTERM
+    assert waited
 
 
 class Numbers:
