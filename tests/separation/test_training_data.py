@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.audio_tables import RATE, audio_table, noise_clips
 
 from asdlib.data.tables import ClipTable
@@ -70,6 +71,15 @@ def test_a_noisy_target_without_noise_of_its_own_meets_the_pools(tmp_path: Path)
     nothing, said = separation_data(machine(tmp_path), [other(tmp_path, noise=0)], NOISY_TARGET, 0)
     assert nothing is None
     assert "neither clean clips nor any machine's noise clips" in said
+
+
+@pytest.mark.parametrize("kind", ["clean", "noise"])
+def test_mixtures_have_the_chosen_length_and_depend_on_the_seed(tmp_path: Path, kind: str) -> None:
+    given = machine(tmp_path, **{kind: 4}), [other(tmp_path)], NOISY_TARGET
+    drawn = [separation_data(*given, seed)[0].batch(torch.arange(2)).mixture for seed in (1, 1, 2)]
+    assert drawn[0].shape == (2, 100)  # 0.1 s
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 def test_without_any_noise_clip_the_noise_is_estimated_and_the_log_says_so(
