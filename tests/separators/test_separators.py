@@ -1,5 +1,7 @@
 """Tests of every registered separator that is trained: loss, gradients, and a clip's length and level."""
 
+from itertools import combinations
+
 import pytest
 import torch
 from helpers.separation_toys import TOYS, toy_separator
@@ -73,6 +75,17 @@ def loss_and_gradient(separator, mixtures: Mixtures, bf16: bool) -> tuple[torch.
 @pytest.mark.parametrize("samples", [700, 800, 1601, 3000])  # window: 800 samples
 def test_clips_keep_their_length(separator, samples: int) -> None:
     assert separator.eval().separate(noise(2, samples)).shape == (2, samples)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", TOYS)
+def test_long_clips_are_separated_in_windows_that_overlap_as_chosen(kind: str) -> None:
+    def separated(**change: float | None) -> torch.Tensor:
+        torch.manual_seed(0)
+        return SEPARATORS[kind](**(TOYS[kind] | change)).eval().separate(noise(1, 2000))
+
+    results = [separated(), separated(overlap=0.0), separated(window=None)]
+    assert not any(torch.allclose(*pair) for pair in combinations(results, 2))
 
 
 @torch.no_grad()
