@@ -248,3 +248,5 @@ def test_clips_of_one_label_are_refused() -> None:
     lone = clips(("fan",))
     some = type(lone)(lone.table.slice(0, 1), lone.features[:1])
     refused(lambda: begun(AUDIOMAE, some), r"model: all training clips have one label \(fan, spd=1\): .*")
+    of_machine = {**BEATS, "labels": "machine"}
+    refused(lambda: begun(of_machine, lone), r"model: all training clips have one label \(fan\): .*")
