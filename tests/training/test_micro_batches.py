@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.killed_trainings import killed_after
 from helpers.model_toys import built, toy_clips, toy_of
 from helpers.points import Points
 from torch import Tensor, nn
@@ -268,3 +269,12 @@ def test_a_resumed_training_computes_as_many_at_a_time_as_before(
     """A loss that draws numbers draws others in parts of another size."""
     assert same_part(found, stored) == used
     assert len(caplog.messages) == is_said
+
+
+def test_a_training_keeps_the_size_of_its_parts_when_it_is_resumed_where_more_fit(tmp_path: Path) -> None:
+    with killed_after(1):
+        trained(tmp_path, Network(most=3), "auto")
+    resumed, _ = trained(tmp_path, Network(), "auto")
+    tried, *computed = resumed.sizes
+    assert tried == 8
+    assert max(computed) == 2
