@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -93,6 +94,28 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     assert same(unbroken, resumed)
     assert same(calibration, again)
     assert [epoch.loss for epoch in epochs] == [epoch.loss for epoch in resumed_epochs]
+
+
+def test_what_is_drawn_after_the_last_epoch_is_that_of_an_unbroken_training(tmp_path: Path) -> None:
+    """The statistics of batch norm are computed anew after so short a training."""
+
+    class Noisy(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            return super().loss(replace(batch, features=batch.features + torch.randn_like(batch.features)))
+
+        def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
+            return {"drawn": torch.rand(3)}
+
+    def run(folder: Path) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        network = Noisy()
+        calibration, _ = trainer(folder).train(network, Points(), clips=50)
+        return network.state_dict() | calibration
+
+    unbroken = run(tmp_path / "unbroken")
+    with killed_after(SETTINGS.epochs):
+        run(tmp_path / "killed")
+    assert same(unbroken, run(tmp_path / "killed"))
 
 
 def test_what_the_first_process_measures_decides_in_all(tmp_path: Path) -> None:
