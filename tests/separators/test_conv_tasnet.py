@@ -9,7 +9,6 @@ import torch
 from helpers.separation_toys import RATE, check_that_it_learns
 
 from asdlib.errors import AsdError
-from asdlib.separation.mixtures import Mixtures
 from asdlib.separators.conv_tasnet import ConvTasNet
 from asdlib.training.settings import Training
 
@@ -90,16 +89,6 @@ def test_building_it_warns_of_nothing_and_needs_nothing_that_is_gone() -> None:
 def test_the_default_is_the_published_size() -> None:
     parameters = sum(parameter.numel() for parameter in ConvTasNet().parameters())
     assert parameters == pytest.approx(5.05e6, rel=0.005)
-
-
-def test_of_the_machine_alone_the_loss_is_that_of_its_stream() -> None:
-    torch.manual_seed(0)
-    network = ConvTasNet(**TINY, sources=1)
-    sources = torch.randn(2, 2, 1000)
-    mixtures = Mixtures(sources.sum(1), sources)
-    assert network(mixtures.mixture).shape == (2, 1, 1000)
-    other_noise = Mixtures(mixtures.mixture, torch.stack([sources[:, 0], torch.randn(2, 1000)], 1))
-    assert network.loss(mixtures) == network.loss(other_noise)
 
 
 def test_three_sources_are_refused() -> None:

@@ -46,6 +46,17 @@ def test_the_loss_is_finite_and_reaches_every_parameter(kind: str, separator) ->
     assert without == UNREACHED.get(kind, set())
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", TOYS)
+def test_of_the_machine_alone_the_loss_is_that_of_its_stream(kind: str) -> None:
+    torch.manual_seed(0)
+    network = SEPARATORS[kind](**TOYS[kind], sources=1).eval()
+    sources, mixture = noise(2, 2, 1600), noise(2, 1600)
+    assert network(mixture).shape == (2, 1, 1600)
+    other_noise = torch.stack([sources[:, 0], noise(2, 1600)], 1)
+    assert network.loss(Mixtures(mixture, sources)) == network.loss(Mixtures(mixture, other_noise))
+
+
 def test_a_training_step_does_not_wait_for_the_device(separator) -> None:
     assert waits(separator, Mixtures(noise(2, 1600), noise(2, 2, 1600))) == 0
 
