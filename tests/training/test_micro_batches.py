@@ -252,6 +252,11 @@ def test_what_cannot_be_divided_is_refused(network: nn.Module, micro_batch: int 
         refuse_indivisible(Training(**{**vars(SETTINGS), "micro_batch": micro_batch}), network)
 
 
+def test_a_training_that_cannot_be_divided_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AsdError, match="needs the whole batch"):
+        trained(tmp_path, WithBatchNorm(), 4)
+
+
 def test_nothing_is_refused_where_nothing_is_divided() -> None:
     refuse_indivisible(SETTINGS, nn.BatchNorm1d(4))
 
