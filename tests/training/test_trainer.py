@@ -322,8 +322,11 @@ def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert max(steps) <= 1.001e-3
 
 
-def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
-    """The test runs on a CPU; trainings in bf16 use this plugin only on CUDA."""
+@pytest.mark.parametrize(("on_gpu", "computed"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_bf16_is_computed_in_on_a_gpu_alone_and_read_in_float32(
+    tmp_path: Path, on_gpu: bool, computed: torch.dtype
+) -> None:
+    """The test runs on a CPU, with the plugin of a GPU."""
     read = set()
 
     class Listening(Toy):
@@ -331,10 +334,11 @@ def test_bf16_computes_in_it_and_reads_in_float32(tmp_path: Path) -> None:
             read.add((self.training, batch.features.dtype, self.layers(batch.features).dtype))
             return super().loss(batch)
 
-    given = trainer(tmp_path)
-    given.fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
+    given = trainer(tmp_path, replace(SETTINGS, precision="bf16"))
+    if on_gpu:
+        given.fabric = Fabric(accelerator="cpu", devices=1, plugins=[Autocast("cpu")])
     given.train(Listening(), Points(), clips=50)
-    assert read == {(learning, torch.float32, torch.bfloat16) for learning in (True, False)}
+    assert read == {(learning, torch.float32, computed) for learning in (True, False)}
 
 
 class Following(Toy):
