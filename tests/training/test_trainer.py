@@ -449,7 +449,7 @@ def test_a_plateau_lowers_the_rate_and_then_stops() -> None:
     assert [stopped(settings, watched[:epoch]) for epoch in range(7)] == [False] * 6 + [True]
 
 
-def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
+def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Wandering(Toy):
         """A network that minimises the loss for three epochs and then maximises it."""
 
@@ -463,8 +463,10 @@ def test_an_early_stop_returns_to_the_best_epoch(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Wandering()
     settings = Training(epochs=50, batch_size=8, learning_rate=0.01, validation=0.2, early_stop=4)
-    _, epochs = trainer(tmp_path, settings).train(network, Points(), clips=50)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
+        _, epochs = trainer(tmp_path, settings).train(network, Points(), clips=50)
     best = min(range(len(epochs)), key=lambda epoch: epochs[epoch].validation_loss)
+    assert f"keeping the weights of epoch {epochs[best].epoch}, which has the lowest validation loss" in caplog.text
     assert len(epochs) == best + 5 < 50
     watched = Points().batch(split(50, 0.2, 7)[1])
     with torch.no_grad():
