@@ -200,6 +200,16 @@ def test_padding_does_not_reach_the_embedding(first: dict) -> None:
     torch.testing.assert_close(alone, one[:1])
 
 
+def test_the_gradient_of_beats_decays_at_every_layer_as_it_is_set() -> None:
+    gradients = []
+    for decay in (1.0, 0.5):
+        torch.manual_seed(0)
+        network = begun({**BEATS, "depth": 2, "gradient_decay": decay}, THIS_YEAR)
+        network.loss(network.examples(THIS_YEAR).batch(torch.arange(4))).backward()
+        gradients.append(network.encoder.post_extract_proj.weight.grad)
+    torch.testing.assert_close(gradients[1], 0.5**2 * gradients[0])
+
+
 def test_a_public_beats_is_taken_over(tmp_path: Path) -> None:
     torch.manual_seed(0)
     given = BeatsClassifier(False, **{key: BEATS[key] for key in ("width", "depth", "heads", "patch_width")}).encoder
