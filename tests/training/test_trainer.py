@@ -377,6 +377,46 @@ class Redrawn(Points):
         self.values = torch.randn(48, 4, generator=torch.Generator().manual_seed(100 + epoch))
 
 
+def test_network_and_examples_hear_of_every_epoch_and_finish_with_the_last(tmp_path: Path) -> None:
+    class Hearing(Following):
+        def begin_epoch(self, epoch: int, epochs: int) -> None:
+            heard.append((epoch, epochs))
+
+        def epoch_metrics(self) -> dict[str, float]:
+            return {"latest": heard[-1][0]}
+
+    class Drawn(Redrawn):
+        def begin_epoch(self, epoch: int) -> None:
+            drawn.append(epoch)
+
+    heard, drawn = [], []
+    _, epochs = trainer(tmp_path, replace(SETTINGS, epochs=3)).train(Hearing(), Drawn(), clips=48)
+    assert heard == [(0, 3), (1, 3), (2, 3), (2, 3)]
+    assert drawn == [0, 1, 2, 2]
+    assert [epoch.metrics["latest"] for epoch in epochs] == [0, 1, 2]
+
+
+def test_the_schedule_and_the_network_follow_the_steps_of_the_whole_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counting(Line):
+        def after_step(self, step: int, steps: int) -> None:
+            counted.append((step, steps))
+
+    rates, counted = [], []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self, *given, **named: (rates.append(self.param_groups[0]["lr"]), step(self, *given, **named)),
+    )
+    settings = Training(epochs=3, batch_size=8, accumulate=2, learning_rate=0.01, schedule="cosine", warmup_epochs=1)
+    _, epochs = trainer(tmp_path, settings).train(Counting(4, 4), Points(40), clips=40)
+    assert counted == [(number, 9) for number in range(9)]  # five batches an epoch are three steps
+    assert rates == pytest.approx([learning_rate(settings, number, 9) for number in range(9)])
+    assert [epoch.learning_rate for epoch in epochs] == pytest.approx(rates[2::3])
+
+
 def test_a_killed_training_with_every_optional_part_ends_the_same(tmp_path: Path) -> None:
     settings = Training(
         epochs=6, batch_size=4, accumulate=3, learning_rate=0.05, schedule="plateau", patience=1, early_stop=5,
