@@ -267,6 +267,19 @@ def test_a_signal_ends_a_training_after_its_step(
     assert all(torch.equal(again[0][name], whole[0][name]) for name in whole[0])
 
 
+def test_a_signal_among_the_held_out_examples_ends_a_training_after_its_epoch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    examples = Points()
+    examples.validation = Signalled(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        trained(Case(lambda: (Drawing(), examples), minutes=None), tmp_path)
+    with caplog.at_level(logging.INFO, "asdlib.training"):
+        trained(Case(drawing, minutes=None), tmp_path)
+    assert "resuming after epoch 1" in caplog.text
+    assert "batches of the next" not in caplog.text
+
+
 def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
     case = Case(lambda: (Drawing(), Signalled(signal.SIGINT, times=2)), minutes=None)
     with pytest.raises(KeyboardInterrupt):
