@@ -4,8 +4,9 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from asdlib.errors import AsdError
 from asdlib.examples.clips import Batch
 from asdlib.examples.seeding import seed_everything
 from asdlib.runtime.live_line import LiveLine
+from asdlib.training import epoch_so_far
 from asdlib.training.batches import Batches, shuffled, split, split_recordings
 from asdlib.training.fabric import Autocast, Fabric
 from asdlib.training.history import Epoch, show, write_history
@@ -153,10 +155,11 @@ def test_a_validation_loss_that_is_no_number_decides_nothing(tmp_path: Path, dec
         given.train(Lost(), Points(), clips=50)
 
 
-@pytest.mark.parametrize("each_once", [True, False])
-def test_a_network_can_finish_with_each_example_once(tmp_path: Path, each_once: bool) -> None:
+@pytest.mark.parametrize("each_once", [True, False, None])
+def test_a_network_can_finish_with_each_example_once(tmp_path: Path, each_once: bool | None) -> None:
     class Counting(Toy):
-        finishes_with_each_once = each_once
+        if each_once is not None:
+            finishes_with_each_once = each_once
 
         def finish(self, training: Batches, validation: Batches, losses: Tensor) -> dict[str, Tensor]:
             return {"seen": torch.cat([batch.features[:, 0] for batch in training])}
@@ -164,7 +167,24 @@ def test_a_network_can_finish_with_each_example_once(tmp_path: Path, each_once: 
     settings = Training(epochs=1, batch_size=8, learning_rate=0.01, steps_per_epoch=10)
     seen = trainer(tmp_path, settings).train(Counting(), Points(), clips=50)[0]["seen"]
     assert len(seen) == (len(Points()) if each_once else 80)
-    assert (len(seen.unique()) == len(seen)) is each_once
+    assert (len(seen.unique()) == len(seen)) is bool(each_once)
+
+
+def test_every_epoch_and_seed_has_an_order_and_draws_of_its_own(tmp_path: Path) -> None:
+    class Listening(Toy):
+        def loss(self, batch: Batch) -> Tensor:
+            if self.training:
+                heard.append(batch.features[:, 0])
+                drawn.append(torch.rand(()))
+            return super().loss(batch)
+
+    heard, drawn = [], []
+    points, settings = Points(), Training(epochs=2, batch_size=10, learning_rate=0.01)
+    points.validation = Points()  # else a split by the seed comes before the order
+    for seed in (7, 8):
+        trainer(tmp_path / str(seed), settings, seed).train(Listening(), points, clips=50)
+    for found in (torch.cat(heard).view(4, 50), torch.stack(drawn).view(4, 5)):
+        assert not any(torch.equal(one, other) for one, other in combinations(found, 2))
 
 
 def test_processes_and_seeds_draw_different_numbers() -> None:
@@ -394,6 +414,15 @@ def test_network_and_examples_hear_of_every_epoch_and_finish_with_the_last(tmp_p
     assert heard == [(0, 3), (1, 3), (2, 3), (2, 3)]
     assert drawn == [0, 1, 2, 2]
     assert [epoch.metrics["latest"] for epoch in epochs] == [0, 1, 2]
+
+
+def test_the_log_says_from_how_many_clips_a_second_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here three clips are an example, and five batches of eight take seven seconds."""
+    clock = count(0, 7)
+    monkeypatch.setattr(epoch_so_far, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    settings = Training(epochs=1, batch_size=8, learning_rate=0.01, steps_per_epoch=5)
+    _, (epoch,) = trainer(tmp_path, settings).train(Toy(), Points(), clips=3 * 50)
+    assert (epoch.seconds, epoch.clips_per_second) == (7, round(3 * 40 / 7, 1))
 
 
 def test_the_schedule_and_the_network_follow_the_steps_of_the_whole_training(
