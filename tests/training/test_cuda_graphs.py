@@ -3,6 +3,7 @@
 import gc
 import logging
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,23 @@ def test_no_graph_outlives_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyP
         gc.enable()
     assert len(graphs) == SETTINGS.epochs
     assert alive == [0] * SETTINGS.epochs
+
+
+def test_a_batch_of_another_size_type_or_value_is_not_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record would read its numbers as others, and repeats what Python computed from its values."""
+    network, examples = toy(), Points()
+
+    def compute(batch: Batch) -> dict[str, Tensor]:
+        terms = network.terms(batch)
+        sum(terms.values()).backward()
+        return {name: term.detach() for name, term in terms.items()}
+
+    monkeypatch.setattr(cuda_graphs, "recorded", recorder(network))
+    replay, batch = Replay(network, compute), examples.batch(torch.arange(4))
+    assert [replay.takes(batch) for _ in range(EAGER + 2)] == [False] * EAGER + [True, True]
+    others = replace(batch, features=batch.features.double()), replace(batch, origins=[])
+    assert not any(replay.takes(other) for other in (examples.batch(torch.arange(3)), *others))
+    assert replay.takes(examples.batch(torch.arange(4, 8)))
 
 
 def test_short_epochs_are_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
