@@ -129,10 +129,11 @@ def test_phase_2_begins_as_phase_1_ended(first: dict) -> None:
 def test_the_head_keeps_the_rows_of_labels_that_both_phases_know(first: dict) -> None:
     network, _ = phase_1(first)
     second = begun({**first, **TUNED}, THIS_YEAR, stored(network, first))
-    rows = dict(zip(second.classes, second.head.weight, strict=True))
-    earlier = dict(zip(network.classes, network.head.weight, strict=True))
-    assert torch.equal(rows["fan, spd=2"], earlier["fan, spd=2"])
-    assert not any(torch.equal(rows["gearbox, spd=1"], row) for row in earlier.values())  # a new label
+    for of_second, of_first in zip(second.head.parameters(), network.head.parameters(), strict=True):  # weight, bias
+        rows = dict(zip(second.classes, of_second, strict=True))
+        earlier = dict(zip(network.classes, of_first, strict=True))
+        assert torch.equal(rows["fan, spd=2"], earlier["fan, spd=2"])
+        assert not any(torch.equal(rows["gearbox, spd=1"], row) for row in earlier.values())  # a new label
 
 
 def test_accuracy_is_the_share_of_clips_with_the_most_likely_label() -> None:
