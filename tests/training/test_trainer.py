@@ -416,13 +416,19 @@ def test_network_and_examples_hear_of_every_epoch_and_finish_with_the_last(tmp_p
     assert [epoch.metrics["latest"] for epoch in epochs] == [0, 1, 2]
 
 
-def test_the_log_says_from_how_many_clips_a_second_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_says_from_how_many_clips_a_second_was_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Here three clips are an example, and five batches of eight take seven seconds."""
     clock = count(0, 7)
     monkeypatch.setattr(epoch_so_far, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     settings = Training(epochs=1, batch_size=8, learning_rate=0.01, steps_per_epoch=5)
-    _, (epoch,) = trainer(tmp_path, settings).train(Toy(), Points(), clips=3 * 50)
+    with caplog.at_level(logging.INFO, "asdlib.progress"):
+        _, (epoch,) = trainer(tmp_path, settings).train(Toy(), Points(), clips=3 * 50)
     assert (epoch.seconds, epoch.clips_per_second) == (7, round(3 * 40 / 7, 1))
+    (said,) = [record.message for record in caplog.records if record.name == "asdlib.progress"]
+    assert said.startswith("epoch 1/1  loss")
+    assert "  17 clips/s" in said
 
 
 def test_the_schedule_and_the_network_follow_the_steps_of_the_whole_training(
