@@ -23,6 +23,8 @@ def test_a_history_without_epochs_or_file_is_none(tmp_path: Path) -> None:
         ("\0" * 40, r"is damaged \(it contains zero bytes\)"),
         ("epoch,loss,validation_loss\n1,3.0,\n2,2", r"is damaged \(its last line is cut off\)"),
         ("epoch,loss,validation_loss\n1,3.0,\n2,2\n", r"is not the log of a training \(.*\)"),
+        ("epoch,loss,validation_loss\n1,3.0,\n2,2,,7\n", r"is not the log of a training \(.*\)"),
+        ("epoch,loss\n1,3.0,7\n", r"is not the log of a training \(.*\)"),
         ("epoch,loss\n1,3.0\n3,2.0\n", r"is not the log of a training \(the epochs are not numbered\)"),
         ("epoch,loss\n1,many\n", r"is not the log of a training \(could not convert .*\)"),
         ("loss\n1\n", r"is not the log of a training \('epoch'\)"),
@@ -78,12 +80,23 @@ def test_no_two_lines_differ_by_colour_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert (losses, validation) == (WATCHED["loss"], WATCHED["validation_loss"])
     assert [axes.get_title() for axes in figure.axes] == ["loss", "SI-SDR improvement in dB"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["epoch", "epoch"]
+    assert all(tick == round(tick) for axes in figure.axes for tick in axes.get_xticks()), "there are no half epochs"
+
+
+def test_a_long_legend_takes_no_room_from_the_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def height(labels: int) -> float:
+        figure = training_curves("toy", {f"here/{number}": WATCHED for number in range(labels)}, early_stop=False)
+        figure.draw_without_rendering()  # lays it out
+        return figure.axes[0].get_position().height * figure.get_figheight()
+
+    monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
+    assert height(labels=15) == pytest.approx(height(labels=2), rel=0.1)
 
 
 def test_a_line_of_many_epochs_has_few_marks_and_each_line_has_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "picture", lambda figure, alt: figure)
     column = [float(epoch) for epoch in range(1, 101)]
-    history = {"epoch": column, "loss": column, "validation_loss": [None] * 100}
+    history = {"epoch": column, "loss": column, "validation_loss": [None] * 100, "si_sdr_improvement": [None] * 100}
     (axes,) = training_curves("toy", {"fan": history, "pump": history}, early_stop=False).axes
     marked = [set(range(100)[start::step]) for start, step in (line.get_markevery() for line in axes.get_lines())]
     assert all(8 <= len(epochs) <= 12 for epochs in marked)

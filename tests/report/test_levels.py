@@ -18,6 +18,7 @@ from asdlib.report.levels import (
     mel_edges,
     training_levels,
 )
+from asdlib.report.sounds import window_of
 
 RATE = 16000
 
@@ -51,6 +52,16 @@ def test_noise_has_the_same_level_in_every_row_and_part() -> None:
     levels = levels_of(noise, RATE, len(noise))
     assert np.ptp(levels.cells.mean(axis=1)) < 1
     assert np.ptp(levels.parts) < 1.5  # the lowest parts have few frequencies, so the mean of the logarithm is lower
+
+
+@pytest.mark.parametrize("rate", [500, RATE])
+def test_a_click_has_the_same_level_in_every_row_and_part(rate: int) -> None:
+    """At the lower rate, many bands hold one frequency or none."""
+    click = np.zeros(window_of(rate), np.float32)
+    click[len(click) // 2] = 1
+    levels = levels_of(click, rate, len(click))
+    np.testing.assert_allclose(levels.cells, levels.cells[0, 0])
+    np.testing.assert_allclose(levels.parts, levels.cells[0, 0])
 
 
 @pytest.mark.parametrize("rate", [1000, 8000, 16000, 44100, 96000])

@@ -30,6 +30,7 @@ def test_no_clip_is_at_both_ends() -> None:
 def test_further_clips_are_evenly_spaced_by_name_whatever_their_scores() -> None:
     one, other = rows(5, 4, 3, 2, 1), rows(1, 2, 3, 4, 5)
     assert [row["clip"] for row in spread([*one, *other], 3)] == ["0.wav", "2.wav", "4.wav"]
+    assert [row["clip"] for row in spread(one[::-1], 3)] == ["0.wav", "2.wav", "4.wav"]
     assert spread(one, 3)[0]["clip"] == spread(other, 3)[0]["clip"]
     assert [row["clip"] for row in spread(one, 9)] == [row["clip"] for row in one]
     assert spread(one, 0) == []

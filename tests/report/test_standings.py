@@ -45,9 +45,22 @@ WORDS = {
         "toy/a has the highest official score, 61.00 (95 % interval 55.0 to 67.0), but its interval overlaps with "
         "those of 4 of 5 other variants (toy/b, toy/c and 2 others), so it may be best by chance.",
     ),
+    "three": (
+        [one("a", 61.0, 55, 67), *(one(name, 60.0, 54, 66) for name in "bcd")],
+        "toy/a has the highest official score, 61.00 (95 % interval 55.0 to 67.0), but its interval overlaps with "
+        "those of 3 of 3 other variants (toy/b, toy/c and toy/d), so it may be best by chance.",
+    ),
     "chance": (
         [one("a", 51.0, 48, 54)],
         "toy/a has an official score of 51.00 (95 % interval 48.0 to 54.0). Chance (50) lies within this interval.",
+    ),
+    "down to chance": (
+        [one("a", 53.0, 50, 56)],
+        "toy/a has an official score of 53.00 (95 % interval 50.0 to 56.0). Chance (50) lies within this interval.",
+    ),
+    "up to chance": (
+        [one("a", 47.0, 44, 50)],
+        "toy/a has an official score of 47.00 (95 % interval 44.0 to 50.0). Chance (50) lies within this interval.",
     ),
     "worse than chance": (
         [one("a", 41.0, 38, 44)],
@@ -96,6 +109,11 @@ def test_no_mark_lies_outside_of_the_chart(score: float) -> None:
     drawn = chart([one("a", score, score, score, 50.0)], SCORE)
     assert all(0 <= drawn["lines"][0][name] <= 100 for name in ("low", "score", "high", "reported"))
     assert len(drawn["ticks"]) > 1
+
+
+@pytest.mark.parametrize(("score", "ticks"), [(75.0, "50 55 60 65 70 75"), (75.1, "50 60 70 80")])
+def test_a_wide_chart_has_a_tick_every_ten(score: float, ticks: str) -> None:
+    assert [tick["text"] for tick in chart([one("a", score)], SCORE)["ticks"]] == ticks.split()
 
 
 def test_without_scores_there_is_no_chart() -> None:
