@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.toy_recordings import make_machine
 
 from asdlib.report import inputs
 from asdlib.report.settings import IllustrateSettings
@@ -124,6 +125,14 @@ def test_other_models_are_compared_by_the_clips_that_they_read(graph: Graph, sys
     assert set(shown.views.values()) <= set(inputs.illustrated(graph, system, "demo"))
 
 
+@pytest.mark.parametrize(
+    ("system", "read"), [("baseline", ["mse", "mahalanobis"]), ("neighbours", ["representations"])]
+)
+def test_a_map_is_named_after_what_the_backend_reads(graph: Graph, system: str, read: list[str]) -> None:
+    maps = settings_of(graph, system).of("fan").maps
+    assert [one.name.partition(" of ")[0] for one in maps] == read
+
+
 def players_of(graph: Graph, dataset: str) -> list[int]:
     settings = settings_of(graph, "baseline", dataset)
     return [settings.of(machine).players for machine in settings.machines]
@@ -216,6 +225,25 @@ def test_the_page_s_settings_name_what_differs_from_the_shipped_blocks() -> None
     assert settings["datasets"]["dcase2020_dev"]["machines"] == ["fan"]
     again = Graph(merge(SHIPPED, settings), ROOT)
     assert inputs.report_settings(again) == inputs.report_settings(own)
+
+
+def test_trainings_that_are_not_of_a_machine_are_named(graph: Graph) -> None:
+    def trainings(graph: Graph, system: str) -> dict[str, list[str]]:
+        (settings,) = inputs.report_settings(with_systems(graph, system))["systems"]
+        return {graph.recipe("models", key).name: own for key, own in settings["models"].items()}
+
+    assert list(trainings(graph, "system3").values()) == [[]] * 4, "one for each machine"
+    assert trainings(graph, "system5") == {"dual_branch_cnn": ["demo/all"], "acae": ["demo/all"]}
+    assert trainings(graph, "encoders") == {"beats_adapted": ["corpus/all"]}, "the others are not trained"
+    older = trainings(Graph({**SHIPPED, "data": "dcase2020_dev"}, ROOT), "baseline")
+    assert older["dense_ae"][:2] == ["dcase2020_dev/ToyCar@01", "dcase2020_dev/ToyCar@02"]
+
+
+def test_a_folder_that_is_not_declared_has_no_block(tmp_path: Path) -> None:
+    make_machine(tmp_path / "mine" / "fan", train=1, test=1, seconds=0.1)
+    own = Graph({**SHIPPED, "data": str(tmp_path / "mine"), "systems": ["neighbours"]}, ROOT)
+    settings = inputs.report_settings(own)
+    assert (list(settings["datasets"]), settings["config"]["datasets"]) == (["mine"], {})
 
 
 def test_trainings_that_stop_early_are_known(graph: Graph) -> None:
