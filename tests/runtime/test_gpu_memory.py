@@ -80,6 +80,21 @@ def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.parametrize(
+    ("training", "remedy"),
+    [
+        ({"batch_size": 2, "accumulate": 3}, "set training.batch_size: 1 with accumulate: 6"),
+        ({"batch_size": 1, "accumulate": 3}, "use a GPU with more memory"),
+        ({"steps": 100}, "use a GPU with more memory"),
+    ],
+)
+def test_a_batch_is_halved_as_long_as_that_is_possible(training: dict[str, int], remedy: str) -> None:
+    toy = Recipe("models", {"name": "toy", "seed": 1, "training": training})
+    with pytest.raises(OutOfGpuMemoryError) as raised, explained(toy, torch.device("cpu"), training=True):
+        raise SHORTAGES[0]
+    assert str(raised.value).endswith(f"(see nvidia-smi), or {remedy}")
+
+
 def test_each_process_names_the_card_that_it_computes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job's device is cuda:0 in all processes of a training."""
     asked = []

@@ -184,10 +184,13 @@ def test_the_cores_are_those_of_the_machine_or_of_the_control_group(
     assert host_cores.too_many(9, tmp_path) == said
 
 
-def test_a_system_without_affinity_has_all_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("counted", "cores"), [(5, 5), (None, 1)])
+def test_a_system_without_affinity_has_all_its_cores(
+    monkeypatch: pytest.MonkeyPatch, counted: int | None, cores: int
+) -> None:
     monkeypatch.delattr(host_cores.os, "sched_getaffinity")
-    monkeypatch.setattr(host_cores.os, "cpu_count", lambda: 5)
-    assert host_cores.available() == 5
+    monkeypatch.setattr(host_cores.os, "cpu_count", lambda: counted)
+    assert host_cores.available() == cores
 
 
 def test_a_system_that_does_not_say_how_much_memory_it_has_sets_no_limit(monkeypatch, tmp_path: Path) -> None:
