@@ -44,7 +44,9 @@ def test_the_table_has_levels_and_says_of_what() -> None:
     heard = Group("fan", "00", "train", None, None, 3, 5, (0.2, 0.5), [8000, 16000], [1, 2], 2,
                   -23.04, (-30.06, -20.0), -6.02, 0.0943)  # fmt: skip
     silent = replace(heard, heard=0, rms=None, rms_range=None, peak=None, clipped=None)
-    rows = [" ".join(line.split()) for line in recordings_table([heard, silent]).splitlines()]
+    table = recordings_table([heard, silent]).splitlines()
+    assert table[1].startswith("fan      00       train  –       –               3      5"), "words left, figures right"
+    rows = [" ".join(line.split()) for line in table]
     same = "fan 00 train – – 3 5 0.2 to 0.5 8000, 16000 1, 2"
     assert rows[1:] == [f"{same} -23.0 (-30.1 to -20.0) -6.0 9.4", f"{same} – – –"]
     part = ", of 2 of 6 recordings and up to 60 s of each (--all: of everything)."

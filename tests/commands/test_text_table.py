@@ -20,6 +20,7 @@ def test_columns_are_aligned() -> None:
 
 def test_without_heads_there_is_no_head_line() -> None:
     assert text_table(("", ""), [("a", "b"), ("ccc", "")], left=2) == "a    b\nccc"
+    assert text_table(("one", ""), [("a", "b")]) == "one\na    b"
 
 
 @pytest.mark.parametrize("variable", ["COLUMNS", "FORCE_COLOR"])
