@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.checkout import ROOT
 
 from asdlib.cli import main
 from asdlib.commands import clip_pipeline, new_clips
@@ -285,26 +286,41 @@ def test_options_that_do_not_go_together_are_refused(ran: Path, capsys, given: l
     assert err.count("\n") == 1
 
 
-def test_networks_are_loaded_once(here: Path, monkeypatch) -> None:
+Recorded = dict[str, list[Path]]
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """Replace the steps by some that write empty files; return what each of them has loaded or read."""
+    found: Recorded = {"loaded": [], "embedded": [], "separated": [], "extracted": []}
+
+    def stand_in(read: list[Path]) -> type:
+        class StandIn:
+            def __init__(self, weights: Path, device: str, **_: object) -> None:
+                found["loaded"].append(weights)
+
+            def write(self, source: Path, out: Path) -> None:
+                out.touch()
+                read.append(source)
+
+        return StandIn
+
+    def extract(audio: Path, out: Path, settings: dict) -> None:
+        out.touch()
+        found["extracted"].append(audio)
+
+    monkeypatch.setattr(clip_pipeline, "Embedder", stand_in(found["embedded"]))
+    monkeypatch.setattr(clip_pipeline, "ClipSeparator", stand_in(found["separated"]))
+    monkeypatch.setattr(clip_pipeline, "extract_features", extract)
+    return found
+
+
+def test_networks_are_loaded_once(here: Path, recorded: Recorded) -> None:
     """For all recordings, and for all branches and views that share them."""
     graph = Graph(read_config([Path("settings.yaml")], []), Path())
-    loaded, written, extracted = [], [], []
-
-    class Loaded:
-        def __init__(self, weights: Path, device: str, **_: object) -> None:
-            loaded.append(weights)
-
-        def write(self, features: Path, out: Path) -> None:
-            out.touch()
-            written.append(out)
-
-    monkeypatch.setattr(clip_pipeline, "Embedder", Loaded)
-    monkeypatch.setattr(
-        clip_pipeline, "extract_features", lambda audio, out, settings: extracted.append(audio) or out.touch()
-    )
     pipeline = ClipPipeline(graph, ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "fan", "00"))
     pipeline.load()
-    assert len(loaded) == 1, "before the first recording"
+    assert len(recorded["loaded"]) == 1, "before the first recording"
     audio = []
     for number in range(3):
         folder = here / str(number)
@@ -312,9 +328,26 @@ def test_networks_are_loaded_once(here: Path, monkeypatch) -> None:
         audio[-1].touch()
         for _ in range(2):
             assert [path.relative_to(folder).parts[0] for path in pipeline.embeddings(folder)] == ["embeddings"]
-    assert len(loaded) == 1
-    assert len(written) == 3
-    assert extracted == audio
+    assert len(recorded["loaded"]) == 1
+    assert len(recorded["embedded"]) == 3
+    assert recorded["extracted"] == audio
+
+
+def test_separators_are_loaded_with_the_models(tmp_path: Path, recorded: Recorded, monkeypatch) -> None:
+    """The variant has a view of the recordings and one of what is separated from them."""
+    monkeypatch.chdir(ROOT)
+    graph = Graph(read_config([], ["data=demo"]), Path())
+    pipeline = ClipPipeline(graph, ScoringTarget(graph.variant("system2", "1", ""), "demo", "fan", "00"))
+    pipeline.load()
+    assert [path.parts[1] for path in recorded["loaded"]] == ["models", "separators"]
+    raw = clip_pipeline._path(tmp_path, "audio", "raw")
+    raw.touch()
+    first, second = pipeline.embeddings(tmp_path)
+    assert first.is_relative_to(tmp_path / "embeddings")
+    assert (first.parent.name, second.parent.parent.name) == ("raw", "separated")
+    assert recorded["separated"] == [raw]
+    assert recorded["extracted"] == [raw, tmp_path / "audio" / second.relative_to(first.parents[1])]
+    assert len(recorded["loaded"]) == 2
 
 
 # --- --by-file ------------------------------------------------------------------------------------------------------
