@@ -18,12 +18,13 @@ from helpers.checkout import add_toy_machines, make_checkout
 from helpers.toy_recordings import make_machine, sound, write_wav
 
 from asdlib.cli import main
+from asdlib.commands.plan import known_systems, text
 from asdlib.errors import AsdError
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import DryRun, Job, complaint, dry_run, needed_for
 from asdlib.planning.hours import Hours
-from asdlib.planning.rows import HOURS, SUPPLEMENTS, plan
+from asdlib.planning.rows import HOURS, SUPPLEMENTS, Plan, Row, plan
 from asdlib.planning.sizes import Sizes
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
@@ -88,6 +89,10 @@ def test_snakemakes_complaint_is_one_line():
     printed = 'Building DAG of jobs...\nWorkflowError in file "x.smk", line 22:\nconfig: data: is wrong:\n   mend it\n'
     assert complaint(printed) == 'WorkflowError in file "x.smk", line 22: config: data: is wrong: mend it'
     assert complaint("Building DAG of jobs...\nerror: a: is wrong: mend it\n") == "a: is wrong: mend it"
+    located = 'NameError in file "x.smk", line 2:\nname y is not defined\n  File "x.smk", line 2, in <module>\n'
+    assert complaint(located) == 'NameError in file "x.smk", line 2: name y is not defined'
+    assert complaint("killed\n") == "killed", "what has no name of an error is told as it is"
+    assert complaint("error: " + "many words " * 100).endswith(" many words …")
     assert complaint("") == "stopped without a message"
 
 
@@ -410,6 +415,20 @@ def test_wrong_calls_are_one_line(here, monkeypatch, capsys):
     assert "--config: system3: is not key=value: put it before" in capsys.readouterr().err
     assert main(["plan", "--config", "data=nowhere"]) == 2
     assert "config: data: 'nowhere' is neither a folder nor a declared dataset" in capsys.readouterr().err
+
+
+def test_a_system_that_is_asked_for_twice_is_planned_once():
+    assert known_systems(["b", "a", "b"], ["a", "b", "c"]) == ["b", "a"]
+
+
+def test_the_table_rounds_its_figures_and_marks_hours_that_do_not_include_everything():
+    rows = [Row("a", 1356, 7, 8.64, 1.0, 1522.6, None, []), Row("all", 1, 0, 10.0, 0.0, 9.94, 0.04, ["models.x"])]
+    first, last, blank, *lines = text(Plan(rows, ["many words " * 20, "The end."])).splitlines()[1:]
+    assert first.split() == ["a", "1356", "7", "8.6", "1,523", "–"]
+    assert last.split() == ["all", "1", "0", "10", "9.9+", "0.0+"]
+    assert blank == ""
+    assert lines[-1] == "The end."
+    assert all(len(line) <= 100 for line in lines)
 
 
 def test_an_error_of_snakemake_is_one_line(here):
