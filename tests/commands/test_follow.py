@@ -10,24 +10,28 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.checkout import ROOT
+from helpers.refusals import refused
 
 from asdlib.cli import main
 from asdlib.commands import clip_pipeline, new_clips
 from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.follow import Alarm, Rule
+from asdlib.commands.follow_state import Remembered, StateFile
 from asdlib.commands.new_clips import Scorer, Scores
 from asdlib.commands.scoring_target import ScoringTarget
-from asdlib.data.arrivals import Arrivals
+from asdlib.data.arrivals import Arrivals, Seen
 from asdlib.errors import AsdError, OutOfGpuMemoryError
 from asdlib.runtime.stop_request import StopRequest
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
+from asdlib.workflow.variants import Variant
 
 OPTIONS = ("--system", "baseline", "--variant", "mse", "--machine", "fan", "--configfile", "settings.yaml")
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -204,6 +208,14 @@ NO_STATES = {
         '{"follows": {}, "finished": [1], "failed": {}, "decisions": []}',
         r"is not a state of --follow \(ValueError: finished or decisions have other values\): ",
     ),
+    "another decision": (
+        '{"follows": {}, "finished": ["a.wav"], "failed": {}, "decisions": [1, 2]}',
+        r"is not a state of --follow \(ValueError: finished or decisions have other values\): ",
+    ),
+    "a list of failures": (
+        '{"follows": {}, "finished": [], "failed": ["a.wav"], "decisions": []}',
+        r"is not a state of --follow \(AttributeError: ",
+    ),
     "another folder": (
         '{"follows": {"folder": "/old"}, "finished": [], "failed": {}, "decisions": []}',
         r"is the state for another folder, /old: name another file with --state",
@@ -233,6 +245,27 @@ def test_the_state_of_another_variant_is_refused(follow, capsys) -> None:
     other = ["mahalanobis" if word == "mse" else word for word in OPTIONS]
     assert main(["score", "--follow", "new", "--state", "state.json", *other]) == 2
     assert "state.json: is the state for another variant, mse: name another file" in capsys.readouterr().err
+
+
+def test_a_state_is_for_one_folder_variant_and_section(tmp_path: Path) -> None:
+    variant = Variant("toy", "a", 1, (), "", {})
+    target, folder = ScoringTarget(variant, "here", "fan", "00"), tmp_path / "new"
+    others = {
+        f"folder, {folder}": (tmp_path / "old", target),
+        "system, toy": (folder, replace(target, variant=replace(variant, system="other"))),
+        "variant, a": (folder, replace(target, variant=replace(variant, name="b"))),
+        "seed, 1": (folder, replace(target, variant=replace(variant, seed=2))),
+        "dataset, here": (folder, replace(target, dataset="there")),
+        "machine, fan": (folder, replace(target, machine="pump")),
+        "section, 00": (folder, replace(target, section="01")),
+    }
+    path = tmp_path / "state.json"
+    remembered = Remembered(Seen(frozenset({"b.wav", "a.wav"}), {"c.wav": (5, 7)}), [0, 1])
+    StateFile(path, folder, target).write(remembered)
+    assert StateFile(path, folder, target).read() == remembered
+    for what, other in others.items():
+        said = f"{path}: is the state for another {what}: name another file with --state"
+        refused(StateFile(path, *other).read, re.escape(said))
 
 
 @pytest.mark.parametrize("rule", ["3", "0/5", "6/5", "3/5/7", "a/b", "-1/5", "3/", ""])
