@@ -20,6 +20,7 @@ def test_both_ends() -> None:
 
 def test_equal_scores_follow_their_names() -> None:
     assert chosen(1, 1, 1, 1) == [("0.wav", "most", 1, 3), ("2.wav", "least", 3, 3)]
+    assert [row["clip"] for row in ends(rows(1, 1, 1)[::-1], 1)] == ["0.wav", "2.wav"]
 
 
 def test_no_clip_is_at_both_ends() -> None:
@@ -42,3 +43,9 @@ def test_without_labels_the_clips_that_any_variant_ranks_highest_are_heard() -> 
     other = [{**row, "variant": "y", "section": "00"} for row in rows(9, 1, 2, 8)]
     assert [row["clip"] for row in foremost([*one, *other], 3)] == ["0.wav", "3.wav", "2.wav"]
     assert foremost([], 3) == []
+
+
+def test_a_clip_is_ranked_among_those_of_its_section() -> None:
+    sections = {"0.wav": "00", "1.wav": "00", "2.wav": "01"}
+    clips = [{**row, "variant": "x", "section": sections[row["clip"]]} for row in rows(9, 8, 1)]
+    assert [row["clip"] for row in foremost(clips, 2)] == ["0.wav", "2.wav"]

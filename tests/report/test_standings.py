@@ -129,6 +129,11 @@ def test_the_score_is_that_of_the_datasets_definition_over_the_seeds() -> None:
     assert [found.score for found in standings(pd.DataFrame(seeds), "here")] == [65]
 
 
+def test_a_mean_of_other_figures_is_known_as_one() -> None:
+    rows = [row(hmean=61.0, mean_of="auc_source auc_target pauc"), row(variant="b", hmean=75.0, mean_of="auc pauc")]
+    assert [found.partial for found in standings(pd.DataFrame(rows), "here")] == [False, True]
+
+
 def test_the_chart_says_all_its_numbers() -> None:
     found = [one("a", 61.0, 58, 64, 56.0), one("b", 48.0)]
     assert re.findall(r"\d+\.\d+", chart(found, SCORE)["alt"]) == ["61.00", "58.0", "64.0", "56.00", "48.00"]
