@@ -25,10 +25,11 @@ from asdlib.commands.clip_pipeline import ClipPipeline
 from asdlib.commands.follow import Alarm, Rule
 from asdlib.commands.follow_state import Remembered, StateFile
 from asdlib.commands.new_clips import Scorer, Scores
-from asdlib.commands.scoring_target import ScoringTarget
+from asdlib.commands.scoring_target import ScoringTarget, fitted
 from asdlib.data.arrivals import Arrivals, Seen
 from asdlib.errors import AsdError, OutOfGpuMemoryError
 from asdlib.runtime.stop_request import StopRequest
+from asdlib.scoring import fitted_variant
 from asdlib.workflow.config import read_config
 from asdlib.workflow.graph import Graph
 from asdlib.workflow.variants import Variant
@@ -381,6 +382,16 @@ def test_separators_are_loaded_with_the_models(tmp_path: Path, recorded: Recorde
     assert recorded["separated"] == [raw]
     assert recorded["extracted"] == [raw, tmp_path / "audio" / second.relative_to(first.parents[1])]
     assert len(recorded["loaded"]) == 2
+
+
+def test_a_section_is_scored_by_its_own_model_and_training_clips(here: Path, recorded: Recorded, monkeypatch) -> None:
+    monkeypatch.setattr(fitted_variant, "fit_variant", lambda paths, chosen: chosen.section)
+    graph = Graph(read_config([Path("settings.yaml")], []), Path())
+    target = ScoringTarget(graph.variant("baseline", "mse", ""), "recordings", "pump", "01")
+    ClipPipeline(graph, target).load()
+    (weights,) = recorded["loaded"]
+    assert weights.parts[-3:] == ("recordings", "pump@01", "model.safetensors")
+    assert fitted(graph, target) == "01"
 
 
 # --- --by-file ------------------------------------------------------------------------------------------------------
