@@ -11,7 +11,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,8 @@ def follow(ran: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., 
 def test_each_recording_has_a_line_and_a_signal_ends_after_the_one_under_way(follow, caplog, stop: int) -> None:
     handler = signal.getsignal(stop)
     (first, second), err = follow({"b.wav": [1.0], "a\n.wav": [1.5, 3.5]}, stop=stop)
-    assert datetime.fromisoformat(first.pop("time")).utcoffset() is not None
+    time = datetime.fromisoformat(first.pop("time"))
+    assert (time.utcoffset(), time.microsecond) == (timedelta(0), 0)
     same = {"threshold": 2.0, "cut": False, "padded": True}
     assert first == {"file": "new/b.wav", "clips": 1, "anomaly_score": 1.0, "max_score": 1.0, "decision": 0,
                      "percentile": 10.0, **same}  # fmt: skip
