@@ -432,7 +432,9 @@ def test_the_table_rounds_its_figures_and_marks_hours_that_do_not_include_everyt
 
 
 def test_an_error_of_snakemake_is_one_line(here):
-    (here / "Snakefile").write_text('raise WorkflowError("the shelf is empty:\\n  fill it")\n')
+    """Also if it follows bytes that are no text."""
+    unreadable = 'import os\nos.write(2, b"\\xff\\n")\n'
+    (here / "Snakefile").write_text(f'{unreadable}raise WorkflowError("the shelf is empty:\\n  fill it")\n')
     with pytest.raises(AsdError, match=r"^snakemake: WorkflowError in file .*: the shelf is empty: fill it$"):
         dry_run(["x"], [], [])
 
@@ -445,7 +447,8 @@ def test_a_dry_run_that_is_ended_leaves_no_file_behind(here, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)  # what it was before
     (here / "Snakefile").write_text("import time\nopen('read', 'w').close()\ntime.sleep(600)\n")
     deadline = time.monotonic() + 120
-    with DryRun(["x"], [], []):
+    started = DryRun(["x"], [], [])  # kept, because its folder goes with it
+    with started:
         while not (here / "read").exists():
             assert time.monotonic() < deadline, "Snakemake did not read the Snakefile"
             time.sleep(0.05)
