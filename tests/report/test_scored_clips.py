@@ -55,6 +55,15 @@ def test_the_rows_of_the_first_seed_are_read(settings: ShownMachine) -> None:
     assert {row["decision"] for row in rows} == {0}
 
 
+def test_rows_of_other_machines_and_datasets_are_not(settings: ShownMachine) -> None:
+    path = Path("clips.csv")
+    alone, (_, *lines) = scored_clips(path, settings), path.read_text().splitlines(keepends=True)
+    others = [line.replace(",here,", ",there,") for line in lines] + [line.replace(",fan,", ",pump,") for line in lines]
+    with path.open("a") as handle:
+        handle.writelines(others)
+    assert scored_clips(path, settings) == alone
+
+
 def test_a_variant_that_has_refused_the_section_has_no_rows(settings: ShownMachine) -> None:
     write_refusal(Path("b.json"), "too few clips: add some")
     write_training_scores(Path("a.json"), TrainingScores(1.0, 0.9, [], [], []))

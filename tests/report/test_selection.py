@@ -40,8 +40,8 @@ def test_further_clips_are_evenly_spaced_by_name_whatever_their_scores() -> None
 
 def test_without_labels_the_clips_that_any_variant_ranks_highest_are_heard() -> None:
     one = [{**row, "variant": "x", "section": "00"} for row in rows(1, 2, 3, 4)]
-    other = [{**row, "variant": "y", "section": "00"} for row in rows(9, 1, 2, 8)]
-    assert [row["clip"] for row in foremost([*one, *other], 3)] == ["0.wav", "3.wav", "2.wav"]
+    other = [{**row, "variant": "y", "section": "00"} for row in rows(90, 80, 20, 10)]
+    assert [row["clip"] for row in foremost([*one, *other], 3)] == ["0.wav", "3.wav", "1.wav"]
     assert foremost([], 3) == []
 
 

@@ -32,6 +32,10 @@ WORDS = {
         "toy/a has the highest official score, 61.00 (95 % interval 58.0 to 64.0); the known intervals of "
         "other variants lie below it. There is no interval of toy/b.",
     ),
+    "no other interval is known": (
+        [one("a", 61.0, 58, 64), one("b", 55.0)],
+        "toy/a has the highest official score, 61.00 (95 % interval 58.0 to 64.0). There is no interval of toy/b.",
+    ),
     "its own interval is unknown": (
         [one("a", 61.0), one("b", 55.0, 52, 57)],
         "toy/a has the highest official score, 61.00, but without an interval it may be best by chance.",
@@ -70,6 +74,11 @@ WORDS = {
         [one("a", 61.0, 58, 64), one("b", 75.0, 72, 77, partial=True)],
         "toy/a has an official score of 61.00 (95 % interval 58.0 to 64.0). "
         "Scores with * are means of other figures and are left out of this comparison.",
+    ),
+    "only other means": (
+        [one("a", 61.0, 58, 64, partial=True), one("b", 55.0, 52, 57, partial=True)],
+        "toy/a has the highest official score, 61.00 (95 % interval 58.0 to 64.0); "
+        "the intervals of all other variants lie below it.",
     ),
     "nothing": (
         [],
