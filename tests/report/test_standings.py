@@ -108,14 +108,19 @@ def test_the_marks_of_the_chart_are_on_one_scale() -> None:
     ]  # fmt: skip
     first, second = drawn["lines"]
     assert (first["low"], first["score"], first["high"], first["reported"]) == (65, 80, 95, 55)
-    assert (second["low"], second["reported"], second["text"]) == (None, None, "48.00 *")
+    assert (second["low"], second["reported"]) == (None, None)
+    assert [(line["name"], line["text"]) for line in drawn["lines"]] == [("toy/a", "61.00"), ("toy/b", "48.00 *")]
     assert drawn["chance"] == 25
     assert drawn["alt"] == ("Official score: toy/a 61.00, interval 58.0 to 64.0, reported 56.00; toy/b 48.00.")
 
 
-@pytest.mark.parametrize("score", [0.0, 50.0, 100.0])
-def test_no_mark_lies_outside_of_the_chart(score: float) -> None:
-    drawn = chart([one("a", score, score, score, 50.0)], SCORE)
+@pytest.mark.parametrize(
+    "figures",
+    [(0, 0, 0, 50), (50, 50, 50, 50), (100, 100, 100, 50), (60, 31, 64, 60), (60, 58, 89, 60), (60, 58, 64, 12)],
+    ids=str,
+)
+def test_no_mark_lies_outside_of_the_chart(figures: tuple[float, float, float, float]) -> None:
+    drawn = chart([one("a", *figures)], SCORE)
     assert all(0 <= drawn["lines"][0][name] <= 100 for name in ("low", "score", "high", "reported"))
     assert len(drawn["ticks"]) > 1
 
