@@ -42,7 +42,7 @@ def test_clean_recordings(recordings: Path, capsys: pytest.CaptureFixture) -> No
 
 def test_the_table_has_levels_and_says_of_what() -> None:
     heard = Group("fan", "00", "train", None, None, 3, 5, (0.2, 0.5), [8000, 16000], [1, 2], 2,
-                  -23.04, (-30.06, -20.0), -6.02, 0.0943)  # fmt: skip
+                  -23.04, (-30.06, -20.04), -6.02, 0.0943)  # fmt: skip
     silent = replace(heard, heard=0, rms=None, rms_range=None, peak=None, clipped=None)
     table = recordings_table([heard, silent]).splitlines()
     assert table[1].startswith("fan      00       train  –       –               3      5"), "words left, figures right"
