@@ -87,6 +87,13 @@ def test_a_job_without_its_run_is_found_and_stopped(folder: Folder, capsys, monk
     assert capsys.readouterr().out == "no orphans\n"
 
 
+def test_what_could_change_the_terminal_is_printed_escaped(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(orphans, "find", lambda _: orphans.Orphans({7: "score \x1b[2J.log"}, {"12": "rule_\x1b[2J"}))
+    assert main(["orphans"]) == 0
+    printed = "process 7: score \\x1b[2J.log\nSLURM job 12: rule_\\x1b[2J\n2 found: stop them with --cancel\n"
+    assert capsys.readouterr().out == printed
+
+
 def test_a_job_that_does_not_listen_is_killed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orphans, "GRACE", 0.5)
     job = folder.job("deaf")
