@@ -20,6 +20,7 @@ from asdlib.workflow.recipe import Recipe
 CUDA = torch.device("cuda", 0)
 SHORTAGES = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB"),
+    torch.OutOfMemoryError("Allocation on device 0 would exceed allowed memory. (out of memory)"),
     RuntimeError("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."),
     torch.AcceleratorError("CUDA error: out of memory", 2),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
