@@ -68,7 +68,7 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
 
 @pytest.mark.parametrize("name", REMEDIES)
 def test_the_line_names_the_card_the_peak_and_the_knob(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30 + 2**24, 24 * 2**30))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 20 * 2**30)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "RTX 4090")
     with pytest.raises(OutOfGpuMemoryError) as raised, explained(recipe(name), CUDA, training=True):
