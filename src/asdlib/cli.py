@@ -35,7 +35,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a full or broken 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, that of the command, 2 for wrong input, or 130 after Ctrl-C."""
+    """Run one command and return the exit code: 0, that of the command, 2 after an error, or 130 after Ctrl-C."""
     escape_unknown(sys.stdout, sys.stderr)
     try:
         _refuse_deleted_folder()
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        if error.errno not in FULL or error.filename:  # of a file that has a name, the code around it should say more
+        if error.errno not in FULL or error.filename:  # of a file with a name, the code that writes it says more
             raise
         print(f"asdlib: error: the output cannot be written ({error.strerror}): write it elsewhere", file=sys.stderr)
         _drop_output()
