@@ -23,6 +23,7 @@ from asdlib.errors import AsdError
 from asdlib.planning.clip_counts import ClipCounts
 from asdlib.planning.costs import Costs
 from asdlib.planning.dry_run import DryRun, Job, complaint, dry_run, needed_for
+from asdlib.planning.dry_run import read as read_jobs
 from asdlib.planning.hours import Hours
 from asdlib.planning.rows import HOURS, SUPPLEMENTS, Plan, Row, plan
 from asdlib.planning.sizes import Sizes
@@ -415,6 +416,13 @@ def test_wrong_calls_are_one_line(here, monkeypatch, capsys):
     assert "--config: system3: is not key=value: put it before" in capsys.readouterr().err
     assert main(["plan", "--config", "data=nowhere"]) == 2
     assert "config: data: 'nowhere' is neither a folder nor a declared dataset" in capsys.readouterr().err
+
+
+def test_a_list_of_jobs_that_a_full_disk_has_cut_is_one_line(tmp_path: Path):
+    path = tmp_path / "jobs.json"
+    path.write_text('[["prepare", ["in')
+    with pytest.raises(AsdError, match=r"jobs\.json: the list of jobs is cut off: make room on this disk"):
+        read_jobs(path)
 
 
 def test_a_system_that_is_asked_for_twice_is_planned_once():

@@ -68,10 +68,13 @@ class DryRun:
 
 
 def read(path: Path) -> list[Job]:
-    """Return the jobs in a list that asdlib.planning.job_list has written."""
+    """Return the jobs in a list that asdlib.planning.job_list has written; raise AsdError if it is cut off."""
+    try:
+        jobs = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise AsdError(f"{path}: the list of jobs is cut off: make room on this disk, or set TMPDIR") from error
     return [
-        Job(rule, tuple(inputs), tuple(outputs), wildcards, gpus)
-        for rule, inputs, outputs, wildcards, gpus in json.loads(path.read_bytes())
+        Job(rule, tuple(inputs), tuple(outputs), wildcards, gpus) for rule, inputs, outputs, wildcards, gpus in jobs
     ]
 
 
